@@ -1,0 +1,1 @@
+//! Sources of samples and targets (IDX, .npy, bundled MNIST, synthetic), and the stages that prepare them.

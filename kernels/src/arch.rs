@@ -1,0 +1,197 @@
+//! The instruction set: chosen once, passed down, never detected inside a loop.
+
+use std::fmt;
+use std::str::FromStr;
+
+use pulp::{Scalar128b, Simd, WithSimd};
+
+use crate::element::{Element, lanes};
+use crate::error::KernelError;
+
+/// Environment variable that forces an instruction set by name (`avx512`, `avx2`, `scalar`).
+pub const ISA_VARIABLE: &str = "MEMORIZE_ISA";
+
+/// Work written once over [`pulp::Simd`] and the register tile (`MV` registers by `NR` rows), run on the tier an [`Isa`] names.
+///
+/// `run` must be `#[inline(always)]`, and so must everything it calls: a function that is not inlined is compiled
+/// without the tier's instructions.
+pub trait Kernel {
+    /// What the work returns.
+    type Output;
+    /// Does the work on one tier.
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) -> Self::Output;
+}
+
+/// An instruction set that this CPU is known to have.
+#[derive(Clone, Copy, Debug)]
+pub struct Isa(Tier);
+
+#[derive(Clone, Copy, Debug)]
+enum Tier {
+    Scalar(Scalar128b),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(pulp::x86::V3),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(pulp::x86::V4),
+}
+
+/// The register tiles: `MV` registers of the packed operand by `NR` broadcast elements.
+///
+/// AVX-512 has 32 registers: 24 accumulators, 3 for the panel, 1 broadcast (28 accumulators spill). AVX2 has 16: 12, 3
+/// and 1. The scalar tier is compiled to SSE2, 16 registers without a fused multiply-add: 8 accumulators leave room for
+/// the products.
+mod tile {
+    pub(super) const AVX512: (usize, usize) = (3, 8);
+    pub(super) const AVX2: (usize, usize) = (3, 4);
+    pub(super) const SCALAR: (usize, usize) = (2, 4);
+}
+
+impl Isa {
+    /// The best instruction set of this CPU.
+    pub fn best() -> Self {
+        Self::available()[0]
+    }
+
+    /// The instruction set named by [`ISA_VARIABLE`], or the best one if it is not set.
+    ///
+    /// # Errors
+    /// If the variable names no instruction set, or one that this CPU lacks.
+    pub fn from_environment() -> Result<Self, KernelError> {
+        match std::env::var(ISA_VARIABLE) {
+            Ok(name) if !name.is_empty() => name.parse(),
+            _ => Ok(Self::best()),
+        }
+    }
+
+    /// Every instruction set of this CPU, best first. The scalar tier is always there.
+    pub fn available() -> Vec<Self> {
+        let mut all = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(pulp::x86::V4::try_new().map(|v4| Self(Tier::Avx512(v4))));
+            all.extend(pulp::x86::V3::try_new().map(|v3| Self(Tier::Avx2(v3))));
+        }
+        all.push(Self(Tier::Scalar(Scalar128b)));
+        all
+    }
+
+    /// `avx512`, `avx2` or `scalar`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Tier::Scalar(_) => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512(_) => "avx512",
+        }
+    }
+
+    /// Runs `kernel` with this instruction set enabled.
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Tier::Scalar(simd) => simd.vectorize(Tiled::<_, { tile::SCALAR.0 }, { tile::SCALAR.1 }>(kernel)),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2(simd) => Simd::vectorize(simd, Tiled::<_, { tile::AVX2.0 }, { tile::AVX2.1 }>(kernel)),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512(simd) => Simd::vectorize(simd, Tiled::<_, { tile::AVX512.0 }, { tile::AVX512.1 }>(kernel)),
+        }
+    }
+
+    /// Lanes in one register of `T`.
+    pub fn lanes<T: Element>(self) -> usize {
+        match self.0 {
+            Tier::Scalar(_) => lanes::<Scalar128b, T>(),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2(_) => lanes::<pulp::x86::V3, T>(),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512(_) => lanes::<pulp::x86::V4, T>(),
+        }
+    }
+
+    /// Registers in a panel's width (MV) and rows in a tile (NR).
+    pub fn tile(self) -> (usize, usize) {
+        match self.0 {
+            Tier::Scalar(_) => tile::SCALAR,
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2(_) => tile::AVX2,
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512(_) => tile::AVX512,
+        }
+    }
+
+    /// Width of a full panel in elements of `T`: MV registers.
+    pub fn panel_width<T: Element>(self) -> usize {
+        self.tile().0 * self.lanes::<T>()
+    }
+}
+
+impl PartialEq for Isa {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Isa {}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = KernelError;
+
+    fn from_str(name: &str) -> Result<Self, KernelError> {
+        let available = Self::available();
+        if let Some(isa) = available.iter().find(|isa| isa.name() == name) {
+            return Ok(*isa);
+        }
+        if !["avx512", "avx2", "scalar"].contains(&name) {
+            return Err(KernelError::IsaUnknown { asked: name.to_owned() });
+        }
+        let available = available.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", ");
+        Err(KernelError::IsaUnavailable { asked: name.to_owned(), available })
+    }
+}
+
+/// A kernel together with the register tile that suits the tier it is about to run on.
+struct Tiled<K, const MV: usize, const NR: usize>(K);
+
+impl<K: Kernel, const MV: usize, const NR: usize> WithSimd for Tiled<K, MV, NR> {
+    type Output = K::Output;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> K::Output {
+        self.0.run::<S, MV, NR>(simd)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_unknown_ones_are_refused() {
+        for isa in Isa::available() {
+            assert_eq!(isa.name().parse::<Isa>().unwrap(), isa);
+        }
+        assert!(matches!("sse9".parse::<Isa>(), Err(KernelError::IsaUnknown { .. })));
+    }
+
+    #[test]
+    fn the_tier_named_is_the_tier_that_runs() {
+        struct Lanes;
+        impl Kernel for Lanes {
+            type Output = (usize, usize, usize);
+            #[inline(always)]
+            fn run<S: Simd, const MV: usize, const NR: usize>(self, _: S) -> (usize, usize, usize) {
+                (S::F32_LANES, MV, NR)
+            }
+        }
+        for isa in Isa::available() {
+            let (mv, nr) = isa.tile();
+            assert_eq!(isa.run(Lanes), (isa.lanes::<f32>(), mv, nr), "{isa}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Errors of the compute crate: shapes that do not go together and instruction sets that this CPU lacks.
+
+/// What can go wrong before a pass starts. A pass that has started cannot fail.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KernelError {
+    /// Two operands disagree in a dimension that they share.
+    #[error("{what}: expected {expected}, got {got}")]
+    Shape {
+        /// Which operand and dimension.
+        what: &'static str,
+        /// The length that the other operands imply.
+        expected: usize,
+        /// The length found.
+        got: usize,
+    },
+    /// An instruction set was asked for by name that this CPU does not have.
+    #[error("instruction set `{asked}` is not available on this CPU; available: {available}")]
+    IsaUnavailable {
+        /// The name asked for.
+        asked: String,
+        /// The names that would work, comma-separated.
+        available: String,
+    },
+    /// A name that is no instruction set.
+    #[error("`{asked}` is not an instruction set; known: avx512, avx2, scalar")]
+    IsaUnknown {
+        /// The name asked for.
+        asked: String,
+    },
+    /// A name that is no backend.
+    #[error("`{asked}` is not a backend; known: native, matrixmultiply")]
+    BackendUnknown {
+        /// The name asked for.
+        asked: String,
+    },
+}
+
+/// Checks a shared dimension.
+///
+/// # Errors
+/// [`KernelError::Shape`] if `expected != got`.
+pub fn check_shape(what: &'static str, expected: usize, got: usize) -> Result<(), KernelError> {
+    if expected == got { Ok(()) } else { Err(shape_error(what, expected, got)) }
+}
+
+#[cold]
+fn shape_error(what: &'static str, expected: usize, got: usize) -> KernelError {
+    KernelError::Shape { what, expected, got }
+}

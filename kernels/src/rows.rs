@@ -1,0 +1,80 @@
+//! Where a pass gets its samples from: a matrix in memory, or anything that can produce a block of rows on demand.
+
+use std::ops::Range;
+
+use crate::element::Element;
+use crate::mat::{Mat, MatMut, MatRef};
+
+/// Samples, one a row, that a pass reads a block at a time.
+///
+/// A block must hold the same bits whoever asks for it, however often and in whatever order: passes ask from several
+/// threads at once, and results must not depend on which thread asked.
+pub trait Rows<T: Element>: Sync {
+    /// Number of samples n.
+    fn rows(&self) -> usize;
+
+    /// Width of a sample d.
+    fn cols(&self) -> usize;
+
+    /// The rows in `range`: a view of memory where they are in memory already, else produced into `scratch`, which has
+    /// at least `range.len()` rows and exactly `cols()` columns.
+    ///
+    /// # Panics
+    /// If the range is not within `0..rows()` or `scratch` is too small.
+    fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T>;
+
+    /// Copies row `indices[i]` to row i of `out`, for every i.
+    ///
+    /// # Panics
+    /// If an index is not below `rows()`, or `out` has fewer rows than `indices` or other columns than `cols()`.
+    fn gather(&self, indices: &[u32], out: MatMut<'_, T>);
+
+    /// Whether `block` needs its scratch matrix; a pass allocates it only then.
+    fn needs_scratch(&self) -> bool;
+}
+
+impl<T: Element> Rows<T> for MatRef<'_, T> {
+    fn rows(&self) -> usize {
+        MatRef::rows(self)
+    }
+
+    fn cols(&self) -> usize {
+        MatRef::cols(self)
+    }
+
+    fn block<'a>(&'a self, range: Range<usize>, _: &'a mut Mat<T>) -> MatRef<'a, T> {
+        self.rows_range(range)
+    }
+
+    fn gather(&self, indices: &[u32], mut out: MatMut<'_, T>) {
+        for (i, &index) in indices.iter().enumerate() {
+            out.row_mut(i).copy_from_slice(self.row(index as usize));
+        }
+    }
+
+    fn needs_scratch(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Element> Rows<T> for Mat<T> {
+    fn rows(&self) -> usize {
+        Mat::rows(self)
+    }
+
+    fn cols(&self) -> usize {
+        Mat::cols(self)
+    }
+
+    fn block<'a>(&'a self, range: Range<usize>, _: &'a mut Mat<T>) -> MatRef<'a, T> {
+        self.as_ref().rows_range(range)
+    }
+
+    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
+        Rows::gather(&self.as_ref(), indices, out);
+    }
+
+    fn needs_scratch(&self) -> bool {
+        false
+    }
+}
