@@ -9,7 +9,7 @@ use pulp::Simd;
 /// A floating-point type that the kernels compute in: `f32` or `f64`.
 ///
 /// The vector operations are thin names for those of [`pulp::Simd`]; they exist so that a kernel is written once for
-/// both types. `fma` is fused on AVX2 and AVX-512 and rounds twice on the scalar tier.
+/// both types. `vfma` is fused on AVX2 and AVX-512 and rounds twice on the scalar tier.
 pub trait Element:
     Pod
     + Send
@@ -25,6 +25,7 @@ pub trait Element:
     + AddAssign
     + SubAssign
     + MulAssign
+    + crate::backend::Gemm
     + private::Sealed
 {
     /// Name as used by the command line and NumPy: `f32` or `f64`.
@@ -51,13 +52,13 @@ pub trait Element:
     /// All lanes equal to `value`.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
     /// a + b.
-    fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn vadd<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// a * b.
-    fn mul<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn vmul<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// a * b + c.
-    fn fma<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+    fn vfma<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
     /// a / b, correctly rounded.
-    fn div<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn vdiv<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// Square root of each lane, correctly rounded.
     fn vsqrt<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
     /// Sum of the lanes, in an order fixed by the tier.
@@ -108,19 +109,19 @@ macro_rules! impl_element {
                 simd.$splat(value)
             }
             #[inline(always)]
-            fn add<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            fn vadd<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
                 simd.$add(a, b)
             }
             #[inline(always)]
-            fn mul<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            fn vmul<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
                 simd.$mul(a, b)
             }
             #[inline(always)]
-            fn fma<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
+            fn vfma<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
                 simd.$fma(a, b, c)
             }
             #[inline(always)]
-            fn div<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            fn vdiv<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
                 simd.$div(a, b)
             }
             #[inline(always)]

@@ -1,7 +1,28 @@
 //! Fused, cache-blocked, SIMD-dispatched passes for networks with quadratic activations.
+//!
+//! The mathematics stands once, as naive loops, in [`mod@reference`]; everything else makes it fast. Two linear maps carry
+//! the theory: [`pass::quadratic_forms`], A(S)_j = x_j^T S x_j, and its adjoint [`pass::weighted_gram`],
+//! A*(v) = sum_j v_j x_j x_j^T.
+//!
+//! Weights are held as W^T (r x d, a neuron a row); the paper's W is d x r.
 
 pub mod arch;
+pub mod backend;
+pub mod block;
 pub mod element;
+pub mod engine;
 pub mod error;
 pub mod mat;
+pub mod parallel;
+pub mod pass;
+pub mod reference;
 pub mod rows;
+
+pub use arch::Isa;
+pub use backend::Backend;
+pub use element::Element;
+pub use engine::{Engine, Packed};
+pub use error::KernelError;
+pub use mat::{Mat, MatMut, MatRef};
+pub use parallel::Par;
+pub use rows::Rows;

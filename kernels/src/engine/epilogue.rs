@@ -1,0 +1,211 @@
+//! The epilogues: what is done with a tile while it is in registers.
+
+use std::marker::PhantomData;
+
+use pulp::Simd;
+
+use super::microkernel::{Tile, load, store};
+use super::sweep::Epilogue;
+use crate::element::{Element, lanes};
+use crate::mat::{MatMut, MatRef};
+
+/// Columns `column..column + columns` of a row-major matrix: the part of an output that one panel covers.
+struct Window<'a, T: Element> {
+    base: *mut T,
+    stride: usize,
+    rows: usize,
+    columns: usize,
+    borrow: PhantomData<&'a mut T>,
+}
+
+impl<'a, T: Element> Window<'a, T> {
+    fn new(mut mat: MatMut<'a, T>, column: usize, columns: usize) -> Self {
+        assert!(column + columns <= mat.cols(), "columns {column}..{} of {}", column + columns, mat.cols());
+        // An empty matrix has no element to point to, and no row will ever be asked for.
+        let base = if mat.rows() == 0 { mat.as_mut_ptr() } else { mat.row_mut(0)[column..].as_mut_ptr() };
+        Self { base, stride: mat.stride(), rows: mat.rows(), columns, borrow: PhantomData }
+    }
+
+    /// The window's part of a row, from lane `from` on.
+    #[inline(always)]
+    fn row(&mut self, row: usize, from: usize) -> &mut [T] {
+        assert!(row < self.rows && from <= self.columns);
+        // SAFETY: `new` checked that the columns lie within the matrix, the line above that the row does, and the
+        // matrix is borrowed mutably for as long as the window lives.
+        unsafe { std::slice::from_raw_parts_mut(self.base.add(row * self.stride + from), self.columns - from) }
+    }
+}
+
+/// Writes as many lanes as `out` has room for.
+#[inline(always)]
+fn store_lanes<S: Simd, T: Element>(simd: S, out: &mut [T], value: T::Vector<S>) {
+    if out.len() >= lanes::<S, T>() {
+        // SAFETY: the slice holds a register's worth of elements.
+        unsafe { store(out.as_mut_ptr(), value) }
+    } else {
+        T::partial_store(simd, out, value);
+    }
+}
+
+/// Reads as many lanes as `values` has, zeros after them.
+#[inline(always)]
+pub(crate) fn load_lanes<S: Simd, T: Element>(simd: S, values: &[T]) -> T::Vector<S> {
+    if values.len() >= lanes::<S, T>() {
+        // SAFETY: the slice holds a register's worth of elements.
+        unsafe { load(values.as_ptr()) }
+    } else {
+        T::partial_load(simd, values)
+    }
+}
+
+/// Raises each element to the power p >= 1 and stores it: z_jk = (R x_j)_k^p.
+pub(crate) struct StorePower<'a, T: Element> {
+    out: Window<'a, T>,
+    power: u32,
+}
+
+impl<'a, T: Element> StorePower<'a, T> {
+    pub(crate) fn new(out: MatMut<'a, T>, column: usize, columns: usize, power: u32) -> Self {
+        Self { out: Window::new(out, column, columns), power }
+    }
+}
+
+/// x^p by repeated multiplication from the left: p - 1 roundings, the same on every tier.
+#[inline(always)]
+fn power<S: Simd, T: Element>(simd: S, x: T::Vector<S>, p: u32) -> T::Vector<S> {
+    (1..p).fold(x, |product, _| T::vmul(simd, product, x))
+}
+
+impl<T: Element> Epilogue<T> for StorePower<'_, T> {
+    #[inline(always)]
+    fn finish<S: Simd, const MV: usize, const NR: usize>(
+        &mut self,
+        simd: S,
+        tile: Tile<S, T, MV, NR>,
+        row: usize,
+        valid: usize,
+    ) {
+        for r in 0..NR {
+            if r < valid {
+                for v in 0..MV {
+                    let value = match self.power {
+                        1 => tile[r][v],
+                        2 => T::vmul(simd, tile[r][v], tile[r][v]),
+                        p => power::<S, T>(simd, tile[r][v], p),
+                    };
+                    store_lanes(simd, self.out.row(row + r, v * lanes::<S, T>()), value);
+                }
+            }
+        }
+    }
+}
+
+/// Stores `scale[row] * tile + gamma * add[row]`: a row of (M W A + gamma W)^T.
+pub(crate) struct StoreScaled<'a, T: Element> {
+    out: Window<'a, T>,
+    column: usize,
+    scale: &'a [T],
+    add: MatRef<'a, T>,
+    gamma: T,
+}
+
+impl<'a, T: Element> StoreScaled<'a, T> {
+    pub(crate) fn new(
+        out: MatMut<'a, T>,
+        column: usize,
+        columns: usize,
+        scale: &'a [T],
+        add: MatRef<'a, T>,
+        gamma: T,
+    ) -> Self {
+        Self { out: Window::new(out, column, columns), column, scale, add, gamma }
+    }
+}
+
+impl<T: Element> Epilogue<T> for StoreScaled<'_, T> {
+    #[inline(always)]
+    fn finish<S: Simd, const MV: usize, const NR: usize>(
+        &mut self,
+        simd: S,
+        tile: Tile<S, T, MV, NR>,
+        row: usize,
+        valid: usize,
+    ) {
+        let gamma = T::splat(simd, self.gamma);
+        for r in 0..NR {
+            if r < valid {
+                let scale = T::splat(simd, self.scale[row + r]);
+                for v in 0..MV {
+                    let from = v * lanes::<S, T>();
+                    let out = self.out.row(row + r, from);
+                    let add = load_lanes(simd, &self.add.row(row + r)[self.column + from..][..out.len()]);
+                    store_lanes(simd, out, T::vfma(simd, gamma, add, T::vmul(simd, scale, tile[r][v])));
+                }
+            }
+        }
+    }
+}
+
+/// Multiplies the tile by the samples' own elements and adds it up: partial[j] += sum_v tile[j][v] * x_j[column..].
+///
+/// `partial` has one register per row; its lanes are summed when all panels are done.
+pub(crate) struct DotRows<'a, T: Element> {
+    pub(crate) x: MatRef<'a, T>,
+    pub(crate) column: usize,
+    pub(crate) columns: usize,
+    pub(crate) partial: &'a mut [T],
+}
+
+impl<T: Element> Epilogue<T> for DotRows<'_, T> {
+    #[inline(always)]
+    fn finish<S: Simd, const MV: usize, const NR: usize>(
+        &mut self,
+        simd: S,
+        tile: Tile<S, T, MV, NR>,
+        row: usize,
+        valid: usize,
+    ) {
+        for r in 0..NR {
+            if r < valid {
+                let x = &self.x.row(row + r)[self.column..][..self.columns];
+                let partial = &mut self.partial[(row + r) * lanes::<S, T>()..][..lanes::<S, T>()];
+                let mut sum = load_lanes(simd, partial);
+                for v in 0..MV {
+                    sum = T::vfma(simd, tile[r][v], load_lanes(simd, &x[v * lanes::<S, T>()..]), sum);
+                }
+                store_lanes(simd, partial, sum);
+            }
+        }
+    }
+}
+
+/// Adds the tile to a matrix whose padding takes the panel's surplus lanes.
+pub(crate) struct AddTile<'a, T: Element>(Window<'a, T>);
+
+impl<'a, T: Element> AddTile<'a, T> {
+    /// `width` counts the surplus lanes: `out` must be as wide as its padding allows.
+    pub(crate) fn new(out: MatMut<'a, T>, column: usize, width: usize) -> Self {
+        Self(Window::new(out, column, width))
+    }
+}
+
+impl<T: Element> Epilogue<T> for AddTile<'_, T> {
+    #[inline(always)]
+    fn finish<S: Simd, const MV: usize, const NR: usize>(
+        &mut self,
+        simd: S,
+        tile: Tile<S, T, MV, NR>,
+        row: usize,
+        valid: usize,
+    ) {
+        for r in 0..NR {
+            if r < valid {
+                for v in 0..MV {
+                    let out = self.0.row(row + r, v * lanes::<S, T>());
+                    let sum = T::vadd(simd, load_lanes(simd, out), tile[r][v]);
+                    store_lanes(simd, out, sum);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! One engine, many fused passes: pack, register tile, macro loop, epilogue.
+//!
+//! ```text
+//! rows of X --pack--> panels --tile--> registers --epilogue--> result
+//! ```
+//!
+//! [`Engine`] says with which instruction set, on which backend and on how many threads a pass runs; the passes
+//! themselves are in [`crate::pass`].
+
+pub(crate) mod epilogue;
+pub(crate) mod microkernel;
+pub(crate) mod pack;
+pub(crate) mod sweep;
+
+pub use pack::Panels;
+
+use crate::arch::Isa;
+use crate::backend::Backend;
+use crate::element::Element;
+use crate::mat::{Mat, MatRef};
+use crate::parallel::Par;
+
+/// How the passes run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// The instruction set of the native backend.
+    pub isa: Isa,
+    /// Whose matrix products are used.
+    pub backend: Backend,
+    /// Whether the threads of the current rayon pool are used.
+    pub par: Par,
+}
+
+impl Engine {
+    /// The native backend with the best instruction set of this CPU, on the current rayon pool.
+    pub fn best() -> Self {
+        Self { isa: Isa::best(), backend: Backend::Native, par: Par::Rayon }
+    }
+
+    /// Prepares `m` (columns x depth) as the right operand of X m^T.
+    pub fn pack_rows<T: Element>(&self, m: MatRef<'_, T>) -> Packed<T> {
+        match self.backend {
+            Backend::Native => Packed::Panels(Panels::from_rows(self.isa, m)),
+            Backend::MatrixMultiply => Packed::Plain(m.to_owned()),
+        }
+    }
+
+    /// Prepares a symmetric `s` (d x d) as the matrix of quadratic forms.
+    pub fn pack_symmetric<T: Element>(&self, s: MatRef<'_, T>) -> Packed<T> {
+        match self.backend {
+            Backend::Native => Packed::Panels(Panels::from_upper_triangle(self.isa, s)),
+            Backend::MatrixMultiply => Packed::Plain(s.to_owned()),
+        }
+    }
+
+    /// The same engine, on one thread if `flops` are too few to share.
+    #[must_use]
+    pub fn for_work(self, flops: f64) -> Self {
+        Self { par: self.par.for_work(flops), ..self }
+    }
+}
+
+/// An operand in the form its backend reads.
+#[derive(Clone, Debug)]
+pub enum Packed<T: Element> {
+    /// Panels of the native backend.
+    Panels(Panels<T>),
+    /// A plain matrix (columns x depth), for backends that pack by themselves.
+    Plain(Mat<T>),
+}
+
+impl<T: Element> Packed<T> {
+    /// Columns of the operand.
+    pub fn columns(&self) -> usize {
+        match self {
+            Packed::Panels(panels) => panels.columns(),
+            Packed::Plain(mat) => mat.rows(),
+        }
+    }
+
+    /// Length of the sum that each result element is.
+    pub fn depth(&self) -> usize {
+        match self {
+            Packed::Panels(panels) => panels.depth(),
+            Packed::Plain(mat) => mat.cols(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Panels: the packed operand of the register tile.
+//!
+//! A panel holds `width` consecutive columns, element (k, c) at `k * width + c`, so that the tile loads it from front to
+//! back. Panels have the full width MV x LANES; the last one is cut to the registers that its columns need and filled
+//! with zeros. In a triangular set the panel of columns `c..c + width` has only the rows `0..c + width`.
+
+use crate::arch::Isa;
+use crate::element::Element;
+use crate::mat::{AlignedVec, MatRef, aligned_zeros};
+
+/// A matrix cut into panels.
+#[derive(Clone, Debug)]
+pub struct Panels<T: Element> {
+    data: AlignedVec<T>,
+    layout: Vec<PanelLayout>,
+    columns: usize,
+    depth: usize,
+}
+
+/// Where a panel lies and what it covers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PanelLayout {
+    /// First element within the packed data.
+    offset: usize,
+    /// First column.
+    pub(crate) column: usize,
+    /// Columns that are not padding.
+    pub(crate) columns: usize,
+    /// Registers across.
+    pub(crate) vectors: usize,
+    /// Elements across: `vectors` x LANES.
+    pub(crate) width: usize,
+    /// Rows.
+    pub(crate) depth: usize,
+}
+
+/// The panels of a `depth` x `columns` matrix for one instruction set; triangular ones end at their last column's row.
+pub(crate) fn panel_layout<T: Element>(isa: Isa, columns: usize, depth: usize, triangular: bool) -> Vec<PanelLayout> {
+    let (lanes, full) = (isa.lanes::<T>(), isa.panel_width::<T>());
+    let mut offset = 0;
+    (0..columns)
+        .step_by(full)
+        .map(|column| {
+            let columns = full.min(columns - column);
+            let vectors = columns.div_ceil(lanes);
+            let (width, depth) = (vectors * lanes, if triangular { column + columns } else { depth });
+            let panel = PanelLayout { offset, column, columns, vectors, width, depth };
+            offset += width * depth;
+            panel
+        })
+        .collect()
+}
+
+impl<T: Element> Panels<T> {
+    /// Packs `m` (columns x depth) so that row c of `m` becomes column c of the panels: the operand of X m^T.
+    pub fn from_rows(isa: Isa, m: MatRef<'_, T>) -> Self {
+        let mut panels = Self::zeros(panel_layout::<T>(isa, m.rows(), m.cols(), false), m.rows(), m.cols());
+        for at in 0..panels.layout.len() {
+            let PanelLayout { column, columns, width, .. } = panels.layout[at];
+            let data = panels.panel_mut(at);
+            for c in 0..columns {
+                for (k, &value) in m.row(column + c).iter().enumerate() {
+                    data[k * width + c] = value;
+                }
+            }
+        }
+        panels
+    }
+
+    /// Packs the upper triangle of a symmetric matrix with the off-diagonal elements doubled, so that
+    /// x^T S x = sum_c x_c sum_{k <= c} S'_kc x_k.
+    ///
+    /// # Panics
+    /// If `s` is not square.
+    pub fn from_upper_triangle(isa: Isa, s: MatRef<'_, T>) -> Self {
+        assert_eq!(s.rows(), s.cols(), "a symmetric matrix is square");
+        let d = s.rows();
+        let mut panels = Self::zeros(panel_layout::<T>(isa, d, d, true), d, d);
+        let two = T::ONE + T::ONE;
+        for at in 0..panels.layout.len() {
+            let PanelLayout { column, columns, width, depth, .. } = panels.layout[at];
+            let data = panels.panel_mut(at);
+            for k in 0..depth {
+                let source = &s.row(k)[column..column + columns];
+                let target = &mut data[k * width..][..columns];
+                for c in k.saturating_sub(column)..columns {
+                    target[c] = if column + c == k { source[c] } else { two * source[c] };
+                }
+            }
+        }
+        panels
+    }
+
+    fn zeros(layout: Vec<PanelLayout>, columns: usize, depth: usize) -> Self {
+        let len = layout.last().map_or(0, |last| last.offset + last.width * last.depth);
+        Self { data: aligned_zeros(len), layout, columns, depth }
+    }
+
+    /// Columns of the packed matrix.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Rows of the packed matrix.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The panels' places, in order of their columns.
+    pub(crate) fn layout(&self) -> &[PanelLayout] {
+        &self.layout
+    }
+
+    /// The elements of a panel.
+    pub(crate) fn panel(&self, layout: &PanelLayout) -> &[T] {
+        &self.data[layout.offset..][..layout.width * layout.depth]
+    }
+
+    fn panel_mut(&mut self, at: usize) -> &mut [T] {
+        let PanelLayout { offset, width, depth, .. } = self.layout[at];
+        &mut self.data[offset..][..width * depth]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mat::Mat;
+
+    #[test]
+    fn packed_rows_are_found_again() {
+        for isa in Isa::available() {
+            for columns in [1, 47, 48, 49, 100] {
+                let m = Mat::<f32>::from_fn(columns, 5, |i, j| (10 * i + j) as f32);
+                let panels = Panels::from_rows(isa, m.as_ref());
+                for layout in panels.layout() {
+                    let data = panels.panel(layout);
+                    for k in 0..5 {
+                        for c in 0..layout.width {
+                            let expected = if c < layout.columns { m.row(layout.column + c)[k] } else { 0.0 };
+                            assert_eq!(data[k * layout.width + c], expected);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn triangular_panels_sum_to_the_quadratic_form() {
+        for isa in Isa::available() {
+            let s = Mat::<f64>::from_fn(50, 50, |i, j| (i * j + i + j) as f64);
+            let panels = Panels::from_upper_triangle(isa, s.as_ref());
+            let total: f64 = panels.layout().iter().flat_map(|layout| panels.panel(layout)).sum();
+            assert_eq!(total, s.iter().sum::<f64>());
+        }
+    }
+}

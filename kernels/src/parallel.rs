@@ -1,0 +1,154 @@
+//! One level of parallelism over fixed partitions: the tree of a reduction depends on the length and nothing else, so
+//! that the bits of a result do not depend on the number of threads.
+
+use std::ops::Range;
+
+use crate::block::{LEAF_ROWS_MAX, LEAF_ROWS_MIN, LEAVES, PARALLEL_FLOPS, ROW_BLOCK};
+use crate::element::Element;
+use crate::mat::MatMut;
+
+/// Whether a pass may use the threads of the current rayon pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Par {
+    /// One thread, the caller's.
+    Seq,
+    /// The current rayon pool.
+    Rayon,
+}
+
+impl Par {
+    /// Falls back to one thread where the work is too small to share.
+    #[must_use]
+    pub fn for_work(self, flops: f64) -> Self {
+        if flops < PARALLEL_FLOPS { Par::Seq } else { self }
+    }
+}
+
+/// Rows of a leaf in the reduction tree over `n` rows.
+pub fn leaf_rows(n: usize) -> usize {
+    (n / LEAVES).clamp(LEAF_ROWS_MIN, LEAF_ROWS_MAX)
+}
+
+/// Reduces over `rows` by halving until a part has at most [`leaf_rows`] rows of the whole. Parts begin at multiples of
+/// [`ROW_BLOCK`]; the left part's result is always the left operand of `combine`.
+pub fn reduce_rows<R: Send>(
+    par: Par,
+    rows: usize,
+    leaf: &(impl Fn(Range<usize>) -> R + Sync),
+    combine: &(impl Fn(R, R) -> R + Sync),
+) -> R {
+    reduce_range(par, 0..rows, leaf_rows(rows), leaf, combine)
+}
+
+fn reduce_range<R: Send>(
+    par: Par,
+    range: Range<usize>,
+    at_most: usize,
+    leaf: &(impl Fn(Range<usize>) -> R + Sync),
+    combine: &(impl Fn(R, R) -> R + Sync),
+) -> R {
+    if range.len() <= at_most {
+        return leaf(range);
+    }
+    let middle = range.start + (range.len() / 2).next_multiple_of(ROW_BLOCK);
+    let (left, right) = (range.start..middle, middle..range.end);
+    let (left, right) = match par {
+        Par::Seq => (reduce_range(par, left, at_most, leaf, combine), reduce_range(par, right, at_most, leaf, combine)),
+        Par::Rayon => rayon::join(
+            || reduce_range(par, left, at_most, leaf, combine),
+            || reduce_range(par, right, at_most, leaf, combine),
+        ),
+    };
+    combine(left, right)
+}
+
+/// Runs `work` on every item; items are independent, so their order does not matter.
+pub fn for_each<I: Send>(par: Par, items: &mut [I], work: impl Fn(usize, &mut I) + Sync) {
+    use rayon::prelude::*;
+    match par {
+        Par::Seq => items.iter_mut().enumerate().for_each(|(i, item)| work(i, item)),
+        Par::Rayon => items.par_iter_mut().enumerate().with_max_len(1).for_each(|(i, item)| work(i, item)),
+    }
+}
+
+/// Runs `work(first row, block)` on blocks of at most `block` rows of `mat`.
+pub fn for_row_blocks<T: Element>(
+    par: Par,
+    mat: MatMut<'_, T>,
+    block: usize,
+    work: &(impl Fn(usize, MatMut<'_, T>) + Sync),
+) {
+    for_row_range(par, 0, mat, block, work);
+}
+
+fn for_row_range<T: Element>(
+    par: Par,
+    first: usize,
+    mat: MatMut<'_, T>,
+    block: usize,
+    work: &(impl Fn(usize, MatMut<'_, T>) + Sync),
+) {
+    let blocks = mat.rows().div_ceil(block);
+    if blocks <= 1 {
+        return work(first, mat);
+    }
+    let middle = blocks / 2 * block;
+    let (head, tail) = mat.split_rows(middle);
+    let (head, tail) =
+        (|| for_row_range(par, first, head, block, work), || for_row_range(par, first + middle, tail, block, work));
+    match par {
+        Par::Seq => {
+            head();
+            tail();
+        }
+        Par::Rayon => {
+            rayon::join(head, tail);
+        }
+    }
+}
+
+/// Runs `work(first element, chunk)` on consecutive chunks of `values`.
+pub fn for_chunks<T: Send>(par: Par, values: &mut [T], chunk: usize, work: &(impl Fn(usize, &mut [T]) + Sync)) {
+    use rayon::prelude::*;
+    match par {
+        Par::Seq => values.chunks_mut(chunk).enumerate().for_each(|(i, part)| work(i * chunk, part)),
+        Par::Rayon => values.par_chunks_mut(chunk).enumerate().for_each(|(i, part)| work(i * chunk, part)),
+    }
+}
+
+/// Sum of squares in f64, in [`ROW_BLOCK`]-sized partial sums added in order.
+pub fn sum_of_squares(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut total, mut partial) = (0.0, 0.0);
+    for (i, value) in values.enumerate() {
+        if i % ROW_BLOCK == 0 {
+            total += partial;
+            partial = 0.0;
+        }
+        partial += value * value;
+    }
+    total + partial
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_covers_every_row_once_and_is_the_same_for_every_pool() {
+        for n in [0, 1, 127, 128, 512, 513, 5000, 60_000, 200_001] {
+            let leaves =
+                |par| reduce_rows(par, n, &|range| vec![range], &|mut a, b| [std::mem::take(&mut a), b].concat());
+            let sequential = leaves(Par::Seq);
+            assert_eq!(sequential, leaves(Par::Rayon));
+            assert_eq!(sequential[0].start, 0);
+            assert_eq!(sequential.last().unwrap().end, n);
+            assert!(sequential.windows(2).all(|pair| pair[0].end == pair[1].start && pair[1].start % ROW_BLOCK == 0));
+            assert!(sequential.iter().all(|leaf| leaf.len() <= leaf_rows(n)));
+        }
+    }
+
+    #[test]
+    fn squares_add_up() {
+        assert_eq!(sum_of_squares((1..=300).map(f64::from)), 9_045_050.0);
+    }
+}

@@ -1,0 +1,154 @@
+//! The neuron route's fused step: backward and update of one batch, forward of the next, while a group of neurons is in
+//! cache. The gradient matrix never reaches memory.
+//!
+//! ```text
+//! for each group of neurons, independently:
+//!     G    = X^T diag(delta) U A        tile by tile, consumed by the rule in registers
+//!     W    = rule(W, memory, G)
+//!     U    = X' W                       the next batch, on the weights just updated
+//!     q_g  = rowsum(a * U^2)            kept per group
+//! q = sum of q_g in the order of the groups
+//! ```
+//!
+//! A thread owns whole groups, so that the bits do not depend on the number of threads.
+
+use super::neuron_group::{GemmGroup, PanelGroup};
+use super::update::Rule;
+use crate::backend::Backend;
+use crate::element::Element;
+use crate::engine::Engine;
+use crate::error::{KernelError, check_shape};
+use crate::mat::{Mat, MatRef};
+use crate::parallel::for_each;
+
+/// The weights of a network in the layout that mini-batch steps keep for a whole run, with the memory of the rule.
+#[derive(Debug)]
+pub struct FusedStep<T: Element> {
+    engine: Engine,
+    d: usize,
+    r: usize,
+    capacity: usize,
+    groups: Groups<T>,
+}
+
+#[derive(Debug)]
+enum Groups<T: Element> {
+    Panels(Vec<PanelGroup<T>>),
+    Gemm(Vec<GemmGroup<T>>),
+}
+
+/// A batch whose forward pass has been done: its samples and delta_j times the batch's weight (1/b for a mean).
+#[derive(Clone, Copy, Debug)]
+pub struct Backward<'a, T: Element> {
+    /// The samples, b x d.
+    pub x: MatRef<'a, T>,
+    /// The weighted residuals, b.
+    pub delta: &'a [T],
+    /// What is done with the gradient.
+    pub rule: Rule<T>,
+}
+
+/// Parameters with the rule's memory, a neuron a row (r x d each).
+#[derive(Clone, Debug)]
+pub struct Weights<T: Element> {
+    /// W^T.
+    pub w: Mat<T>,
+    /// Sum of gradients, or Adam's m / (1 - beta1).
+    pub first: Mat<T>,
+    /// Adam's v / (1 - beta2).
+    pub second: Mat<T>,
+}
+
+impl<T: Element> Weights<T> {
+    /// Weights without a past: `first` and `second` are zero.
+    pub fn new(w: Mat<T>) -> Self {
+        let (first, second) = (Mat::zeros(w.rows(), w.cols()), Mat::zeros(w.rows(), w.cols()));
+        Self { w, first, second }
+    }
+}
+
+impl<T: Element> FusedStep<T> {
+    /// Lays out `weights` (r x d, a neuron a row) with signs `a` for batches of at most `capacity` samples.
+    ///
+    /// # Errors
+    /// [`KernelError::Shape`] if `a` does not have r elements or the memory is not of the weights' shape.
+    pub fn new(engine: Engine, weights: &Weights<T>, a: &[T], capacity: usize) -> Result<Self, KernelError> {
+        let (r, d) = (weights.w.rows(), weights.w.cols());
+        check_shape("number of signs", r, a.len())?;
+        for memory in [&weights.first, &weights.second] {
+            check_shape("neurons in the rule's memory", r, memory.rows())?;
+            check_shape("width of the rule's memory", d, memory.cols())?;
+        }
+        let groups = match engine.backend {
+            Backend::Native => Groups::Panels(PanelGroup::all(engine.isa, weights, a, capacity)),
+            Backend::MatrixMultiply => Groups::Gemm(GemmGroup::all(weights, a, capacity)),
+        };
+        Ok(Self { engine, d, r, capacity, groups })
+    }
+
+    /// q_j = sum_i a_i (w_i . x_j)^2 for a batch (b x d); 2 b d r flops. Must precede the batch's [`Self::step`].
+    ///
+    /// # Errors
+    /// [`KernelError::Shape`] if `x` is not at most `capacity` x d or `q` does not have b elements.
+    pub fn forward(&mut self, x: MatRef<'_, T>, q: &mut [T]) -> Result<(), KernelError> {
+        self.run(None, Some(x), q)
+    }
+
+    /// Backward pass and update for a batch, then the forward pass of the `next` one, whose outputs go to `q`.
+    /// 4 b d r flops.
+    ///
+    /// # Errors
+    /// [`KernelError::Shape`] if the shapes do not go together.
+    pub fn step(
+        &mut self,
+        batch: Backward<'_, T>,
+        next: Option<MatRef<'_, T>>,
+        q: &mut [T],
+    ) -> Result<(), KernelError> {
+        check_shape("width of the batch", self.d, batch.x.cols())?;
+        check_shape("number of residuals", batch.x.rows(), batch.delta.len())?;
+        self.run(Some(batch), next, q)
+    }
+
+    fn run(
+        &mut self,
+        backward: Option<Backward<'_, T>>,
+        forward: Option<MatRef<'_, T>>,
+        q: &mut [T],
+    ) -> Result<(), KernelError> {
+        let rows = forward.map_or(0, |x| x.rows());
+        check_shape("width of the batch", self.d, forward.map_or(self.d, |x| x.cols()))?;
+        check_shape("number of outputs", rows, q.len())?;
+        let largest = rows.max(backward.map_or(0, |batch| batch.x.rows()));
+        check_shape("samples in a batch", largest.min(self.capacity), largest)?;
+        let halves = f64::from(u8::from(backward.is_some()) + u8::from(forward.is_some()));
+        let par = self.engine.par.for_work(halves * 2.0 * (largest * self.d) as f64 * self.r as f64);
+        q.fill(T::ZERO);
+        match &mut self.groups {
+            Groups::Panels(groups) => {
+                let isa = self.engine.isa;
+                for_each(par, groups, |_, group| group.run(isa, backward, forward));
+                groups.iter().for_each(|group| add(q, group.outputs()));
+            }
+            Groups::Gemm(groups) => {
+                for_each(par, groups, |_, group| group.run(&self.engine, backward, forward));
+                groups.iter().for_each(|group| add(q, group.outputs()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The weights and the rule's memory, a neuron a row.
+    pub fn weights(&self) -> Weights<T> {
+        let mut weights = Weights::new(Mat::zeros(self.r, self.d));
+        match &self.groups {
+            Groups::Panels(groups) => groups.iter().for_each(|group| group.unpack(&mut weights)),
+            Groups::Gemm(groups) => groups.iter().for_each(|group| group.unpack(&mut weights)),
+        }
+        weights
+    }
+}
+
+fn add<T: Element>(q: &mut [T], part: &[T]) {
+    q.iter_mut().zip(part).for_each(|(q, &part)| *q += part);
+}

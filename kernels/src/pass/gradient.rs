@@ -1,0 +1,85 @@
+//! Between W and the d x d matrices of the Gram route: S = W A W^T going in, G = M W A + gamma W coming out.
+//!
+//! W is held as its transpose, a neuron a row, so that both are passes that exist already: S is a weighted Gram matrix
+//! of the neurons, and G^T = A W^T M is a product with a packed matrix.
+
+use pulp::Simd;
+
+use super::weighted_gram::weighted_gram;
+use crate::arch::Kernel;
+use crate::backend::{Accum, Factor, gemm};
+use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
+use crate::element::Element;
+use crate::engine::epilogue::StoreScaled;
+use crate::engine::sweep::{Broadcast, sweep};
+use crate::engine::{Engine, Packed, Panels};
+use crate::error::{KernelError, check_shape};
+use crate::mat::{Mat, MatMut, MatRef};
+use crate::parallel::for_row_blocks;
+
+/// S = W A W^T = sum_i a_i w_i w_i^T. w: W^T (r x d, a neuron a row), a: r, result: d x d. r d^2 flops.
+///
+/// # Errors
+/// [`KernelError::Shape`] if `a` does not have r elements.
+pub fn network_matrix<T: Element>(engine: &Engine, w: MatRef<'_, T>, a: &[T]) -> Result<Mat<T>, KernelError> {
+    weighted_gram(engine, &w, a)
+}
+
+/// G^T = A W^T M + gamma W^T, the transposed gradient M W A + gamma W. w: W^T (r x d), a: r, m: M (d x d, symmetric),
+/// out: r x d. 2 r d^2 flops.
+///
+/// # Errors
+/// [`KernelError::Shape`] if the shapes do not go together.
+pub fn gradient_from_moment<T: Element>(
+    engine: &Engine,
+    w: MatRef<'_, T>,
+    a: &[T],
+    m: MatRef<'_, T>,
+    gamma: T,
+    out: MatMut<'_, T>,
+) -> Result<(), KernelError> {
+    check_shape("number of signs", w.rows(), a.len())?;
+    check_shape("rows of M", w.cols(), m.rows())?;
+    check_shape("columns of M", w.cols(), m.cols())?;
+    check_shape("rows of the gradient", w.rows(), out.rows())?;
+    check_shape("columns of the gradient", w.cols(), out.cols())?;
+    let par = engine.par.for_work(2.0 * w.rows() as f64 * (w.cols() * w.cols()) as f64);
+    match engine.pack_rows(m) {
+        Packed::Panels(m) => for_row_blocks(par, out, ROW_BLOCK, &|row, out| {
+            let range = row..row + out.rows();
+            engine.isa.run(GradientBlock { w: w.rows_range(range.clone()), a: &a[range], m: &m, gamma, out });
+        }),
+        Packed::Plain(m) => for_row_blocks(par, out, GEMM_ROW_BLOCK, &|row, mut out| {
+            let w = w.rows_range(row..row + out.rows());
+            gemm(Factor::Plain(w), Factor::Plain(m.as_ref()), Accum::Replace, out.reborrow());
+            for i in 0..out.rows() {
+                let sign = a[row + i];
+                out.row_mut(i).iter_mut().zip(w.row(i)).for_each(|(g, &w)| *g = sign * *g + gamma * w);
+            }
+        }),
+    }
+    Ok(())
+}
+
+/// A block of neurons against all panels of M.
+struct GradientBlock<'a, T: Element> {
+    w: MatRef<'a, T>,
+    a: &'a [T],
+    m: &'a Panels<T>,
+    gamma: T,
+    out: MatMut<'a, T>,
+}
+
+impl<T: Element> Kernel for GradientBlock<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(mut self, simd: S) {
+        for layout in self.m.layout() {
+            let left = Broadcast::rows(self.w, layout.depth);
+            let out = self.out.reborrow();
+            let mut store = StoreScaled::new(out, layout.column, layout.columns, self.a, self.w, self.gamma);
+            sweep::<S, T, _, MV, NR>(simd, layout.vectors, self.m.panel(layout), left, &mut store);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The fused passes, one a file. Each is tested against [`crate::reference`].
+
+mod features;
+mod fused_step;
+mod gradient;
+mod moment;
+mod neuron_group;
+mod neuron_route;
+mod quadratic_forms;
+mod update;
+mod weighted_gram;
+
+pub use features::features;
+pub use fused_step::{Backward, FusedStep, Weights};
+pub use gradient::{gradient_from_moment, network_matrix};
+pub use moment::{LossAndMoment, loss_and_moment};
+pub use neuron_route::{LossAndGradient, loss_and_gradient, outputs};
+pub use quadratic_forms::quadratic_forms;
+pub use update::{AdamStep, Rule, update};
+pub use weighted_gram::weighted_gram;

@@ -1,0 +1,73 @@
+//! The Gram route's heavy pass: loss and residual-weighted second moment in one trip over X.
+
+use std::ops::Range;
+
+use super::quadratic_forms::QuadraticForms;
+use super::weighted_gram::{GramAccumulator, add_upper, mirror};
+use crate::element::Element;
+use crate::engine::{Engine, Packed};
+use crate::error::{KernelError, check_shape};
+use crate::mat::Mat;
+use crate::parallel::reduce_rows;
+use crate::rows::Rows;
+
+/// What one trip over the samples yields.
+#[derive(Clone, Debug)]
+pub struct LossAndMoment<T: Element> {
+    /// sum_j delta_j^2, accumulated in f64. f = squares / (4 n).
+    pub squares: f64,
+    /// M = 1/n sum_j delta_j x_j x_j^T, d x d, symmetric.
+    pub moment: Mat<T>,
+}
+
+/// delta_j = x_j^T S x_j - y_j, its sum of squares and M, a block of rows at a time: while a block is in L2 it is used
+/// for q, then delta, then M. x: n x d, y: n, s: S = W A W^T packed by [`Engine::pack_symmetric`]. 2 n d^2 flops,
+/// whatever the number of neurons.
+///
+/// # Errors
+/// [`KernelError::Shape`] if S is not d x d or `y` does not have n elements.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// let engine = Engine::best();
+/// let (x, s) = (Mat::from_slice(1, 1, &[2.0f64]), Mat::from_slice(1, 1, &[3.0]));
+/// let out = pass::loss_and_moment(&engine, &x, &[10.0], &engine.pack_symmetric(s.as_ref()))?;
+/// assert_eq!((out.squares, out.moment.row(0)[0]), (4.0, 8.0));
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
+pub fn loss_and_moment<T: Element, X: Rows<T>>(
+    engine: &Engine,
+    x: &X,
+    y: &[T],
+    s: &Packed<T>,
+) -> Result<LossAndMoment<T>, KernelError> {
+    check_shape("width of the samples and of S", s.depth(), x.cols())?;
+    check_shape("number of targets", x.rows(), y.len())?;
+    let (n, d) = (x.rows(), x.cols());
+    let weight = T::from_f64(1.0 / n.max(1) as f64);
+    let leaf = |range: Range<usize>| {
+        let mut forms = QuadraticForms::new(engine, s, x.needs_scratch());
+        let mut gram = GramAccumulator::new(engine, d);
+        let mut scratch = forms.take_scratch();
+        let mut residual = vec![T::ZERO; forms.rows()];
+        let mut squares = 0.0;
+        for first in range.clone().step_by(forms.rows()) {
+            let block = first..range.end.min(first + forms.rows());
+            let residual = &mut residual[..block.len()];
+            let x = x.block(block.clone(), &mut scratch);
+            forms.apply(x, residual);
+            for (delta, &y) in residual.iter_mut().zip(&y[block]) {
+                let value = *delta - y;
+                squares += value.to_f64() * value.to_f64();
+                *delta = value * weight;
+            }
+            gram.add(x, residual);
+        }
+        (squares, gram.finish())
+    };
+    let combine = |left: (f64, Mat<T>), right: (f64, Mat<T>)| (left.0 + right.0, add_upper(left.1, right.1));
+    let par = engine.par.for_work(2.0 * n as f64 * (d * d) as f64);
+    let (squares, upper) = reduce_rows(par, n, &leaf, &combine);
+    Ok(LossAndMoment { squares, moment: mirror(upper) })
+}

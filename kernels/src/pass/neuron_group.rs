@@ -1,0 +1,278 @@
+//! The groups of neurons that the fused step hands to threads: a panel of the native engine, or a slice for plain GEMM.
+
+use pulp::Simd;
+
+use super::fused_step::{Backward, Weights};
+use super::update::{Parameters, Rule, update};
+use crate::arch::{Isa, Kernel};
+use crate::backend::{Accum, Factor, gemm};
+use crate::element::{Element, lanes};
+use crate::engine::Engine;
+use crate::engine::epilogue::load_lanes;
+use crate::engine::microkernel::{Tile, load, store};
+use crate::engine::pack::{PanelLayout, panel_layout};
+use crate::engine::sweep::{Broadcast, Epilogue, sweep};
+use crate::mat::{AlignedVec, Mat, MatRef, aligned_zeros};
+use crate::parallel::Par;
+
+/// A panel of neurons: everything of them that a step touches, in the order in which tiles touch it.
+#[derive(Debug)]
+pub(crate) struct PanelGroup<T: Element> {
+    layout: PanelLayout,
+    /// Signs, `width`; zero in the padding.
+    a: AlignedVec<T>,
+    /// W, `d` x `width`, and the rule's memory.
+    w: AlignedVec<T>,
+    first: AlignedVec<T>,
+    second: AlignedVec<T>,
+    /// a_i u_ji of the last forward pass, `capacity` x `width`.
+    u: AlignedVec<T>,
+    /// A register per sample.
+    partial: AlignedVec<T>,
+    q: Vec<T>,
+}
+
+impl<T: Element> PanelGroup<T> {
+    pub(crate) fn all(isa: Isa, weights: &Weights<T>, a: &[T], capacity: usize) -> Vec<Self> {
+        let (r, d) = (weights.w.rows(), weights.w.cols());
+        let group = |layout: PanelLayout| {
+            let width = layout.width;
+            let mut signs = aligned_zeros(width);
+            signs[..layout.columns].copy_from_slice(&a[layout.column..][..layout.columns]);
+            Self {
+                layout,
+                a: signs,
+                w: pack_panel(&layout, &weights.w),
+                first: pack_panel(&layout, &weights.first),
+                second: pack_panel(&layout, &weights.second),
+                u: aligned_zeros(capacity * width),
+                partial: aligned_zeros(capacity * isa.lanes::<T>()),
+                q: Vec::with_capacity(capacity),
+            }
+        };
+        panel_layout::<T>(isa, r, d, false).into_iter().map(group).collect()
+    }
+
+    pub(crate) fn run(&mut self, isa: Isa, backward: Option<Backward<'_, T>>, forward: Option<MatRef<'_, T>>) {
+        isa.run(PanelStep { group: self, backward, forward });
+    }
+
+    /// This group's share of the outputs of the last forward pass.
+    pub(crate) fn outputs(&self) -> &[T] {
+        &self.q
+    }
+
+    pub(crate) fn unpack(&self, weights: &mut Weights<T>) {
+        unpack_panel(&self.layout, &self.w, &mut weights.w);
+        unpack_panel(&self.layout, &self.first, &mut weights.first);
+        unpack_panel(&self.layout, &self.second, &mut weights.second);
+    }
+}
+
+fn pack_panel<T: Element>(layout: &PanelLayout, m: &Mat<T>) -> AlignedVec<T> {
+    let mut panel = aligned_zeros(layout.width * layout.depth);
+    for c in 0..layout.columns {
+        m.row(layout.column + c).iter().enumerate().for_each(|(k, &value)| panel[k * layout.width + c] = value);
+    }
+    panel
+}
+
+fn unpack_panel<T: Element>(layout: &PanelLayout, panel: &[T], m: &mut Mat<T>) {
+    for c in 0..layout.columns {
+        let row = m.row_mut(layout.column + c);
+        row.iter_mut().enumerate().for_each(|(k, value)| *value = panel[k * layout.width + c]);
+    }
+}
+
+/// Backward and update of one batch, then forward of the next, for one panel.
+struct PanelStep<'a, T: Element> {
+    group: &'a mut PanelGroup<T>,
+    backward: Option<Backward<'a, T>>,
+    forward: Option<MatRef<'a, T>>,
+}
+
+impl<T: Element> Kernel for PanelStep<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
+        let Self { group, backward, forward } = self;
+        let PanelLayout { width, vectors, depth, .. } = group.layout;
+        if let Some(Backward { x, delta, rule }) = backward {
+            let u = &mut group.u[..x.rows() * width];
+            scale_rows(simd, u, width, delta);
+            let left = Broadcast::columns(x, depth);
+            let mut apply =
+                ApplyRule { rule, width, w: &mut group.w, first: &mut group.first, second: &mut group.second };
+            sweep::<S, T, _, MV, NR>(simd, vectors, u, left, &mut apply);
+        }
+        group.q.clear();
+        if let Some(x) = forward {
+            let partial = &mut group.partial[..x.rows() * lanes::<S, T>()];
+            let u = &mut group.u[..x.rows() * width];
+            let mut square = SignedSquare { a: &group.a, width, u, partial };
+            sweep::<S, T, _, MV, NR>(simd, vectors, &group.w, Broadcast::rows(x, depth), &mut square);
+            let sums = partial.chunks(lanes::<S, T>()).map(|lanes| T::reduce_sum(simd, load_lanes(simd, lanes)));
+            group.q.extend(sums);
+        }
+    }
+}
+
+/// u_j *= delta_j for every row of a panel.
+#[inline(always)]
+fn scale_rows<S: Simd, T: Element>(simd: S, u: &mut [T], width: usize, delta: &[T]) {
+    for (row, &delta) in u.chunks_mut(width).zip(delta) {
+        let delta = T::splat(simd, delta);
+        for lanes in row.chunks_mut(lanes::<S, T>()) {
+            let scaled = T::vmul(simd, load_lanes(simd, lanes), delta);
+            T::partial_store(simd, lanes, scaled);
+        }
+    }
+}
+
+/// Keeps a_i u_ji for the backward pass and adds a_i u_ji^2 to the sample's partial sum.
+struct SignedSquare<'a, T: Element> {
+    a: &'a [T],
+    width: usize,
+    u: &'a mut [T],
+    partial: &'a mut [T],
+}
+
+impl<T: Element> Epilogue<T> for SignedSquare<'_, T> {
+    #[inline(always)]
+    fn finish<S: Simd, const MV: usize, const NR: usize>(
+        &mut self,
+        simd: S,
+        tile: Tile<S, T, MV, NR>,
+        row: usize,
+        valid: usize,
+    ) {
+        let lanes = lanes::<S, T>();
+        for r in 0..NR {
+            if r < valid {
+                let u = &mut self.u[(row + r) * self.width..][..MV * lanes];
+                let mut sum = T::splat(simd, T::ZERO);
+                for v in 0..MV {
+                    let signed = T::vmul(simd, tile[r][v], load_lanes(simd, &self.a[v * lanes..]));
+                    sum = T::vfma(simd, signed, tile[r][v], sum);
+                    // SAFETY: `u` holds MV registers.
+                    unsafe { store(u.as_mut_ptr().add(v * lanes), signed) };
+                }
+                T::partial_store(simd, &mut self.partial[(row + r) * lanes..][..lanes], sum);
+            }
+        }
+    }
+}
+
+/// Applies the rule to a tile of the gradient: rows are coordinates of the input, lanes are neurons.
+struct ApplyRule<'a, T: Element> {
+    rule: Rule<T>,
+    width: usize,
+    w: &'a mut [T],
+    first: &'a mut [T],
+    second: &'a mut [T],
+}
+
+impl<T: Element> Epilogue<T> for ApplyRule<'_, T> {
+    #[inline(always)]
+    fn finish<S: Simd, const MV: usize, const NR: usize>(
+        &mut self,
+        simd: S,
+        tile: Tile<S, T, MV, NR>,
+        row: usize,
+        valid: usize,
+    ) {
+        let lanes = lanes::<S, T>();
+        for r in 0..NR {
+            if r < valid {
+                let range = (row + r) * self.width..(row + r) * self.width + MV * lanes;
+                let w = &mut self.w[range.clone()];
+                let first = &mut self.first[range.clone()];
+                let second = &mut self.second[range];
+                for v in 0..MV {
+                    // SAFETY: each of the three slices holds MV registers.
+                    unsafe {
+                        let at = |slice: &mut [T]| slice.as_mut_ptr().add(v * lanes);
+                        let (w, first, second) = (at(w), at(first), at(second));
+                        let old = Parameters { w: load(w), first: load(first), second: load(second) };
+                        let new = self.rule.apply(simd, old, tile[r][v]);
+                        store(w, new.w);
+                        store(first, new.first);
+                        store(second, new.second);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Neurons that a plain GEMM handles at a time.
+const GEMM_NEURONS: usize = 256;
+
+/// A slice of neurons for a backend that brings its own matrix product.
+#[derive(Debug)]
+pub(crate) struct GemmGroup<T: Element> {
+    column: usize,
+    a: Vec<T>,
+    weights: Weights<T>,
+    g: Mat<T>,
+    u: Mat<T>,
+    q: Vec<T>,
+}
+
+impl<T: Element> GemmGroup<T> {
+    pub(crate) fn all(weights: &Weights<T>, a: &[T], capacity: usize) -> Vec<Self> {
+        let (r, d) = (weights.w.rows(), weights.w.cols());
+        let group = |column: usize| {
+            let columns = GEMM_NEURONS.min(r - column);
+            let part = |m: &Mat<T>| m.as_ref().rows_range(column..column + columns).to_owned();
+            Self {
+                column,
+                a: a[column..column + columns].to_vec(),
+                weights: Weights { w: part(&weights.w), first: part(&weights.first), second: part(&weights.second) },
+                g: Mat::zeros(columns, d),
+                u: Mat::zeros(capacity, columns),
+                q: Vec::with_capacity(capacity),
+            }
+        };
+        (0..r).step_by(GEMM_NEURONS).map(group).collect()
+    }
+
+    pub(crate) fn run(&mut self, engine: &Engine, backward: Option<Backward<'_, T>>, forward: Option<MatRef<'_, T>>) {
+        if let Some(Backward { x, delta, rule }) = backward {
+            for (j, &delta) in delta.iter().enumerate() {
+                self.u.row_mut(j).iter_mut().for_each(|u| *u *= delta);
+            }
+            let u = self.u.as_ref().rows_range(0..x.rows());
+            gemm(Factor::Transposed(u), Factor::Plain(x), Accum::Replace, self.g.as_mut());
+            let Weights { w, first, second } = &mut self.weights;
+            let alone = Engine { par: Par::Seq, ..*engine };
+            update(&alone, rule, w.padded_mut(), first.padded_mut(), second.padded_mut(), self.g.padded());
+        }
+        self.q.clear();
+        if let Some(x) = forward {
+            let (mut u, _) = self.u.as_mut().split_rows(x.rows());
+            gemm(Factor::Plain(x), Factor::Transposed(self.weights.w.as_ref()), Accum::Replace, u.reborrow());
+            for j in 0..x.rows() {
+                let mut q = T::ZERO;
+                for (u, &a) in u.row_mut(j).iter_mut().zip(&self.a) {
+                    q += a * *u * *u;
+                    *u = a * *u;
+                }
+                self.q.push(q);
+            }
+        }
+    }
+
+    pub(crate) fn outputs(&self) -> &[T] {
+        &self.q
+    }
+
+    pub(crate) fn unpack(&self, weights: &mut Weights<T>) {
+        for i in 0..self.weights.w.rows() {
+            weights.w.row_mut(self.column + i).copy_from_slice(self.weights.w.row(i));
+            weights.first.row_mut(self.column + i).copy_from_slice(self.weights.first.row(i));
+            weights.second.row_mut(self.column + i).copy_from_slice(self.weights.second.row(i));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The neuron route over a whole set of samples, a batch at a time: U = X W, q = rowsum(a * U^2),
+//! G = X^T diag(delta) U A / n + gamma W.
+
+use super::fused_step::{Backward, FusedStep, Weights};
+use super::update::Rule;
+use crate::block::ROW_BLOCK;
+use crate::element::Element;
+use crate::engine::Engine;
+use crate::error::{KernelError, check_shape};
+use crate::mat::{Mat, MatRef};
+use crate::rows::Rows;
+
+/// Loss and gradient of one full pass.
+#[derive(Clone, Debug)]
+pub struct LossAndGradient<T: Element> {
+    /// sum_j delta_j^2, accumulated in f64. f = squares / (4 n).
+    pub squares: f64,
+    /// The transposed gradient (M W A + gamma W)^T, r x d.
+    pub gradient: Mat<T>,
+}
+
+/// Outputs q_j = sum_i a_i (w_i . x_j)^2. x: n x d, w: W^T (r x d, a neuron a row), a: r, q: n. 2 n d r flops.
+///
+/// # Errors
+/// [`KernelError::Shape`] if the shapes do not go together.
+pub fn outputs<T: Element, X: Rows<T>>(
+    engine: &Engine,
+    x: &X,
+    w: MatRef<'_, T>,
+    a: &[T],
+    q: &mut [T],
+) -> Result<(), KernelError> {
+    check_shape("number of outputs", x.rows(), q.len())?;
+    let mut step = FusedStep::new(*engine, &Weights::new(w.to_owned()), a, ROW_BLOCK)?;
+    let mut scratch = Mat::zeros(if x.needs_scratch() { ROW_BLOCK } else { 0 }, x.cols());
+    for (i, q) in q.chunks_mut(ROW_BLOCK).enumerate() {
+        let first = i * ROW_BLOCK;
+        step.forward(x.block(first..first + q.len(), &mut scratch), q)?;
+    }
+    Ok(())
+}
+
+/// Sum of squared residuals and gradient. x: n x d, y: n, w: W^T (r x d), a: r. 4 n d r flops; the hidden layer exists
+/// for one batch of rows at a time.
+///
+/// # Errors
+/// [`KernelError::Shape`] if the shapes do not go together.
+pub fn loss_and_gradient<T: Element, X: Rows<T>>(
+    engine: &Engine,
+    x: &X,
+    y: &[T],
+    w: MatRef<'_, T>,
+    a: &[T],
+    gamma: T,
+) -> Result<LossAndGradient<T>, KernelError> {
+    check_shape("number of targets", x.rows(), y.len())?;
+    let weight = T::from_f64(1.0 / x.rows().max(1) as f64);
+    let mut step = FusedStep::new(*engine, &Weights::new(w.to_owned()), a, ROW_BLOCK)?;
+    let mut scratch = Mat::zeros(if x.needs_scratch() { ROW_BLOCK } else { 0 }, x.cols());
+    let mut delta = [T::ZERO; ROW_BLOCK];
+    let mut squares = 0.0;
+    for (i, y) in y.chunks(ROW_BLOCK).enumerate() {
+        let first = i * ROW_BLOCK;
+        let batch = x.block(first..first + y.len(), &mut scratch);
+        let delta = &mut delta[..y.len()];
+        step.forward(batch, delta)?;
+        for (delta, &y) in delta.iter_mut().zip(y) {
+            let value = *delta - y;
+            squares += value.to_f64() * value.to_f64();
+            *delta = value * weight;
+        }
+        step.step(Backward { x: batch, delta, rule: Rule::Accumulate }, None, &mut [])?;
+    }
+    let Weights { w, first: mut gradient, .. } = step.weights();
+    for (g, &w) in gradient.padded_mut().iter_mut().zip(w.padded()) {
+        *g += gamma * w;
+    }
+    Ok(LossAndGradient { squares, gradient })
+}

@@ -1,0 +1,138 @@
+//! Quadratic forms A(S)_j = x_j^T S x_j, the first of the two linear maps that everything is built from.
+
+use pulp::Simd;
+
+use crate::arch::Kernel;
+use crate::backend::{Accum, Factor, gemm};
+use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
+use crate::element::{Element, lanes};
+use crate::engine::epilogue::{DotRows, load_lanes};
+use crate::engine::sweep::{Broadcast, sweep};
+use crate::engine::{Engine, Packed, Panels};
+use crate::error::{KernelError, check_shape};
+use crate::mat::{AlignedVec, Mat, MatRef, aligned_zeros};
+use crate::parallel::{for_chunks, leaf_rows};
+use crate::rows::Rows;
+
+/// q_j = x_j^T S x_j. x: n x d, s: S (d x d, symmetric) packed by [`Engine::pack_symmetric`], q: n. n d^2 flops: only
+/// the upper triangle is multiplied, with off-diagonal elements doubled.
+///
+/// # Errors
+/// [`KernelError::Shape`] if S is not d x d or `q` does not have n elements.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// let engine = Engine::best();
+/// let x = Mat::from_slice(1, 2, &[3.0f64, 4.0]);
+/// let s = Mat::from_slice(2, 2, &[1.0, 0.5, 0.5, 2.0]);
+/// let mut q = [0.0];
+/// pass::quadratic_forms(&engine, &x, &engine.pack_symmetric(s.as_ref()), &mut q)?;
+/// assert_eq!(q, [9.0 + 12.0 + 32.0]);
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
+pub fn quadratic_forms<T: Element, X: Rows<T>>(
+    engine: &Engine,
+    x: &X,
+    s: &Packed<T>,
+    q: &mut [T],
+) -> Result<(), KernelError> {
+    check_shape("width of the samples and of S", s.depth(), x.cols())?;
+    check_shape("number of quadratic forms", x.rows(), q.len())?;
+    let par = engine.par.for_work(x.rows() as f64 * (x.cols() * x.cols()) as f64);
+    for_chunks(par, q, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK), &|start, q| {
+        let mut forms = QuadraticForms::new(engine, s, x.needs_scratch());
+        let rows = forms.rows();
+        let mut scratch = forms.take_scratch();
+        for (i, q) in q.chunks_mut(rows).enumerate() {
+            let first = start + i * rows;
+            forms.apply(x.block(first..first + q.len(), &mut scratch), q);
+        }
+    });
+    Ok(())
+}
+
+/// The workspace for the quadratic forms of one block of rows after another.
+pub(crate) struct QuadraticForms<'a, T: Element> {
+    engine: &'a Engine,
+    s: &'a Packed<T>,
+    /// Native: a register per row. Plain GEMM: X S.
+    partial: AlignedVec<T>,
+    product: Mat<T>,
+    scratch: Mat<T>,
+}
+
+impl<'a, T: Element> QuadraticForms<'a, T> {
+    pub(crate) fn new(engine: &'a Engine, s: &'a Packed<T>, needs_scratch: bool) -> Self {
+        let rows = block_rows(s);
+        let scratch = if needs_scratch { Mat::zeros(rows, s.depth()) } else { Mat::zeros(0, s.depth()) };
+        match s {
+            Packed::Panels(_) => {
+                let partial = aligned_zeros(rows * engine.isa.lanes::<T>());
+                Self { engine, s, partial, product: Mat::zeros(0, 0), scratch }
+            }
+            Packed::Plain(s_plain) => {
+                let product = Mat::zeros(rows, s_plain.cols());
+                Self { engine, s, partial: aligned_zeros(0), product, scratch }
+            }
+        }
+    }
+
+    /// Rows that a block has at most.
+    pub(crate) fn rows(&self) -> usize {
+        block_rows(self.s)
+    }
+
+    /// The matrix that blocks are produced into, where the rows are not in memory.
+    pub(crate) fn take_scratch(&mut self) -> Mat<T> {
+        std::mem::replace(&mut self.scratch, Mat::zeros(0, 0))
+    }
+
+    /// q_j = x_j^T S x_j for a block.
+    pub(crate) fn apply(&mut self, x: MatRef<'_, T>, q: &mut [T]) {
+        match self.s {
+            Packed::Panels(s) => self.engine.isa.run(QuadraticBlock { x, s, partial: &mut self.partial, q }),
+            Packed::Plain(s) => {
+                let (mut product, _) = self.product.as_mut().split_rows(x.rows());
+                gemm(Factor::Plain(x), Factor::Plain(s.as_ref()), Accum::Replace, product.reborrow());
+                for (j, q) in q.iter_mut().enumerate() {
+                    *q = x.row(j).iter().zip(product.row(j)).fold(T::ZERO, |sum, (&x, &sx)| sum + x * sx);
+                }
+            }
+        }
+    }
+}
+
+/// Rows of a block for the backend that packed `s`.
+pub(crate) fn block_rows<T: Element>(s: &Packed<T>) -> usize {
+    match s {
+        Packed::Panels(_) => ROW_BLOCK,
+        Packed::Plain(_) => GEMM_ROW_BLOCK,
+    }
+}
+
+/// A block of rows against all panels of the doubled upper triangle.
+struct QuadraticBlock<'a, T: Element> {
+    x: MatRef<'a, T>,
+    s: &'a Panels<T>,
+    partial: &'a mut [T],
+    q: &'a mut [T],
+}
+
+impl<T: Element> Kernel for QuadraticBlock<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
+        let Self { x, s, partial, q } = self;
+        partial.fill(T::ZERO);
+        for layout in s.layout() {
+            let left = Broadcast::rows(x, layout.depth);
+            let mut dot = DotRows { x, column: layout.column, columns: layout.columns, partial };
+            sweep::<S, T, _, MV, NR>(simd, layout.vectors, s.panel(layout), left, &mut dot);
+        }
+        for (q, partial) in q.iter_mut().zip(partial.chunks(lanes::<S, T>())) {
+            *q = T::reduce_sum(simd, load_lanes(simd, partial));
+        }
+    }
+}

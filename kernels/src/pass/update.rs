@@ -1,0 +1,143 @@
+//! What is done with a gradient: summed up, a descent step, or Adam's. Written once on registers; the fused step
+//! applies it to a tile of G that never reaches memory, [`update`] to a gradient that did.
+
+use pulp::Simd;
+
+use crate::arch::Kernel;
+use crate::element::{Element, lanes};
+use crate::engine::Engine;
+use crate::engine::epilogue::load_lanes;
+use crate::parallel::Par;
+
+/// An update of parameters w from their gradient g, elementwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule<T> {
+    /// first += g; w is left alone.
+    Accumulate,
+    /// w -= rate * (g + gamma w).
+    Descend {
+        /// Learning rate.
+        rate: T,
+        /// Regulariser.
+        gamma: T,
+    },
+    /// Adam.
+    Adam(AdamStep<T>),
+}
+
+/// The constants of one Adam step (Kingma and Ba, 2015, Algorithm 1), bias corrections folded in.
+///
+/// The moments are kept as m / (1 - beta1) and v / (1 - beta2), so that their updates are one and two fused
+/// multiply-adds: `first = beta1 first + g`, `second = beta2 second + g^2`, and
+/// w -= rate * first / (sqrt(second) + epsilon) with
+/// rate = lr (1 - beta1) / (1 - beta1^t) * sqrt((1 - beta2^t) / (1 - beta2)) and
+/// epsilon = eps * sqrt((1 - beta2^t) / (1 - beta2)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep<T> {
+    beta1: T,
+    beta2: T,
+    rate: T,
+    epsilon: T,
+    gamma: T,
+}
+
+impl<T: Element> AdamStep<T> {
+    /// The constants of step `t` (counted from 1) with learning rate `lr`, decay rates `beta1` and `beta2`, `eps` > 0
+    /// and regulariser `gamma`.
+    pub fn new(t: u64, lr: f64, beta1: f64, beta2: f64, eps: f64, gamma: f64) -> Self {
+        let correction = |beta: f64| 1.0 - beta.powf(t as f64);
+        let root = (correction(beta2) / (1.0 - beta2)).sqrt();
+        Self {
+            beta1: T::from_f64(beta1),
+            beta2: T::from_f64(beta2),
+            rate: T::from_f64(lr * (1.0 - beta1) / correction(beta1) * root),
+            epsilon: T::from_f64(eps * root),
+            gamma: T::from_f64(gamma),
+        }
+    }
+}
+
+/// Parameters and what the rule remembers of their past gradients, in registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Parameters<V> {
+    pub(crate) w: V,
+    pub(crate) first: V,
+    pub(crate) second: V,
+}
+
+impl<T: Element> Rule<T> {
+    /// Applies the rule to a register of parameters.
+    #[inline(always)]
+    pub(crate) fn apply<S: Simd>(
+        &self,
+        simd: S,
+        Parameters { w, first, second }: Parameters<T::Vector<S>>,
+        g: T::Vector<S>,
+    ) -> Parameters<T::Vector<S>> {
+        match *self {
+            Rule::Accumulate => Parameters { w, first: T::vadd(simd, first, g), second },
+            Rule::Descend { rate, gamma } => {
+                let g = T::vfma(simd, T::splat(simd, gamma), w, g);
+                Parameters { w: T::vfma(simd, T::splat(simd, -rate), g, w), first, second }
+            }
+            Rule::Adam(step) => {
+                let g = T::vfma(simd, T::splat(simd, step.gamma), w, g);
+                let first = T::vfma(simd, T::splat(simd, step.beta1), first, g);
+                let second = T::vfma(simd, g, g, T::vmul(simd, T::splat(simd, step.beta2), second));
+                let scale = T::vadd(simd, T::vsqrt(simd, second), T::splat(simd, step.epsilon));
+                let w = T::vfma(simd, T::splat(simd, -step.rate), T::vdiv(simd, first, scale), w);
+                Parameters { w, first, second }
+            }
+        }
+    }
+}
+
+/// Elements that a thread updates at a time: four arrays of 16 KB.
+const CHUNK: usize = 4096;
+
+/// Applies `rule` to parameters `w` with gradient `g`. `first` and `second` are what the rule remembers; all four have
+/// the same length.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn update<T: Element>(engine: &Engine, rule: Rule<T>, w: &mut [T], first: &mut [T], second: &mut [T], g: &[T]) {
+    use rayon::prelude::*;
+    let n = w.len();
+    assert!(first.len() == n && second.len() == n && g.len() == n, "parameters, memory and gradient of one length");
+    let chunk = |((w, first), (second, g))| engine.isa.run(UpdateChunk { rule, w, first, second, g });
+    match engine.par.for_work(20.0 * n as f64) {
+        Par::Seq => chunk(((w, first), (second, g))),
+        Par::Rayon => w
+            .par_chunks_mut(CHUNK)
+            .zip(first.par_chunks_mut(CHUNK))
+            .zip(second.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)))
+            .for_each(chunk),
+    }
+}
+
+struct UpdateChunk<'a, T> {
+    rule: Rule<T>,
+    w: &'a mut [T],
+    first: &'a mut [T],
+    second: &'a mut [T],
+    g: &'a [T],
+}
+
+impl<T: Element> Kernel for UpdateChunk<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
+        let lanes = lanes::<S, T>();
+        let chunks = self.w.chunks_mut(lanes).zip(self.first.chunks_mut(lanes));
+        let chunks = chunks.zip(self.second.chunks_mut(lanes).zip(self.g.chunks(lanes)));
+        for ((w, first), (second, g)) in chunks {
+            let old =
+                Parameters { w: load_lanes(simd, w), first: load_lanes(simd, first), second: load_lanes(simd, second) };
+            let new = self.rule.apply(simd, old, load_lanes(simd, g));
+            T::partial_store(simd, w, new.w);
+            T::partial_store(simd, first, new.first);
+            T::partial_store(simd, second, new.second);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Every pass against the naive f64 loops: odd shapes, both element types, every instruction set, every backend.
+//!
+//! Error scale: a sum of `length` products whose absolute values add up to `magnitude` is off by at most about
+//! `length` x epsilon x magnitude; the tests allow [`SLACK`] times that. Magnitudes come from the reference run on
+//! absolute values.
+
+use memorize_kernels::pass::{self, AdamStep, Backward, FusedStep, Rule, Weights};
+use memorize_kernels::reference::{self as naive, Dense};
+use memorize_kernels::{Backend, Element, Engine, Isa, Mat, Par};
+use proptest::prelude::*;
+
+const SLACK: f64 = 4.0;
+
+/// Every engine that this machine can run.
+fn engines() -> Vec<Engine> {
+    let native = |isa| Engine { isa, backend: Backend::Native, par: Par::Seq };
+    let mut all: Vec<Engine> = Isa::available().into_iter().map(native).collect();
+    all.push(Engine { isa: Isa::best(), backend: Backend::MatrixMultiply, par: Par::Seq });
+    all
+}
+
+/// Values in [-1, 1] that an f32 holds exactly, from a 64-bit mixer of (seed, i, j).
+fn values(seed: u64, rows: usize, cols: usize) -> Dense {
+    Dense::from_fn(rows, cols, |i, j| {
+        let mut h = seed ^ (i as u64) << 32 ^ j as u64;
+        for _ in 0..2 {
+            h = (h ^ h >> 31).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        }
+        ((h >> 44) as f64 / 524_288.0) - 1.0
+    })
+}
+
+fn absolute(m: &Dense) -> Dense {
+    Dense { data: m.data.iter().map(|v| v.abs()).collect(), ..*m }
+}
+
+fn mat<T: Element>(m: &Dense) -> Mat<T> {
+    Mat::from_fn(m.rows, m.cols, |i, j| T::from_f64(m.at(i, j)))
+}
+
+fn vec<T: Element>(v: &[f64]) -> Vec<T> {
+    v.iter().map(|&v| T::from_f64(v)).collect()
+}
+
+fn signs(r: usize) -> Vec<f64> {
+    (0..r).map(|i| if i < r / 2 { 1.0 } else { -1.0 }).collect()
+}
+
+fn symmetric(seed: u64, d: usize) -> Dense {
+    let m = values(seed, d, d);
+    Dense::from_fn(d, d, |i, j| m.at(i.min(j), i.max(j)))
+}
+
+fn transposed(m: &Dense) -> Dense {
+    Dense::from_fn(m.cols, m.rows, |i, j| m.at(j, i))
+}
+
+/// Compares element by element with the error scale of the module's comment.
+fn assert_close<'a, T: Element>(
+    what: &str,
+    engine: &Engine,
+    got: impl IntoIterator<Item = &'a T>,
+    expected: &[f64],
+    magnitude: &[f64],
+    length: usize,
+) {
+    let got: Vec<f64> = got.into_iter().map(|v| v.to_f64()).collect();
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for i in 0..got.len() {
+        let bound = SLACK * length as f64 * T::EPSILON * magnitude[i] + f64::MIN_POSITIVE;
+        let error = (got[i] - expected[i]).abs();
+        assert!(error <= bound, "{what}[{i}] {} {engine:?}: {} against {}", T::NAME, got[i], expected[i]);
+    }
+}
+
+fn check_linear_maps<T: Element>(n: usize, d: usize, seed: u64) {
+    let (x, s, v) = (values(seed, n, d), symmetric(seed + 1, d), values(seed + 2, n, 1).data);
+    let forms = naive::quadratic_forms(&x, &s);
+    let forms_scale = naive::quadratic_forms(&absolute(&x), &absolute(&s));
+    let gram = naive::weighted_gram(&x, &v);
+    let gram_scale = naive::weighted_gram(&absolute(&x), &v.iter().map(|v| v.abs()).collect::<Vec<_>>());
+    for engine in engines() {
+        let x = mat::<T>(&x);
+        let mut q = vec![T::ONE; n];
+        pass::quadratic_forms(&engine, &x, &engine.pack_symmetric(mat::<T>(&s).as_ref()), &mut q).unwrap();
+        assert_close("q", &engine, &q, &forms, &forms_scale, 2 * d + 2);
+        let m = pass::weighted_gram(&engine, &x, &vec::<T>(&v)).unwrap();
+        assert_close("M", &engine, m.iter(), &gram.data, &gram_scale.data, n + 2);
+    }
+}
+
+fn check_features<T: Element>(n: usize, d: usize, k: usize, p: u32, seed: u64) {
+    let (x, r) = (values(seed, n, d), values(seed + 1, k, d));
+    let z = naive::features(&x, &r, p);
+    let scale = naive::features(&absolute(&x), &absolute(&r), p);
+    for engine in engines() {
+        let packed = engine.pack_rows(mat::<T>(&r).as_ref());
+        let mut out = Mat::zeros(n, k);
+        pass::features(&engine, mat::<T>(&x).as_ref(), &packed, p, out.as_mut()).unwrap();
+        assert_close("z", &engine, out.iter(), &z.data, &scale.data, p as usize * (d + 2));
+        assert!(out.padded().len() == n * out.as_ref().stride() && padding_is_zero(&out), "padding was written to");
+    }
+}
+
+fn padding_is_zero<T: Element>(m: &Mat<T>) -> bool {
+    let stride = m.as_ref().stride().max(1);
+    m.padded().chunks(stride).all(|row| row[m.cols()..].iter().all(|&v| v == T::ZERO))
+}
+
+fn check_gradient_routes<T: Element>(n: usize, d: usize, r: usize, gamma: f64, seed: u64) {
+    let (x, w, y) = (values(seed, n, d), values(seed + 1, d, r), values(seed + 2, n, 1).data);
+    let (a, gamma_t) = (signs(r), T::from_f64(gamma));
+    let delta = naive::residuals(&x, &y, &w, &a);
+    let squares: f64 = delta.iter().map(|delta| delta * delta).sum();
+    let g = transposed(&naive::gradient(&x, &y, &w, &a, gamma));
+    // Magnitudes: all signs positive, all values absolute.
+    let (x_abs, w_abs, ones) = (absolute(&x), absolute(&w), vec![1.0; r]);
+    let minus_y: Vec<f64> = y.iter().map(|y| -y.abs()).collect();
+    let delta_scale = naive::residuals(&x_abs, &minus_y, &w_abs, &ones);
+    let squares_scale: f64 = delta_scale.iter().map(|delta| delta * delta).sum();
+    let g_scale = transposed(&naive::gradient(&x_abs, &minus_y, &w_abs, &ones, gamma));
+    let length = 2 * d + r + n + 8;
+    for engine in engines() {
+        let (x, y, a) = (mat::<T>(&x), vec::<T>(&y), vec::<T>(&a));
+        let w = mat::<T>(&transposed(&w));
+        let s = pass::network_matrix(&engine, w.as_ref(), &a).unwrap();
+        let gram = pass::loss_and_moment(&engine, &x, &y, &engine.pack_symmetric(s.as_ref())).unwrap();
+        let mut gradient = Mat::zeros(r, d);
+        pass::gradient_from_moment(&engine, w.as_ref(), &a, gram.moment.as_ref(), gamma_t, gradient.as_mut()).unwrap();
+        let scale = |values: &Dense| values.data.clone();
+        assert_close("gram route g", &engine, gradient.iter(), &g.data, &scale(&g_scale), length);
+        let bound = SLACK * 2.0 * length as f64 * T::EPSILON * squares_scale;
+        assert!((gram.squares - squares).abs() <= bound, "gram route loss {engine:?}");
+
+        let neuron = pass::loss_and_gradient(&engine, &x, &y, w.as_ref(), &a, gamma_t).unwrap();
+        assert_close("neuron route g", &engine, neuron.gradient.iter(), &g.data, &scale(&g_scale), length);
+        assert!((neuron.squares - squares).abs() <= bound, "neuron route loss {engine:?}");
+    }
+}
+
+fn check_fused_adam<T: Element>(b: usize, d: usize, r: usize, seed: u64) {
+    let (lr, beta1, beta2, eps) = (0.01, 0.9, 0.99, 1e-3);
+    let (mut w, a) = (values(seed, d, r), signs(r));
+    let batches: Vec<Dense> = (1..4).map(|i| values(seed + i, b, d)).collect();
+    let y = values(seed + 9, b, 1).data;
+    let start = mat::<T>(&transposed(&w));
+    let (mut m, mut v) = (vec![0.0; w.data.len()], vec![0.0; w.data.len()]);
+    for (t, x) in batches.iter().enumerate() {
+        let g = naive::gradient(x, &y, &w, &a, 0.0);
+        naive::adam(&mut w.data, &mut m, &mut v, &g.data, t as i32 + 1, lr, beta1, beta2, eps);
+    }
+    let expected = transposed(&w);
+    for engine in engines() {
+        let batches: Vec<Mat<T>> = batches.iter().map(mat).collect();
+        let (a, mut q) = (vec::<T>(&a), vec![T::ZERO; b]);
+        let mut step = FusedStep::new(engine, &Weights::new(start.clone()), &a, b).unwrap();
+        step.forward(batches[0].as_ref(), &mut q).unwrap();
+        for t in 0..batches.len() {
+            let delta: Vec<T> =
+                q.iter().zip(&y).map(|(&q, &y)| (q - T::from_f64(y)) * T::from_f64(1.0 / b as f64)).collect();
+            let rule = Rule::Adam(AdamStep::new(t as u64 + 1, lr, beta1, beta2, eps, 0.0));
+            let batch = Backward { x: batches[t].as_ref(), delta: &delta, rule };
+            let next = batches.get(t + 1).map(Mat::as_ref);
+            let q = if next.is_some() { &mut q[..] } else { &mut [] };
+            step.step(batch, next, q).unwrap();
+        }
+        // An update moves a weight by at most about lr a step whatever the gradient's size, but where g is near eps its
+        // relative error reaches the weight: scale by the sum of the magnitudes that g is made of, over eps.
+        let scale = 3.0 * lr / eps * (d * r) as f64;
+        let tolerance = T::EPSILON * (SLACK + scale * (b + 2 * d + r) as f64);
+        for (got, expected) in step.weights().w.iter().zip(&expected.data) {
+            assert!((got.to_f64() - expected).abs() <= tolerance.min(1e-3), "{engine:?}: {got} against {expected}");
+        }
+    }
+}
+
+/// Lengths around the tiles (4, 8), the registers (2 to 16), the panels (8 to 48) and the row block (128).
+fn lengths() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        1..20usize,
+        Just(23),
+        Just(24),
+        Just(25),
+        Just(47),
+        Just(48),
+        Just(49),
+        Just(63),
+        Just(65),
+        Just(97),
+        Just(127),
+        Just(128),
+        Just(129)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn linear_maps(n in lengths(), d in lengths(), seed in 0u64..1000) {
+        check_linear_maps::<f32>(n, d, seed);
+        check_linear_maps::<f64>(n, d, seed);
+    }
+
+    #[test]
+    fn random_features(n in lengths(), d in lengths(), k in lengths(), p in 1u32..6, seed in 0u64..1000) {
+        check_features::<f32>(n, d, k, p, seed);
+        check_features::<f64>(n, d, k, p, seed);
+    }
+
+    #[test]
+    fn gradient_routes(n in lengths(), d in 1..50usize, half in 1..40usize, seed in 0u64..1000) {
+        for gamma in [0.0, 0.25] {
+            check_gradient_routes::<f32>(n, d, 2 * half, gamma, seed);
+            check_gradient_routes::<f64>(n, d, 2 * half, gamma, seed);
+        }
+    }
+
+    #[test]
+    fn fused_adam(b in 1..40usize, d in 1..30usize, half in 1..30usize, seed in 0u64..1000) {
+        check_fused_adam::<f32>(b, d, 2 * half, seed);
+        check_fused_adam::<f64>(b, d, 2 * half, seed);
+    }
+}
+
+#[test]
+fn empty_sets_are_fine() {
+    check_linear_maps::<f32>(0, 5, 1);
+    check_linear_maps::<f64>(0, 5, 1);
+    check_features::<f32>(0, 3, 4, 2, 1);
+}
+
+#[test]
+fn shapes_that_do_not_go_together_are_refused() {
+    let engine = Engine::best();
+    let (x, s) = (Mat::<f32>::zeros(5, 3), Mat::<f32>::zeros(4, 4));
+    let error = pass::quadratic_forms(&engine, &x, &engine.pack_symmetric(s.as_ref()), &mut [0.0; 5]).unwrap_err();
+    assert_eq!(error.to_string(), "width of the samples and of S: expected 4, got 3");
+    assert!(pass::weighted_gram(&engine, &x, &[0.0; 4]).is_err());
+    let w = Mat::<f32>::zeros(2, 3);
+    assert!(pass::loss_and_gradient(&engine, &x, &[0.0; 4], w.as_ref(), &[1.0, -1.0], 0.0).is_err());
+    assert!(FusedStep::new(engine, &Weights::new(w), &[1.0], 8).is_err());
+}
