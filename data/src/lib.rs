@@ -12,6 +12,7 @@
 #![deny(unsafe_code)]
 
 pub mod error;
+pub mod random;
 pub mod source;
 
 pub use error::DataError;
