@@ -12,8 +12,10 @@
 #![deny(unsafe_code)]
 
 pub mod error;
+pub mod labels;
 pub mod random;
 pub mod source;
+pub mod synthetic;
 
 pub use error::DataError;
 pub use source::{Access, ElementType, Table};
