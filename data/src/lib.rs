@@ -13,6 +13,8 @@
 
 pub mod error;
 pub mod labels;
+pub mod normalize;
+pub mod perturb;
 pub mod random;
 pub mod source;
 pub mod synthetic;
