@@ -13,6 +13,7 @@
 
 pub mod error;
 pub mod labels;
+pub mod mnist;
 pub mod normalize;
 pub mod perturb;
 pub mod random;
@@ -20,4 +21,5 @@ pub mod source;
 pub mod synthetic;
 
 pub use error::DataError;
+pub use mnist::Mnist;
 pub use source::{Access, ElementType, Table};
