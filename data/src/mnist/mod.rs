@@ -1,0 +1,244 @@
+//! MNIST: four tables from the user's folder, or from the copy that is built into the library.
+//!
+//! The folder is the one the caller names (`--data-dir`), else the one in the environment variable
+//! `MEMORIZE_DATA_DIR`, else `memorize/mnist` in the platform's cache folder.
+//!
+//! * In a folder that the user has named, the files that are there are used as they are, whatever they contain, as long
+//!   as they fit together: plain or gzip, IDX or .npy, under the official names or with a dot (`train-images.idx3-ubyte`).
+//!   They are never overwritten. Files that are missing are added from the bundled copy, but not beside files that are
+//!   not the official ones: that would pair one data set's images with another's labels.
+//! * In the cache folder, files are the program's own: each is checked by size and SHA-256 whenever it is opened, and
+//!   written again if it is missing or damaged.
+//!
+//! The bundled copy is the cargo feature `bundled-mnist`.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::error::DataError;
+use crate::labels::check_pair;
+use crate::source::{Table, write_atomically};
+
+/// The environment variable that names the folder of the MNIST files where no argument does.
+pub const DATA_DIR_VARIABLE: &str = "MEMORIZE_DATA_DIR";
+
+/// The training and the test set.
+#[derive(Debug)]
+pub struct Mnist {
+    /// 60000 x 784 pixels (0 to 255) in the official set.
+    pub train_images: Table,
+    /// 60000 digits.
+    pub train_labels: Table,
+    /// 10000 x 784 pixels.
+    pub test_images: Table,
+    /// 10000 digits.
+    pub test_labels: Table,
+}
+
+/// One of the four official files.
+struct File {
+    /// The name that it was published under, without `.gz`.
+    name: &'static str,
+    /// The name that some unpackers give it.
+    dotted: &'static str,
+    /// Bytes, uncompressed.
+    len: usize,
+    /// SHA-256 of the uncompressed file.
+    sha256: &'static str,
+    /// The compressed file, where it is built in.
+    bundled: Option<&'static [u8]>,
+}
+
+/// The compressed file of this name, if it is built in.
+macro_rules! bundled {
+    ($name:literal) => {{
+        #[cfg(feature = "bundled-mnist")]
+        let bytes: Option<&'static [u8]> = Some(include_bytes!(concat!("../../mnist/", $name, ".gz")));
+        #[cfg(not(feature = "bundled-mnist"))]
+        let bytes: Option<&'static [u8]> = None;
+        bytes
+    }};
+}
+
+/// In the order of the fields of [`Mnist`].
+static FILES: [File; 4] = [
+    File {
+        name: "train-images-idx3-ubyte",
+        dotted: "train-images.idx3-ubyte",
+        len: 47_040_016,
+        sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        bundled: bundled!("train-images-idx3-ubyte"),
+    },
+    File {
+        name: "train-labels-idx1-ubyte",
+        dotted: "train-labels.idx1-ubyte",
+        len: 60_008,
+        sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        bundled: bundled!("train-labels-idx1-ubyte"),
+    },
+    File {
+        name: "t10k-images-idx3-ubyte",
+        dotted: "t10k-images.idx3-ubyte",
+        len: 7_840_016,
+        sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        bundled: bundled!("t10k-images-idx3-ubyte"),
+    },
+    File {
+        name: "t10k-labels-idx1-ubyte",
+        dotted: "t10k-labels.idx1-ubyte",
+        len: 10_008,
+        sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        bundled: bundled!("t10k-labels-idx1-ubyte"),
+    },
+];
+
+impl Mnist {
+    /// Opens the four files; see the [module](self) for where they are looked for.
+    ///
+    /// # Errors
+    /// A file is damaged or missing and there is no copy to replace it; the folder cannot be created or written; the
+    /// user's own files do not fit together: an image without a label, labels of more than one number, training and test
+    /// images of different sizes, values that are not finite.
+    pub fn open(data_dir: Option<&Path>) -> Result<Self, DataError> {
+        let variable = || std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        match data_dir.map(Path::to_path_buf).or_else(variable) {
+            Some(dir) => Self::open_users(&dir),
+            None => Self::open_cache(&cache_folder()?),
+        }
+    }
+
+    /// From a folder that belongs to the user: what is there is used, what is missing is added.
+    fn open_users(dir: &Path) -> Result<Self, DataError> {
+        let found = FILES.each_ref().map(|file| file.find(dir));
+        if let Some(missing) = (0..FILES.len()).find(|&i| found[i].is_none()) {
+            for (file, path) in FILES.iter().zip(&found) {
+                if let Some(own) = path
+                    && !file.is_official(&Table::open(own)?)
+                {
+                    return Err(DataError::MnistIncomplete { own: own.clone(), missing: FILES[missing].name });
+                }
+            }
+        }
+        let table = |i: usize| match &found[i] {
+            Some(path) => Table::open(path),
+            None => FILES[i].expand_into(dir),
+        };
+        Self::checked([table(0)?, table(1)?, table(2)?, table(3)?])
+    }
+
+    /// From the program's own folder: what is missing or not official is written again.
+    fn open_cache(dir: &Path) -> Result<Self, DataError> {
+        let table = |i: usize| {
+            let file = &FILES[i];
+            let path = dir.join(file.name);
+            match Table::open(&path) {
+                Ok(table) if file.is_official(&table) => Ok(table),
+                // Without a bundled copy there is nothing better than to say what is wrong with this one.
+                Ok(table) if file.bundled.is_none() => Err(file.checksum_error(path, sha256(table.file_bytes()))),
+                Err(error) if file.bundled.is_none() && path.exists() => Err(error),
+                _ => file.expand_into(dir),
+            }
+        };
+        Self::checked([table(0)?, table(1)?, table(2)?, table(3)?])
+    }
+
+    fn checked([train_images, train_labels, test_images, test_labels]: [Table; 4]) -> Result<Self, DataError> {
+        check_pair(&train_images, &train_labels)?;
+        check_pair(&test_images, &test_labels)?;
+        if train_images.row_len() != test_images.row_len() {
+            return Err(DataError::WidthMismatch {
+                first: train_images.path().into(),
+                first_len: train_images.row_len(),
+                second: test_images.path().into(),
+                second_len: test_images.row_len(),
+            });
+        }
+        for table in [&train_images, &train_labels, &test_images, &test_labels] {
+            table.check_finite()?;
+        }
+        Ok(Self { train_images, train_labels, test_images, test_labels })
+    }
+}
+
+impl File {
+    /// The file in `dir` under any of its names.
+    fn find(&self, dir: &Path) -> Option<PathBuf> {
+        [self.name, self.dotted]
+            .into_iter()
+            .map(str::to_owned)
+            .chain([format!("{}.gz", self.name), format!("{}.gz", self.dotted)])
+            .map(|name| dir.join(name))
+            // What cannot be asked about is there: opening it says why it cannot be read.
+            .find(|path| path.try_exists().unwrap_or(true))
+    }
+
+    fn is_official(&self, table: &Table) -> bool {
+        table.file_bytes().len() == self.len && sha256(table.file_bytes()) == self.sha256
+    }
+
+    /// Writes the bundled copy to `dir` under the official name and opens it.
+    ///
+    /// Two processes may do this at once: each writes a file of its own and renames it, the contents are the same.
+    fn expand_into(&self, dir: &Path) -> Result<Table, DataError> {
+        let Some(compressed) = self.bundled else {
+            return Err(DataError::MnistMissing { dir: dir.into(), file: self.name });
+        };
+        fs::create_dir_all(dir).map_err(|source| DataError::CreateFolder { path: dir.into(), source })?;
+        let path = dir.join(self.name);
+        let mut damaged = None;
+        let written = write_atomically(&path, |out| {
+            let found = copy_hashed(GzDecoder::new(compressed), out)?;
+            if found == self.sha256 {
+                return Ok(());
+            }
+            damaged = Some(found);
+            Err(io::ErrorKind::InvalidData.into())
+        });
+        match (written, damaged) {
+            (_, Some(found)) => Err(self.checksum_error(path, found)),
+            (Err(source), None) => Err(DataError::Write { path, source }),
+            (Ok(()), None) => Table::open(&path),
+        }
+    }
+
+    fn checksum_error(&self, path: PathBuf, found: String) -> DataError {
+        DataError::Checksum { path, expected: self.sha256.into(), found }
+    }
+}
+
+/// Copies everything and returns its SHA-256 in hexadecimal.
+fn copy_hashed(mut from: impl Read, to: &mut impl Write) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(hexadecimal(&hasher.finalize())),
+            len => {
+                hasher.update(&buffer[..len]);
+                to.write_all(&buffer[..len])?;
+            }
+        }
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `memorize/mnist` in the platform's cache folder.
+fn cache_folder() -> Result<PathBuf, DataError> {
+    let platform = etcetera::choose_base_strategy().map_err(|_| DataError::NoCacheFolder)?;
+    Ok(platform.cache_dir().join("memorize").join("mnist"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! The element types of files, and how their bytes become numbers.
+
+use std::fmt;
+
+use memorize_kernels::element::Element;
+
+/// The type of the numbers in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ElementType {
+    /// Unsigned byte (pixels).
+    U8,
+    /// Signed byte.
+    I8,
+    /// 16-bit integer.
+    I16,
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer (NumPy's default for labels). Values beyond 2^53 are rounded to f64 when read.
+    I64,
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+}
+
+/// The order of the bytes of one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    /// Most significant byte first: IDX, and .npy from some machines.
+    Big,
+    /// Least significant byte first: .npy, and tables in memory.
+    Little,
+}
+
+impl ElementType {
+    /// Every type.
+    pub const ALL: [Self; 7] = [Self::U8, Self::I8, Self::I16, Self::I32, Self::I64, Self::F32, Self::F64];
+
+    /// Bytes of one number.
+    pub fn size(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::I16 => 2,
+            Self::I32 | Self::F32 => 4,
+            Self::I64 | Self::F64 => 8,
+        }
+    }
+
+    /// Short name: `u8`, `i8`, `i16`, `i32`, `i64`, `f32`, `f64`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::U8 => "u8",
+            Self::I8 => "i8",
+            Self::I16 => "i16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+
+    /// Whether NaN and infinity exist in this type.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F64)
+    }
+
+    /// Appends `value` in this type, or says that it does not exist there: not an integer, out of range, or finite and
+    /// rounded to infinity. Floats are rounded to nearest; NaN and infinities are stored as they are.
+    pub(super) fn encode(self, order: ByteOrder, value: f64, out: &mut Vec<u8>) -> bool {
+        let integer = |low: f64, high: f64| value.fract() == 0.0 && (low..=high).contains(&value);
+        match self {
+            Self::U8 if integer(0.0, 255.0) => push(order, (value as u8).to_le_bytes(), out),
+            Self::I8 if integer(-128.0, 127.0) => push(order, (value as i8).to_le_bytes(), out),
+            Self::I16 if integer(-32768.0, 32767.0) => push(order, (value as i16).to_le_bytes(), out),
+            Self::I32 if integer(f64::from(i32::MIN), f64::from(i32::MAX)) => {
+                push(order, (value as i32).to_le_bytes(), out);
+            }
+            // 2^63 itself is no i64; the largest f64 below it is 2^63 - 1024.
+            Self::I64 if integer(-TWO_POW_63, TWO_POW_63 - 1024.0) => push(order, (value as i64).to_le_bytes(), out),
+            Self::F32 if (value as f32).is_finite() || !value.is_finite() => {
+                push(order, (value as f32).to_le_bytes(), out);
+            }
+            Self::F64 => push(order, value.to_le_bytes(), out),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Decodes `out.len()` numbers. Each is widened to f64 (exactly, but for i64 beyond 2^53) and rounded to `T`.
+    ///
+    /// `bytes` holds exactly `out.len() * size()` bytes.
+    pub(super) fn decode<T: Element>(self, order: ByteOrder, bytes: &[u8], out: &mut [T]) {
+        use ByteOrder::{Big, Little};
+        debug_assert_eq!(bytes.len(), out.len() * self.size());
+        // The compiler folds the detour over f64 away where it changes nothing (u8 to f32, f32 to f32).
+        match (self, order) {
+            (Self::U8, _) => convert(bytes, out, |[byte]: [u8; 1]| f64::from(byte)),
+            (Self::I8, _) => convert(bytes, out, |byte| f64::from(i8::from_le_bytes(byte))),
+            (Self::I16, Big) => convert(bytes, out, |b| f64::from(i16::from_be_bytes(b))),
+            (Self::I16, Little) => convert(bytes, out, |b| f64::from(i16::from_le_bytes(b))),
+            (Self::I32, Big) => convert(bytes, out, |b| f64::from(i32::from_be_bytes(b))),
+            (Self::I32, Little) => convert(bytes, out, |b| f64::from(i32::from_le_bytes(b))),
+            (Self::I64, Big) => convert(bytes, out, |b| i64::from_be_bytes(b) as f64),
+            (Self::I64, Little) => convert(bytes, out, |b| i64::from_le_bytes(b) as f64),
+            (Self::F32, Big) => convert(bytes, out, |b| f64::from(f32::from_be_bytes(b))),
+            (Self::F32, Little) => convert(bytes, out, |b| f64::from(f32::from_le_bytes(b))),
+            (Self::F64, Big) => convert(bytes, out, f64::from_be_bytes),
+            (Self::F64, Little) => convert(bytes, out, f64::from_le_bytes),
+        }
+    }
+}
+
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// 2^63, exactly.
+const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
+
+fn push<const N: usize>(order: ByteOrder, mut little: [u8; N], out: &mut Vec<u8>) {
+    if order == ByteOrder::Big {
+        little.reverse();
+    }
+    out.extend_from_slice(&little);
+}
+
+#[inline(always)]
+fn convert<T: Element, const N: usize>(bytes: &[u8], out: &mut [T], number: impl Fn([u8; N]) -> f64) {
+    for (value, &chunk) in out.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *value = T::from_f64(number(chunk));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_do_not_exist_in_a_type_are_refused() {
+        let stores = |element: ElementType, value| element.encode(ByteOrder::Big, value, &mut Vec::new());
+        assert!(stores(ElementType::U8, 255.0) && !stores(ElementType::U8, 256.0) && !stores(ElementType::U8, -1.0));
+        assert!(stores(ElementType::I8, -128.0) && !stores(ElementType::I8, 128.0));
+        assert!(!stores(ElementType::I16, 0.5) && !stores(ElementType::I16, f64::NAN));
+        assert!(stores(ElementType::I32, -2147483648.0) && !stores(ElementType::I32, 2147483648.0));
+        assert!(stores(ElementType::I64, -TWO_POW_63) && !stores(ElementType::I64, TWO_POW_63));
+        assert!(stores(ElementType::F32, f64::NAN) && stores(ElementType::F32, 0.1) && !stores(ElementType::F32, 1e39));
+        assert!(stores(ElementType::F64, 1e300));
+    }
+
+    #[test]
+    fn both_byte_orders_decode_what_they_encode() {
+        for element in ElementType::ALL {
+            for order in [ByteOrder::Big, ByteOrder::Little] {
+                let values = [0.0, 1.0, 100.0, 127.0];
+                let mut bytes = Vec::new();
+                for value in values {
+                    assert!(element.encode(order, value, &mut bytes));
+                }
+                let mut out = [0.0f32; 4];
+                element.decode(order, &bytes, &mut out);
+                assert_eq!(out.map(f64::from), values, "{element} {order:?}");
+            }
+        }
+    }
+}

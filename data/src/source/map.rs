@@ -1,0 +1,95 @@
+//! The bytes of a file: mapped into memory, or read. The only file of this crate with unsafe code.
+//!
+//! What mapping risks, and what it is good for:
+//!
+//! * A file that another process truncates while it is mapped kills this one (SIGBUS) when the lost part is touched;
+//!   a file that is overwritten in place changes under the computation. Nothing here can prevent either. Replace data
+//!   files by renaming a new file over the old one, as [`write_idx`](super::write_idx) does: the old contents then live
+//!   on for as long as they are mapped.
+//! * Pages count as resident memory once touched, so the process looks as large as its data. They are the page cache:
+//!   the system drops them when memory is needed, and programs that read the same file share them.
+//! * On network file systems, read errors also arrive as SIGBUS.
+//! * Mapping opens at once whatever the size and allows data sets larger than memory. A file that fits in memory and is
+//!   read again and again gains nothing from it: [`Access::Read`] avoids all of the above.
+#![allow(unsafe_code)]
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::ops::Deref;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use crate::error::DataError;
+
+/// How the bytes of an uncompressed file are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Map the file into memory; see the [module's warning](crate::source#memory-mapping).
+    #[default]
+    Map,
+    /// Read the whole file into memory.
+    Read,
+}
+
+/// The contents of a file.
+#[derive(Debug)]
+pub(super) enum Bytes {
+    Mapped(Mmap),
+    Owned(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl Bytes {
+    /// Opens a regular file that is not empty.
+    ///
+    /// # Errors
+    /// It cannot be opened, mapped or read; it is a folder, a pipe or a device; it is empty.
+    pub(super) fn open(path: &Path, access: Access) -> Result<Self, DataError> {
+        let open_error = |source| DataError::Open { path: path.into(), source };
+        // Asked before opening: to open a pipe is to wait for its writer.
+        let metadata = fs::metadata(path).map_err(open_error)?;
+        if metadata.is_dir() {
+            return Err(DataError::IsDirectory { path: path.into() });
+        }
+        if !metadata.is_file() {
+            return Err(DataError::NotRegular { path: path.into() });
+        }
+        if metadata.len() == 0 {
+            return Err(DataError::Empty { path: path.into() });
+        }
+        let mut file = File::open(path).map_err(open_error)?;
+        match access {
+            Access::Map => {
+                // SAFETY: the map is read-only and private to this value, and is only ever lent as `&[u8]` of plain
+                // bytes, any value of which is valid. That nobody truncates or rewrites the file meanwhile cannot be
+                // checked; the module's documentation says what happens then.
+                let map = unsafe { Mmap::map(&file) };
+                map.map(Self::Mapped).map_err(|source| DataError::Map { path: path.into(), source })
+            }
+            Access::Read => {
+                let read_error = |source| DataError::Read { path: path.into(), source };
+                let len = usize::try_from(metadata.len()).map_err(|_| read_error(ErrorKind::FileTooLarge.into()))?;
+                let mut bytes = Vec::new();
+                reserve(path, &mut bytes, len)?;
+                file.read_to_end(&mut bytes).map_err(read_error)?;
+                Ok(Self::Owned(bytes))
+            }
+        }
+    }
+}
+
+/// Makes room for `len` bytes, or says that there is none.
+pub(super) fn reserve(path: &Path, bytes: &mut Vec<u8>, len: usize) -> Result<(), DataError> {
+    bytes.try_reserve_exact(len).map_err(|_| DataError::OutOfMemory { path: path.into(), bytes: len })
+}

@@ -1,0 +1,216 @@
+//! Tables of numbers in files: IDX and .npy, plain or gzip, recognised by their contents and never by their names.
+//!
+//! Nothing that a header says is believed before it has been checked against the size of the file: a plain file must
+//! have exactly the size that its header implies, and a compressed one must expand to exactly it.
+//!
+//! # Memory mapping
+//!
+//! Plain files are mapped into memory ([`Access::Map`]) unless told otherwise. Mapped data sets may be larger than
+//! memory. In return, truncating the file while the program runs kills the program (SIGBUS), overwriting it in place
+//! changes the data under the computation, and the resident size of the process grows with what it has touched, although
+//! the system may drop those pages at any time. Replace data files by renaming, or use [`Access::Read`], which has none
+//! of these properties and is as fast for files that fit in memory. Compressed files are always expanded into memory.
+
+mod element;
+mod gzip;
+mod header;
+mod idx;
+mod looks;
+mod map;
+mod npy;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use memorize_kernels::element::Element;
+use rayon::prelude::*;
+
+pub use element::ElementType;
+pub use header::Format;
+pub use looks::Looks;
+pub use map::Access;
+pub(crate) use write::write_atomically;
+pub use write::{write_idx, write_npy};
+
+use crate::error::DataError;
+use element::ByteOrder;
+use map::Bytes;
+
+/// n rows of `row_len` numbers each, from a file or from memory.
+///
+/// The first dimension of the file counts the rows; all others are flattened into the row. Values are handed out as
+/// they are in the file: pixels from 0 to 255, not from 0 to 1.
+#[derive(Debug)]
+pub struct Table {
+    path: PathBuf,
+    element: ElementType,
+    order: ByteOrder,
+    dims: Vec<usize>,
+    row_len: usize,
+    bytes: Bytes,
+    data_offset: usize,
+}
+
+impl Table {
+    /// Opens a file, mapping it into memory if it is not compressed.
+    ///
+    /// Values are not looked at: see [`check_finite`](Self::check_finite).
+    ///
+    /// # Errors
+    /// The file cannot be opened, is of no known format, or its header and its size contradict each other.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        Self::open_with(path, Access::Map)
+    }
+
+    /// Opens a file, with the choice of mapping or reading it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: &Path, access: Access) -> Result<Self, DataError> {
+        let bytes = Bytes::open(path, access)?;
+        let (header, bytes) = if bytes.starts_with(gzip::MAGIC) {
+            let (header, expanded) = gzip::decompress(path, &bytes)?;
+            (header, Bytes::Owned(expanded))
+        } else {
+            let format = Format::recognise(&bytes)
+                .ok_or_else(|| DataError::NotRecognised { path: path.into(), looks: Looks::from_prefix(&bytes) })?;
+            let header = format.parse(path, &bytes)?;
+            header.check_len(path, bytes.len())?;
+            (header, bytes)
+        };
+        let row_len = header.dims[1..].iter().product();
+        Ok(Self {
+            path: path.into(),
+            element: header.element,
+            order: header.order,
+            dims: header.dims,
+            row_len,
+            bytes,
+            data_offset: header.data_offset,
+        })
+    }
+
+    /// A table in memory: `dims` (rows first) and as many `values`, in row-major order. `name` stands in messages.
+    ///
+    /// # Errors
+    /// A dimension is zero, the number of values is not the product of the dimensions, or a value does not exist in
+    /// `element` (for floats: is finite but rounds to infinity).
+    pub fn from_memory(
+        name: impl Into<PathBuf>,
+        element: ElementType,
+        dims: &[usize],
+        values: &[f64],
+    ) -> Result<Self, DataError> {
+        let path = name.into();
+        let bytes = write::encode(&path, element, ByteOrder::Little, dims, values)?;
+        let row_len = dims[1..].iter().product();
+        let (dims, bytes) = (dims.to_vec(), Bytes::Owned(bytes));
+        Ok(Self { path, element, order: ByteOrder::Little, dims, row_len, bytes, data_offset: 0 })
+    }
+
+    /// Number of rows n, at least 1.
+    pub fn rows(&self) -> usize {
+        self.dims[0]
+    }
+
+    /// Numbers in a row, at least 1: the product of all dimensions but the first.
+    pub fn row_len(&self) -> usize {
+        self.row_len
+    }
+
+    /// The dimensions as the file has them.
+    pub fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    /// The type of the numbers in the file.
+    pub fn element_type(&self) -> ElementType {
+        self.element
+    }
+
+    /// The file, or the name of a table in memory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the rows are read through a memory map.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.bytes, Bytes::Mapped(_))
+    }
+
+    /// Writes row `i` to `out`: each number as it is in the file, rounded to `T` (by way of f64, which only i64 beyond
+    /// 2^53 can notice). A value too large for `T` becomes infinite: see [`check_finite_as`](Self::check_finite_as).
+    ///
+    /// # Panics
+    /// If `i >= rows()` or `out.len() != row_len()`.
+    pub fn decode_row<T: Element>(&self, i: usize, out: &mut [T]) {
+        assert_eq!(out.len(), self.row_len, "a row of {} has {} numbers", self.path.display(), self.row_len);
+        self.element.decode(self.order, self.row_bytes(i), out);
+    }
+
+    /// The number in row `i`, column `j`.
+    ///
+    /// # Panics
+    /// If `i >= rows()` or `j >= row_len()`.
+    pub fn value(&self, i: usize, j: usize) -> f64 {
+        let size = self.element.size();
+        assert!(j < self.row_len, "column {j} of {}, which has {}", self.path.display(), self.row_len);
+        let mut value = [0.0f64];
+        self.element.decode(self.order, &self.row_bytes(i)[j * size..][..size], &mut value);
+        value[0]
+    }
+
+    /// Looks for NaN and infinities. Costs nothing for integers and one trip over the data for floats.
+    ///
+    /// # Errors
+    /// [`DataError::NotFinite`] names the first one.
+    pub fn check_finite(&self) -> Result<(), DataError> {
+        self.check_finite_as::<f64>()
+    }
+
+    /// Looks for values that are NaN or infinite, or become so when they are rounded to `T`.
+    ///
+    /// # Errors
+    /// [`DataError::NotFinite`] or [`DataError::TooLarge`] name the first one.
+    pub fn check_finite_as<T: Element>(&self) -> Result<(), DataError> {
+        if !self.element.is_float() {
+            return Ok(());
+        }
+        let first = (0..self.rows()).into_par_iter().find_map_first(|row| self.first_not_finite::<T>(row));
+        first.map_or(Ok(()), Err)
+    }
+
+    /// The first value of a row that is not finite in `T`, as an error.
+    pub(crate) fn first_not_finite<T: Element>(&self, row: usize) -> Option<DataError> {
+        let mut numbers = [T::ZERO; 256];
+        let chunk_bytes = 256 * self.element.size();
+        for (chunk, bytes) in self.row_bytes(row).chunks(chunk_bytes).enumerate() {
+            let numbers = &mut numbers[..bytes.len() / self.element.size()];
+            self.element.decode(self.order, bytes, numbers);
+            if let Some(j) = numbers.iter().position(|number| !number.is_finite()) {
+                let (path, column) = (self.path.clone(), 256 * chunk + j);
+                let value = self.value(row, column);
+                return Some(if value.is_finite() {
+                    DataError::TooLarge { path, row, column, value, element: T::NAME }
+                } else {
+                    DataError::NotFinite { path, row, column, value }
+                });
+            }
+        }
+        None
+    }
+
+    /// The bytes of row `i` where they lie.
+    pub(crate) fn row_bytes(&self, i: usize) -> &[u8] {
+        assert!(i < self.rows(), "row {i} of {}, which has {}", self.path.display(), self.rows());
+        let len = self.row_len * self.element.size();
+        &self.bytes[self.data_offset + i * len..][..len]
+    }
+
+    /// The whole file as it is on disk, or as it was before compression.
+    pub(crate) fn file_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}

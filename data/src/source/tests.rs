@@ -1,0 +1,300 @@
+//! Files of every kind, honest and hostile, through `Table::open`.
+
+use std::fs;
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+/// Opens a file of these contents, both mapped and read, which must agree.
+fn open(contents: &[u8]) -> Result<Table, DataError> {
+    let dir = TempDir::new().unwrap();
+    // A misleading name: only contents count.
+    let path = dir.path().join("data.csv");
+    fs::write(&path, contents).unwrap();
+    let (mapped, read) = (Table::open(&path), Table::open_with(&path, Access::Read));
+    match (&mapped, &read) {
+        (Ok(mapped), Ok(read)) => assert_eq!(mapped.file_bytes(), read.file_bytes()),
+        (Err(mapped), Err(read)) => assert_eq!(mapped.to_string(), read.to_string()),
+        _ => panic!("mapping and reading disagree: {mapped:?} {read:?}"),
+    }
+    if let Err(error) = &mapped {
+        assert!(error.to_string().contains("data.csv"), "{error}");
+    }
+    mapped
+}
+
+fn gzip(contents: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(contents).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// An IDX file of bytes with these dimensions, followed by `len` bytes 0, 1, 2, ...
+fn idx_u8(dims: &[u32], len: usize) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, dims.len() as u8];
+    dims.iter().for_each(|dim| bytes.extend_from_slice(&dim.to_be_bytes()));
+    bytes.extend((0..len).map(|i| i as u8));
+    bytes
+}
+
+fn rows_of(table: &Table) -> Vec<Vec<f64>> {
+    let mut row = vec![0.0; table.row_len()];
+    (0..table.rows())
+        .map(|i| {
+            table.decode_row(i, &mut row);
+            row.clone()
+        })
+        .collect()
+}
+
+#[test]
+fn an_idx_file_is_read_plain_and_compressed() {
+    let plain = idx_u8(&[2, 3, 2], 12);
+    for contents in [plain.clone(), gzip(&plain)] {
+        let table = open(&contents).unwrap();
+        assert_eq!((table.rows(), table.row_len(), table.dims()), (2, 6, &[2, 3, 2][..]));
+        assert_eq!(table.element_type(), ElementType::U8);
+        assert_eq!(rows_of(&table)[1], [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+        assert_eq!(table.value(1, 5), 11.0);
+    }
+    let labels = open(&idx_u8(&[5], 5)).unwrap();
+    assert_eq!((labels.rows(), labels.row_len()), (5, 1));
+}
+
+#[test]
+fn gzip_of_several_members_is_one_file() {
+    let plain = idx_u8(&[2, 3, 2], 12);
+    let both = [gzip(&plain[..10]), gzip(&plain[10..])].concat();
+    assert_eq!(open(&both).unwrap().file_bytes(), plain);
+}
+
+#[test]
+fn what_is_not_a_file_is_refused() {
+    let dir = TempDir::new().unwrap();
+    assert!(matches!(Table::open(dir.path()), Err(DataError::IsDirectory { .. })));
+    assert!(matches!(Table::open(&dir.path().join("absent")), Err(DataError::Open { .. })));
+    #[cfg(unix)]
+    assert!(matches!(Table::open(Path::new("/dev/null")), Err(DataError::NotRegular { .. })));
+    assert!(matches!(open(b""), Err(DataError::Empty { .. })));
+}
+
+#[test]
+fn files_of_no_known_format_are_refused() {
+    let looks = |contents: &[u8]| match open(contents).unwrap_err() {
+        DataError::NotRecognised { looks, .. } | DataError::GzipNotRecognised { looks, .. } => looks,
+        other => panic!("{other}"),
+    };
+    assert_eq!(looks(b"<!DOCTYPE html>\n<html>"), Looks::Html);
+    assert_eq!(looks(b"1,2,3\n"), Looks::Text);
+    assert_eq!(looks(&[1, 2, 3, 4]), Looks::Binary);
+    assert_eq!(looks(&gzip(b"<html>")), Looks::Html);
+    assert_eq!(looks(&gzip(&gzip(&idx_u8(&[1], 1)))), Looks::Gzip);
+    assert_eq!(looks(&gzip(b"")), Looks::Empty);
+}
+
+#[test]
+fn files_shorter_or_longer_than_their_header_says_are_refused() {
+    let error = open(&idx_u8(&[2, 3], 5)).unwrap_err();
+    assert!(matches!(error, DataError::TooShort { expected: 18, found: 17, .. }), "{error}");
+    let error = open(&idx_u8(&[2, 3], 7)).unwrap_err();
+    assert!(matches!(error, DataError::TooLong { expected: 18, found: 19, .. }), "{error}");
+    // A header that claims 2^62 bytes is refused without allocating them.
+    let error = open(&idx_u8(&[1 << 31, 1 << 31], 5)).unwrap_err();
+    assert!(matches!(error, DataError::TooShort { .. }), "{error}");
+
+    let npy = npy::header_bytes(Path::new(""), ElementType::F32, &[2, 3]).unwrap();
+    let with = |len: usize| [&npy[..], &vec![0; len]].concat();
+    assert!(open(&with(24)).is_ok());
+    assert!(matches!(open(&with(23)), Err(DataError::TooShort { format: Format::Npy, .. })));
+    assert!(matches!(open(&with(25)), Err(DataError::TooLong { format: Format::Npy, .. })));
+}
+
+#[test]
+fn every_truncation_of_a_file_is_refused() {
+    let whole = idx_u8(&[2, 3], 6);
+    for len in 0..whole.len() {
+        assert!(open(&whole[..len]).is_err(), "{len}");
+        assert!(open(&gzip(&whole[..len])).is_err(), "{len}");
+    }
+    let compressed = gzip(&whole);
+    for len in 2..compressed.len() {
+        let error = open(&compressed[..len]).unwrap_err();
+        assert!(matches!(error, DataError::GzipCorrupt { .. }), "{len}: {error}");
+    }
+}
+
+#[test]
+fn gzip_that_is_damaged_is_refused() {
+    let good = gzip(&idx_u8(&[200, 3], 600));
+    let mut flipped = good.clone();
+    let crc = flipped.len() - 6;
+    flipped[crc] ^= 1;
+    assert!(matches!(open(&flipped), Err(DataError::GzipCorrupt { .. })));
+    let trailing = [&good[..], b"trailing bytes"].concat();
+    assert!(matches!(open(&trailing), Err(DataError::GzipCorrupt { .. })));
+}
+
+#[test]
+fn gzip_that_lies_about_its_size_is_refused() {
+    let error = open(&gzip(&idx_u8(&[2, 300], 599))).unwrap_err();
+    assert!(matches!(error, DataError::GzipTooShort { expected: 612, found: 611, .. }), "{error}");
+    let error = open(&gzip(&idx_u8(&[2, 300], 601))).unwrap_err();
+    assert!(matches!(error, DataError::GzipTooLong { expected: 612, .. }), "{error}");
+    // So short that it is read whole while its format is being recognised.
+    let error = open(&gzip(&idx_u8(&[1], 4))).unwrap_err();
+    assert!(matches!(error, DataError::GzipTooLong { expected: 9, .. }), "{error}");
+    let error = open(&gzip(&idx_u8(&[1 << 31, 1 << 31], 100))).unwrap_err();
+    assert!(matches!(error, DataError::GzipImplausible { .. }), "{error}");
+    // A bomb: megabytes behind a small header are not expanded.
+    let error = open(&gzip(&idx_u8(&[2, 3], 50_000_000))).unwrap_err();
+    assert!(matches!(error, DataError::GzipTooLong { expected: 18, .. }), "{error}");
+}
+
+#[test]
+fn data_that_compress_as_well_as_deflate_can_are_accepted() {
+    let table = open(&gzip(&[&idx_u8(&[1000, 10_000], 0)[..], &vec![0; 10_000_000]].concat())).unwrap();
+    assert_eq!(table.rows(), 1000);
+}
+
+#[test]
+fn values_that_are_not_finite_are_found_where_they_are() {
+    let mut values = vec![1.0; 3 * 300];
+    for element in [ElementType::F32, ElementType::F64] {
+        let table = |values: &[f64]| Table::from_memory("t", element, &[3, 300], values).unwrap();
+        values[600 + 257] = f64::NAN;
+        assert!(matches!(table(&values).check_finite(), Err(DataError::NotFinite { row: 2, column: 257, .. })));
+        values[300 + 5] = f64::NEG_INFINITY;
+        assert!(matches!(table(&values).check_finite(), Err(DataError::NotFinite { row: 1, column: 5, .. })));
+        values.fill(1.0);
+        assert!(table(&values).check_finite().is_ok());
+    }
+    let table = Table::from_memory("t", ElementType::F64, &[1, 2], &[1.0, 1e39]).unwrap();
+    assert!(table.check_finite().is_ok());
+    assert!(matches!(table.check_finite_as::<f32>(), Err(DataError::TooLarge { row: 0, column: 1, .. })));
+}
+
+#[test]
+fn tables_in_memory_check_their_arguments() {
+    let table = |element, dims: &[usize], values: &[f64]| Table::from_memory("t", element, dims, values);
+    let error = table(ElementType::F32, &[2, 2], &[1.0; 3]).unwrap_err();
+    assert!(matches!(error, DataError::ValueCount { expected: 4, found: 3, .. }), "{error}");
+    let error = table(ElementType::U8, &[2], &[1.0, 256.0]).unwrap_err();
+    assert!(matches!(error, DataError::NotRepresentable { index: 1, .. }), "{error}");
+    assert!(matches!(table(ElementType::U8, &[], &[]), Err(DataError::NoRows { .. })));
+    assert!(matches!(table(ElementType::U8, &[0, 1], &[]), Err(DataError::NoRows { .. })));
+    assert!(matches!(table(ElementType::U8, &[1, 0], &[]), Err(DataError::NoColumns { .. })));
+    assert!(matches!(table(ElementType::U8, &[usize::MAX, 2], &[]), Err(DataError::SizeOverflow { .. })));
+}
+
+#[test]
+#[should_panic(expected = "row 2 of t, which has 2")]
+fn a_row_beyond_the_end_is_a_mistake_of_the_caller() {
+    Table::from_memory("t", ElementType::U8, &[2], &[1.0, 2.0]).unwrap().value(2, 0);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_an_error() {
+    let path = TempDir::new().unwrap().path().join("gone").join("x.idx");
+    let error = write_idx(&path, ElementType::U8, &[1], &[1.0]).unwrap_err();
+    assert!(matches!(error, DataError::Write { .. }), "{error}");
+}
+
+/// The fixtures were made by NumPy; see `make.py` beside them.
+fn fixture(name: &str) -> Result<Table, DataError> {
+    Table::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name))
+}
+
+#[test]
+fn files_that_numpy_wrote_are_read() {
+    let x: Vec<Vec<f64>> = (0..3).map(|i| (0..4).map(|j| f64::from(4 * i + j) * 0.25 - 1.0).collect()).collect();
+    for name in ["f8_3x4.npy", "f8_3x4_version2.npy", "f8_3x4_version3.npy", "f4_3x2x2.npy", "f4_big_endian_3x4.npy"] {
+        assert_eq!(rows_of(&fixture(name).unwrap()), x, "{name}");
+    }
+    assert_eq!(rows_of(&fixture("u1_3x4.npy").unwrap())[2], [160.0, 180.0, 200.0, 220.0]);
+    for name in ["i8_labels.npy", "i4_labels.npy"] {
+        assert_eq!(rows_of(&fixture(name).unwrap()).concat(), [3.0, -1.0, 9.0], "{name}");
+    }
+}
+
+#[test]
+fn files_that_numpy_wrote_for_other_purposes_are_refused() {
+    assert!(matches!(fixture("f8_fortran_3x4.npy"), Err(DataError::NpyFortranOrder { .. })));
+    assert!(matches!(fixture("f8_scalar.npy"), Err(DataError::NpyNoDimensions { .. })));
+    assert!(matches!(fixture("structured.npy"), Err(DataError::NpyElementType { .. })));
+    let error = fixture("f8_nan_3x4.npy").unwrap().check_finite().unwrap_err();
+    assert!(matches!(error, DataError::NotFinite { row: 1, column: 2, .. }), "{error}");
+}
+
+/// Values that exist in a type, its extremes among them.
+fn values_of(element: ElementType, len: usize) -> impl Strategy<Value = Vec<f64>> {
+    let integer = move |word: u64| match element {
+        ElementType::U8 => f64::from(word as u8),
+        ElementType::I8 => f64::from(word as i8),
+        ElementType::I16 => f64::from(word as i16),
+        ElementType::I32 => f64::from(word as i32),
+        ElementType::I64 => ((word as i64) >> 11) as f64,
+        // Any bits, but NaN, which is not equal to itself.
+        ElementType::F32 => Some(f64::from(f32::from_bits(word as u32))).filter(|v| !v.is_nan()).unwrap_or(0.5),
+        ElementType::F64 => Some(f64::from_bits(word)).filter(|v| !v.is_nan()).unwrap_or(0.5),
+    };
+    prop::collection::vec(any::<u64>().prop_map(integer), len)
+}
+
+/// A type, dimensions, and as many values.
+fn any_table() -> impl Strategy<Value = (ElementType, Vec<usize>, Vec<f64>)> {
+    let dims = prop_oneof![prop::collection::vec(1usize..5, 1..5), (1usize..=255).prop_map(|n| vec![1; n])];
+    (prop::sample::select(&ElementType::ALL[..]), dims).prop_flat_map(|(element, dims)| {
+        let len = dims.iter().product();
+        values_of(element, len).prop_map(move |values| (element, dims.clone(), values))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn what_is_written_is_read_back((element, dims, values) in any_table()) {
+        let dir = TempDir::new().unwrap();
+        let idx = element != ElementType::I64;
+        let npy = dims.len() <= 64 && !matches!(element, ElementType::I8 | ElementType::I16);
+        for (name, written) in [("x.idx", idx), ("x.npy", npy)] {
+            if !written {
+                continue;
+            }
+            let path = dir.path().join(name);
+            if name == "x.idx" {
+                write_idx(&path, element, &dims, &values).unwrap();
+            } else {
+                write_npy(&path, element, &dims, &values).unwrap();
+            }
+            let plain = Table::open(&path).unwrap();
+            // Under another name: `path` is mapped, and writing to it would change `plain`.
+            let compressed = dir.path().join("compressed");
+            fs::write(&compressed, gzip(&fs::read(&path).unwrap())).unwrap();
+            for table in [plain, Table::open(&compressed).unwrap()] {
+                prop_assert_eq!(table.dims(), &dims[..]);
+                prop_assert_eq!(table.element_type(), element);
+                prop_assert_eq!(rows_of(&table).concat(), values.clone());
+                let row_len = table.row_len();
+                prop_assert!((0..values.len()).all(|i| table.value(i / row_len, i % row_len) == values[i]));
+            }
+        }
+        let memory = Table::from_memory("t", element, &dims, &values).unwrap();
+        prop_assert_eq!(rows_of(&memory).concat(), values);
+    }
+
+    #[test]
+    fn no_contents_whatever_make_the_reader_panic(
+        magic in prop::sample::select(vec![&b""[..], &[0, 0], &[0, 0, 8, 1, 0, 0, 0], b"\x93NUMPY\x01\x00", &[0x1f, 0x8b, 8, 0]]),
+        rest in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let contents = [magic, &rest].concat();
+        let _ = open(&contents);
+        let _ = open(&gzip(&contents));
+    }
+}

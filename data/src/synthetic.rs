@@ -1,0 +1,88 @@
+//! The paper's synthetic set (figures 2 and 5): N x d inputs and N targets, all uniform in [-1, 1).
+//!
+//! Inputs are not normalised here; that is a stage of its own.
+
+use memorize_kernels::element::Element;
+use memorize_kernels::mat::Mat;
+
+use crate::error::DataError;
+use crate::random::{Purpose, Stream};
+use crate::source::{ElementType, Table};
+
+/// Fills `out` with row `row` of the inputs: uniform values in [-1, 1), drawn in f64 and rounded to `T`.
+pub fn input_row<T: Element>(seed: u64, row: u64, out: &mut [T]) {
+    let mut stream = Stream::new(seed, Purpose::SyntheticInputs).row(row);
+    for value in out {
+        *value = T::from_f64(2.0 * stream.uniform_f64() - 1.0);
+    }
+}
+
+/// Target `row`: uniform in [-1, 1), drawn in f64.
+pub fn target(seed: u64, row: u64) -> f64 {
+    2.0 * Stream::new(seed, Purpose::SyntheticTargets).row(row).uniform_f64() - 1.0
+}
+
+/// The n x d matrix of inputs.
+pub fn inputs<T: Element>(seed: u64, n: usize, d: usize) -> Mat<T> {
+    let mut inputs = Mat::zeros(n, d);
+    for row in 0..n {
+        input_row(seed, row as u64, inputs.row_mut(row));
+    }
+    inputs
+}
+
+/// The n targets, rounded to `T`.
+pub fn targets<T: Element>(seed: u64, n: usize) -> Vec<T> {
+    (0..n as u64).map(|row| T::from_f64(target(seed, row))).collect()
+}
+
+/// Inputs (n x d) and targets (n) as f64 tables, for whatever takes its data from files. Their rows decode to the same
+/// bits as [`inputs`] and [`targets`].
+///
+/// # Errors
+/// [`DataError::NoRows`] or [`DataError::NoColumns`] if n or d is 0.
+pub fn tables(seed: u64, n: usize, d: usize) -> Result<(Table, Table), DataError> {
+    let values: Vec<f64> = inputs::<f64>(seed, n, d).iter().copied().collect();
+    let inputs = Table::from_memory("synthetic inputs", ElementType::F64, &[n, d], &values)?;
+    let targets = Table::from_memory("synthetic targets", ElementType::F64, &[n], &targets::<f64>(seed, n))?;
+    Ok((inputs, targets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_fill_the_interval() {
+        let inputs = inputs::<f64>(3, 300, 100);
+        let n = 30000.0;
+        let mean = inputs.iter().sum::<f64>() / n;
+        let variance = inputs.iter().map(|v| v * v).sum::<f64>() / n;
+        assert!(inputs.iter().all(|v| (-1.0..1.0).contains(v)));
+        // Standard deviations: mean 0.0033, variance 0.0017.
+        assert!(mean.abs() < 0.015 && (variance - 1.0 / 3.0).abs() < 0.008, "{mean} {variance}");
+    }
+
+    #[test]
+    fn golden_inputs() {
+        // From a second implementation, in Python; they must never change.
+        let mut row = [0.0f64; 2];
+        input_row(7, 0, &mut row);
+        assert_eq!(row, [0.739715288411759, -0.892118385033632]);
+    }
+
+    #[test]
+    fn precisions_and_tables_agree() {
+        let (wide, narrow) = (inputs::<f64>(5, 7, 11), inputs::<f32>(5, 7, 11));
+        let (table, target_table) = tables(5, 7, 11).unwrap();
+        let mut row = [0.0f32; 11];
+        for i in 0..7 {
+            table.decode_row(i, &mut row);
+            assert_eq!(row, narrow.row(i));
+            assert!(narrow.row(i).iter().zip(wide.row(i)).all(|(&n, &w)| n == w as f32));
+        }
+        assert_eq!(crate::labels::targets::<f64>(&target_table).unwrap(), targets::<f64>(5, 7));
+        assert!(matches!(tables(1, 0, 3), Err(DataError::NoRows { .. })));
+        assert!(matches!(tables(1, 3, 0), Err(DataError::NoColumns { .. })));
+    }
+}
