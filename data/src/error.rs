@@ -353,6 +353,31 @@ pub enum DataError {
         /// The largest norm accepted.
         high: f64,
     },
+    /// More principal components were asked for than there are coordinates.
+    #[error("{asked} principal components of rows with {width} values; ask for at most {width}")]
+    TooManyComponents {
+        /// How many were asked for.
+        asked: usize,
+        /// Coordinates of a row.
+        width: usize,
+    },
+    /// The eigenvectors of the covariance could not be computed.
+    #[error("the principal components of rows with {width} values did not converge; are there values beyond 1e150?")]
+    Eigenvectors {
+        /// Coordinates of a row.
+        width: usize,
+    },
+    /// Rows of one width, a projection of another.
+    #[error("{}: rows have {width} values, the projection was made for {expected}; \
+        training and test inputs must have the same shape", path.display())]
+    ProjectionWidth {
+        /// The file.
+        path: PathBuf,
+        /// Values of its rows.
+        width: usize,
+        /// Values that the projection takes.
+        expected: usize,
+    },
     /// NaN or infinity.
     #[error("{}: the value at row {row}, column {column} is {value}; remove or replace it", path.display())]
     NotFinite {

@@ -1,11 +1,11 @@
 //! Sources of samples and targets (IDX, .npy, bundled MNIST, synthetic), and the stages that prepare them.
 //!
 //! ```text
-//! Table (IDX / .npy / gzip of either / memory)  ->  row norms  ->  (pca)  ->  noise  ->  a pass
+//! Table (IDX, .npy, gzip of either, memory)  ->  divide by the norm  ->  (project)  ->  add noise  ->  a pass
 //! ```
 //!
 //! A [`Table`] is an opened file of n rows; it hands out rows as raw values and knows nothing about learning. The
-//! stages ([`normalize`], [`perturb`], [`labels`]) are functions of one row, so that whoever strings them together is
+//! stages ([`normalize`], [`pca`], [`perturb`]) are functions of one row; [`samples`] strings them together and is
 //! free to keep the result or to produce it again on every pass: the bits are the same, because all random numbers
 //! are addressed by (seed, purpose, row); see [`random`].
 
@@ -15,11 +15,15 @@ pub mod error;
 pub mod labels;
 pub mod mnist;
 pub mod normalize;
+pub mod pca;
 pub mod perturb;
 pub mod random;
+pub mod samples;
 pub mod source;
 pub mod synthetic;
 
 pub use error::DataError;
 pub use mnist::Mnist;
+pub use pca::Projection;
+pub use samples::{Noise, Preparation, Prepared};
 pub use source::{Access, ElementType, Table};

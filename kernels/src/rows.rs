@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use crate::block::ROW_BLOCK;
 use crate::element::Element;
 use crate::mat::{Mat, MatMut, MatRef};
+use crate::parallel::{Par, for_row_blocks};
 
 /// Samples, one a row, that a pass reads a block at a time.
 ///
@@ -77,4 +79,42 @@ impl<T: Element> Rows<T> for Mat<T> {
     fn needs_scratch(&self) -> bool {
         false
     }
+}
+
+/// Samples behind a pointer are samples.
+macro_rules! forward_rows {
+    ($($pointer:ty),*) => {$(
+        impl<T: Element, R: Rows<T> + ?Sized> Rows<T> for $pointer {
+            fn rows(&self) -> usize {
+                (**self).rows()
+            }
+            fn cols(&self) -> usize {
+                (**self).cols()
+            }
+            fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T> {
+                (**self).block(range, scratch)
+            }
+            fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
+                (**self).gather(indices, out);
+            }
+            fn needs_scratch(&self) -> bool {
+                (**self).needs_scratch()
+            }
+        }
+    )*};
+}
+
+forward_rows!(&R, Box<R>);
+
+/// All of `x` in memory, produced a block at a time by the threads of the current rayon pool if `par` says so.
+pub fn to_mat<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized)) -> Mat<T> {
+    let mut all = Mat::zeros(x.rows(), x.cols());
+    for_row_blocks(par, all.as_mut(), ROW_BLOCK, &|first, mut out| {
+        let mut scratch = Mat::zeros(if x.needs_scratch() { out.rows() } else { 0 }, x.cols());
+        let block = x.block(first..first + out.rows(), &mut scratch);
+        for i in 0..out.rows() {
+            out.row_mut(i).copy_from_slice(block.row(i));
+        }
+    });
+    all
 }

@@ -1,0 +1,211 @@
+//! The stages strung together: rows of a table, prepared block by block, kept in memory or made again on every pass.
+//!
+//! ```text
+//! table -> divide by the row's norm -> project -> add noise -> a pass
+//! ```
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, Packed, Par, Rows, pass, rows};
+
+use crate::error::DataError;
+use crate::normalize::{row_norms, scale_row};
+use crate::pca::Projection;
+use crate::perturb::add_noise;
+use crate::source::Table;
+
+/// Gaussian noise added to every coordinate of a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noise {
+    /// Standard deviation sigma1.
+    pub sigma: f64,
+    /// Seed of the streams (seed, noise, row).
+    pub seed: u64,
+}
+
+/// How rows are prepared. Stages that are `None` or `false` are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Preparation {
+    /// Divide each row by its Euclidean norm.
+    pub normalize: bool,
+    /// Project onto principal components, after normalising.
+    pub projection: Option<Arc<Projection>>,
+    /// Add noise, last.
+    pub noise: Option<Noise>,
+}
+
+/// Prepared rows of a table, made whenever they are asked for.
+#[derive(Debug)]
+pub struct Prepared<T: Element> {
+    table: Arc<Table>,
+    rows: usize,
+    norms: Option<Vec<f64>>,
+    projection: Option<Project<T>>,
+    noise: Option<Noise>,
+}
+
+/// A projection in the element type and layout of the passes.
+#[derive(Debug)]
+struct Project<T: Element> {
+    engine: Engine,
+    basis: Packed<T>,
+    offset: Vec<T>,
+}
+
+impl<T: Element> Prepared<T> {
+    /// The first `limit` rows of `table` (all of them if `None`), prepared.
+    ///
+    /// # Errors
+    /// A row of norm zero if rows are to be normalised, a value that is not finite, or a projection of another width.
+    pub fn new(
+        engine: &Engine,
+        table: Arc<Table>,
+        limit: Option<usize>,
+        preparation: &Preparation,
+    ) -> Result<Self, DataError> {
+        table.check_finite_as::<T>()?;
+        let rows = limit.unwrap_or(usize::MAX).min(table.rows());
+        let norms = if preparation.normalize { Some(row_norms(&table)?) } else { None };
+        let projection = match &preparation.projection {
+            Some(projection) if projection.basis.cols() != table.row_len() => {
+                return Err(DataError::ProjectionWidth {
+                    path: table.path().to_owned(),
+                    width: table.row_len(),
+                    expected: projection.basis.cols(),
+                });
+            }
+            Some(projection) => Some(Project {
+                engine: Engine { par: Par::Seq, ..*engine },
+                basis: engine.pack_rows(projection.basis_as::<T>().as_ref()),
+                offset: projection.offset().into_iter().map(T::from_f64).collect(),
+            }),
+            None => None,
+        };
+        Ok(Self { table, rows, norms, projection, noise: preparation.noise })
+    }
+
+    /// All rows in memory.
+    pub fn to_mat(&self) -> Mat<T> {
+        rows::to_mat(Par::Rayon, self)
+    }
+
+    /// Makes the rows with these numbers.
+    fn make(&self, numbers: impl ExactSizeIterator<Item = usize> + Clone, mut out: MatMut<'_, T>) {
+        match &self.projection {
+            None => self.decode(numbers.clone(), out.reborrow()),
+            Some(projection) => {
+                let mut wide = Mat::zeros(numbers.len(), self.table.row_len());
+                self.decode(numbers.clone(), wide.as_mut());
+                let (mut narrow, _) = out.reborrow().split_rows(numbers.len());
+                pass::features(&projection.engine, wide.as_ref(), &projection.basis, 1, narrow.reborrow())
+                    .expect("the projection's width was compared with the table's");
+                for i in 0..numbers.len() {
+                    let centred = narrow.row_mut(i).iter_mut().zip(&projection.offset);
+                    centred.for_each(|(value, &offset)| *value -= offset);
+                }
+            }
+        }
+        if let Some(Noise { sigma, seed }) = self.noise {
+            for (i, number) in numbers.enumerate() {
+                add_noise(number as u64, seed, sigma, out.row_mut(i));
+            }
+        }
+    }
+
+    fn decode(&self, numbers: impl Iterator<Item = usize>, mut out: MatMut<'_, T>) {
+        for (i, number) in numbers.enumerate() {
+            let row = out.row_mut(i);
+            self.table.decode_row(number, row);
+            if let Some(norms) = &self.norms {
+                scale_row(row, norms[number]);
+            }
+        }
+    }
+}
+
+impl<T: Element> Rows<T> for Prepared<T> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn cols(&self) -> usize {
+        self.projection.as_ref().map_or(self.table.row_len(), |projection| projection.basis.columns())
+    }
+
+    fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T> {
+        assert!(range.end <= self.rows, "rows {range:?} of {}", self.rows);
+        let rows = range.len();
+        self.make(range, scratch.as_mut());
+        scratch.as_ref().rows_range(0..rows)
+    }
+
+    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
+        self.make(indices.iter().map(|&index| index as usize), out);
+    }
+
+    fn needs_scratch(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::ElementType;
+
+    fn table() -> Arc<Table> {
+        let values: Vec<f64> = (0..300 * 6).map(|i| f64::from((i * 37) % 251 + 1)).collect();
+        Arc::new(Table::from_memory("t", ElementType::U8, &[300, 2, 3], &values).unwrap())
+    }
+
+    fn prepared(preparation: &Preparation) -> Prepared<f64> {
+        Prepared::new(&Engine::best(), table(), None, preparation).unwrap()
+    }
+
+    #[test]
+    fn stages_follow_each_other_as_documented() {
+        let noise = Noise { sigma: 0.1, seed: 4 };
+        let plain = prepared(&Preparation { normalize: true, ..Preparation::default() });
+        let unit = plain.to_mat();
+        assert!((0..300).all(|i| (unit.row(i).iter().map(|v| v * v).sum::<f64>() - 1.0).abs() < 1e-14));
+        let projection = Arc::new(Projection::fit(&Engine::best(), &plain, 4).unwrap());
+        let all = Preparation { normalize: true, projection: Some(projection.clone()), noise: Some(noise) };
+        let rows = prepared(&all).to_mat();
+        let mut expected: Vec<f64> = (0..4)
+            .map(|c| (0..6).map(|k| projection.basis.row(c)[k] * (unit.row(7)[k] - projection.mean[k])).sum())
+            .collect();
+        add_noise(7, 4, 0.1, &mut expected);
+        for (got, expected) in rows.row(7).iter().zip(expected) {
+            assert!((got - expected).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn blocks_gathers_and_memory_hold_the_same_bits() {
+        let preparation = Preparation { normalize: true, projection: None, noise: Some(Noise { sigma: 0.1, seed: 4 }) };
+        let prepared = prepared(&preparation);
+        let all = prepared.to_mat();
+        let mut scratch = Mat::zeros(128, 6);
+        let block = prepared.block(100..200, &mut scratch);
+        assert!((0..100).all(|i| block.row(i) == all.row(100 + i)));
+        let mut gathered = Mat::zeros(3, 6);
+        prepared.gather(&[299, 0, 17], gathered.as_mut());
+        assert_eq!([gathered.row(0), gathered.row(1), gathered.row(2)], [all.row(299), all.row(0), all.row(17)]);
+    }
+
+    #[test]
+    fn a_projection_of_another_width_is_refused() {
+        let other = Mat::<f64>::from_fn(5, 4, |i, j| ((i * 3 + j * j) % 7) as f64);
+        let projection = Some(Arc::new(Projection::fit(&Engine::best(), &other, 2).unwrap()));
+        let preparation = Preparation { projection, ..Preparation::default() };
+        let error = Prepared::<f32>::new(&Engine::best(), table(), None, &preparation).unwrap_err();
+        assert!(matches!(error, DataError::ProjectionWidth { width: 6, expected: 4, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_limit_takes_the_first_rows() {
+        let first = Prepared::<f32>::new(&Engine::best(), table(), Some(9), &Preparation::default()).unwrap();
+        assert_eq!((first.rows(), first.to_mat().rows()), (9, 9));
+    }
+}

@@ -1,0 +1,69 @@
+//! What can go wrong while a network is trained, saved or loaded.
+
+use std::path::PathBuf;
+
+use memorize_kernels::KernelError;
+
+/// An error of this crate. Each says what was wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// Operands of a pass do not go together.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The number of neurons cannot be split into as many positive as negative ones.
+    #[error("the number of neurons r = {0} must be even and at least 2: half of them are added, half subtracted")]
+    Neurons(usize),
+    /// The power of the features is zero.
+    #[error("the power p of the random features must be at least 1: (Rx)^0 is the same for every sample")]
+    Power,
+    /// There is nothing to train on.
+    #[error("the training set is empty")]
+    NoSamples,
+    /// A batch size of zero.
+    #[error("the batch size must be at least 1")]
+    Batch,
+    /// A step whose loss is not a number.
+    #[error(
+        "training diverged: the loss is {loss} at iteration {iteration} (last finite loss: {}, learning rate: {learning_rate}); \
+         use a smaller learning rate{} or a smaller initial scale of the weights",
+        .last_finite.map_or_else(|| "none".to_owned(), |loss| format!("{loss:.6e}")),
+        suggestion(*.learning_rate)
+    )]
+    Diverged {
+        /// The loss found: infinite or NaN.
+        loss: f64,
+        /// At which iteration.
+        iteration: u64,
+        /// The last loss before it that was finite.
+        last_finite: Option<f64>,
+        /// Learning rate of the step before.
+        learning_rate: f64,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {action} {}", .path.display())]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A weights file is not what it should be.
+    #[error("{}: {problem}", .path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+    /// A dense decomposition did not converge.
+    #[error("the eigenvalues of a {0} x {0} matrix did not converge; are the inputs finite and not too large?")]
+    Eigenvalues(usize),
+}
+
+/// A learning rate to try next.
+fn suggestion(learning_rate: f64) -> String {
+    if learning_rate > 0.0 { format!(" (try {:.1e})", learning_rate / 10.0) } else { String::new() }
+}

@@ -1,0 +1,128 @@
+//! The first layer of a three-layer net: fixed random features z = (R x)^p, which stand in X's place.
+
+use std::ops::Range;
+
+use memorize_data::random::Purpose;
+use memorize_kernels::error::check_shape;
+use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, Packed, Par, Rows, pass};
+
+use crate::error::TrainError;
+use crate::network::normal_rows;
+
+/// Fixed first-layer weights R (k x d) and the power p.
+#[derive(Clone, Debug)]
+pub struct FeatureLayer<T: Element> {
+    weights: Mat<T>,
+    power: u32,
+}
+
+impl<T: Element> FeatureLayer<T> {
+    /// Entries of R drawn from N(0, sigma2^2); feature k from the stream (seed, features, k).
+    ///
+    /// # Errors
+    /// [`TrainError::Power`] if p = 0.
+    pub fn random(k: usize, d: usize, power: u32, sigma2: f64, seed: u64) -> Result<Self, TrainError> {
+        Self::new(normal_rows(k, d, sigma2, seed, Purpose::Features), power)
+    }
+
+    /// A layer with given weights.
+    ///
+    /// # Errors
+    /// [`TrainError::Power`] if p = 0.
+    pub fn new(weights: Mat<T>, power: u32) -> Result<Self, TrainError> {
+        if power == 0 { Err(TrainError::Power) } else { Ok(Self { weights, power }) }
+    }
+
+    /// R, k x d.
+    pub fn weights(&self) -> &Mat<T> {
+        &self.weights
+    }
+
+    /// p.
+    pub fn power(&self) -> u32 {
+        self.power
+    }
+}
+
+/// Samples seen through a feature layer: rows z_j = (R x_j)^p, computed whenever they are asked for.
+#[derive(Debug)]
+pub struct Featured<T: Element, X> {
+    inner: X,
+    engine: Engine,
+    packed: Packed<T>,
+    power: u32,
+}
+
+impl<T: Element, X: Rows<T>> Featured<T, X> {
+    /// The features of `inner`'s rows. They are computed on the thread that asks for them.
+    ///
+    /// # Errors
+    /// [`TrainError::Kernel`] if the layer's width is not that of the samples.
+    pub fn new(inner: X, layer: &FeatureLayer<T>, engine: Engine) -> Result<Self, TrainError> {
+        check_shape("width of the feature layer", inner.cols(), layer.weights.cols())?;
+        let engine = Engine { par: Par::Seq, ..engine };
+        Ok(Self { inner, engine, packed: engine.pack_rows(layer.weights.as_ref()), power: layer.power })
+    }
+
+    fn inner_scratch(&self, rows: usize) -> Mat<T> {
+        Mat::zeros(if self.inner.needs_scratch() { rows } else { 0 }, self.inner.cols())
+    }
+
+    fn compute(&self, x: MatRef<'_, T>, out: MatMut<'_, T>) {
+        pass::features(&self.engine, x, &self.packed, self.power, out).expect("widths were compared in `new`");
+    }
+}
+
+impl<T: Element, X: Rows<T>> Rows<T> for Featured<T, X> {
+    fn rows(&self) -> usize {
+        self.inner.rows()
+    }
+
+    fn cols(&self) -> usize {
+        self.packed.columns()
+    }
+
+    fn block<'b>(&'b self, range: Range<usize>, scratch: &'b mut Mat<T>) -> MatRef<'b, T> {
+        let rows = range.len();
+        let mut inner = self.inner_scratch(rows);
+        let (out, _) = scratch.as_mut().split_rows(rows);
+        self.compute(self.inner.block(range, &mut inner), out);
+        scratch.as_ref().rows_range(0..rows)
+    }
+
+    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
+        let mut inner = Mat::zeros(indices.len(), self.inner.cols());
+        self.inner.gather(indices, inner.as_mut());
+        let (out, _) = out.split_rows(indices.len());
+        self.compute(inner.as_ref(), out);
+    }
+
+    fn needs_scratch(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_gathered_rows_and_the_whole_agree() {
+        let x = Mat::<f64>::from_fn(300, 7, |i, j| ((i * 7 + j) % 13) as f64 - 6.0);
+        let layer = FeatureLayer::random(20, 7, 3, 0.5, 1).unwrap();
+        let features = Featured::new(&x, &layer, Engine::best()).unwrap();
+        let all = memorize_kernels::rows::to_mat(Par::Rayon, &features);
+        let mut scratch = Mat::zeros(128, 20);
+        assert_eq!(features.block(130..200, &mut scratch).row(5), all.row(135));
+        let mut gathered = Mat::zeros(2, 20);
+        features.gather(&[299, 4], gathered.as_mut());
+        assert_eq!((gathered.row(0), gathered.row(1)), (all.row(299), all.row(4)));
+        let direct: f64 = (0..7).map(|i| layer.weights().row(3)[i] * x.row(9)[i]).sum::<f64>().powi(3);
+        assert!((all.row(9)[3] - direct).abs() < 1e-12 * direct.abs().max(1.0));
+    }
+
+    #[test]
+    fn a_power_of_zero_is_refused() {
+        assert!(matches!(FeatureLayer::<f32>::random(2, 2, 0, 1.0, 1), Err(TrainError::Power)));
+    }
+}

@@ -1,0 +1,23 @@
+//! Networks with quadratic activations trained until they memorise: objective, planner, optimisers, theory.
+//!
+//! A reader goes from [`objective`] (what is minimised, by which route) to [`optim`] (how) and [`planner`] (which route
+//! and why). Symbols are the paper's: X (n x d), W (d x r, held as W^T), a, q, delta, f, g, M, S.
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
+pub mod error;
+pub mod features;
+pub mod network;
+pub mod objective;
+pub mod observe;
+pub mod optim;
+pub mod planner;
+pub mod schedule;
+pub mod spectrum;
+
+pub use error::TrainError;
+pub use features::{FeatureLayer, Featured};
+pub use network::Network;
+pub use objective::{Evaluation, Objective};
+pub use observe::{Observer, Outcome, Record, StopReason};
+pub use planner::{Plan, Route};

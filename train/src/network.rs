@@ -1,0 +1,103 @@
+//! The trained layer: q_j = sum_i a_i (w_i . x_j)^2.
+
+use memorize_data::random::{Purpose, Stream};
+use memorize_kernels::{Element, Mat};
+
+use crate::error::TrainError;
+
+/// A layer of r neurons with quadratic activations and fixed signs.
+#[derive(Clone, Debug)]
+pub struct Network<T: Element> {
+    /// W^T, r x d: a neuron a row.
+    pub weights: Mat<T>,
+    /// a: +1 for the first r/2 neurons, -1 for the rest.
+    pub signs: Vec<T>,
+}
+
+/// The paper's output signs: +1 for the first r/2 neurons, -1 for the rest.
+///
+/// # Errors
+/// [`TrainError::Neurons`] if r is odd or zero.
+pub fn signs<T: Element>(r: usize) -> Result<Vec<T>, TrainError> {
+    if r == 0 || !r.is_multiple_of(2) {
+        return Err(TrainError::Neurons(r));
+    }
+    Ok((0..r).map(|i| if i < r / 2 { T::ONE } else { -T::ONE }).collect())
+}
+
+/// Standard deviation of the initial entries of W that makes the outputs of a fresh network on unit rows have variance
+/// one half: u = w . x is N(0, scale^2), u^2 has variance 2 scale^4, and r of them with signs add up to 2 r scale^4.
+///
+/// The paper does not state its initialisation.
+pub fn default_init_scale(r: usize) -> f64 {
+    (4.0 * r.max(1) as f64).powf(-0.25)
+}
+
+impl<T: Element> Network<T> {
+    /// W = 0: where the paper's Algorithm 1 starts.
+    ///
+    /// # Errors
+    /// [`TrainError::Neurons`] if r is odd or zero.
+    pub fn zeros(r: usize, d: usize) -> Result<Self, TrainError> {
+        Ok(Self { signs: signs(r)?, weights: Mat::zeros(r, d) })
+    }
+
+    /// Entries of W drawn from N(0, scale^2); neuron i from the stream (seed, weights, i).
+    ///
+    /// # Errors
+    /// [`TrainError::Neurons`] if r is odd or zero.
+    pub fn random(r: usize, d: usize, scale: f64, seed: u64) -> Result<Self, TrainError> {
+        Ok(Self { signs: signs(r)?, weights: normal_rows(r, d, scale, seed, Purpose::Weights) })
+    }
+
+    /// Number of neurons r.
+    pub fn neurons(&self) -> usize {
+        self.weights.rows()
+    }
+
+    /// Width of the input d.
+    pub fn width(&self) -> usize {
+        self.weights.cols()
+    }
+
+    /// Number of trained parameters r d.
+    pub fn parameters(&self) -> usize {
+        self.neurons() * self.width()
+    }
+}
+
+/// A rows x cols matrix with entries N(0, scale^2), row i from the stream (seed, purpose, i).
+pub(crate) fn normal_rows<T: Element>(rows: usize, cols: usize, scale: f64, seed: u64, purpose: Purpose) -> Mat<T> {
+    let stream = Stream::new(seed, purpose);
+    let mut mat = Mat::zeros(rows, cols);
+    let mut normals = vec![0.0f64; cols];
+    for i in 0..rows {
+        stream.row(i as u64).fill_normal_f64(&mut normals);
+        mat.row_mut(i).iter_mut().zip(&normals).for_each(|(w, normal)| *w = T::from_f64(scale * normal));
+    }
+    mat
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_and_zero_widths_are_refused() {
+        for r in [0, 1, 7] {
+            assert!(matches!(Network::<f32>::zeros(r, 3), Err(TrainError::Neurons(found)) if found == r));
+        }
+    }
+
+    #[test]
+    fn weights_have_the_scale_asked_for_and_depend_on_the_seed() {
+        let net = Network::<f64>::random(200, 50, 0.1, 7).unwrap();
+        let deviation = net.weights.frobenius_norm() / 100.0;
+        assert!((deviation - 0.1).abs() < 0.003, "{deviation}");
+        let other = Network::<f64>::random(200, 50, 0.1, 8).unwrap();
+        assert_ne!(net.weights.row(0), other.weights.row(0));
+        // A wider network begins with the same neurons.
+        let wider = Network::<f64>::random(300, 50, 0.1, 7).unwrap();
+        assert_eq!(net.weights.row(99), wider.weights.row(99));
+    }
+}

@@ -1,0 +1,226 @@
+//! What is minimised: f(W) = 1/(4n) sum_j (q_j - y_j)^2 and g(W) = f(W) + gamma/2 ||W||_F^2, with gradient and
+//! Hessian-vector products, by either route. Everything calls the fused passes and nothing lower.
+
+use memorize_kernels::error::check_shape;
+use memorize_kernels::{Element, Engine, Mat, Rows, pass};
+
+use crate::error::TrainError;
+use crate::network::Network;
+use crate::planner::Route;
+
+/// The loss of a network on a set of samples.
+#[derive(Debug)]
+pub struct Objective<'a, T: Element, X> {
+    /// How passes run.
+    pub engine: Engine,
+    /// Samples, n x d.
+    pub x: &'a X,
+    /// Targets, n.
+    pub y: &'a [T],
+    /// Regulariser gamma.
+    pub gamma: f64,
+    /// Neurons or Gram matrices.
+    pub route: Route,
+}
+
+/// Values of the objective at a point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// f(W) = 1/(4n) sum_j delta_j^2.
+    pub loss: f64,
+    /// g(W) = f(W) + gamma/2 ||W||_F^2.
+    pub regularized: f64,
+}
+
+impl Evaluation {
+    /// Mean squared error 1/n sum_j delta_j^2 = 4 f.
+    pub fn mse(&self) -> f64 {
+        4.0 * self.loss
+    }
+}
+
+impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
+    /// The network's outputs q, n.
+    ///
+    /// # Errors
+    /// If the network's width is not that of the samples.
+    pub fn outputs(&self, net: &Network<T>) -> Result<Vec<T>, TrainError> {
+        let mut q = vec![T::ZERO; self.x.rows()];
+        match self.route {
+            Route::Neuron => pass::outputs(&self.engine, self.x, net.weights.as_ref(), &net.signs, &mut q)?,
+            Route::Gram => {
+                let s = pass::network_matrix(&self.engine, net.weights.as_ref(), &net.signs)?;
+                pass::quadratic_forms(&self.engine, self.x, &self.engine.pack_symmetric(s.as_ref()), &mut q)?;
+            }
+        }
+        Ok(q)
+    }
+
+    /// f and g at a point.
+    ///
+    /// # Errors
+    /// If the shapes do not go together or there are no samples.
+    pub fn evaluate(&self, net: &Network<T>) -> Result<Evaluation, TrainError> {
+        check_shape("number of targets", self.x.rows(), self.y.len())?;
+        let q = self.outputs(net)?;
+        let squares = q.iter().zip(self.y).map(|(&q, &y)| (q - y).to_f64().powi(2)).sum();
+        self.evaluation(squares, net)
+    }
+
+    /// f and g at a point, and the transposed gradient (M W A + gamma W)^T (r x d).
+    ///
+    /// # Errors
+    /// If the shapes do not go together or there are no samples.
+    pub fn gradient(&self, net: &Network<T>, gradient: &mut Mat<T>) -> Result<Evaluation, TrainError> {
+        let (w, a) = (net.weights.as_ref(), &net.signs);
+        let gamma = T::from_f64(self.gamma);
+        let squares = match self.route {
+            Route::Neuron => {
+                let out = pass::loss_and_gradient(&self.engine, self.x, self.y, w, a, gamma)?;
+                *gradient = out.gradient;
+                out.squares
+            }
+            Route::Gram => {
+                let s = pass::network_matrix(&self.engine, w, a)?;
+                let s = self.engine.pack_symmetric(s.as_ref());
+                let out = pass::loss_and_moment(&self.engine, self.x, self.y, &s)?;
+                let m = out.moment.as_ref();
+                pass::gradient_from_moment(&self.engine, w, a, m, gamma, gradient.as_mut())?;
+                out.squares
+            }
+        };
+        self.evaluation(squares, net)
+    }
+
+    /// The Hessian of g at W applied to Z, both as transposes (r x d):
+    /// M Z A + 2/n sum_j h_j x_j x_j^T W A + gamma Z with h_j = x_j^T (W A Z^T) x_j.
+    ///
+    /// # Errors
+    /// If the shapes do not go together or there are no samples.
+    pub fn hessian_vector(&self, net: &Network<T>, z: &Mat<T>) -> Result<Mat<T>, TrainError> {
+        let (engine, a) = (&self.engine, &net.signs);
+        let n = self.x.rows();
+        let delta: Vec<T> = self.outputs(net)?.iter().zip(self.y).map(|(&q, &y)| q - y).collect();
+        let weigh = |v: &[T], factor: f64| {
+            let factor = T::from_f64(factor / n.max(1) as f64);
+            let scaled: Vec<T> = v.iter().map(|&v| v * factor).collect();
+            pass::weighted_gram(engine, self.x, &scaled)
+        };
+        let m = weigh(&delta, 1.0)?;
+        let mut h = vec![T::ZERO; n];
+        pass::quadratic_forms(
+            engine,
+            self.x,
+            &engine.pack_symmetric(symmetric_part(engine, net, z)?.as_ref()),
+            &mut h,
+        )?;
+        let h = weigh(&h, 2.0)?;
+
+        let gamma = T::from_f64(self.gamma);
+        let mut product = Mat::zeros(net.neurons(), net.width());
+        pass::gradient_from_moment(engine, z.as_ref(), a, m.as_ref(), gamma, product.as_mut())?;
+        let mut curvature = Mat::zeros(net.neurons(), net.width());
+        pass::gradient_from_moment(engine, net.weights.as_ref(), a, h.as_ref(), T::ZERO, curvature.as_mut())?;
+        product.padded_mut().iter_mut().zip(curvature.padded()).for_each(|(sum, &value)| *sum += value);
+        Ok(product)
+    }
+
+    fn evaluation(&self, squares: f64, net: &Network<T>) -> Result<Evaluation, TrainError> {
+        if self.x.rows() == 0 {
+            return Err(TrainError::NoSamples);
+        }
+        let loss = squares / (4.0 * self.x.rows() as f64);
+        let penalty = match self.gamma {
+            0.0 => 0.0,
+            gamma => gamma / 2.0 * net.weights.frobenius_norm().powi(2),
+        };
+        Ok(Evaluation { loss, regularized: loss + penalty })
+    }
+}
+
+/// The symmetric part of W A Z^T (d x d), all of it that a quadratic form sees.
+fn symmetric_part<T: Element>(engine: &Engine, net: &Network<T>, z: &Mat<T>) -> Result<Mat<T>, TrainError> {
+    let d = net.width();
+    let half = T::from_f64(0.5);
+    let wa = Mat::from_fn(d, net.neurons(), |i, l| half * net.signs[l] * net.weights.row(l)[i]);
+    let mut product = Mat::zeros(d, d);
+    pass::features(engine, wa.as_ref(), &engine.pack_rows(z.transposed().as_ref()), 1, product.as_mut())?;
+    Ok(Mat::from_fn(d, d, |i, k| product.row(i)[k] + product.row(k)[i]))
+}
+
+#[cfg(test)]
+mod tests {
+    use memorize_kernels::{Backend, Par};
+
+    use super::*;
+
+    fn problem() -> (Mat<f64>, Vec<f64>, Network<f64>) {
+        let x = Mat::from_fn(37, 9, |i, j| ((i * 31 + j * 17) % 23) as f64 / 11.0 - 1.0);
+        let y = (0..37).map(|i| (i % 10) as f64).collect();
+        (x, y, Network::random(14, 9, 0.4, 3).unwrap())
+    }
+
+    fn objectives<'a>(x: &'a Mat<f64>, y: &'a [f64]) -> Vec<Objective<'a, f64, Mat<f64>>> {
+        let engine = Engine { par: Par::Seq, ..Engine::best() };
+        let plain = Engine { backend: Backend::MatrixMultiply, ..engine };
+        let both = |engine| [Route::Neuron, Route::Gram].map(|route| Objective { engine, x, y, gamma: 0.1, route });
+        [both(engine), both(plain)].concat_all()
+    }
+
+    /// Joins two pairs; `concat` would need `Clone`.
+    trait ConcatAll<O> {
+        fn concat_all(self) -> Vec<O>;
+    }
+    impl<O> ConcatAll<O> for [[O; 2]; 2] {
+        fn concat_all(self) -> Vec<O> {
+            self.into_iter().flatten().collect()
+        }
+    }
+
+    fn shifted(net: &Network<f64>, z: &Mat<f64>, h: f64) -> Network<f64> {
+        let weights = Mat::from_fn(net.neurons(), net.width(), |i, j| net.weights.row(i)[j] + h * z.row(i)[j]);
+        Network { weights, signs: net.signs.clone() }
+    }
+
+    #[test]
+    fn gradients_match_central_differences_on_every_route_and_backend() {
+        let (x, y, net) = problem();
+        let z = Network::<f64>::random(14, 9, 1.0, 5).unwrap().weights;
+        for objective in objectives(&x, &y) {
+            let mut g = Mat::zeros(14, 9);
+            let at = objective.gradient(&net, &mut g).unwrap();
+            assert!((at.loss - objective.evaluate(&net).unwrap().loss).abs() < 1e-12 * at.loss);
+            let h = 1e-5;
+            let value = |h| objective.evaluate(&shifted(&net, &z, h)).unwrap().regularized;
+            let slope = (value(h) - value(-h)) / (2.0 * h);
+            let product: f64 = g.iter().zip(z.iter()).map(|(g, z)| g * z).sum();
+            assert!((slope - product).abs() < 1e-7 * product.abs(), "{slope} against {product}");
+        }
+    }
+
+    #[test]
+    fn hessian_vector_products_match_central_differences_of_the_gradient() {
+        let (x, y, net) = problem();
+        let z = Network::<f64>::random(14, 9, 1.0, 5).unwrap().weights;
+        for objective in objectives(&x, &y) {
+            let product = objective.hessian_vector(&net, &z).unwrap();
+            let at = |h| {
+                let mut g = Mat::zeros(14, 9);
+                objective.gradient(&shifted(&net, &z, h), &mut g).unwrap();
+                g
+            };
+            let (above, below) = (at(1e-5), at(-1e-5));
+            let scale = product.frobenius_norm();
+            for ((above, below), exact) in above.iter().zip(below.iter()).zip(product.iter()) {
+                assert!(((above - below) / 2e-5 - exact).abs() < 1e-7 * scale);
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_set_has_no_loss() {
+        let (x, net) = (Mat::<f64>::zeros(0, 9), problem().2);
+        let objective = Objective { engine: Engine::best(), x: &x, y: &[], gamma: 0.0, route: Route::Gram };
+        assert!(matches!(objective.evaluate(&net), Err(TrainError::NoSamples)));
+    }
+}

@@ -1,0 +1,62 @@
+//! What a running optimiser tells its caller, and how the caller stops it.
+
+/// One record of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Record {
+    /// Updates done before this loss was measured.
+    pub iteration: u64,
+    /// Passes over the data, counted from 0.
+    pub epoch: u64,
+    /// f: of the batch that the next update uses, or of the whole set in full-batch training.
+    pub loss: f64,
+    /// Learning rate of the next update.
+    pub learning_rate: f64,
+    /// Samples processed so far.
+    pub samples: u64,
+}
+
+/// Whoever watches a run.
+pub trait Observer {
+    /// Called every `record_every` iterations, and at the last one.
+    fn record(&mut self, record: &Record);
+
+    /// Asked before every iteration; `false` stops the run with [`StopReason::Interrupted`].
+    fn keep_going(&mut self) -> bool {
+        true
+    }
+
+    /// Called for events that a log should hold: a perturbation, an escape, a planner's choice.
+    fn note(&mut self, _: &str) {}
+}
+
+/// An observer that looks away.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn record(&mut self, _: &Record) {}
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// All iterations were done.
+    Budget,
+    /// The loss fell below the one asked for.
+    Target,
+    /// The algorithm returned by its own rule.
+    Returned,
+    /// The observer said stop.
+    Interrupted,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// Updates done.
+    pub iterations: u64,
+    /// Passes over the data, the last one perhaps in part.
+    pub epochs: f64,
+    /// Why it ended.
+    pub reason: StopReason,
+}

@@ -1,0 +1,52 @@
+//! Gradient descent and Adam on the gradient of the whole training set.
+
+use memorize_kernels::{Element, Mat, Rows, pass};
+
+use super::{LossGuard, Settings};
+use crate::error::TrainError;
+use crate::network::Network;
+use crate::objective::Objective;
+use crate::observe::{Observer, Outcome, Record, StopReason};
+
+/// Trains `net` in place; an iteration is an epoch. The loss recorded at iteration t is f at the weights after t updates.
+///
+/// # Errors
+/// [`TrainError::Diverged`] at the first loss that is not finite; shape errors.
+pub fn full_batch<T: Element, X: Rows<T>>(
+    objective: &Objective<'_, T, X>,
+    net: &mut Network<T>,
+    settings: &Settings,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    let Settings { method, schedule, limits } = *settings;
+    let (r, d) = (net.neurons(), net.width());
+    let [mut gradient, mut first, mut second] = [Mat::zeros(r, d), Mat::zeros(r, d), Mat::zeros(r, d)];
+    let mut guard = LossGuard::default();
+    let mut t = 0;
+    let reason = loop {
+        let rate = schedule.rate(t);
+        let at =
+            if t < limits.iterations { objective.gradient(net, &mut gradient)? } else { objective.evaluate(net)? };
+        guard.check(t, at.regularized, rate)?;
+        let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
+        if limits.records(t) || reached {
+            let samples = t * objective.x.rows() as u64;
+            observer.record(&Record { iteration: t, epoch: t, loss: at.loss, learning_rate: rate, samples });
+        }
+        if reached {
+            break StopReason::Target;
+        }
+        if t == limits.iterations {
+            break StopReason::Budget;
+        }
+        if !observer.keep_going() {
+            break StopReason::Interrupted;
+        }
+        // The gradient has the regulariser's share already.
+        let rule = method.rule(t, rate, 0.0);
+        let (w, first, second) = (net.weights.padded_mut(), first.padded_mut(), second.padded_mut());
+        pass::update(&objective.engine, rule, w, first, second, gradient.padded());
+        t += 1;
+    };
+    Ok(Outcome { iterations: t, epochs: t as f64, reason })
+}

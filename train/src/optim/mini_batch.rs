@@ -1,0 +1,189 @@
+//! Stochastic gradient descent and Adam on shuffled mini-batches.
+//!
+//! While a step runs, the batch after the next is gathered (decoded, perturbed, turned into features) by whichever
+//! thread has nothing else to do; the step itself reads the next batch's samples for the forward pass that is fused
+//! into it. Three buffers go round.
+
+use memorize_kernels::{Element, Par, Rows};
+
+use super::shuffle::Shuffle;
+use super::stepper::{Batch, Stepper};
+use super::{LossGuard, Settings};
+use crate::error::TrainError;
+use crate::network::Network;
+use crate::objective::Objective;
+use crate::observe::{Observer, Outcome, Record, StopReason};
+
+/// Trains `net` in place on batches of `batch` samples, shuffled every epoch by the stream (seed, shuffle, epoch). The
+/// loss recorded at iteration t is f over the batch that iteration t is about to learn from.
+///
+/// `objective.route` is the route of a batch: neuron (fused step) or Gram.
+///
+/// # Errors
+/// [`TrainError::Diverged`] at the first loss that is not finite; [`TrainError::Batch`] for a batch size of zero;
+/// [`TrainError::NoSamples`]; shape errors.
+pub fn mini_batch<T: Element, X: Rows<T>>(
+    objective: &Objective<'_, T, X>,
+    net: &mut Network<T>,
+    settings: &Settings,
+    batch: usize,
+    seed: u64,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    let Settings { method, schedule, limits } = *settings;
+    let Objective { engine, x, y, gamma, route } = *objective;
+    let n = x.rows();
+    memorize_kernels::error::check_shape("number of targets", n, y.len())?;
+    match (n, batch) {
+        (0, _) => return Err(TrainError::NoSamples),
+        (_, 0) => return Err(TrainError::Batch),
+        _ => {}
+    }
+    let batch = batch.min(n);
+    let mut shuffle = Shuffle::new(seed, n, batch);
+    let batches = shuffle.batches();
+    let mut stepper = Stepper::new(engine, route, net, batch)?;
+    let [mut current, mut next, mut spare] = std::array::from_fn(|_| Batch::new(batch, x.cols()));
+    let mut load = |buffer: &mut Batch<T>, iteration: u64| {
+        if iteration < limits.iterations {
+            buffer.load(x, y, shuffle.batch(iteration));
+        }
+    };
+    let mut guard = LossGuard::default();
+    let mut t = 0;
+    let mut samples = 0;
+    load(&mut current, 0);
+    load(&mut next, 1);
+    let mut loss = if limits.iterations > 0 { stepper.prime(&current)? } else { 0.0 };
+    let reason = loop {
+        let (epoch, rate) = (t / batches, schedule.rate(t / batches));
+        if t == limits.iterations {
+            break StopReason::Budget;
+        }
+        guard.check(t, loss, rate)?;
+        if limits.records(t) || t + 1 == limits.iterations {
+            observer.record(&Record { iteration: t, epoch, loss, learning_rate: rate, samples });
+        }
+        if !observer.keep_going() {
+            break StopReason::Interrupted;
+        }
+        samples += current.len() as u64;
+        let rule = method.rule(t, rate, gamma);
+        let following = (t + 1 < limits.iterations).then_some(&next);
+        let mut step = || stepper.advance(rule, &current, following);
+        let ((), stepped) = match engine.par {
+            Par::Rayon => rayon::join(|| load(&mut spare, t + 2), step),
+            Par::Seq => (load(&mut spare, t + 2), step()),
+        };
+        loss = stepped?.unwrap_or(loss);
+        t += 1;
+        std::mem::swap(&mut current, &mut next);
+        std::mem::swap(&mut next, &mut spare);
+        if let Some(target) = limits.stop_below.filter(|_| t.is_multiple_of(batches))
+            && objective.evaluate(&stepper.network())?.loss <= target
+        {
+            break StopReason::Target;
+        }
+    };
+    *net = stepper.network();
+    Ok(Outcome { iterations: t, epochs: t as f64 / batches as f64, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use memorize_kernels::{Engine, Mat};
+
+    use super::*;
+    use crate::observe::Silent;
+    use crate::optim::{Limits, Method};
+    use crate::planner::Route;
+    use crate::schedule::StepDecay;
+
+    fn problem(n: usize, d: usize) -> (Mat<f64>, Vec<f64>) {
+        let x = Network::<f64>::random(n + n % 2, d, (1.0 / d as f64).sqrt(), 11).unwrap().weights;
+        let x = x.as_ref().rows_range(0..n).to_owned();
+        (x, (0..n).map(|j| (j % 10) as f64 / 5.0 - 1.0).collect())
+    }
+
+    fn settings(method: Method, rate: f64, iterations: u64) -> Settings {
+        let limits = Limits { iterations, record_every: 1, stop_below: None };
+        Settings { method, schedule: StepDecay::constant(rate), limits }
+    }
+
+    /// Keeps the losses.
+    #[derive(Default)]
+    struct Losses(Vec<f64>);
+    impl Observer for Losses {
+        fn record(&mut self, record: &Record) {
+            self.0.push(record.loss);
+        }
+    }
+
+    fn train(route: Route, par: Par, method: Method, rate: f64, iterations: u64) -> (Network<f64>, Vec<f64>) {
+        let (x, y) = problem(101, 12);
+        let engine = Engine { par, ..Engine::best() };
+        let objective = Objective { engine, x: &x, y: &y, gamma: 1e-3, route };
+        let mut net = Network::random(60, 12, 0.3, 1).unwrap();
+        let mut losses = Losses::default();
+        mini_batch(&objective, &mut net, &settings(method, rate, iterations), 32, 9, &mut losses).unwrap();
+        (net, losses.0)
+    }
+
+    #[test]
+    fn both_routes_take_the_same_steps() {
+        for (method, rate) in [(Method::ADAM, 0.01), (Method::Descent, 0.05)] {
+            let (fused, losses) = train(Route::Neuron, Par::Seq, method, rate, 23);
+            let (separate, other) = train(Route::Gram, Par::Seq, method, rate, 23);
+            assert_eq!(losses.len(), 23);
+            for (a, b) in losses.iter().zip(&other) {
+                assert!((a - b).abs() < 1e-9 * a.abs().max(1e-3), "{a} against {b}");
+            }
+            // The Gram route adds the regulariser in its update only: both must agree on that, too.
+            let difference = fused.weights.iter().zip(separate.weights.iter()).map(|(a, b)| (a - b).abs());
+            assert!(difference.fold(0.0, f64::max) < 1e-7);
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let alone = train(Route::Neuron, Par::Seq, Method::ADAM, 0.01, 17).0;
+        let shared = train(Route::Neuron, Par::Rayon, Method::ADAM, 0.01, 17).0;
+        assert_eq!(alone.weights.padded(), shared.weights.padded());
+    }
+
+    #[test]
+    fn a_small_set_is_memorised() {
+        let (x, y) = problem(40, 12);
+        let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+        let mut net = Network::random(60, 12, 0.3, 1).unwrap();
+        let mut settings = settings(Method::ADAM, 0.02, 20_000);
+        settings.limits.stop_below = Some(1e-6);
+        let outcome = mini_batch(&objective, &mut net, &settings, 16, 9, &mut Silent).unwrap();
+        assert_eq!(outcome.reason, StopReason::Target);
+        assert!(objective.evaluate(&net).unwrap().loss <= 1e-6);
+    }
+
+    #[test]
+    fn a_rate_that_is_too_large_is_caught_and_named() {
+        let (x, y) = problem(40, 12);
+        let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+        let mut net = Network::random(60, 12, 0.3, 1).unwrap();
+        let error =
+            mini_batch(&objective, &mut net, &settings(Method::Descent, 1e6, 50), 16, 9, &mut Silent).unwrap_err();
+        let TrainError::Diverged { iteration, last_finite, loss, .. } = error else { panic!("{error}") };
+        assert!(iteration > 0 && last_finite.is_some() && !loss.is_finite());
+    }
+
+    #[test]
+    fn nothing_to_learn_from_is_an_error() {
+        let (x, net) = (Mat::<f64>::zeros(0, 3), Network::zeros(2, 3).unwrap());
+        let objective = Objective { engine: Engine::best(), x: &x, y: &[], gamma: 0.0, route: Route::Neuron };
+        let run =
+            |batch| mini_batch(&objective, &mut net.clone(), &settings(Method::ADAM, 0.1, 1), batch, 0, &mut Silent);
+        assert!(matches!(run(4), Err(TrainError::NoSamples)));
+        let (x, y) = problem(4, 3);
+        let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+        let run = mini_batch(&objective, &mut net.clone(), &settings(Method::ADAM, 0.1, 1), 0, 0, &mut Silent);
+        assert!(matches!(run, Err(TrainError::Batch)));
+    }
+}

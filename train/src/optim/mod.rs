@@ -1,0 +1,94 @@
+//! The optimisers, one a file.
+//!
+//! [`full_batch`] and [`mini_batch`] run gradient descent and Adam; [`pgd`] is the paper's Algorithm 1.
+
+mod full_batch;
+mod mini_batch;
+pub mod pgd;
+mod shuffle;
+mod stepper;
+
+pub use full_batch::full_batch;
+pub use mini_batch::mini_batch;
+
+use memorize_kernels::Element;
+use memorize_kernels::pass::{AdamStep, Rule};
+
+use crate::error::TrainError;
+use crate::schedule::StepDecay;
+
+/// How a gradient changes the weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Method {
+    /// W -= lr G.
+    Descent,
+    /// Adam (Kingma and Ba, 2015).
+    Adam {
+        /// Decay rate of the first moment.
+        beta1: f64,
+        /// Decay rate of the second moment.
+        beta2: f64,
+        /// Added to the root of the second moment; must be positive.
+        epsilon: f64,
+    },
+}
+
+impl Method {
+    /// Adam with the constants of its paper: 0.9, 0.999, 1e-8.
+    pub const ADAM: Method = Method::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+
+    /// The update of iteration `t` (counted from 0). `gamma` is the regulariser's share that the gradient lacks.
+    fn rule<T: Element>(self, t: u64, rate: f64, gamma: f64) -> Rule<T> {
+        match self {
+            Method::Descent => Rule::Descend { rate: T::from_f64(rate), gamma: T::from_f64(gamma) },
+            Method::Adam { beta1, beta2, epsilon } => {
+                Rule::Adam(AdamStep::new(t + 1, rate, beta1, beta2, epsilon, gamma))
+            }
+        }
+    }
+}
+
+/// When a run records and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Updates to do.
+    pub iterations: u64,
+    /// Iterations between two records, at least 1.
+    pub record_every: u64,
+    /// End as soon as f over the whole training set is at most this (checked once an epoch in mini-batch training).
+    pub stop_below: Option<f64>,
+}
+
+impl Limits {
+    /// Whether iteration `t` is recorded.
+    fn records(&self, t: u64) -> bool {
+        t.is_multiple_of(self.record_every.max(1)) || t == self.iterations
+    }
+}
+
+/// Everything that a run by gradient descent or Adam needs to know besides the problem.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// How a gradient changes the weights.
+    pub method: Method,
+    /// Learning rates.
+    pub schedule: StepDecay,
+    /// When to record and when to end.
+    pub limits: Limits,
+}
+
+/// Remembers the last finite loss, and refuses the first that is not.
+#[derive(Clone, Copy, Debug, Default)]
+struct LossGuard {
+    last_finite: Option<f64>,
+}
+
+impl LossGuard {
+    fn check(&mut self, iteration: u64, loss: f64, learning_rate: f64) -> Result<(), TrainError> {
+        if !loss.is_finite() {
+            return Err(TrainError::Diverged { loss, iteration, last_finite: self.last_finite, learning_rate });
+        }
+        self.last_finite = Some(loss);
+        Ok(())
+    }
+}

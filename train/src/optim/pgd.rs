@@ -1,0 +1,202 @@
+//! Perturbed gradient descent: the paper's Algorithm 1 (Jin et al., "How to Escape Saddle Points Efficiently", 2017,
+//! Algorithm 2).
+//!
+//! ```text
+//! t_noise = -t_thres - 1
+//! for t = 0, 1, ...
+//!     if ||grad(W_t)|| <= g_thres and t - t_noise > t_thres:
+//!         W~ = W_t,  t_noise = t,  W_t = W~ + xi           xi uniform in the ball of radius r
+//!     if t - t_noise = t_thres and g(W_t) - g(W~) > -f_thres:
+//!         return W~
+//!     W_{t+1} = W_t - eta grad(W_t)
+//! ```
+//!
+//! The paper's t_thres is a real number; it is an integer here (rounded up by whoever computes it), or the equality
+//! would never hold and the loop never return.
+
+use memorize_data::random::{Purpose, Stream};
+use memorize_kernels::{Element, Mat, Rows};
+
+use super::{Limits, LossGuard};
+use crate::error::TrainError;
+use crate::network::Network;
+use crate::objective::{Evaluation, Objective};
+use crate::observe::{Observer, Outcome, Record, StopReason};
+
+/// The thresholds of Algorithm 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// Step size eta.
+    pub eta: f64,
+    /// Radius r of the ball that perturbations are drawn from.
+    pub radius: f64,
+    /// Gradient norm at or below which a point is perturbed.
+    pub g_thres: f64,
+    /// Decrease that a perturbation must bring within t_thres steps.
+    pub f_thres: f64,
+    /// Steps between a perturbation and the test whether it escaped.
+    pub t_thres: u64,
+}
+
+/// A function to descend on, over matrices of weights.
+pub trait Landscape<T: Element> {
+    /// Value and gradient at a point.
+    ///
+    /// # Errors
+    /// Whatever keeps the function from being evaluated.
+    fn evaluate(&mut self, w: &Mat<T>, gradient: &mut Mat<T>) -> Result<Evaluation, TrainError>;
+}
+
+/// The training objective as a landscape.
+#[derive(Debug)]
+pub struct Training<'a, 'b, T: Element, X> {
+    objective: &'a Objective<'b, T, X>,
+    net: Network<T>,
+}
+
+impl<'a, 'b, T: Element, X> Training<'a, 'b, T, X> {
+    /// `net` gives the signs and the shape.
+    pub fn new(objective: &'a Objective<'b, T, X>, net: Network<T>) -> Self {
+        Self { objective, net }
+    }
+}
+
+impl<T: Element, X: Rows<T>> Landscape<T> for Training<'_, '_, T, X> {
+    fn evaluate(&mut self, w: &Mat<T>, gradient: &mut Mat<T>) -> Result<Evaluation, TrainError> {
+        self.net.weights.padded_mut().copy_from_slice(w.padded());
+        self.objective.gradient(&self.net, gradient)
+    }
+}
+
+/// A perturbation and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Perturbation {
+    /// When it was added.
+    pub iteration: u64,
+    /// The value before it.
+    pub before: f64,
+    /// The value t_thres steps later, once known.
+    pub after: Option<f64>,
+}
+
+/// The point that the algorithm returns, and how it got there.
+#[derive(Clone, Debug)]
+pub struct Descent<T: Element> {
+    /// W~, the point before the last perturbation, if the algorithm returned by its own rule; else the last point.
+    pub weights: Mat<T>,
+    /// How the run ended: [`StopReason::Returned`] by the algorithm's own rule.
+    pub outcome: Outcome,
+    /// Every perturbation.
+    pub perturbations: Vec<Perturbation>,
+}
+
+/// The point before the last perturbation.
+struct Before<T: Element> {
+    weights: Mat<T>,
+    value: f64,
+    iteration: u64,
+}
+
+/// Runs Algorithm 1 from `start` until it returns or a limit ends it. Perturbation number i is drawn from the stream
+/// (seed, ball, i). Limits and records look at f, the algorithm's own tests at g.
+///
+/// # Errors
+/// [`TrainError::Diverged`] at the first value that is not finite, and what the landscape reports.
+pub fn perturbed_descent<T: Element>(
+    landscape: &mut dyn Landscape<T>,
+    start: Mat<T>,
+    thresholds: &Thresholds,
+    limits: &Limits,
+    seed: u64,
+    observer: &mut dyn Observer,
+) -> Result<Descent<T>, TrainError> {
+    let eta = T::from_f64(thresholds.eta);
+    let mut w = start;
+    let mut gradient = Mat::zeros(w.rows(), w.cols());
+    let mut before: Option<Before<T>> = None;
+    let mut perturbations: Vec<Perturbation> = Vec::new();
+    let mut guard = LossGuard::default();
+    let mut t = 0;
+    let reason = loop {
+        let mut at = landscape.evaluate(&w, &mut gradient)?;
+        guard.check(t, at.regularized, thresholds.eta)?;
+        let due = before.as_ref().is_none_or(|before| t - before.iteration > thresholds.t_thres);
+        if due && gradient.frobenius_norm() <= thresholds.g_thres {
+            before = Some(Before { weights: w.clone(), value: at.regularized, iteration: t });
+            perturb(&mut w, thresholds.radius, seed, perturbations.len() as u64, observer);
+            perturbations.push(Perturbation { iteration: t, before: at.regularized, after: None });
+            at = landscape.evaluate(&w, &mut gradient)?;
+            guard.check(t, at.regularized, thresholds.eta)?;
+        }
+        let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
+        if limits.records(t) || reached {
+            let rate = thresholds.eta;
+            observer.record(&Record { iteration: t, epoch: t, loss: at.loss, learning_rate: rate, samples: 0 });
+        }
+        if let Some(before) = before.as_ref().filter(|before| t - before.iteration == thresholds.t_thres) {
+            let change = at.regularized - before.value;
+            if let Some(last) = perturbations.last_mut() {
+                last.after = Some(at.regularized);
+            }
+            let escaped = change <= -thresholds.f_thres;
+            observer.note(&verdict(perturbations.len(), before.iteration, change, thresholds.f_thres, escaped));
+            if !escaped {
+                w = before.weights.clone();
+                break StopReason::Returned;
+            }
+        }
+        if reached {
+            break StopReason::Target;
+        }
+        if t == limits.iterations {
+            break StopReason::Budget;
+        }
+        if !observer.keep_going() {
+            break StopReason::Interrupted;
+        }
+        for (w, &g) in w.padded_mut().iter_mut().zip(gradient.padded()) {
+            *w -= eta * g;
+        }
+        t += 1;
+    };
+    let outcome = Outcome { iterations: t, epochs: t as f64, reason };
+    Ok(Descent { weights: w, outcome, perturbations })
+}
+
+fn verdict(number: usize, iteration: u64, change: f64, f_thres: f64, escaped: bool) -> String {
+    let what = if escaped { "escaped a saddle point" } else { "did not escape: an approximate minimum" };
+    format!(
+        "perturbation {number}, added at iteration {iteration}, {what} (g changed by {change:.3e}, threshold -{f_thres:.3e})"
+    )
+}
+
+/// Adds a point drawn uniformly from the ball of this radius: a normal direction scaled to length r U^(1/D).
+fn perturb<T: Element>(w: &mut Mat<T>, radius: f64, seed: u64, number: u64, observer: &mut dyn Observer) {
+    let dimension = w.rows() * w.cols();
+    let mut row = Stream::new(seed, Purpose::Ball).row(number);
+    let uniform = row.uniform_f64();
+    let mut direction = vec![0.0f64; dimension];
+    row.fill_normal_f64(&mut direction);
+    let norm = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let scale = radius * uniform.powf(1.0 / dimension as f64) / norm.max(f64::MIN_POSITIVE);
+    let mut changed = false;
+    for i in 0..w.rows() {
+        let cols = w.cols();
+        for (w, &v) in w.row_mut(i).iter_mut().zip(&direction[i * cols..]) {
+            let moved = *w + T::from_f64(scale * v);
+            changed |= moved != *w;
+            *w = moved;
+        }
+    }
+    if !changed {
+        observer.note(&format!(
+            "perturbation {}: the radius {radius:.3e} is below the resolution of {} beside the weights, nothing moved",
+            number + 1,
+            T::NAME
+        ));
+    }
+}
+
+#[cfg(test)]
+#[path = "pgd_tests.rs"]
+mod tests;

@@ -1,0 +1,123 @@
+//! The two ways of doing a mini-batch step: fused (neuron route) and through a gradient in memory (Gram route).
+
+use memorize_kernels::pass::{self, Backward, FusedStep, Rule, Weights};
+use memorize_kernels::{Element, Engine, Mat, MatRef, Rows};
+
+use crate::error::TrainError;
+use crate::network::Network;
+use crate::objective::Objective;
+use crate::planner::Route;
+
+/// A batch in memory.
+#[derive(Debug)]
+pub(super) struct Batch<T: Element> {
+    x: Mat<T>,
+    y: Vec<T>,
+}
+
+impl<T: Element> Batch<T> {
+    /// Room for `capacity` samples of width d.
+    pub(super) fn new(capacity: usize, d: usize) -> Self {
+        Self { x: Mat::zeros(capacity, d), y: Vec::with_capacity(capacity) }
+    }
+
+    /// Replaces the batch by the samples with these row numbers.
+    pub(super) fn load<X: Rows<T>>(&mut self, x: &X, y: &[T], indices: &[u32]) {
+        x.gather(indices, self.x.as_mut().split_rows(indices.len()).0);
+        self.y.clear();
+        self.y.extend(indices.iter().map(|&i| y[i as usize]));
+    }
+
+    /// Number of samples.
+    pub(super) fn len(&self) -> usize {
+        self.y.len()
+    }
+
+    fn x(&self) -> MatRef<'_, T> {
+        self.x.as_ref().rows_range(0..self.len())
+    }
+}
+
+/// Weights in the form that steps keep them in for a whole run. A batch is primed (its loss becomes known), then
+/// advanced over (the weights change, and the next batch is primed).
+#[derive(Debug)]
+pub(super) enum Stepper<T: Element> {
+    Fused { step: FusedStep<T>, residual: Vec<T>, outputs: Vec<T>, signs: Vec<T> },
+    Separate { engine: Engine, net: Network<T>, first: Mat<T>, second: Mat<T>, gradient: Mat<T> },
+}
+
+impl<T: Element> Stepper<T> {
+    pub(super) fn new(engine: Engine, route: Route, net: &Network<T>, capacity: usize) -> Result<Self, TrainError> {
+        Ok(match route {
+            Route::Neuron => {
+                let step = FusedStep::new(engine, &Weights::new(net.weights.clone()), &net.signs, capacity)?;
+                let (residual, outputs) = (Vec::with_capacity(capacity), vec![T::ZERO; capacity]);
+                Stepper::Fused { step, residual, outputs, signs: net.signs.clone() }
+            }
+            Route::Gram => {
+                let zeros = || Mat::zeros(net.neurons(), net.width());
+                let (first, second, gradient) = (zeros(), zeros(), zeros());
+                Stepper::Separate { engine, net: net.clone(), first, second, gradient }
+            }
+        })
+    }
+
+    /// f of a batch at the present weights.
+    pub(super) fn prime(&mut self, batch: &Batch<T>) -> Result<f64, TrainError> {
+        match self {
+            Stepper::Fused { step, residual, outputs, .. } => {
+                let q = &mut outputs[..batch.len()];
+                step.forward(batch.x(), q)?;
+                Ok(residuals(q, &batch.y, residual))
+            }
+            Stepper::Separate { engine, net, gradient, .. } => {
+                let (x, y) = (batch.x(), &batch.y);
+                let objective = Objective { engine: *engine, x: &x, y, gamma: 0.0, route: Route::Gram };
+                Ok(objective.gradient(net, gradient)?.loss)
+            }
+        }
+    }
+
+    /// Updates the weights by the gradient of the primed batch, and primes the next. Returns f of the next.
+    pub(super) fn advance(
+        &mut self,
+        rule: Rule<T>,
+        batch: &Batch<T>,
+        next: Option<&Batch<T>>,
+    ) -> Result<Option<f64>, TrainError> {
+        match self {
+            Stepper::Fused { step, residual, outputs, .. } => {
+                let q = &mut outputs[..next.map_or(0, Batch::len)];
+                let backward = Backward { x: batch.x(), delta: residual, rule };
+                step.step(backward, next.map(Batch::x), q)?;
+                Ok(next.map(|next| residuals(q, &next.y, residual)))
+            }
+            Stepper::Separate { engine, net, first, second, gradient } => {
+                let (w, first, second) = (net.weights.padded_mut(), first.padded_mut(), second.padded_mut());
+                pass::update(engine, rule, w, first, second, gradient.padded());
+                next.map(|next| self.prime(next)).transpose()
+            }
+        }
+    }
+
+    /// The network with the present weights.
+    pub(super) fn network(&self) -> Network<T> {
+        match self {
+            Stepper::Fused { step, signs, .. } => Network { weights: step.weights().w, signs: signs.clone() },
+            Stepper::Separate { net, .. } => net.clone(),
+        }
+    }
+}
+
+/// Leaves (q_j - y_j) / b in `residual` and returns f = 1/(4b) sum_j (q_j - y_j)^2.
+fn residuals<T: Element>(q: &[T], y: &[T], residual: &mut Vec<T>) -> f64 {
+    let weight = T::from_f64(1.0 / q.len() as f64);
+    residual.clear();
+    let mut squares = 0.0;
+    for (&q, &y) in q.iter().zip(y) {
+        let delta = q - y;
+        squares += delta.to_f64() * delta.to_f64();
+        residual.push(delta * weight);
+    }
+    squares / (4.0 * q.len() as f64)
+}
