@@ -1,0 +1,5 @@
+//! The command line of `memorize`, from what a person typed to what they find in the run's folder.
+
+#![forbid(unsafe_code)]
+
+pub mod units;
