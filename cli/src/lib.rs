@@ -3,5 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod exit;
 pub mod layer;
+pub mod run_folder;
 pub mod units;
