@@ -5,5 +5,6 @@
 pub mod config;
 pub mod exit;
 pub mod layer;
+pub mod plot;
 pub mod run_folder;
 pub mod units;
