@@ -6,5 +6,7 @@ pub mod config;
 pub mod exit;
 pub mod layer;
 pub mod plot;
+pub mod progress;
+pub mod report;
 pub mod run_folder;
 pub mod units;
