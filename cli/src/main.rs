@@ -1,3 +1,18 @@
-//! The command line of `memorize`.
+//! The `memorize` program: arguments in, a command run, an exit code out.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use memorize::args::{Cli, Command};
+use memorize::{commands, exit};
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Reproduce(arguments) => commands::reproduce(&arguments),
+        Command::Train(arguments) => commands::train(&arguments),
+        Command::Eval(arguments) => commands::eval(&arguments),
+    };
+    exit::conclude(outcome)
+}

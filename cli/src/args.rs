@@ -1,0 +1,300 @@
+//! The command line, as typed. What it means is decided in [`layer`](crate::layer) and [`config`](crate::config).
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+use crate::config::{Backend, ConfigError, Dtype, EvalConfig, IsaName, Route, RunConfig};
+use crate::experiments::{Experiment, Scale};
+use crate::layer::{COMPUTE, Layer};
+use crate::units::ByteSize;
+
+/// Train quadratic networks that memorise their training data, on CPUs.
+///
+/// Reproduces the experiments of "Mildly Overparametrized Neural Nets Can Memorize Training Data Efficiently"
+/// (Ge, Wang, Zhao), trains such networks on other data, and evaluates stored weights.
+#[derive(Parser, Debug)]
+#[command(name = "memorize", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  memorize reproduce synthetic                    the smallest experiment, seconds
+  memorize reproduce mnist-2layer-noise --quick   a small version of a large one, seconds
+  memorize reproduce all                          every experiment of the paper at full scale
+  memorize train --data mnist --normalize --noise 0.01 --neurons 3000 --epochs 60
+  memorize eval --weights W.safetensors --inputs X.npy --targets y.npy
+
+Exit codes: 0 done, 1 the run failed, 2 bad arguments or input, 130 interrupted.";
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run an experiment of the paper and compare with what it reports
+    Reproduce(ReproduceArgs),
+    /// Train a network on your own data, MNIST or synthetic data
+    Train(Box<TrainArgs>),
+    /// Compute loss, error and gradient of stored weights
+    Eval(EvalArgs),
+}
+
+/// Which experiments to reproduce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All of them, one after the other.
+    All,
+    /// One.
+    One(Experiment),
+}
+
+impl Selection {
+    /// The experiments, in the paper's order.
+    pub fn experiments(self) -> Vec<Experiment> {
+        match self {
+            Self::All => Experiment::ALL.to_vec(),
+            Self::One(experiment) => vec![experiment],
+        }
+    }
+
+    fn parser() -> impl TypedValueParser<Value = Self> {
+        let all = PossibleValue::new("all").help("Every experiment, one after the other");
+        let one = Experiment::ALL.map(|experiment| PossibleValue::new(experiment.name()).help(experiment.summary()));
+        PossibleValuesParser::new(one.into_iter().chain([all]))
+            .map(|name| Experiment::from_name(&name).map_or(Self::All, Self::One))
+    }
+}
+
+/// `memorize reproduce`
+#[derive(Args, Debug)]
+#[command(allow_negative_numbers = true, next_help_heading = "Experiment", after_help = REPRODUCE_EXAMPLES)]
+pub struct ReproduceArgs {
+    /// Which experiment
+    #[arg(value_name = "EXPERIMENT", value_parser = Selection::parser(), help_heading = None)]
+    pub experiment: Selection,
+    /// Run a small version in seconds: fewer samples, neurons and epochs
+    #[arg(long)]
+    pub quick: bool,
+    /// Stop after so many passes over the training set [default: the experiment's]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+    /// Seed of every random number [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+    /// Standard deviation of the weights at the start [default: chosen from the network's size]
+    #[arg(long, value_name = "X")]
+    pub init_scale: Option<f64>,
+    /// Folder with the four MNIST files, gzipped or not [default: the copy that comes with the program]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: Option<PathBuf>,
+    /// Type of the numbers [default: f32]
+    #[arg(long, value_name = "TYPE", help_heading = COMPUTE)]
+    pub dtype: Option<Dtype>,
+    /// Memory for what can be kept or recomputed, as in 4GiB [default: from what the machine has]
+    #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
+    pub memory_budget: Option<ByteSize>,
+    /// How to compute.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+    /// Where the results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+const REPRODUCE_EXAMPLES: &str = "\
+Each run leaves config.toml, metrics.csv, summary.json, curve.svg, curve.png and the weights
+in its folder. With `all`, --out DIR gives each experiment a folder of its own below DIR.
+
+Examples:
+  memorize reproduce synthetic
+  memorize reproduce mnist-3layer --quick
+  memorize reproduce mnist-2layer-noise --epochs 100 --seed 7 --out results/noise-7
+  memorize reproduce all --out results";
+
+impl ReproduceArgs {
+    /// The configuration of one of the selected experiments.
+    ///
+    /// # Errors
+    /// If a flag has a value that cannot be run with.
+    pub fn config(&self, experiment: Experiment) -> Result<RunConfig, ConfigError> {
+        let mut config = experiment.config(if self.quick { Scale::Quick } else { Scale::Full });
+        let run = &mut config.run;
+        if self.epochs.is_some() {
+            (run.epochs, run.iterations) = (self.epochs, None);
+        }
+        run.seed = self.seed.unwrap_or(run.seed);
+        run.dtype = self.dtype.unwrap_or(run.dtype);
+        run.memory_budget = self.memory_budget.or(run.memory_budget);
+        run.backend = self.compute.backend.unwrap_or(run.backend);
+        run.isa = self.compute.isa.or(run.isa);
+        run.threads = self.compute.threads.or(run.threads);
+        run.route = self.compute.route.unwrap_or(run.route);
+        config.network.init_scale = self.init_scale.or(config.network.init_scale);
+        if experiment.uses_mnist() {
+            config.data.dir =
+                self.data_dir.as_ref().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.clone()));
+        }
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The folder for a run: `runs/<name>`, or `--out`, or a folder below `--out` when several experiments share it.
+    pub fn folder(&self, config: &RunConfig) -> PathBuf {
+        match (&self.output.out, self.experiment) {
+            (Some(out), Selection::All) => out.join(&config.run.name),
+            _ => self.output.folder(config),
+        }
+    }
+}
+
+/// `memorize train`
+#[derive(Args, Debug)]
+#[command(allow_negative_numbers = true, after_help = TRAIN_EXAMPLES)]
+pub struct TrainArgs {
+    /// Read settings from a TOML file, such as a run's config.toml; flags override it
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Configuration")]
+    pub config: Option<PathBuf>,
+    /// Everything that a file may say too.
+    #[command(flatten)]
+    pub layer: Layer,
+    /// Where the results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+const TRAIN_EXAMPLES: &str = "\
+The network is q(x) = sum_i a_i (w_i . x)^2, with a_i = +1 for half of the neurons and -1 for
+the others. The loss is f(W) = 1/(4n) sum_j (q(x_j) - y_j)^2.
+
+Data, neurons and length (--epochs or --iterations) have to be given, here or in --config.
+
+Examples:
+  memorize train --inputs X.npy --targets y.npy --neurons 300 --epochs 100
+  memorize train --data mnist --normalize --noise 0.01 -r 3000 --lr-decay-every 15 --epochs 60
+  memorize train --data synthetic --normalize -r 300 --optimizer gd --lr 3 --iterations 2000
+  memorize train --config runs/mnist-2layer-noise/config.toml --seed 1 --out runs/again";
+
+impl TrainArgs {
+    /// The configuration: the flags over the file over the defaults, with absolute paths.
+    ///
+    /// # Errors
+    /// If the file cannot be read, something without a default is missing, or a value cannot be run with.
+    pub fn config(&self) -> Result<RunConfig, ConfigError> {
+        let base = self.config.as_deref().map(Layer::from_file).transpose()?.unwrap_or_default();
+        let mut layer = self.layer.over(base)?;
+        layer.make_paths_absolute();
+        let config = layer.resolve()?;
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+/// `memorize eval`
+#[derive(Args, Debug)]
+#[command(allow_negative_numbers = true, next_help_heading = "Input", after_help = EVAL_EXAMPLES)]
+pub struct EvalArgs {
+    /// Weights: safetensors with W (d x r) and a (r), and R (k x d) for three layers
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub weights: PathBuf,
+    /// Samples: .npy (f32 or f64, n x d) or IDX
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub inputs: PathBuf,
+    /// Targets: .npy or IDX, one number a sample
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub targets: PathBuf,
+    /// Scale every sample to length 1 first
+    #[arg(long)]
+    pub normalize: bool,
+    /// Add gamma/2 ||W||^2 to the value and its gradient
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    pub gamma: f64,
+    /// Print one JSON object
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Write the gradient, d x r, as .npy
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub gradient_out: Option<PathBuf>,
+    /// Type of the numbers; f64 here, where exactness matters more than speed
+    #[arg(long, value_name = "TYPE", default_value_t = Dtype::F64, value_enum, help_heading = COMPUTE)]
+    pub dtype: Dtype,
+    /// How to compute.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+const EVAL_EXAMPLES: &str = "\
+Examples:
+  memorize eval --weights runs/synthetic/checkpoint.safetensors --inputs X.npy --targets y.npy
+  memorize eval --weights W.safetensors --inputs X.npy --targets y.npy --json --gradient-out G.npy";
+
+impl EvalArgs {
+    /// The evaluation asked for.
+    ///
+    /// # Errors
+    /// If a flag has a value that cannot be used.
+    pub fn config(&self) -> Result<EvalConfig, ConfigError> {
+        let config = EvalConfig {
+            weights: self.weights.clone(),
+            inputs: self.inputs.clone(),
+            targets: self.targets.clone(),
+            dtype: self.dtype,
+            gradient_out: self.gradient_out.clone(),
+            json: self.json,
+            normalize: self.normalize,
+            backend: self.compute.backend.unwrap_or_default(),
+            isa: self.compute.isa,
+            threads: self.compute.threads,
+            route: self.compute.route.unwrap_or_default(),
+            gamma: self.gamma,
+        };
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+/// How to compute: nothing here changes which result is computed, beyond rounding.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = COMPUTE)]
+pub struct ComputeArgs {
+    /// Implementation of the heavy passes [default: native]
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<Backend>,
+    /// Instruction set [default: the variable MEMORIZE_ISA, else the best that this CPU has]
+    #[arg(long, value_name = "NAME")]
+    pub isa: Option<IsaName>,
+    /// Threads; the results do not depend on it [default: one for each core]
+    #[arg(long, short = 't', value_name = "N")]
+    pub threads: Option<usize>,
+    /// How output and gradient are computed [default: auto]
+    #[arg(long, value_name = "NAME")]
+    pub route: Option<Route>,
+}
+
+/// Where results go and how much is said on the way.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Folder for the results [default: runs/NAME]
+    #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Replace the results of an earlier run in that folder
+    #[arg(long)]
+    pub overwrite: bool,
+    /// No progress on the screen
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl OutputArgs {
+    /// `--out`, or `runs/<name>`.
+    pub fn folder(&self, config: &RunConfig) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&config.run.name))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! The words that a person can choose between, spelled alike in flags, in `config.toml` and in `summary.json`.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Where samples come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The 60,000 training and 10,000 test images of MNIST
+    Mnist,
+    /// Random samples and targets, uniform in [-1, 1]
+    Synthetic,
+    /// Files given with --inputs and --targets
+    #[value(skip)]
+    Files,
+}
+
+/// The type that numbers are computed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 32-bit floats: half the memory, twice the speed
+    #[default]
+    F32,
+    /// 64-bit floats
+    F64,
+}
+
+/// Which implementation runs the heavy passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// The fused kernels of this program
+    #[default]
+    Native,
+    /// Plain matrix products from the matrixmultiply crate, to compare with
+    Matrixmultiply,
+}
+
+/// An instruction set by name; whether this CPU has it is found out when the run starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum IsaName {
+    /// AVX-512 (F, BW, CD, DQ, VL)
+    Avx512,
+    /// AVX2 with FMA
+    Avx2,
+    /// No vector instructions beyond the baseline
+    Scalar,
+}
+
+/// How the network's output and gradient are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// The cheaper of the two for these sizes
+    #[default]
+    Auto,
+    /// Through every neuron's output, 4ndr operations
+    Neuron,
+    /// Through the matrix W A W^T, 2nd^2 + 3d^2r operations
+    Gram,
+}
+
+/// The algorithm that changes the weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Gradient descent on the whole training set
+    Gd,
+    /// Stochastic gradient descent on mini-batches
+    Sgd,
+    /// Adam on mini-batches
+    #[default]
+    Adam,
+    /// Perturbed gradient descent (the paper's Algorithm 1) on the whole training set
+    Pgd,
+}
+
+impl OptimizerKind {
+    /// Whether every iteration sees the whole training set.
+    pub fn is_full_batch(self) -> bool {
+        matches!(self, Self::Gd | Self::Pgd)
+    }
+}
+
+/// Displays each choice by the one name that flags and files use.
+macro_rules! display_as_value {
+    ($($choice:ty),*) => {$(
+        impl fmt::Display for $choice {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.serialize(f)
+            }
+        }
+    )*};
+}
+display_as_value!(Source, Dtype, Backend, IsaName, Route, OptimizerKind);
+
+/// How many samples one iteration sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// All of them.
+    Full,
+    /// That many.
+    Rows(usize),
+}
+
+impl Batch {
+    /// The number of samples in a batch out of `n`.
+    pub fn rows(self, n: usize) -> usize {
+        match self {
+            Self::Full => n,
+            Self::Rows(rows) => rows.min(n),
+        }
+    }
+}
+
+impl std::str::FromStr for Batch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "full" => Ok(Self::Full),
+            _ => text.parse().map(Self::Rows).map_err(|_| "expected a number of samples, or `full`".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("full"),
+            Self::Rows(rows) => write!(f, "{rows}"),
+        }
+    }
+}
+
+impl Serialize for Batch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Full => serializer.serialize_str("full"),
+            Self::Rows(rows) => rows.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Batch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BatchVisitor;
+        impl Visitor<'_> for BatchVisitor {
+            type Value = Batch;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of samples, or \"full\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Batch, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_i64<E: de::Error>(self, rows: i64) -> Result<Batch, E> {
+                usize::try_from(rows)
+                    .map(Batch::Rows)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(rows), &self))
+            }
+            fn visit_u64<E: de::Error>(self, rows: u64) -> Result<Batch, E> {
+                usize::try_from(rows)
+                    .map(Batch::Rows)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(rows), &self))
+            }
+        }
+        deserializer.deserialize_any(BatchVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_has_the_same_name_as_a_flag_in_a_file_and_on_the_screen() {
+        fn check<T: ValueEnum + Serialize + fmt::Display>() {
+            for choice in T::value_variants() {
+                let flag = choice.to_possible_value().map(|value| value.get_name().to_owned());
+                let Some(flag) = flag else { continue };
+                assert_eq!(serde_json::to_value(choice).unwrap(), flag.as_str());
+                assert_eq!(choice.to_string(), flag);
+            }
+        }
+        check::<Source>();
+        check::<Dtype>();
+        check::<Backend>();
+        check::<IsaName>();
+        check::<Route>();
+        check::<OptimizerKind>();
+    }
+
+    #[test]
+    fn a_batch_never_exceeds_the_training_set() {
+        assert_eq!(Batch::Full.rows(10), 10);
+        assert_eq!(Batch::Rows(128).rows(10), 10);
+        assert_eq!(Batch::Rows(3).rows(10), 3);
+    }
+
+    #[test]
+    fn batches_parse() {
+        assert_eq!("full".parse(), Ok(Batch::Full));
+        assert_eq!("128".parse(), Ok(Batch::Rows(128)));
+        assert!("-1".parse::<Batch>().is_err());
+        assert!("some".parse::<Batch>().is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! What can be wrong with a configuration, and the nearest right thing.
+
+use std::path::PathBuf;
+
+/// A configuration that cannot be run. Every message names the field, the value and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value outside of its range.
+    #[error("{field} = {value}: {advice}")]
+    Invalid {
+        /// The field as in `config.toml`, with its section.
+        field: &'static str,
+        /// The value found.
+        value: String,
+        /// What the value has to be.
+        advice: String,
+    },
+    /// A value without a default that was not given.
+    #[error("{field} is missing: {advice}")]
+    Missing {
+        /// The field as in `config.toml`, with its section.
+        field: &'static str,
+        /// How to give it.
+        advice: &'static str,
+    },
+    /// Text that is not a configuration.
+    #[error("{message}{}", suggestion.as_ref().map(|name| format!("\ndid you mean `{name}`?")).unwrap_or_default())]
+    Syntax {
+        /// The parser's message with line, column and an excerpt.
+        message: String,
+        /// The valid key or value that is nearest to an unknown one.
+        suggestion: Option<String>,
+    },
+    /// A file that could not be read.
+    #[error("cannot read the configuration file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An error in a file.
+    #[error("in the configuration file {}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<ConfigError>,
+    },
+    /// A value that TOML cannot hold.
+    #[error("the configuration cannot be written as TOML: {reason}")]
+    NotWritable {
+        /// The serialiser's reason.
+        reason: String,
+    },
+}
+
+impl ConfigError {
+    /// Turns the parser's error into ours, with a suggestion where a name was mistyped.
+    pub(crate) fn from_toml(error: &toml::de::Error) -> Self {
+        Self::Syntax { message: error.to_string().trim_end().to_owned(), suggestion: suggestion(error.message()) }
+    }
+}
+
+/// The nearest valid name in a message such as "unknown field `lern`, expected one of `learning_rate`, `batch`".
+fn suggestion(message: &str) -> Option<String> {
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    // Splitting at backticks leaves the quoted names at the odd places, the unknown one first.
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    names
+        .map(|name| (strsim::jaro_winkler(unknown, name), name))
+        .filter(|(similarity, _)| *similarity > NEAR)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, name)| name.to_owned())
+}
+
+/// Jaro-Winkler similarity above which a name counts as mistyped and not as another one.
+const NEAR: f64 = 0.75;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_name_finds_its_neighbour() {
+        let message = "unknown field `leraning_rate`, expected one of `kind`, `learning_rate`, `batch`";
+        assert_eq!(suggestion(message).as_deref(), Some("learning_rate"));
+    }
+
+    #[test]
+    fn a_name_like_no_other_gets_no_suggestion() {
+        assert_eq!(suggestion("unknown field `xyzzy`, expected one of `kind`, `batch`"), None);
+        assert_eq!(suggestion("invalid type: string \"`kind`\""), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! What `memorize eval` is asked to do, checked.
+
+use std::path::PathBuf;
+
+use super::validate::{at_least_one, finite_non_negative};
+use super::{Backend, ConfigError, Dtype, IsaName, Route};
+
+/// An evaluation of stored weights on given samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalConfig {
+    /// Weights in safetensors.
+    pub weights: PathBuf,
+    /// Samples.
+    pub inputs: PathBuf,
+    /// Targets.
+    pub targets: PathBuf,
+    /// Type that numbers are computed in.
+    pub dtype: Dtype,
+    /// Write the gradient there, as .npy.
+    pub gradient_out: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    pub json: bool,
+    /// Scale every sample to length 1 first.
+    pub normalize: bool,
+    /// Implementation of the heavy passes.
+    pub backend: Backend,
+    /// Instruction set; absent = the best that the CPU has, or the one that `MEMORIZE_ISA` names.
+    pub isa: Option<IsaName>,
+    /// Threads; absent = one for each core that the process may use.
+    pub threads: Option<usize>,
+    /// How output and gradient are computed.
+    pub route: Route,
+    /// Weight of the regulariser in the value and gradient that are reported.
+    pub gamma: f64,
+}
+
+impl EvalConfig {
+    /// Checks every value that can be checked without the data.
+    ///
+    /// # Errors
+    /// The first value that cannot be used, and what to write instead.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        at_least_one("threads", self.threads, "--threads")?;
+        finite_non_negative("gamma", self.gamma, "--gamma")
+    }
+}

@@ -1,0 +1,198 @@
+//! The checks behind [`RunConfig::validate`]: one clear error for each way in which a value can be wrong.
+
+use std::fmt::Display;
+
+use super::{
+    Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerSection, PgdSection, RunConfig,
+    RunSection, Source,
+};
+
+/// The outcome of a check.
+type Check = Result<(), ConfigError>;
+
+/// Checks a whole configuration, section by section.
+pub(super) fn run(config: &RunConfig) -> Check {
+    data(&config.data)?;
+    network(&config.network)?;
+    optimizer(&config.optimizer)?;
+    run_section(&config.run)
+}
+
+/// An error for `field`.
+fn invalid(field: &'static str, value: impl Display, advice: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { field, value: value.to_string(), advice: advice.into() }
+}
+
+/// Fails with the error unless `condition` holds.
+fn ensure(condition: bool, error: impl FnOnce() -> ConfigError) -> Check {
+    if condition { Ok(()) } else { Err(error()) }
+}
+
+/// A count that may be absent but not zero.
+pub(super) fn at_least_one(field: &'static str, value: Option<usize>, flag: &str) -> Check {
+    ensure(value != Some(0), || invalid(field, 0, format!("must be at least 1; leave out {flag} for the default")))
+}
+
+/// A number that scales something: a step size, a standard deviation.
+fn finite_positive(field: &'static str, value: f64, flag: &str) -> Check {
+    ensure(value.is_finite() && value > 0.0, || {
+        invalid(field, value, format!("must be a finite number above 0 ({flag})"))
+    })
+}
+
+/// A number that adds something: noise, a regulariser.
+pub(super) fn finite_non_negative(field: &'static str, value: f64, flag: &str) -> Check {
+    ensure(value.is_finite() && value >= 0.0, || {
+        invalid(field, value, format!("must be a finite number, 0 or above ({flag})"))
+    })
+}
+
+fn data(data: &DataSection) -> Check {
+    at_least_one("data.samples", data.samples, "--samples")?;
+    at_least_one("data.dim", data.dim, "--dim")?;
+    at_least_one("data.limit", data.limit, "--limit")?;
+    ensure(data.pca != Some(0), || {
+        invalid("data.pca", 0, "must keep at least 1 direction; leave out --pca to keep the inputs as they are")
+    })?;
+    finite_non_negative("data.noise", data.noise, "--noise")?;
+    sources(data)
+}
+
+/// Each source with the keys that it needs and without those of the others.
+fn sources(data: &DataSection) -> Check {
+    let files = data.source == Source::Files;
+    ensure(!files || data.inputs.is_some(), || ConfigError::Missing {
+        field: "data.inputs",
+        advice: "give the training samples with --inputs FILE, or choose --data mnist or --data synthetic",
+    })?;
+    ensure(!files || data.targets.is_some() || data.random_labels, || ConfigError::Missing {
+        field: "data.targets",
+        advice: "give the training targets with --targets FILE, or ask for --random-labels",
+    })?;
+    ensure(data.test_inputs.is_some() == data.test_targets.is_some(), || ConfigError::Missing {
+        field: if data.test_inputs.is_some() { "data.test_targets" } else { "data.test_inputs" },
+        advice: "a test set has samples and targets: give both --test-inputs and --test-targets, or neither",
+    })?;
+    let paths = [
+        ("data.inputs", &data.inputs),
+        ("data.targets", &data.targets),
+        ("data.test_inputs", &data.test_inputs),
+        ("data.test_targets", &data.test_targets),
+    ];
+    for (field, path) in paths {
+        if let (false, Some(path)) = (files, path) {
+            return Err(invalid(field, path.display(), format!("not read when data.source is {}", data.source)));
+        }
+    }
+    let synthetic = data.source == Source::Synthetic;
+    for (field, value) in [("data.samples", data.samples), ("data.dim", data.dim)] {
+        if let (false, Some(value)) = (synthetic, value) {
+            let advice = format!("not read when data.source is {}; --limit uses fewer samples", data.source);
+            return Err(invalid(field, value, advice));
+        }
+    }
+    ensure(data.dir.is_none() || data.source == Source::Mnist, || {
+        let value = data.dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
+        invalid("data.dir", value, format!("not read when data.source is {}", data.source))
+    })
+}
+
+fn network(network: &NetworkSection) -> Check {
+    let neurons = network.neurons;
+    ensure(neurons > 0, || invalid("network.neurons", 0, "a network needs at least 2 neurons (--neurons)"))?;
+    ensure(neurons.is_multiple_of(2), || {
+        let next = neurons.saturating_add(1);
+        let advice = format!("must be even, half of them have output weight +1 and half -1; try {next} (--neurons)");
+        invalid("network.neurons", neurons, advice)
+    })?;
+    if let Some(scale) = network.init_scale {
+        finite_positive("network.init_scale", scale, "--init-scale")?;
+    }
+    network.features.as_ref().map_or(Ok(()), features)
+}
+
+fn features(features: &FeaturesSection) -> Check {
+    ensure(features.k > 0, || {
+        invalid("network.features.k", 0, "must be at least 1; leave out --features-k for a two-layer network")
+    })?;
+    ensure(features.p > 0, || invalid("network.features.p", 0, "the power must be at least 1 (--features-p)"))?;
+    finite_positive("network.features.sigma", features.sigma, "--features-sigma")
+}
+
+fn optimizer(optimizer: &OptimizerSection) -> Check {
+    finite_positive("optimizer.learning_rate", optimizer.learning_rate, "--lr")?;
+    batch(optimizer)?;
+    ensure(optimizer.decay_every != Some(0), || {
+        invalid("optimizer.decay_every", 0, "must be at least 1 epoch; leave out --lr-decay-every for a constant rate")
+    })?;
+    let factor = optimizer.decay_factor;
+    ensure(factor > 0.0 && factor <= 1.0, || {
+        invalid("optimizer.decay_factor", factor, "must be above 0 and at most 1 (--lr-decay-factor)")
+    })?;
+    for (field, beta, flag) in
+        [("optimizer.beta1", optimizer.beta1, "--beta1"), ("optimizer.beta2", optimizer.beta2, "--beta2")]
+    {
+        ensure((0.0..1.0).contains(&beta), || invalid(field, beta, format!("must be in [0, 1) ({flag})")))?;
+    }
+    finite_positive("optimizer.epsilon", optimizer.epsilon, "--adam-epsilon")?;
+    finite_non_negative("optimizer.gamma", optimizer.gamma, "--gamma")?;
+    optimizer.pgd.as_ref().map_or(Ok(()), |pgd| thresholds(pgd, optimizer))
+}
+
+fn batch(optimizer: &OptimizerSection) -> Check {
+    let Batch::Rows(rows) = optimizer.batch else { return Ok(()) };
+    ensure(rows > 0, || {
+        invalid("optimizer.batch", 0, "must be at least 1 sample, or `full` for the whole training set (--batch)")
+    })?;
+    let kind = optimizer.kind;
+    ensure(!kind.is_full_batch(), || {
+        let advice =
+            format!("{kind} sees the whole training set in every step; leave out --batch or use --optimizer sgd");
+        invalid("optimizer.batch", rows, advice)
+    })
+}
+
+fn thresholds(pgd: &PgdSection, optimizer: &OptimizerSection) -> Check {
+    let kind = optimizer.kind;
+    ensure(kind == super::OptimizerKind::Pgd, || {
+        invalid("optimizer.pgd", "(given)", format!("thresholds are read by --optimizer pgd only, not by {kind}"))
+    })?;
+    finite_positive("optimizer.pgd.radius", pgd.radius, "--pgd-radius")?;
+    finite_positive("optimizer.pgd.g_threshold", pgd.g_threshold, "--pgd-g-threshold")?;
+    finite_positive("optimizer.pgd.f_threshold", pgd.f_threshold, "--pgd-f-threshold")?;
+    ensure(pgd.t_threshold > 0, || {
+        invalid("optimizer.pgd.t_threshold", 0, "must be at least 1 iteration (--pgd-t-threshold)")
+    })
+}
+
+fn run_section(run: &RunSection) -> Check {
+    duration(run)?;
+    at_least_one("run.threads", run.threads, "--threads")?;
+    ensure(run.record_every > 0, || {
+        invalid("run.record_every", 0, "must be at least 1; 1 records every iteration (--record-every)")
+    })?;
+    if let Some(loss) = run.stop_below {
+        finite_positive("run.stop_below", loss, "--stop-below")?;
+    }
+    ensure(run.seed <= i64::MAX as u64, || {
+        invalid("run.seed", run.seed, "must be at most 9223372036854775807, the largest number in TOML (--seed)")
+    })?;
+    ensure(run.memory_budget.is_none_or(|budget| budget.0 > 0), || {
+        invalid("run.memory_budget", 0, "must be above 0; leave out --memory-budget to have it chosen")
+    })?;
+    let name = run.name.as_str();
+    ensure(!name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']), || {
+        invalid("run.name", format!("{name:?}"), "names a folder inside runs/: not empty, no leading dot, no slash")
+    })
+}
+
+/// A run has to end: by epochs, by iterations, or by whichever comes first.
+fn duration(run: &RunSection) -> Check {
+    let advice = "must be at least 1 (--epochs, --iterations)";
+    ensure(run.epochs != Some(0), || invalid("run.epochs", 0, advice))?;
+    ensure(run.iterations != Some(0), || invalid("run.iterations", 0, advice))?;
+    ensure(run.epochs.is_some() || run.iterations.is_some(), || ConfigError::Missing {
+        field: "run.epochs",
+        advice: "say how long to train with --epochs N or --iterations N; with both, whichever comes first",
+    })
+}

@@ -1,0 +1,178 @@
+//! How the program ends: exit codes, and errors as the last thing that a person reads.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+
+/// Exit code of a run that failed: it diverged, the disk is full, the data vanished.
+pub const RUN_FAILED: u8 = 1;
+/// Exit code of bad arguments or bad input; clap's own too.
+pub const BAD_INPUT: u8 = 2;
+/// Exit code of an interrupted run: 128 + SIGINT, as shells have it.
+pub const INTERRUPTED: u8 = 130;
+
+/// Why a command did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The arguments or a file given are wrong; nothing was computed.
+    #[error("{0:#}")]
+    BadInput(anyhow::Error),
+    /// The run itself failed.
+    #[error("{0:#}")]
+    RunFailed(anyhow::Error),
+    /// The run was interrupted and has left a checkpoint.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl CliError {
+    /// Bad arguments or input.
+    pub fn bad_input(error: impl Into<anyhow::Error>) -> Self {
+        Self::BadInput(error.into())
+    }
+
+    /// A failed run.
+    pub fn run_failed(error: impl Into<anyhow::Error>) -> Self {
+        Self::RunFailed(error.into())
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::BadInput(_) => BAD_INPUT,
+            Self::RunFailed(_) => RUN_FAILED,
+            Self::Interrupted => INTERRUPTED,
+        }
+    }
+
+    /// Writes `error: ...`, each cause on a line of its own, and a last line `hint: ...` if a cause carries one.
+    ///
+    /// # Errors
+    /// If `out` does.
+    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let error = match self {
+            Self::BadInput(error) | Self::RunFailed(error) => error,
+            Self::Interrupted => return writeln!(out, "interrupted"),
+        };
+        writeln!(out, "error: {error}")?;
+        let mut last = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            // Libraries that print their source within their own message would say everything twice.
+            if !last.contains(&cause) {
+                writeln!(out, "  caused by: {}", cause.replace('\n', "\n    "))?;
+            }
+            last = cause;
+        }
+        match error.chain().find_map(|cause| cause.downcast_ref::<Hinted>()) {
+            Some(hinted) => writeln!(out, "hint: {}", hinted.hint),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::bad_input(error)
+    }
+}
+
+/// An error with advice for the person who sees it.
+#[derive(Debug)]
+pub struct Hinted {
+    error: anyhow::Error,
+    hint: String,
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Attaches advice to an error.
+pub trait WithHint {
+    /// The same with a `hint:` line.
+    fn hint(self, hint: impl Into<String>) -> anyhow::Error;
+}
+
+impl<E: Into<anyhow::Error>> WithHint for E {
+    fn hint(self, hint: impl Into<String>) -> anyhow::Error {
+        Hinted { error: self.into(), hint: hint.into() }.into()
+    }
+}
+
+/// Prints the error, if there is one, and gives the exit code.
+pub fn conclude(outcome: Result<(), CliError>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    // Nobody is left to tell when stderr is closed; the exit code still speaks.
+    let _ = error.print(&mut io::stderr().lock());
+    ExitCode::from(error.code())
+}
+
+/// What to say, if anything, before a run of that size in this build.
+pub fn build_warning(full_scale: bool) -> Option<&'static str> {
+    (cfg!(debug_assertions) && full_scale).then_some(
+        "warning: this program was built without optimisation and will be many times slower than it can be;\n         \
+         build it with `cargo build --release` for a full-scale run",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, anyhow};
+
+    fn printed(error: &CliError) -> String {
+        let mut out = Vec::new();
+        error.print(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn codes_are_the_documented_ones() {
+        assert_eq!(CliError::run_failed(anyhow!("x")).code(), 1);
+        assert_eq!(CliError::bad_input(anyhow!("x")).code(), 2);
+        assert_eq!(CliError::Interrupted.code(), 130);
+    }
+
+    #[test]
+    fn an_error_shows_its_causes_and_ends_with_the_hint() {
+        let disk = io::Error::other("no space left");
+        let error = disk.hint("free some space").context("cannot write metrics.csv");
+        assert_eq!(
+            printed(&CliError::RunFailed(error)),
+            "error: cannot write metrics.csv\n  caused by: no space left\nhint: free some space\n"
+        );
+    }
+
+    #[test]
+    fn a_hint_does_not_hide_the_causes_below_it() {
+        let inner: Result<(), io::Error> = Err(io::Error::other("root"));
+        let error = inner.context("middle").unwrap_err().hint("advice").context("top");
+        assert_eq!(
+            printed(&CliError::BadInput(error)),
+            "error: top\n  caused by: middle\n  caused by: root\nhint: advice\n"
+        );
+    }
+
+    #[test]
+    fn a_cause_already_told_is_not_told_again() {
+        let inner: Result<(), io::Error> = Err(io::Error::other("root"));
+        let error = inner.context("top: root").unwrap_err();
+        assert_eq!(printed(&CliError::BadInput(error)), "error: top: root\n");
+    }
+
+    #[test]
+    fn only_full_scale_runs_are_warned_about() {
+        assert_eq!(build_warning(false), None);
+        assert_eq!(build_warning(true).is_some(), cfg!(debug_assertions));
+    }
+}

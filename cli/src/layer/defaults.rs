@@ -1,0 +1,156 @@
+//! The values that fill the holes of a layer, and the filling.
+
+use super::{DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer};
+use crate::config::{
+    Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
+    RunConfig, RunSection, Source,
+};
+
+/// Samples of the synthetic data set; the paper's number.
+pub const DEFAULT_SAMPLES: usize = 300;
+/// Width of a synthetic sample; the paper's number.
+pub const DEFAULT_DIM: usize = 100;
+/// Power of the random features; the paper's number.
+pub const DEFAULT_FEATURES_P: u32 = 2;
+/// Standard deviation of the random features' weights; the paper's number.
+pub const DEFAULT_FEATURES_SIGMA: f64 = 0.15;
+/// Adam's step size; the paper's number.
+pub const DEFAULT_ADAM_LEARNING_RATE: f64 = 0.003;
+/// Step size of plain and perturbed gradient descent.
+pub const DEFAULT_LEARNING_RATE: f64 = 0.1;
+/// Samples in a mini-batch; the paper's number.
+pub const DEFAULT_BATCH: usize = 128;
+/// Factor of a step-size decay; the paper's number.
+pub const DEFAULT_DECAY_FACTOR: f64 = 0.3;
+/// Adam's first decay.
+pub const DEFAULT_BETA1: f64 = 0.9;
+/// Adam's second decay.
+pub const DEFAULT_BETA2: f64 = 0.999;
+/// Adam's addend to the denominator.
+pub const DEFAULT_EPSILON: f64 = 1e-8;
+/// Iterations between two records of the loss; the paper's number.
+pub const DEFAULT_RECORD_EVERY: u64 = 5;
+
+impl Layer {
+    /// Fills every hole with its default.
+    ///
+    /// # Errors
+    /// If something is missing that has no default. Values are not checked here but in [`RunConfig::validate`].
+    pub fn resolve(self) -> Result<RunConfig, ConfigError> {
+        let data = self.data.resolve()?;
+        let network = self.network.resolve()?;
+        let optimizer = self.optimizer.resolve()?;
+        let name = || format!("{}-r{}-{}", data.source, network.neurons, optimizer.kind);
+        let run = self.run.resolve(name);
+        Ok(RunConfig { run, data, network, optimizer })
+    }
+}
+
+impl DataLayer {
+    fn resolve(self) -> Result<DataSection, ConfigError> {
+        let files = self.inputs.as_ref().map(|_| Source::Files);
+        let source = self.source.or(files).ok_or(ConfigError::Missing {
+            field: "data.source",
+            advice: "give --inputs FILE --targets FILE, or choose --data mnist or --data synthetic",
+        })?;
+        let synthetic = |default| (source == Source::Synthetic).then_some(default);
+        Ok(DataSection {
+            source,
+            dir: self.dir,
+            inputs: self.inputs,
+            targets: self.targets,
+            test_inputs: self.test_inputs,
+            test_targets: self.test_targets,
+            samples: self.samples.or(synthetic(DEFAULT_SAMPLES)),
+            dim: self.dim.or(synthetic(DEFAULT_DIM)),
+            limit: self.limit,
+            normalize: self.normalize.unwrap_or(false),
+            pca: self.pca,
+            noise: self.noise.unwrap_or(0.0),
+            random_labels: self.random_labels.unwrap_or(false),
+        })
+    }
+}
+
+impl NetworkLayer {
+    fn resolve(self) -> Result<NetworkSection, ConfigError> {
+        let neurons = self.neurons.ok_or(ConfigError::Missing {
+            field: "network.neurons",
+            advice: "say how many hidden neurons to train with --neurons R; the paper uses 300 and 3000",
+        })?;
+        Ok(NetworkSection { neurons, init_scale: self.init_scale, features: self.features.resolve()? })
+    }
+}
+
+impl FeaturesLayer {
+    fn resolve(self) -> Result<Option<FeaturesSection>, ConfigError> {
+        if self == Self::default() {
+            return Ok(None);
+        }
+        let k = self.k.ok_or(ConfigError::Missing {
+            field: "network.features.k",
+            advice: "say how many random features with --features-k K, or leave out the other --features-* flags",
+        })?;
+        let p = self.p.unwrap_or(DEFAULT_FEATURES_P);
+        Ok(Some(FeaturesSection { k, p, sigma: self.sigma.unwrap_or(DEFAULT_FEATURES_SIGMA) }))
+    }
+}
+
+impl OptimizerLayer {
+    fn resolve(self) -> Result<OptimizerSection, ConfigError> {
+        let kind = self.kind.unwrap_or_default();
+        let learning_rate =
+            if kind == OptimizerKind::Adam { DEFAULT_ADAM_LEARNING_RATE } else { DEFAULT_LEARNING_RATE };
+        let batch = if kind.is_full_batch() { Batch::Full } else { Batch::Rows(DEFAULT_BATCH) };
+        Ok(OptimizerSection {
+            kind,
+            learning_rate: self.learning_rate.unwrap_or(learning_rate),
+            batch: self.batch.unwrap_or(batch),
+            decay_every: self.decay_every,
+            decay_factor: self.decay_factor.unwrap_or(DEFAULT_DECAY_FACTOR),
+            beta1: self.beta1.unwrap_or(DEFAULT_BETA1),
+            beta2: self.beta2.unwrap_or(DEFAULT_BETA2),
+            epsilon: self.epsilon.unwrap_or(DEFAULT_EPSILON),
+            gamma: self.gamma.unwrap_or(0.0),
+            pgd: self.pgd.resolve()?,
+        })
+    }
+}
+
+impl PgdLayer {
+    fn resolve(self) -> Result<Option<PgdSection>, ConfigError> {
+        if self == Self::default() {
+            return Ok(None);
+        }
+        let missing = |field| ConfigError::Missing {
+            field,
+            advice: "the thresholds belong together: give all four --pgd-* flags, or none to have the theory derive them",
+        };
+        Ok(Some(PgdSection {
+            radius: self.radius.ok_or_else(|| missing("optimizer.pgd.radius"))?,
+            g_threshold: self.g_threshold.ok_or_else(|| missing("optimizer.pgd.g_threshold"))?,
+            f_threshold: self.f_threshold.ok_or_else(|| missing("optimizer.pgd.f_threshold"))?,
+            t_threshold: self.t_threshold.ok_or_else(|| missing("optimizer.pgd.t_threshold"))?,
+        }))
+    }
+}
+
+impl RunLayer {
+    fn resolve(self, name: impl FnOnce() -> String) -> RunSection {
+        RunSection {
+            experiment: self.experiment,
+            name: self.name.unwrap_or_else(name),
+            seed: self.seed.unwrap_or(0),
+            dtype: self.dtype.unwrap_or_default(),
+            backend: self.backend.unwrap_or_default(),
+            isa: self.isa,
+            threads: self.threads,
+            route: self.route.unwrap_or_default(),
+            epochs: self.epochs,
+            iterations: self.iterations,
+            stop_below: self.stop_below,
+            record_every: self.record_every.unwrap_or(DEFAULT_RECORD_EVERY),
+            memory_budget: self.memory_budget,
+        }
+    }
+}

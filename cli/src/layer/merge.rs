@@ -1,0 +1,97 @@
+//! Layers from files, and flags laid over them.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{DataLayer, Layer, OptimizerLayer};
+use crate::config::{ConfigError, Source};
+
+impl Layer {
+    /// Reads a layer from TOML text.
+    ///
+    /// # Errors
+    /// If the text is not TOML, has an unknown key or a value of the wrong type. The message has the line.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError::from_toml(&error))
+    }
+
+    /// Reads a layer from a file. Relative paths in it start at the file's folder.
+    ///
+    /// # Errors
+    /// If the file cannot be read, and as [`Layer::from_toml`].
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mut layer = Self::from_toml(&text)
+            .map_err(|source| ConfigError::InFile { path: path.to_owned(), source: Box::new(source) })?;
+        if let Some(folder) = path.parent() {
+            layer.data.map_paths(|path| folder.join(path));
+        }
+        Ok(layer)
+    }
+
+    /// Makes every path absolute, so that a configuration written to another folder still finds its data.
+    pub fn make_paths_absolute(&mut self) {
+        // Fails only for an empty path or without a current folder; the path is then reported when it is opened.
+        self.data.map_paths(|path| std::path::absolute(&path).unwrap_or(path));
+    }
+
+    /// This layer laid over `base`: what both speak of is taken from this one.
+    ///
+    /// Three choices take more with them than their own key: another data source drops the base's files, another
+    /// optimiser drops the base's step sizes (but not the regulariser), and a length in epochs or iterations replaces the
+    /// base's, in whichever unit that was.
+    ///
+    /// # Errors
+    /// If a value has no form in TOML: a path that is not UTF-8, a count above 2^63 - 1.
+    pub fn over(&self, mut base: Self) -> Result<Self, ConfigError> {
+        base.make_way_for(self);
+        let mut merged = to_table(&base)?;
+        overlay(&mut merged, to_table(self)?);
+        Self::deserialize(merged).map_err(|error| ConfigError::from_toml(&error))
+    }
+
+    /// Drops what makes no sense beside the choices of `upper`.
+    fn make_way_for(&mut self, upper: &Self) {
+        let source = upper.data.source.or(upper.data.inputs.as_ref().map(|_| Source::Files));
+        let own = self.data.source.or(self.data.inputs.as_ref().map(|_| Source::Files));
+        if source.is_some() && source != own {
+            let DataLayer { limit, normalize, pca, noise, random_labels, .. } = self.data;
+            self.data = DataLayer { limit, normalize, pca, noise, random_labels, ..DataLayer::default() };
+        }
+        if upper.optimizer.kind.is_some_and(|kind| kind != self.optimizer.kind.unwrap_or_default()) {
+            self.optimizer = OptimizerLayer { gamma: self.optimizer.gamma, ..OptimizerLayer::default() };
+        }
+        if upper.run.epochs.is_some() || upper.run.iterations.is_some() {
+            (self.run.epochs, self.run.iterations) = (None, None);
+        }
+    }
+}
+
+impl DataLayer {
+    /// Replaces each path that is given.
+    fn map_paths(&mut self, change: impl Fn(PathBuf) -> PathBuf) {
+        let paths = [&mut self.dir, &mut self.inputs, &mut self.targets, &mut self.test_inputs, &mut self.test_targets];
+        for path in paths {
+            *path = path.take().map(&change);
+        }
+    }
+}
+
+fn to_table(layer: &Layer) -> Result<Table, ConfigError> {
+    Table::try_from(layer).map_err(|error| ConfigError::NotWritable { reason: error.to_string() })
+}
+
+/// Lays `upper` over `base`, table by table.
+fn overlay(base: &mut Table, upper: Table) {
+    for (key, value) in upper {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(base)), Value::Table(upper)) => overlay(base, upper),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Tests of [`super`].
+
+use std::path::Path;
+
+use super::*;
+use crate::config::ConfigError;
+
+fn layer(text: &str) -> Layer {
+    Layer::from_toml(text).unwrap()
+}
+
+#[test]
+fn the_upper_layer_wins_key_by_key() {
+    let base = layer("[data]\nsource = \"mnist\"\nnoise = 0.5\npca = 7\n[network.features]\nk = 3\nsigma = 0.2\n");
+    let upper = layer("[data]\nnoise = 0.25\nnormalize = false\n[network.features]\nk = 4\n");
+    let merged = upper.over(base).unwrap();
+    assert_eq!((merged.data.noise, merged.data.pca, merged.data.normalize), (Some(0.25), Some(7), Some(false)));
+    assert_eq!((merged.network.features.k, merged.network.features.sigma), (Some(4), Some(0.2)));
+}
+
+#[test]
+fn an_empty_layer_changes_nothing() {
+    let base = layer("[data]\nsource = \"mnist\"\n[optimizer]\nkind = \"pgd\"\npgd.radius = 1.0\n[run]\nepochs = 3\n");
+    assert_eq!(Layer::default().over(base.clone()).unwrap(), base);
+    assert_eq!(base.over(Layer::default()).unwrap(), base);
+}
+
+#[test]
+fn another_source_drops_the_files_but_not_the_treatment() {
+    let base = layer("[data]\ninputs = \"x\"\ntargets = \"y\"\nnoise = 0.5\n");
+    let merged = layer("[data]\nsource = \"mnist\"\n").over(base).unwrap();
+    assert_eq!((merged.data.inputs, merged.data.targets, merged.data.noise), (None, None, Some(0.5)));
+    let base = layer("[data]\nsource = \"mnist\"\ndir = \"m\"\n");
+    let merged = layer("[data]\ninputs = \"x\"\n").over(base).unwrap();
+    assert_eq!((merged.data.source, merged.data.dir), (None, None));
+    let base = layer("[data]\nsource = \"files\"\ninputs = \"x\"\ntargets = \"y\"\n");
+    let merged = layer("[data]\ninputs = \"z\"\n").over(base).unwrap();
+    assert_eq!((merged.data.inputs, merged.data.targets), (Some("z".into()), Some("y".into())));
+}
+
+#[test]
+fn another_optimiser_starts_from_its_own_defaults_but_keeps_the_objective() {
+    let base = layer("[optimizer]\nkind = \"adam\"\nlearning_rate = 0.5\nbatch = 64\ngamma = 0.1\n");
+    let merged = layer("[optimizer]\nkind = \"gd\"\n").over(base.clone()).unwrap();
+    let OptimizerLayer { learning_rate, batch, gamma, .. } = merged.optimizer;
+    assert_eq!((learning_rate, batch, gamma), (None, None, Some(0.1)));
+    let merged = layer("[optimizer]\nkind = \"adam\"\n").over(base).unwrap();
+    assert_eq!(merged.optimizer.learning_rate, Some(0.5), "the same optimiser keeps its settings");
+    // Adam is what a file without a kind means.
+    let merged = layer("[optimizer]\nkind = \"adam\"\n").over(layer("[optimizer]\nbatch = 5\n")).unwrap();
+    assert_eq!(merged.optimizer.batch, Some(Batch::Rows(5)));
+}
+
+#[test]
+fn a_length_replaces_a_length_in_another_unit() {
+    let merged = layer("[run]\niterations = 100\n").over(layer("[run]\nepochs = 1\nseed = 4\n")).unwrap();
+    assert_eq!((merged.run.epochs, merged.run.iterations, merged.run.seed), (None, Some(100), Some(4)));
+}
+
+#[test]
+fn what_has_no_default_is_asked_for() {
+    let missing = |text: &str| match layer(text).resolve() {
+        Err(ConfigError::Missing { field, .. }) => field,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(missing(""), "data.source");
+    assert_eq!(missing("[data]\nsource = \"mnist\"\n"), "network.neurons");
+    let network = "[data]\nsource = \"mnist\"\n[network]\nneurons = 2\n";
+    assert_eq!(missing(&format!("{network}features.p = 2\n")), "network.features.k");
+    assert_eq!(missing(&format!("{network}[optimizer.pgd]\nradius = 1.0\n")), "optimizer.pgd.g_threshold");
+}
+
+#[test]
+fn defaults_follow_the_choices() {
+    let resolve = |text: &str| layer(&format!("[network]\nneurons = 2\n{text}")).resolve().unwrap();
+    let config = resolve("[data]\nsource = \"synthetic\"\n[optimizer]\nkind = \"gd\"\n");
+    assert_eq!((config.data.samples, config.data.dim), (Some(DEFAULT_SAMPLES), Some(DEFAULT_DIM)));
+    assert_eq!((config.optimizer.batch, config.optimizer.learning_rate), (Batch::Full, DEFAULT_LEARNING_RATE));
+    let config = resolve("[data]\ninputs = \"x\"\n[optimizer]\nkind = \"sgd\"\n");
+    assert_eq!((config.data.source, config.data.samples), (Source::Files, None));
+    assert_eq!(config.optimizer.batch, Batch::Rows(DEFAULT_BATCH));
+}
+
+#[test]
+fn paths_in_a_file_start_at_the_file() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("my.toml");
+    std::fs::write(&path, "[data]\ninputs = \"x.npy\"\ntargets = \"/abs/y.npy\"\n").unwrap();
+    let layer = Layer::from_file(&path).unwrap();
+    assert_eq!(layer.data.inputs, Some(root.path().join("x.npy")));
+    assert_eq!(layer.data.targets.as_deref(), Some(Path::new("/abs/y.npy")));
+}
+
+#[test]
+fn errors_name_the_file() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("my.toml");
+    assert!(Layer::from_file(&path).unwrap_err().to_string().contains("my.toml"));
+    std::fs::write(&path, "[run]\nepoch = 3\n").unwrap();
+    let error = Layer::from_file(&path).unwrap_err();
+    assert!(error.to_string().contains("my.toml"));
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("line 2") && cause.contains("did you mean `epochs`?"), "{cause}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_toml_cannot_hold_is_refused_and_not_changed() {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::OsStr::from_bytes(b"x\xff.npy").into();
+    let layer = Layer { data: DataLayer { inputs: Some(path), ..DataLayer::default() }, ..Layer::default() };
+    assert!(matches!(layer.over(Layer::default()), Err(ConfigError::NotWritable { .. })));
+}

@@ -1,0 +1,25 @@
+//! The command line of `memorize`, from what a person typed to what they find in the run's folder.
+//!
+//! ```text
+//! args  ──┐
+//!         ├─> layer ──> config ──> commands ──> run_folder, plot, progress, report ──> exit
+//! file  ──┘                ^
+//!                    experiments
+//! ```
+//!
+//! What was said ([`args`], [`layer`]) and what it means ([`config`]) are different types: a layer has holes, a
+//! configuration has none, and only configurations are run and written to disk.
+
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod commands;
+pub mod config;
+pub mod exit;
+pub mod experiments;
+pub mod layer;
+pub mod plot;
+pub mod progress;
+pub mod report;
+pub mod run_folder;
+pub mod units;

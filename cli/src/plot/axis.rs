@@ -1,0 +1,161 @@
+//! Where the axes begin and end, and which values they name.
+
+use crate::units::thousands;
+
+/// A labelled position on an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Tick {
+    /// Position in the axis' coordinate: an iteration, or the log10 of a loss.
+    pub(super) at: f64,
+    /// What is written there; empty for a line without a label.
+    pub(super) label: String,
+}
+
+/// The axis of iterations, from 0.
+#[derive(Clone, Debug)]
+pub(super) struct LinearAxis {
+    /// Its end.
+    pub(super) high: f64,
+    /// Its labels.
+    pub(super) ticks: Vec<Tick>,
+}
+
+/// Most labels on the axis of iterations: `10,000,000` has to fit between two.
+const MOST_X_LABELS: u64 = 8;
+
+impl LinearAxis {
+    /// The axis from 0 to `last`, labelled at multiples of 1, 2 or 5 times a power of ten.
+    pub(super) fn up_to(last: u64) -> Self {
+        let high = last.max(1);
+        let step = steps().find(|step| high / step <= MOST_X_LABELS).unwrap_or(high);
+        let ticks = (0..=high / step).map(|i| Tick { at: (i * step) as f64, label: thousands(i * step) });
+        Self { high: high as f64, ticks: ticks.collect() }
+    }
+
+    /// The place of `value` between 0 and 1.
+    pub(super) fn place(&self, value: f64) -> f64 {
+        value / self.high
+    }
+}
+
+/// 1, 2, 5, 10, 20, 50 and so on, as far as they fit.
+fn steps() -> impl Iterator<Item = u64> {
+    (0..19).flat_map(|exponent| [1, 2, 5].map(|digit| digit * 10_u64.pow(exponent)))
+}
+
+/// The axis of losses, in log10.
+#[derive(Clone, Debug)]
+pub(super) struct LogAxis {
+    /// Its lower end, log10.
+    pub(super) low: f64,
+    /// Its upper end, log10.
+    pub(super) high: f64,
+    /// Labelled values.
+    pub(super) ticks: Vec<Tick>,
+    /// Lines between the labels.
+    pub(super) minor: Vec<Tick>,
+}
+
+/// Narrowest axis, in decades: a constant loss is drawn as a level line and not as magnified rounding errors.
+const NARROWEST: f64 = 1.0;
+/// Most labels on the axis of losses.
+const MOST_Y_LABELS: usize = 10;
+/// Up to so many decades, 2 and 5 times the powers of ten are labelled too.
+const DECADES_WITH_FRACTIONS: f64 = 1.6;
+/// Up to so many decades, every multiple of a power of ten has a faint line.
+const DECADES_WITH_MINOR_LINES: f64 = 5.0;
+/// Room above and below the curve, as a part of the axis.
+const PADDING: f64 = 0.04;
+
+impl LogAxis {
+    /// An axis that shows all of `heights` (log10 of losses), or one decade if there are none.
+    pub(super) fn covering(heights: impl Iterator<Item = f64>) -> Self {
+        let (low, high) = heights.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), h| (low.min(h), high.max(h)));
+        let (low, high) = if low <= high { (low, high) } else { (-1.0, 0.0) };
+        let missing = (NARROWEST - (high - low)).max(0.0) / 2.0;
+        let (low, high) = (low - missing, high + missing);
+        let padding = PADDING * (high - low);
+        let (low, high) = (low - padding, high + padding);
+        Self { low, high, ticks: labelled(low, high), minor: minor(low, high) }
+    }
+
+    /// The place of `height` between 0 and 1, from below.
+    pub(super) fn place(&self, height: f64) -> f64 {
+        (height - self.low) / (self.high - self.low)
+    }
+}
+
+fn labelled(low: f64, high: f64) -> Vec<Tick> {
+    if high - low < DECADES_WITH_FRACTIONS {
+        return multiples(low, high, &[1, 2, 5]);
+    }
+    let all = multiples(low, high, &[1]);
+    let stride = all.len().div_ceil(MOST_Y_LABELS) as i32;
+    // Multiples of the stride, so that 1e0 is among the labels whenever it is on the axis.
+    all.into_iter().filter(|tick| (tick.at.round() as i32).rem_euclid(stride) == 0).collect()
+}
+
+fn minor(low: f64, high: f64) -> Vec<Tick> {
+    let digits: &[i32] = if high - low < DECADES_WITH_MINOR_LINES { &[1, 2, 3, 4, 5, 6, 7, 8, 9] } else { &[1] };
+    multiples(low, high, digits)
+}
+
+/// The values digit * 10^exponent between the ends.
+fn multiples(low: f64, high: f64, digits: &[i32]) -> Vec<Tick> {
+    (low.floor() as i32..=high.ceil() as i32)
+        .flat_map(|exponent| digits.iter().map(move |&digit| (digit, exponent)))
+        .map(|(digit, exponent)| Tick {
+            at: f64::from(digit).log10() + f64::from(exponent),
+            label: format!("{digit}e{exponent}"),
+        })
+        .filter(|tick| (low..=high).contains(&tick.at))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(ticks: &[Tick]) -> Vec<&str> {
+        ticks.iter().map(|tick| tick.label.as_str()).collect()
+    }
+
+    #[test]
+    fn iterations_are_labelled_at_round_numbers() {
+        assert_eq!(labels(&LinearAxis::up_to(28_140).ticks), ["0", "5,000", "10,000", "15,000", "20,000", "25,000"]);
+        assert_eq!(labels(&LinearAxis::up_to(3).ticks), ["0", "1", "2", "3"]);
+        assert_eq!(labels(&LinearAxis::up_to(0).ticks), ["0", "1"]);
+        for last in [1, 7, 99, 12_345, u64::MAX / 2, u64::MAX] {
+            let ticks = LinearAxis::up_to(last).ticks;
+            assert!((2..=MOST_X_LABELS as usize + 1).contains(&ticks.len()), "{last}: {ticks:?}");
+        }
+    }
+
+    #[test]
+    fn losses_are_labelled_at_powers_of_ten() {
+        let axis = LogAxis::covering([-5.3, 1.2].into_iter());
+        assert_eq!(labels(&axis.ticks), ["1e-5", "1e-4", "1e-3", "1e-2", "1e-1", "1e0", "1e1"]);
+    }
+
+    #[test]
+    fn a_narrow_range_is_labelled_in_between() {
+        let axis = LogAxis::covering([0.0, 0.9].into_iter());
+        assert_eq!(labels(&axis.ticks), ["1e0", "2e0", "5e0"]);
+    }
+
+    #[test]
+    fn no_data_a_constant_and_the_whole_range_of_f64_have_an_axis() {
+        for heights in [vec![], vec![-2.0; 5], vec![-323.0, 308.0]] {
+            let axis = LogAxis::covering(heights.iter().copied());
+            assert!(axis.high - axis.low >= NARROWEST);
+            assert!((2..=MOST_Y_LABELS + 1).contains(&axis.ticks.len()), "{:?}", axis.ticks);
+            assert!(heights.iter().all(|&h| (0.0..=1.0).contains(&axis.place(h))));
+        }
+    }
+
+    #[test]
+    fn the_curve_does_not_touch_the_frame() {
+        let axis = LogAxis::covering([-4.0, 0.0].into_iter());
+        assert!(axis.place(-4.0) > 0.02 && axis.place(0.0) < 0.98);
+    }
+}

@@ -1,0 +1,143 @@
+//! Tests of [`super`].
+
+use super::*;
+
+fn record(iteration: u64, loss: f64, smoothed_loss: f64) -> Record {
+    Record { iteration, epoch: 0.0, loss, smoothed_loss, learning_rate: 0.003, seconds: 0.0 }
+}
+
+fn pictures(records: &[Record]) -> Pictures {
+    render(&Curve { title: "mnist-2layer-noise", subtitle: "n = 60,000", records }).unwrap()
+}
+
+/// Width, height and pixels of a PNG.
+fn decode(file: &[u8]) -> (u32, u32, Vec<u8>) {
+    let mut reader = png::Decoder::new(file).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    (info.width, info.height, pixels)
+}
+
+/// Whether a pixel of about this colour is in the frame of the plot, left of the legend.
+fn shows(file: &[u8], colour: [u8; 3]) -> bool {
+    let (width, _, pixels) = decode(file);
+    let near = |pixel: &[u8]| pixel.iter().zip(colour).all(|(a, b)| a.abs_diff(b) < 8);
+    pixels.chunks_exact(3).enumerate().any(|(i, pixel)| i as u32 % width < 600 && near(pixel))
+}
+
+const RAW: [u8; 3] = [0xb9, 0xd4, 0xf1];
+const SMOOTH: [u8; 3] = [0x14, 0x5d, 0xb8];
+
+/// A falling loss with noise, deterministic.
+fn training(count: u64) -> Vec<Record> {
+    let mut smoother = crate::run_folder::Smoother::default();
+    let mut state = 1_u64;
+    let noise = |state: &mut u64| {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 40) as f64 / (1_u64 << 24) as f64 - 0.5
+    };
+    (0..count)
+        .map(|i| {
+            let progress = i as f64 / count as f64;
+            let loss = 8.0 * 10_f64.powf(-6.5 * progress.sqrt() + 0.8 * noise(&mut state));
+            record(5 * i, loss, smoother.push(loss))
+        })
+        .collect()
+}
+
+#[test]
+fn a_curve_is_drawn_in_both_forms() {
+    let pictures = pictures(&training(5628));
+    let (width, height, _) = decode(&pictures.png);
+    assert_eq!((width, height), (WIDTH, HEIGHT));
+    assert!(shows(&pictures.png, RAW) && shows(&pictures.png, SMOOTH));
+    for text in ["mnist-2layer-noise", "n = 60,000", "iteration", "loss f(W)", "1e-3", "20,000", "every record"] {
+        assert!(pictures.svg.contains(text), "{text}");
+    }
+    for colour in ["#B9D4F1", "#145DB8"] {
+        assert_eq!(pictures.svg.matches(colour).count(), 2, "{colour}: the curve and its sample in the legend");
+    }
+}
+
+#[test]
+fn no_records_still_give_a_picture_that_says_so() {
+    for records in [vec![], vec![record(0, 0.0, 0.0), record(5, f64::NAN, f64::INFINITY), record(10, -1.0, -1.0)]] {
+        let pictures = pictures(&records);
+        assert!(pictures.svg.contains("nothing to draw"));
+        assert!(!shows(&pictures.png, SMOOTH));
+    }
+}
+
+#[test]
+fn a_single_record_is_a_dot() {
+    let pictures = pictures(&[record(0, 0.5, 0.5)]);
+    assert!(pictures.svg.contains("<circle"));
+    assert!(shows(&pictures.png, SMOOTH));
+}
+
+#[test]
+fn unusual_losses_do_not_disturb_the_others() {
+    let mut records = training(100);
+    records[3].loss = 0.0;
+    records[4].loss = f64::INFINITY;
+    records[5].smoothed_loss = f64::NAN;
+    records[6].loss = 5e-324;
+    records[7].loss = f64::MAX;
+    assert!(shows(&pictures(&records).png, SMOOTH));
+}
+
+#[test]
+fn a_constant_loss_is_a_level_line() {
+    let records: Vec<Record> = (0..50).map(|i| record(i, 0.25, 0.25)).collect();
+    assert!(shows(&pictures(&records).png, SMOOTH));
+}
+
+#[test]
+fn a_million_records_make_a_small_file() {
+    let pictures = pictures(&training(1_000_000));
+    assert!(pictures.svg.len() < 200_000, "{}", pictures.svg.len());
+}
+
+#[test]
+fn thinning_keeps_ends_and_extremes_in_order() {
+    let mut points: Vec<(f64, f64)> = (0..100_000).map(|i| (f64::from(i), -1.0)).collect();
+    points[70_001].1 = 9.0;
+    points[70_002].1 = -9.0;
+    let thinned = thin(points.clone(), 100);
+    assert!(thinned.len() <= 202);
+    assert_eq!((thinned.first(), thinned.last()), (points.first(), points.last()));
+    assert!(thinned.contains(&(70_001.0, 9.0)) && thinned.contains(&(70_002.0, -9.0)));
+    assert!(thinned.is_sorted_by(|left, right| left.0 <= right.0));
+    assert_eq!(thin(points[..150].to_vec(), 100), points[..150], "few points are all kept");
+}
+
+#[test]
+fn averaging_takes_the_mean_of_each_square() {
+    let factor = 3;
+    let mut pixels = vec![0_u8; (WIDTH * HEIGHT) as usize * factor * factor * 3];
+    let stride = WIDTH as usize * factor * 3;
+    // One of the nine subpixels of pixel (1, 0) is white in the green channel.
+    pixels[2 * stride + 3 * factor + 1] = 255;
+    let small = average_down(&pixels, factor);
+    assert_eq!(small.len(), (WIDTH * HEIGHT * 3) as usize);
+    assert_eq!(small.iter().enumerate().filter(|(_, value)| **value != 0).collect::<Vec<_>>(), [(4, &28)]);
+}
+
+#[test]
+fn text_that_xml_reserves_is_escaped() {
+    let pictures = render(&Curve { title: "a < b & c", subtitle: "", records: &[] }).unwrap();
+    assert!(pictures.svg.contains("a &lt; b &amp; c"), "{}", pictures.svg);
+}
+
+/// Writes the pictures for a person to look at: `cargo test -p memorize -- --ignored look`.
+#[test]
+#[ignore = "for a person to look at"]
+fn look() {
+    let directory = std::env::temp_dir();
+    for (name, records) in [("curve", training(5628)), ("few", training(40)), ("none", vec![])] {
+        let subtitle = "n = 60,000, d = 784, r = 3000; adam, learning rate 0.003, batch 128";
+        let pictures = render(&Curve { title: "mnist-2layer-noise", subtitle, records: &records }).unwrap();
+        std::fs::write(directory.join(format!("{name}.png")), pictures.png).unwrap();
+        std::fs::write(directory.join(format!("{name}.svg")), pictures.svg).unwrap();
+    }
+}

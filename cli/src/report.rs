@@ -1,0 +1,205 @@
+//! What is printed when runs are over: what came out, beside what the paper reports. Plain text on standard output.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::exit::CliError;
+use crate::run_folder::{StopReason, Summary};
+use crate::units::{duration, number, thousands};
+
+/// What stands where a value does not apply.
+const NONE: &str = "-";
+
+/// The report on one run, several lines.
+pub fn one(summary: &Summary, folder: &Path) -> String {
+    let title = format!(
+        "{}: {} after {} epochs, {} iterations, {}",
+        summary.name,
+        outcome(summary.stopped),
+        epochs(summary.epochs),
+        thousands(summary.iterations),
+        wall(summary)
+    );
+    let mut rows = vec![
+        ["training loss f(W)".to_owned(), number(summary.train_loss)],
+        ["training MSE (4f)".to_owned(), number(summary.train_mse)],
+    ];
+    rows.extend(summary.test_mse.map(|mse| ["test MSE".to_owned(), number(mse)]));
+    rows.extend(summary.paper.as_ref().map(|paper| ["the paper".to_owned(), paper.clone()]));
+    rows.extend(summary.sigma_min.map(|sigma| ["sigma_min".to_owned(), number(sigma)]));
+    rows.push(["network".to_owned(), network(summary)]);
+    rows.push(["weights at start".to_owned(), format!("{}, scale {}", summary.init, number(summary.init_scale))]);
+    rows.push(["computed with".to_owned(), machine(summary)]);
+    rows.push(["results".to_owned(), folder.display().to_string()]);
+    format!("{title}\n\n{}", table(&rows, &[Align::Left, Align::Left]))
+}
+
+/// The report on several runs, a line each.
+pub fn many(summaries: &[Summary]) -> String {
+    let header = ["run", "epochs", "time", "loss f(W)", "train MSE", "test MSE", "the paper"].map(str::to_owned);
+    let rows = summaries.iter().map(|summary| {
+        [
+            match summary.stopped {
+                StopReason::Diverged | StopReason::Interrupted => {
+                    format!("{} ({})", summary.name, outcome(summary.stopped))
+                }
+                _ => summary.name.clone(),
+            },
+            epochs(summary.epochs),
+            wall(summary),
+            number(summary.train_loss),
+            number(summary.train_mse),
+            summary.test_mse.map_or_else(|| NONE.to_owned(), number),
+            summary.paper.clone().unwrap_or_else(|| NONE.to_owned()),
+        ]
+    });
+    let rows: Vec<[String; 7]> = std::iter::once(header).chain(rows).collect();
+    use Align::{Left, Right};
+    table(&rows, &[Left, Right, Right, Right, Right, Right, Left])
+}
+
+/// Prints to standard output. A reader that has gone away, as in `| head`, is no error.
+///
+/// # Errors
+/// If standard output cannot be written to for another reason.
+pub fn print(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CliError::run_failed(anyhow::Error::new(error).context("cannot write to standard output")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn outcome(stopped: StopReason) -> &'static str {
+    match stopped {
+        StopReason::Completed => "done",
+        StopReason::StopBelow => "stopped, the loss is low enough,",
+        StopReason::Returned => "returned by its own criterion",
+        StopReason::Interrupted => "interrupted",
+        StopReason::Diverged => "diverged",
+    }
+}
+
+/// Epochs: whole ones without decimals.
+fn epochs(epochs: f64) -> String {
+    if epochs.fract() == 0.0 && epochs >= 0.0 { thousands(epochs as u64) } else { format!("{epochs:.1}") }
+}
+
+fn wall(summary: &Summary) -> String {
+    Duration::try_from_secs_f64(summary.wall_seconds).map_or_else(|_| NONE.to_owned(), duration)
+}
+
+fn network(summary: &Summary) -> String {
+    let shape = match (summary.k, summary.p) {
+        (Some(k), Some(p)) => format!("3 layers, d = {}, k = {k}, p = {p}, r = {}", summary.d, summary.r),
+        _ => format!("2 layers, d = {}, r = {}", summary.d, summary.r),
+    };
+    let (parameters, samples) = (thousands(summary.parameters as u64), thousands(summary.samples as u64));
+    format!("{shape}: {parameters} parameters for {samples} samples")
+}
+
+fn machine(summary: &Summary) -> String {
+    let Summary { dtype, isa, backend, route, threads, .. } = summary;
+    let noun = if *threads == 1 { "thread" } else { "threads" };
+    let speed = if summary.samples_per_second.is_finite() {
+        format!(", {} samples/s", thousands(summary.samples_per_second.round() as u64))
+    } else {
+        String::new()
+    };
+    format!("{dtype}, {isa}, backend {backend}, route {route}, {threads} {noun}{speed}")
+}
+
+/// On which side the cells of a column line up.
+#[derive(Clone, Copy)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// Rows as lines, columns two spaces apart and as wide as their widest cell.
+fn table<const N: usize>(rows: &[[String; N]], alignment: &[Align; N]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(widths).zip(alignment).map(|((cell, width), align)| match align {
+            Align::Left => format!("  {cell:<width$}"),
+            Align::Right => format!("  {cell:>width$}"),
+        });
+        text.push_str(cells.collect::<String>().trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_run_is_reported_beside_the_paper() {
+        let text = one(&Summary::example(), Path::new("runs/x"));
+        let expected = "\
+mnist-2layer-noise: done after 60 epochs, 28,140 iterations, 2 min 31 s
+
+  training loss f(W)  1.23e-6
+  training MSE (4f)   4.94e-6
+  test MSE            1.21
+  the paper           loss falls geometrically below 1e-5 (figures 3a, 7)
+  network             2 layers, d = 784, r = 3000: 2,352,000 parameters for 60,000 samples
+  weights at start    normal, scale 0.010
+  computed with       f32, avx512, backend native, route neuron, 2 threads, 34,000 samples/s
+  results             runs/x
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn many_runs_line_up() {
+        let synthetic = Summary {
+            name: "synthetic".to_owned(),
+            epochs: 3000.0,
+            wall_seconds: 0.8,
+            train_loss: 0.0,
+            train_mse: 0.0,
+            test_mse: None,
+            paper: None,
+            ..Summary::example()
+        };
+        let diverged =
+            Summary { stopped: StopReason::Diverged, train_loss: f64::NAN, epochs: 1.5, ..Summary::example() };
+        let text = many(&[synthetic, diverged]);
+        let expected = "  \
+  run                            epochs         time  loss f(W)  train MSE  test MSE  the paper
+  synthetic                       3,000       0.80 s          0          0         -  -
+  mnist-2layer-noise (diverged)     1.5  2 min 31 s        NaN    4.94e-6      1.21  loss falls geometrically below 1e-5 (figures 3a, 7)
+";
+        let normal = |text: &str| {
+            text.lines().map(|l| l.split_whitespace().map(str::to_owned).collect()).collect::<Vec<Vec<_>>>()
+        };
+        assert_eq!(normal(&text), normal(expected));
+        let end = |line: &str, word: &str| line.find(word).map(|at| at + word.len());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(end(lines[0], "time"), end(lines[1], "0.80 s"));
+        assert_eq!(end(lines[0], "time"), end(lines[2], "31 s"));
+        assert!(lines.iter().all(|line| !line.ends_with(' ')));
+    }
+
+    #[test]
+    fn a_clock_that_went_wrong_does_not_panic() {
+        let summary = Summary {
+            wall_seconds: f64::NAN,
+            samples_per_second: f64::INFINITY,
+            epochs: f64::NAN,
+            ..Summary::example()
+        };
+        assert!(one(&summary, Path::new("x")).contains(", -\n"));
+    }
+}

@@ -1,0 +1,297 @@
+//! The folder that a run leaves behind.
+//!
+//! Every file except the growing `metrics.csv` is written whole: to a temporary file in the same folder, flushed to the
+//! disk, then renamed. Whoever looks at the folder sees the old file or the new one, never half of one.
+
+mod metrics;
+mod summary;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub use metrics::{FLUSH_EVERY, MetricsWriter, Record, SMOOTHING, Smoother};
+pub use summary::{StopReason, Summary};
+
+use crate::exit::{CliError, WithHint};
+
+/// The configuration, enough to repeat the run.
+pub const CONFIG: &str = "config.toml";
+/// One row a record of the loss.
+pub const METRICS: &str = "metrics.csv";
+/// What came out.
+pub const SUMMARY: &str = "summary.json";
+/// The training curve as vector graphics.
+pub const CURVE_SVG: &str = "curve.svg";
+/// The training curve as an image.
+pub const CURVE_PNG: &str = "curve.png";
+/// Weights and, for the trainer, the state of the optimiser.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// Everything that a run writes; the only files that overwriting removes.
+const OURS: [&str; 6] = [CONFIG, METRICS, SUMMARY, CURVE_SVG, CURVE_PNG, CHECKPOINT];
+
+/// What to do with the results of an earlier run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave them alone and refuse to run.
+    Refuse,
+    /// Remove them. Files that no run writes stay.
+    Replace,
+}
+
+impl Existing {
+    /// The choice that the flag `--overwrite` makes.
+    pub fn from_flag(overwrite: bool) -> Self {
+        if overwrite { Self::Replace } else { Self::Refuse }
+    }
+}
+
+/// A run's folder, created and known to be writable.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// Why a folder or a file in it could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The folder has files in it.
+    #[error("{} already exists and is not empty", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is something else of that name.
+    #[error("{} exists and is not a folder", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder could not be created, read or written to.
+    #[error("cannot use {} as the folder for the results", path.display())]
+    Unusable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl From<FolderError> for CliError {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::NotEmpty { .. } => Self::BadInput(
+                error.hint("choose another folder with --out DIR, or pass --overwrite to replace the results in it"),
+            ),
+            FolderError::NotAFolder { .. } => Self::BadInput(error.hint("choose another folder with --out DIR")),
+            FolderError::Unusable { .. } => {
+                Self::BadInput(error.hint("choose a folder that you may write to with --out DIR"))
+            }
+            FolderError::Write { .. } => Self::run_failed(error),
+        }
+    }
+}
+
+impl RunFolder {
+    /// Checks what [`RunFolder::create`] would do, and changes nothing: so that `reproduce all` finds out that its last
+    /// folder is taken before its first experiment runs.
+    ///
+    /// # Errors
+    /// [`FolderError::NotEmpty`] and [`FolderError::NotAFolder`].
+    pub fn check(path: &Path, existing: Existing) -> Result<(), FolderError> {
+        let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
+        match fs::read_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory && path.exists() => {
+                Err(FolderError::NotAFolder { path: path.to_owned() })
+            }
+            Err(error) => Err(unusable(error)),
+            Ok(mut entries) => match (existing, entries.next()) {
+                (Existing::Refuse, Some(_)) => Err(FolderError::NotEmpty { path: path.to_owned() }),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Creates the folder, with its parents, and makes sure that files can be written to it.
+    ///
+    /// # Errors
+    /// If there is something there already (see [`Existing`]), or the folder cannot be created or written to.
+    pub fn create(path: &Path, existing: Existing) -> Result<Self, FolderError> {
+        Self::check(path, existing)?;
+        let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
+        fs::create_dir_all(path).map_err(unusable)?;
+        temporary(path).map_err(unusable)?;
+        for name in OURS {
+            match fs::remove_file(path.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
+                _ => {}
+            }
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a whole file into the folder, atomically.
+    ///
+    /// # Errors
+    /// [`FolderError::Write`].
+    pub fn write(&self, name: &str, contents: &[u8]) -> Result<(), FolderError> {
+        write_atomically(&self.file(name), contents)
+    }
+
+    /// Writes `summary.json`.
+    ///
+    /// # Errors
+    /// [`FolderError::Write`].
+    pub fn write_summary(&self, summary: &Summary) -> Result<(), FolderError> {
+        self.write(SUMMARY, summary.to_json().as_bytes())
+    }
+
+    /// Starts `metrics.csv`.
+    ///
+    /// # Errors
+    /// [`FolderError::Write`].
+    pub fn metrics(&self) -> Result<MetricsWriter, FolderError> {
+        MetricsWriter::create(&self.file(METRICS))
+    }
+}
+
+/// Writes a whole file so that at every moment either the old contents are there or the new ones.
+///
+/// # Errors
+/// [`FolderError::Write`] if any step fails; the old file is then untouched.
+pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FolderError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let write = || -> io::Result<()> {
+        let mut file = temporary(folder)?;
+        file.write_all(contents)?;
+        file.flush()?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        sync_folder(folder)
+    };
+    write().map_err(|source| FolderError::Write { path: path.to_owned(), source })
+}
+
+/// An empty file in `folder` that vanishes unless it is given a name.
+fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".memorize-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // A temporary file is private by default; results are as readable as the umask allows.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// Makes a rename survive a power cut. Only Unix has a way to ask for it.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_folder_is_created_with_its_parents() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b/run");
+        let folder = RunFolder::create(&path, Existing::Refuse).unwrap();
+        folder.write(CONFIG, b"x = 1\n").unwrap();
+        assert_eq!(fs::read(path.join(CONFIG)).unwrap(), b"x = 1\n");
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "no temporary file is left behind");
+    }
+
+    #[test]
+    fn a_folder_with_something_in_it_is_refused_and_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(METRICS), "precious").unwrap();
+        let error = RunFolder::create(root.path(), Existing::Refuse).unwrap_err();
+        assert!(matches!(error, FolderError::NotEmpty { .. }));
+        assert_eq!(fs::read_to_string(root.path().join(METRICS)).unwrap(), "precious");
+        let mut shown = Vec::new();
+        let error = CliError::from(error);
+        error.print(&mut shown).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert_eq!(error.code(), 2);
+        assert!(shown.contains("--out") && shown.contains("--overwrite"), "{shown}");
+    }
+
+    #[test]
+    fn overwriting_removes_results_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(SUMMARY), "old").unwrap();
+        fs::write(root.path().join("thesis.tex"), "mine").unwrap();
+        RunFolder::create(root.path(), Existing::Replace).unwrap();
+        assert!(!root.path().join(SUMMARY).exists());
+        assert_eq!(fs::read_to_string(root.path().join("thesis.tex")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn an_empty_folder_is_used_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(RunFolder::create(root.path(), Existing::Refuse).is_ok());
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_bad_input() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = RunFolder::create(&file, Existing::Replace).unwrap_err();
+        assert!(matches!(error, FolderError::NotAFolder { .. }), "{error:?}");
+        let error = RunFolder::create(&file.join("run"), Existing::Refuse).unwrap_err();
+        assert!(matches!(error, FolderError::Unusable { .. }), "{error:?}");
+        assert_eq!(CliError::from(error).code(), 2);
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_a_failure_leaves_the_old_one() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("summary.json");
+        write_atomically(&path, b"long old contents").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        let missing = root.path().join("gone/summary.json");
+        let error = write_atomically(&missing, b"x").unwrap_err();
+        assert!(error.to_string().contains("summary.json"));
+        assert_eq!(CliError::from(error).code(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn results_are_not_private_to_their_owner() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let (ours, plain) = (root.path().join("ours"), root.path().join("plain"));
+        write_atomically(&ours, b"x").unwrap();
+        fs::write(&plain, b"x").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
+}

@@ -1,0 +1,212 @@
+//! `metrics.csv`: one row a record of the loss, on the disk soon after it was measured.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::FolderError;
+
+/// Records that the smoothed loss is the mean of, as in the paper's figures.
+pub const SMOOTHING: usize = 20;
+
+/// Longest time that a record stays in memory only.
+pub const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// One record of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Record {
+    /// Steps done.
+    pub iteration: u64,
+    /// Passes over the training set done, with the fraction of the current one.
+    pub epoch: f64,
+    /// The loss f on the samples of this iteration.
+    pub loss: f64,
+    /// Mean of the last [`SMOOTHING`] records of the loss.
+    pub smoothed_loss: f64,
+    /// The step size in use.
+    pub learning_rate: f64,
+    /// Time spent on training since the start.
+    pub seconds: f64,
+}
+
+/// The mean of the records i-19..i; of all there are, as long as there are fewer.
+#[derive(Clone, Debug, Default)]
+pub struct Smoother {
+    window: VecDeque<f64>,
+}
+
+impl Smoother {
+    /// Adds a record and returns the mean of the window.
+    ///
+    /// The window is summed anew each time: a running sum would keep the rounding errors of the large losses at the
+    /// start long after they have left the window, and a single infinity for ever.
+    pub fn push(&mut self, loss: f64) -> f64 {
+        if self.window.len() == SMOOTHING {
+            self.window.pop_front();
+        }
+        self.window.push_back(loss);
+        self.window.iter().sum::<f64>() / self.window.len() as f64
+    }
+
+    /// A smoother that has seen `losses`, such as those recorded before an interruption.
+    pub fn after(losses: impl IntoIterator<Item = f64>) -> Self {
+        let mut smoother = Self::default();
+        for loss in losses {
+            smoother.push(loss);
+        }
+        smoother
+    }
+}
+
+/// Writes records as they come: buffered, and flushed every [`FLUSH_EVERY`] and at the end.
+#[derive(Debug)]
+pub struct MetricsWriter {
+    path: PathBuf,
+    csv: csv::Writer<File>,
+    flushed: Instant,
+}
+
+const COLUMNS: [&str; 6] = ["iteration", "epoch", "loss", "smoothed_loss", "learning_rate", "seconds"];
+
+impl MetricsWriter {
+    /// Creates the file, with its header already on the disk.
+    ///
+    /// # Errors
+    /// [`FolderError::Write`].
+    pub fn create(path: &Path) -> Result<Self, FolderError> {
+        let file = File::create(path).map_err(|source| FolderError::Write { path: path.to_owned(), source })?;
+        let mut writer = Self { path: path.to_owned(), csv: csv::Writer::from_writer(file), flushed: Instant::now() };
+        let header = writer.csv.write_record(COLUMNS);
+        writer.checked(header.map_err(io::Error::from))?;
+        writer.flush()?;
+        Ok(writer)
+    }
+
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// [`FolderError::Write`].
+    pub fn write(&mut self, record: &Record) -> Result<(), FolderError> {
+        let row = [
+            record.iteration.to_string(),
+            format!("{:.4}", record.epoch),
+            float(record.loss),
+            float(record.smoothed_loss),
+            float(record.learning_rate),
+            format!("{:.3}", record.seconds),
+        ];
+        let written = self.csv.write_record(&row);
+        self.checked(written.map_err(io::Error::from))?;
+        if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands everything to the operating system.
+    ///
+    /// # Errors
+    /// [`FolderError::Write`].
+    pub fn flush(&mut self) -> Result<(), FolderError> {
+        let flushed = self.csv.flush();
+        self.flushed = Instant::now();
+        self.checked(flushed)
+    }
+
+    /// Flushes to the disk and closes the file. Dropping the writer flushes too, but cannot report that it failed.
+    ///
+    /// # Errors
+    /// [`FolderError::Write`].
+    pub fn finish(mut self) -> Result<(), FolderError> {
+        self.flush()?;
+        let synced = self.csv.get_ref().sync_all();
+        self.checked(synced)
+    }
+
+    fn checked(&self, outcome: io::Result<()>) -> Result<(), FolderError> {
+        outcome.map_err(|source| FolderError::Write { path: self.path.clone(), source })
+    }
+}
+
+/// The shortest text that reads back as the same number; scientific where the exponent is large.
+fn float(value: f64) -> String {
+    format!("{value:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smoothed_loss_is_the_mean_of_the_last_twenty() {
+        let mut smoother = Smoother::default();
+        let smoothed: Vec<f64> = (0..50).map(|i| smoother.push(f64::from(i))).collect();
+        assert_eq!(smoothed[0], 0.0);
+        assert_eq!(smoothed[1], 0.5, "a window that is not full yet is averaged over what there is");
+        assert_eq!(smoothed[19], 9.5);
+        assert_eq!(smoothed[20], 10.5, "record 20 is the mean of 1..=20");
+        assert_eq!(smoothed[49], 39.5);
+    }
+
+    #[test]
+    fn large_losses_leave_no_trace_once_they_left_the_window() {
+        let mut smoother = Smoother::after([1e30, f64::INFINITY]);
+        let last = (0..SMOOTHING).map(|_| smoother.push(1e-9)).last().unwrap();
+        assert!((last - 1e-9).abs() < 1e-20, "{last}");
+    }
+
+    #[test]
+    fn a_resumed_smoother_continues_where_it_was() {
+        let losses: Vec<f64> = (0..33).map(|i| f64::from(i * i)).collect();
+        let mut whole = Smoother::after(losses.clone());
+        let mut resumed = Smoother::after(losses[losses.len() - SMOOTHING..].iter().copied());
+        assert_eq!(whole.push(5.0), resumed.push(5.0));
+    }
+
+    fn record(iteration: u64, loss: f64) -> Record {
+        Record { iteration, epoch: 0.5, loss, smoothed_loss: loss, learning_rate: 0.003, seconds: 1.25 }
+    }
+
+    #[test]
+    fn rows_read_back_exactly() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("metrics.csv");
+        let mut writer = MetricsWriter::create(&path).unwrap();
+        let losses = [0.1 + 0.2, 1.5e-310, f64::NAN, 12.0];
+        for (i, loss) in losses.into_iter().enumerate() {
+            writer.write(&record(5 * i as u64, loss)).unwrap();
+        }
+        writer.finish().unwrap();
+        let mut reader = csv::Reader::from_path(&path).unwrap();
+        assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(rows.len(), losses.len());
+        for (i, (row, loss)) in rows.iter().zip(losses).enumerate() {
+            assert_eq!(row[0].parse::<usize>().unwrap(), 5 * i);
+            assert_eq!(row[2].parse::<f64>().unwrap().to_bits(), loss.to_bits());
+        }
+        assert_eq!(&rows[0][4], "0.003");
+    }
+
+    #[test]
+    fn the_header_is_there_before_the_first_record_and_a_flush_shows_the_rest() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("metrics.csv");
+        let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
+        let mut writer = MetricsWriter::create(&path).unwrap();
+        assert_eq!(lines(), 1);
+        writer.write(&record(0, 1.0)).unwrap();
+        writer.flush().unwrap();
+        assert_eq!(lines(), 2);
+    }
+
+    #[test]
+    fn records_older_than_the_limit_are_flushed_by_the_next_one() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("metrics.csv");
+        let mut writer = MetricsWriter::create(&path).unwrap();
+        writer.write(&record(0, 1.0)).unwrap();
+        writer.flushed = Instant::now() - FLUSH_EVERY;
+        writer.write(&record(5, 0.5)).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+}

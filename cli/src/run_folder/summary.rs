@@ -1,0 +1,182 @@
+//! `summary.json`: what a run was and what came out of it.
+
+use serde::Serialize;
+
+use crate::config::{Backend, Dtype, Route};
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// All the epochs or iterations asked for were done.
+    Completed,
+    /// The smoothed loss fell below the value asked for.
+    StopBelow,
+    /// Perturbed gradient descent returned by its own criterion.
+    Returned,
+    /// Interrupted from outside.
+    Interrupted,
+    /// The loss was no longer finite.
+    Diverged,
+}
+
+/// What a run was and what came out of it. A value that does not apply, or that is not finite, is `null` in the file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Experiment of the paper; absent = none.
+    pub experiment: Option<String>,
+    /// Name of the run.
+    pub name: String,
+    /// Training samples.
+    pub n: usize,
+    /// Width of a sample as the network gets it (after a projection).
+    pub d: usize,
+    /// Random features; absent = two layers.
+    pub k: Option<usize>,
+    /// Hidden neurons.
+    pub r: usize,
+    /// Power of the random features; absent = two layers.
+    pub p: Option<u32>,
+    /// Trained parameters: d r, or k r with three layers.
+    pub parameters: usize,
+    /// Training samples, again: the number that the paper compares with `parameters`.
+    pub samples: usize,
+    /// Seed.
+    pub seed: u64,
+    /// Type of the numbers.
+    pub dtype: Dtype,
+    /// Instruction set that ran.
+    pub isa: String,
+    /// Implementation that ran.
+    pub backend: Backend,
+    /// Threads that ran.
+    pub threads: usize,
+    /// Route that ran.
+    pub route: Route,
+    /// Passes over the training set that were done.
+    pub epochs: f64,
+    /// Steps that were done.
+    pub iterations: u64,
+    /// Samples trained on for each second of training.
+    pub samples_per_second: f64,
+    /// Time from start to end, in seconds.
+    pub wall_seconds: f64,
+    /// The loss f over the whole training set, at the end.
+    pub train_loss: f64,
+    /// 4 f.
+    pub train_mse: f64,
+    /// Mean squared error on the test set; absent = no test set.
+    pub test_mse: Option<f64>,
+    /// Smallest singular value of [x_1 (x) x_1, ..., x_n (x) x_n]; absent = not computed.
+    pub sigma_min: Option<f64>,
+    /// How the weights started, in words.
+    pub init: String,
+    /// Standard deviation of the weights at the start.
+    pub init_scale: f64,
+    /// Why the run ended.
+    pub stopped: StopReason,
+    /// What the paper reports; absent = the run is no experiment of the paper.
+    pub paper: Option<String>,
+    /// Version of this program.
+    pub version: String,
+}
+
+impl Summary {
+    /// The text of `summary.json`.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a struct with string keys is always JSON");
+        text.push('\n');
+        text
+    }
+
+    /// A summary to change one field of, for tests.
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self {
+            experiment: Some("mnist-2layer-noise".to_owned()),
+            name: "mnist-2layer-noise".to_owned(),
+            n: 60_000,
+            d: 784,
+            k: None,
+            r: 3000,
+            p: None,
+            parameters: 2_352_000,
+            samples: 60_000,
+            seed: 0,
+            dtype: Dtype::F32,
+            isa: "avx512".to_owned(),
+            backend: Backend::Native,
+            threads: 2,
+            route: Route::Neuron,
+            epochs: 60.0,
+            iterations: 28_140,
+            samples_per_second: 34_000.0,
+            wall_seconds: 151.0,
+            train_loss: 1.234e-6,
+            train_mse: 4.936e-6,
+            test_mse: Some(1.21),
+            sigma_min: None,
+            init: "normal".to_owned(),
+            init_scale: 0.01,
+            stopped: StopReason::Completed,
+            paper: Some("loss falls geometrically below 1e-5 (figures 3a, 7)".to_owned()),
+            version: "0.1.0".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn json(summary: &Summary) -> Value {
+        serde_json::from_str(&summary.to_json()).unwrap()
+    }
+
+    #[test]
+    fn every_promised_field_is_there_and_numbers_are_numbers() {
+        let value = json(&Summary::example());
+        let numbers = [
+            "n",
+            "d",
+            "r",
+            "parameters",
+            "samples",
+            "seed",
+            "threads",
+            "epochs",
+            "iterations",
+            "wall_seconds",
+            "train_loss",
+            "train_mse",
+            "test_mse",
+        ];
+        for field in numbers {
+            assert!(value[field].is_number(), "{field}: {}", value[field]);
+        }
+        for field in ["experiment", "dtype", "isa", "backend", "route", "init", "paper"] {
+            assert!(value[field].is_string(), "{field}: {}", value[field]);
+        }
+        assert_eq!(value["backend"], "native");
+        assert_eq!(value["stopped"], "completed");
+    }
+
+    #[test]
+    fn what_does_not_apply_is_present_as_null() {
+        let value = json(&Summary::example());
+        for field in ["k", "p", "sigma_min"] {
+            assert_eq!(value.get(field), Some(&Value::Null), "{field}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_null() {
+        let summary =
+            Summary { train_loss: f64::NAN, train_mse: f64::INFINITY, test_mse: Some(f64::NAN), ..Summary::example() };
+        let value = json(&summary);
+        for field in ["train_loss", "train_mse", "test_mse"] {
+            assert_eq!(value.get(field), Some(&Value::Null), "{field}");
+        }
+    }
+}
