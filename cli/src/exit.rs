@@ -78,6 +78,12 @@ impl From<ConfigError> for CliError {
     }
 }
 
+impl From<memorize_data::DataError> for CliError {
+    fn from(error: memorize_data::DataError) -> Self {
+        Self::bad_input(error)
+    }
+}
+
 /// An error with advice for the person who sees it.
 #[derive(Debug)]
 pub struct Hinted {

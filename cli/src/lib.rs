@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! args  ──┐
-//!         ├─> layer ──> config ──> commands ──> run_folder, plot, progress, report ──> exit
+//!         ├─> layer ──> config ──> commands ──> run ──> run_folder, plot, progress, report ──> exit
 //! file  ──┘                ^
 //!                    experiments
 //! ```
@@ -21,5 +21,6 @@ pub mod layer;
 pub mod plot;
 pub mod progress;
 pub mod report;
+pub mod run;
 pub mod run_folder;
 pub mod units;

@@ -66,6 +66,26 @@ pub enum Route {
     Gram,
 }
 
+impl Route {
+    /// The route that was chosen instead of the planner's.
+    pub fn forced(self) -> Option<memorize_train::Route> {
+        match self {
+            Self::Auto => None,
+            Self::Neuron => Some(memorize_train::Route::Neuron),
+            Self::Gram => Some(memorize_train::Route::Gram),
+        }
+    }
+}
+
+impl From<memorize_train::Route> for Route {
+    fn from(route: memorize_train::Route) -> Self {
+        match route {
+            memorize_train::Route::Neuron => Self::Neuron,
+            memorize_train::Route::Gram => Self::Gram,
+        }
+    }
+}
+
 /// The algorithm that changes the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]

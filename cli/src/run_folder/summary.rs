@@ -20,6 +20,17 @@ pub enum StopReason {
     Diverged,
 }
 
+impl From<memorize_train::StopReason> for StopReason {
+    fn from(reason: memorize_train::StopReason) -> Self {
+        match reason {
+            memorize_train::StopReason::Budget => Self::Completed,
+            memorize_train::StopReason::Target => Self::StopBelow,
+            memorize_train::StopReason::Returned => Self::Returned,
+            memorize_train::StopReason::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
 /// What a run was and what came out of it. A value that does not apply, or that is not finite, is `null` in the file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {

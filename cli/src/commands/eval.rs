@@ -1,0 +1,148 @@
+//! `memorize eval`: loss, error and gradient of stored weights on given samples.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use memorize_data::{ElementType, Preparation, Prepared, Projection, Table, labels, source};
+use memorize_kernels::{Element, Mat, Rows};
+use memorize_train::{Featured, Objective, Plan, checkpoint};
+use serde::Serialize;
+
+use crate::args::EvalArgs;
+use crate::config::{Dtype, EvalConfig};
+use crate::exit::{CliError, WithHint};
+use crate::report;
+use crate::run::machine::Machine;
+use crate::units::{number, thousands};
+
+/// What `eval` finds.
+#[derive(Clone, Debug, Serialize)]
+struct Evaluation {
+    /// f(W) = 1/(4n) sum_j (q_j - y_j)^2.
+    loss: f64,
+    /// 4 f.
+    mse: f64,
+    /// f + gamma/2 ||W||_F^2.
+    regularized_loss: f64,
+    /// Frobenius norm of the gradient M W A + gamma W.
+    gradient_norm: f64,
+    n: usize,
+    d: usize,
+    /// Random features; null with two layers.
+    k: Option<usize>,
+    r: usize,
+    gamma: f64,
+    dtype: Dtype,
+    backend: &'static str,
+    isa: &'static str,
+    route: &'static str,
+    threads: usize,
+}
+
+/// Evaluates stored weights and prints what it finds.
+///
+/// # Errors
+/// Bad input if a flag or a file is wrong.
+pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
+    let config = arguments.config()?;
+    let machine = Machine::new(config.backend, config.isa, config.threads)?;
+    let found = machine.install(|| match config.dtype {
+        Dtype::F32 => evaluate::<f32>(&config, &machine),
+        Dtype::F64 => evaluate::<f64>(&config, &machine),
+    })?;
+    report::print(&if config.json { json(&found) } else { text(&found) })
+}
+
+fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evaluation, CliError> {
+    let weights = checkpoint::load::<T>(&config.weights).map_err(CliError::bad_input)?;
+    let (inputs, targets) = (Table::open(&config.inputs)?, Table::open(&config.targets)?);
+    labels::check_pair(&inputs, &targets)?;
+    let y: Vec<T> = labels::targets(&targets)?;
+    let d = inputs.row_len();
+    check_width(config, &weights, d)?;
+
+    let projection = weights.projection.as_ref().map(|(basis, mean)| {
+        let basis = Mat::from_fn(basis.rows(), basis.cols(), |i, j| basis.row(i)[j].to_f64());
+        let mean = mean.iter().map(|value| value.to_f64()).collect();
+        Arc::new(Projection { basis, mean, variances: Vec::new() })
+    });
+    let preparation = Preparation { normalize: config.normalize, projection, noise: None };
+    let prepared = Prepared::<T>::new(&machine.engine, Arc::new(inputs), None, &preparation)?;
+    let x: Box<dyn Rows<T>> = match &weights.features {
+        None => Box::new(prepared),
+        Some(layer) => Box::new(Featured::new(prepared, layer, machine.engine).map_err(CliError::bad_input)?),
+    };
+    let network = weights.network;
+    let plan = Plan::new(x.rows(), network.width(), network.neurons(), config.route.forced());
+    let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: config.gamma, route: plan.route };
+    let mut gradient = Mat::zeros(network.neurons(), network.width());
+    let at = objective.gradient(&network, &mut gradient).map_err(CliError::run_failed)?;
+    if let Some(path) = &config.gradient_out {
+        write_gradient(path, &gradient)?;
+    }
+    Ok(Evaluation {
+        loss: at.loss,
+        mse: at.mse(),
+        regularized_loss: at.regularized,
+        gradient_norm: gradient.frobenius_norm(),
+        n: x.rows(),
+        d,
+        k: weights.features.as_ref().map(|layer| layer.weights().rows()),
+        r: network.neurons(),
+        gamma: config.gamma,
+        dtype: config.dtype,
+        backend: machine.engine.backend.name(),
+        isa: machine.engine.isa.name(),
+        route: plan.route.name(),
+        threads: machine.threads,
+    })
+}
+
+/// Compares the width of the samples with the width that the stored network takes them in.
+fn check_width<T: Element>(config: &EvalConfig, weights: &checkpoint::Weights<T>, d: usize) -> Result<(), CliError> {
+    let expected = match (&weights.projection, &weights.features) {
+        (Some((basis, _)), _) => basis.cols(),
+        (None, Some(layer)) => layer.weights().cols(),
+        (None, None) => weights.network.width(),
+    };
+    if d == expected {
+        return Ok(());
+    }
+    let (inputs, file) = (config.inputs.display(), config.weights.display());
+    let error = anyhow::anyhow!("{inputs} has {d} values a row, the network in {file} takes {expected}");
+    Err(CliError::BadInput(error.hint("give the inputs that the network was made for")))
+}
+
+/// Writes the gradient as the paper lays it out, d x r.
+fn write_gradient<T: Element>(path: &Path, gradient: &Mat<T>) -> Result<(), CliError> {
+    let element = if T::NAME == "f32" { ElementType::F32 } else { ElementType::F64 };
+    let dims = [gradient.cols(), gradient.rows()];
+    let values: Vec<f64> = gradient.transposed().iter().map(|value| value.to_f64()).collect();
+    source::write_npy(path, element, &dims, &values).map_err(CliError::run_failed)
+}
+
+fn json(found: &Evaluation) -> String {
+    let mut text = serde_json::to_string(found).expect("a struct with string keys is always JSON");
+    text.push('\n');
+    text
+}
+
+fn text(found: &Evaluation) -> String {
+    let layers = match found.k {
+        None => format!("d = {}, r = {}", found.d, thousands(found.r as u64)),
+        Some(k) => format!("d = {}, k = {k}, r = {}", found.d, thousands(found.r as u64)),
+    };
+    format!(
+        "loss f(W)      {}\nMSE (4f)       {}\ngradient norm  {}\nnetwork        {layers}\nsamples        {}\n\
+         computed with  {}, {}, {}, {} route, {} threads\n",
+        number(found.loss),
+        number(found.mse),
+        number(found.gradient_norm),
+        thousands(found.n as u64),
+        found.dtype,
+        found.backend,
+        found.isa,
+        found.route,
+        found.threads,
+    )
+}

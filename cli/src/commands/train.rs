@@ -1,0 +1,21 @@
+//! `memorize train`: any data, network and optimiser.
+
+use crate::args::TrainArgs;
+use crate::exit::CliError;
+use crate::report;
+use crate::run::{self, Finished};
+use crate::run_folder::Existing;
+
+/// Trains a network as configured by flags, a file, or both.
+///
+/// # Errors
+/// Bad input if a flag, the configuration file, the data or the output folder is wrong; a run that fails or is
+/// interrupted.
+pub fn train(arguments: &TrainArgs) -> Result<(), CliError> {
+    let config = arguments.config()?;
+    let path = arguments.output.folder(&config);
+    let existing = Existing::from_flag(arguments.output.overwrite);
+    let Finished { summary, interrupted } = run::execute(config, &path, existing, arguments.output.quiet)?;
+    report::print(&report::one(&summary, &path))?;
+    if interrupted { Err(CliError::Interrupted) } else { Ok(()) }
+}

@@ -1,0 +1,163 @@
+//! From the `[data]` section to samples and targets that a pass can read.
+
+use std::sync::Arc;
+
+use memorize_data::{Mnist, Noise, Preparation, Prepared, Projection, Table, labels, synthetic};
+use memorize_kernels::{Element, Engine, Par, Rows, rows};
+use memorize_train::{FeatureLayer, Featured};
+
+use crate::config::{DataSection, RunConfig, Source};
+use crate::exit::CliError;
+use crate::units::{ByteSize, thousands};
+
+/// A training set, and a test set if there is one.
+pub struct Dataset<T: Element> {
+    /// Training samples as the trained layer sees them.
+    pub x: Box<dyn Rows<T>>,
+    /// Training targets.
+    pub y: Vec<T>,
+    /// Test samples and targets.
+    pub test: Option<(Box<dyn Rows<T>>, Vec<T>)>,
+    /// The random features between samples and trained layer.
+    pub features: Option<FeatureLayer<T>>,
+    /// The projection before them.
+    pub projection: Option<Arc<Projection>>,
+    /// Width of a sample as it comes from its source.
+    pub input_width: usize,
+    /// What was decided about memory, to be told.
+    pub notes: Vec<String>,
+}
+
+/// The tables behind a training or test set.
+struct Tables {
+    inputs: Arc<Table>,
+    targets: Option<Table>,
+}
+
+impl Tables {
+    fn new(inputs: Table, targets: Option<Table>) -> Result<Self, CliError> {
+        if let Some(targets) = &targets {
+            labels::check_pair(&inputs, targets)?;
+        }
+        Ok(Self { inputs: Arc::new(inputs), targets })
+    }
+}
+
+impl<T: Element> Dataset<T> {
+    /// Opens and prepares what the configuration names.
+    ///
+    /// # Errors
+    /// Bad input: files that cannot be used, shapes that do not go together.
+    pub fn open(config: &RunConfig, engine: &Engine) -> Result<Self, CliError> {
+        let (data, seed) = (&config.data, config.run.seed);
+        let (train, test) = tables(data, seed)?;
+        let mut preparation = Preparation { normalize: data.normalize, ..Preparation::default() };
+        if let Some(components) = data.pca {
+            let plain = Prepared::<f64>::new(engine, train.inputs.clone(), data.limit, &preparation)?;
+            preparation.projection = Some(Arc::new(Projection::fit(engine, &plain, components)?));
+        }
+        let test_preparation = preparation.clone();
+        preparation.noise = (data.noise > 0.0).then_some(Noise { sigma: data.noise, seed });
+
+        let input_width = train.inputs.row_len();
+        let samples = Prepared::<T>::new(engine, train.inputs, data.limit, &preparation)?;
+        let n = samples.rows();
+        let y: Vec<T> = match train.targets.filter(|_| !data.random_labels) {
+            Some(targets) => labels::targets::<T>(&targets)?.into_iter().take(n).collect(),
+            None => labels::random_labels(seed, n).into_iter().map(T::from_f64).collect(),
+        };
+        let features = feature_layer(config, samples.cols(), seed)?;
+        let mut memory = Memory::new(config.run.memory_budget);
+        let x = with_features(Box::new(samples), features.as_ref(), engine)?;
+        let x = memory.keep(x, "training set");
+        // Targets drawn at random say nothing about the test set.
+        let test = match test.filter(|_| !data.random_labels) {
+            Some(Tables { inputs, targets: Some(targets) }) => {
+                let samples = Prepared::<T>::new(engine, inputs, None, &test_preparation)?;
+                Some((with_features(Box::new(samples), features.as_ref(), engine)?, labels::targets(&targets)?))
+            }
+            _ => None,
+        };
+        Ok(Self { x, y, test, features, projection: preparation.projection, input_width, notes: memory.notes })
+    }
+}
+
+fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), CliError> {
+    let open = |path: &Option<std::path::PathBuf>| path.as_deref().map(Table::open).transpose();
+    match data.source {
+        Source::Mnist => {
+            let Mnist { train_images, train_labels, test_images, test_labels } = Mnist::open(data.dir.as_deref())?;
+            let test = Tables::new(test_images, Some(test_labels))?;
+            Ok((Tables::new(train_images, Some(train_labels))?, Some(test)))
+        }
+        Source::Synthetic => {
+            let missing = |what| CliError::bad_input(anyhow::anyhow!("synthetic data need {what}"));
+            let n = data.samples.ok_or_else(|| missing("a number of samples: --samples N"))?;
+            let d = data.dim.ok_or_else(|| missing("a width: --dim D"))?;
+            let (inputs, targets) = synthetic::tables(seed, n, d)?;
+            Ok((Tables::new(inputs, Some(targets))?, None))
+        }
+        Source::Files => {
+            let inputs = open(&data.inputs)?.ok_or_else(|| {
+                CliError::bad_input(anyhow::anyhow!("no training samples were named: pass --inputs FILE"))
+            })?;
+            let train = Tables::new(inputs, open(&data.targets)?)?;
+            let test = match open(&data.test_inputs)? {
+                Some(inputs) => Some(Tables::new(inputs, open(&data.test_targets)?)?),
+                None => None,
+            };
+            Ok((train, test))
+        }
+    }
+}
+
+fn feature_layer<T: Element>(config: &RunConfig, d: usize, seed: u64) -> Result<Option<FeatureLayer<T>>, CliError> {
+    let layer = config.network.features.as_ref();
+    layer.map(|f| FeatureLayer::random(f.k, d, f.p, f.sigma, seed)).transpose().map_err(CliError::bad_input)
+}
+
+fn with_features<T: Element>(
+    x: Box<dyn Rows<T>>,
+    layer: Option<&FeatureLayer<T>>,
+    engine: &Engine,
+) -> Result<Box<dyn Rows<T>>, CliError> {
+    match layer {
+        None => Ok(x),
+        Some(layer) => Ok(Box::new(Featured::new(x, layer, *engine).map_err(CliError::bad_input)?)),
+    }
+}
+
+/// Decides what is kept in memory.
+struct Memory {
+    left: u64,
+    notes: Vec<String>,
+}
+
+impl Memory {
+    /// The budget given, else half of what the system says is available, else no limit.
+    fn new(budget: Option<ByteSize>) -> Self {
+        let left = budget.map(|budget| budget.0).or_else(|| available_memory().map(|bytes| bytes / 2));
+        Self { left: left.unwrap_or(u64::MAX), notes: Vec::new() }
+    }
+
+    /// All rows in memory if they fit, else as they are: made again on every pass, to the same bits.
+    fn keep<T: Element>(&mut self, x: Box<dyn Rows<T>>, what: &str) -> Box<dyn Rows<T>> {
+        let bytes = x.rows() as u64 * x.cols() as u64 * size_of::<T>() as u64;
+        let shape = format!("{} x {} {}, {}", thousands(x.rows() as u64), x.cols(), T::NAME, ByteSize(bytes));
+        if bytes > self.left {
+            self.notes.push(format!("{what}: {shape}, made again on every pass (more than --memory-budget)"));
+            return x;
+        }
+        self.left -= bytes;
+        self.notes.push(format!("{what}: {shape}, in memory"));
+        Box::new(rows::to_mat(Par::Rayon, &x))
+    }
+}
+
+/// Memory that the system can hand out without swapping, in bytes; unknown outside Linux.
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    kib.checked_mul(1024)
+}

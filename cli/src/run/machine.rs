@@ -1,0 +1,44 @@
+//! What a run computes with: instruction set, backend, threads.
+
+use memorize_kernels::{Engine, Isa, Par};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::config::{Backend, IsaName};
+use crate::exit::{CliError, WithHint};
+
+/// An engine and the threads that it may use.
+#[derive(Debug)]
+pub struct Machine {
+    /// How passes run.
+    pub engine: Engine,
+    /// Threads of the pool.
+    pub threads: usize,
+    pool: ThreadPool,
+}
+
+impl Machine {
+    /// The instruction set asked for, else the one that the environment names, else the best of this CPU; the number of
+    /// threads asked for, else one for each core that the process may use.
+    ///
+    /// # Errors
+    /// Bad input if the CPU lacks the instruction set; a failed run if the threads cannot be started.
+    pub fn new(backend: Backend, isa: Option<IsaName>, threads: Option<usize>) -> Result<Self, CliError> {
+        let isa = match isa {
+            Some(isa) => isa.to_string().parse::<Isa>(),
+            None => Isa::from_environment(),
+        };
+        let isa = isa.map_err(CliError::bad_input)?;
+        let backend =
+            backend.to_string().parse().map_err(|error: memorize_kernels::KernelError| CliError::bad_input(error))?;
+        let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
+        let pool = pool.map_err(|error| CliError::RunFailed(error.hint("ask for fewer threads with --threads N")))?;
+        let threads = pool.current_num_threads();
+        let par = if threads == 1 { Par::Seq } else { Par::Rayon };
+        Ok(Self { engine: Engine { isa, backend, par }, threads, pool })
+    }
+
+    /// Runs `work` on this machine's threads.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
+    }
+}

@@ -1,0 +1,288 @@
+//! One run from its configuration to the files it leaves: data, network, training, evaluation, report.
+
+pub mod dataset;
+pub mod machine;
+pub mod watch;
+
+use std::path::Path;
+use std::time::Instant;
+
+use memorize_kernels::{Element, Rows};
+use memorize_train::optim::{Limits, Method, Settings, full_batch, mini_batch, pgd};
+use memorize_train::schedule::StepDecay;
+use memorize_train::{Network, Objective, Outcome, Plan, TrainError, checkpoint, network, spectrum};
+
+use crate::config::{Batch, Dtype, OptimizerKind, OptimizerSection, RunConfig};
+use crate::exit::{CliError, WithHint};
+use crate::plot::{self, Curve};
+use crate::progress::{self, Mode, Progress};
+use crate::run_folder::{CHECKPOINT, CONFIG, Existing, Record, RunFolder, StopReason, Summary};
+use crate::units::number;
+use dataset::Dataset;
+use machine::Machine;
+use watch::{Interrupt, Watch};
+
+/// A run that has left its files.
+#[derive(Debug)]
+pub struct Finished {
+    /// What came out.
+    pub summary: Summary,
+    /// Whether a signal ended it early.
+    pub interrupted: bool,
+}
+
+/// Runs `config` and leaves the results in a folder at `path`.
+///
+/// # Errors
+/// Bad input if the data or the folder cannot be used; a failed run if the loss is no longer finite or a file cannot be
+/// written.
+pub fn execute(config: RunConfig, path: &Path, existing: Existing, quiet: bool) -> Result<Finished, CliError> {
+    let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
+    machine.install(|| match config.run.dtype {
+        Dtype::F32 => Run::<f32>::prepare(config, &machine, path, existing, quiet)?.train(),
+        Dtype::F64 => Run::<f64>::prepare(config, &machine, path, existing, quiet)?.train(),
+    })
+}
+
+/// Everything that is known before the first step.
+struct Run<'a, T: Element> {
+    config: RunConfig,
+    machine: &'a Machine,
+    folder: RunFolder,
+    dataset: Dataset<T>,
+    network: Network<T>,
+    init: &'static str,
+    plan: Plan,
+    sigma_min: Option<f64>,
+    progress: Progress,
+    iterations: u64,
+    iterations_an_epoch: u64,
+    started: Instant,
+}
+
+impl<'a, T: Element> Run<'a, T> {
+    /// Opens the data, builds the network, and creates the folder as the last thing that bad input can prevent.
+    fn prepare(
+        mut config: RunConfig,
+        machine: &'a Machine,
+        path: &Path,
+        existing: Existing,
+        quiet: bool,
+    ) -> Result<Self, CliError> {
+        let started = Instant::now();
+        RunFolder::check(path, existing)?;
+        let dataset = Dataset::<T>::open(&config, &machine.engine)?;
+        let (n, d, r) = (dataset.x.rows(), dataset.x.cols(), config.network.neurons);
+        let batch = batch_rows(&config.optimizer, n);
+        let iterations_an_epoch = n.div_ceil(batch) as u64;
+        let iterations = budget(&config, iterations_an_epoch);
+
+        let (network, init) = initial_network(&mut config, r, d)?;
+        let plan = Plan::new(batch, d, r, config.run.route.forced());
+        let sigma_min = match config.run.experiment.as_deref() {
+            Some("synthetic") => Some(spectrum::singular_values(&dataset.x).map_err(CliError::run_failed)?.min),
+            _ => None,
+        };
+        let folder = RunFolder::create(path, existing)?;
+        folder.write(CONFIG, config.to_toml()?.as_bytes())?;
+        let shown =
+            progress::Plan { iterations: Some(iterations), epochs: config.run.epochs, ..progress::Plan::default() };
+        let mut progress = Progress::new(Mode::detect(quiet), shown);
+        dataset.notes.iter().for_each(|note| progress.note(note));
+        progress.note(&plan.to_string());
+        if let Some(sigma) = sigma_min {
+            progress.note(&format!("smallest singular value of [x_j (x) x_j]: {}", number(sigma)));
+        }
+        Ok(Self {
+            config,
+            machine,
+            folder,
+            dataset,
+            network,
+            init,
+            plan,
+            sigma_min,
+            progress,
+            iterations,
+            iterations_an_epoch,
+            started,
+        })
+    }
+
+    /// Trains, evaluates, and leaves the files of a run.
+    fn train(mut self) -> Result<Finished, CliError> {
+        let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+        let idle = Progress::new(Mode::Quiet, progress::Plan::default());
+        let progress = std::mem::replace(&mut self.progress, idle);
+        let mut watch = Watch::new(progress, self.folder.metrics()?, interrupt, self.iterations_an_epoch);
+        let outcome = self.optimize(&mut watch);
+        let (records, seconds) = watch.finish()?;
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.plot(&records)?;
+                return Err(diverged_or_failed(error));
+            }
+        };
+        let summary = self.summarize(&outcome, seconds)?;
+        self.save_weights()?;
+        self.plot(&records)?;
+        self.folder.write_summary(&summary)?;
+        Ok(Finished { interrupted: summary.stopped == StopReason::Interrupted, summary })
+    }
+
+    fn objective(&self) -> Objective<'_, T, Box<dyn Rows<T>>> {
+        let (x, y) = (&self.dataset.x, &self.dataset.y[..]);
+        Objective { engine: self.machine.engine, x, y, gamma: self.config.optimizer.gamma, route: self.plan.route }
+    }
+
+    fn optimize(&mut self, watch: &mut Watch) -> Result<Outcome, TrainError> {
+        let (run, optimizer) = (&self.config.run, &self.config.optimizer);
+        let limits = Limits { iterations: self.iterations, record_every: run.record_every, stop_below: run.stop_below };
+        let mut network = self.network.clone();
+        let objective = self.objective();
+        let outcome = match (&optimizer.pgd, optimizer.batch) {
+            (Some(section), _) => {
+                let thresholds = pgd::Thresholds {
+                    eta: optimizer.learning_rate,
+                    radius: section.radius,
+                    g_thres: section.g_threshold,
+                    f_thres: section.f_threshold,
+                    t_thres: section.t_threshold,
+                };
+                let mut landscape = pgd::Training::new(&objective, network.clone());
+                let start = network.weights.clone();
+                let found = pgd::perturbed_descent(&mut landscape, start, &thresholds, &limits, run.seed, watch)?;
+                network.weights = found.weights;
+                found.outcome
+            }
+            (None, batch) => {
+                let settings = Settings { method: method(optimizer), schedule: schedule(optimizer), limits };
+                match batch {
+                    Batch::Full => full_batch(&objective, &mut network, &settings, watch)?,
+                    Batch::Rows(rows) => mini_batch(&objective, &mut network, &settings, rows, run.seed, watch)?,
+                }
+            }
+        };
+        self.network = network;
+        Ok(outcome)
+    }
+
+    /// Evaluates the final weights over the whole training set, and over the test set if there is one.
+    fn summarize(&self, outcome: &Outcome, seconds: f64) -> Result<Summary, CliError> {
+        let (n, d, r) = (self.dataset.x.rows(), self.network.width(), self.network.neurons());
+        let route = |n| Plan::new(n, d, r, self.config.run.route.forced()).route;
+        let at = Objective { route: route(n), ..self.objective() }.evaluate(&self.network);
+        let at = at.map_err(CliError::run_failed)?;
+        let test_mse = match &self.dataset.test {
+            None => None,
+            Some((x, y)) => {
+                let test = Objective { engine: self.machine.engine, x, y, gamma: 0.0, route: route(x.rows()) };
+                Some(test.evaluate(&self.network).map_err(CliError::run_failed)?.mse())
+            }
+        };
+        let RunConfig { run, network, .. } = &self.config;
+        let features = network.features.as_ref();
+        Ok(Summary {
+            experiment: run.experiment.clone(),
+            name: run.name.clone(),
+            n,
+            d: features.map_or(d, |_| self.config.data.pca.unwrap_or(self.dataset.input_width)),
+            k: features.map(|features| features.k),
+            r,
+            p: features.map(|features| features.p),
+            parameters: self.network.parameters(),
+            samples: n,
+            seed: run.seed,
+            dtype: run.dtype,
+            isa: self.machine.engine.isa.name().to_owned(),
+            backend: run.backend,
+            threads: self.machine.threads,
+            route: self.plan.route.into(),
+            epochs: outcome.epochs,
+            iterations: outcome.iterations,
+            samples_per_second: outcome.epochs * n as f64 / seconds.max(f64::MIN_POSITIVE),
+            wall_seconds: self.started.elapsed().as_secs_f64(),
+            train_loss: at.loss,
+            train_mse: at.mse(),
+            test_mse,
+            sigma_min: self.sigma_min,
+            init: self.init.to_owned(),
+            init_scale: network.init_scale.unwrap_or(0.0),
+            stopped: outcome.reason.into(),
+            paper: self.paper().map(str::to_owned),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    fn paper(&self) -> Option<&'static str> {
+        let name = self.config.run.experiment.as_deref()?;
+        crate::experiments::Experiment::from_name(name).map(|experiment| experiment.paper())
+    }
+
+    fn save_weights(&self) -> Result<(), CliError> {
+        let projection = self.dataset.projection.as_ref();
+        let projection = projection.map(|projection| {
+            let mean = projection.mean.iter().map(|&value| T::from_f64(value)).collect();
+            (projection.basis_as(), mean)
+        });
+        let (network, features) = (self.network.clone(), self.dataset.features.clone());
+        checkpoint::save(&self.folder.file(CHECKPOINT), &checkpoint::Weights { network, features, projection })
+            .map_err(CliError::run_failed)
+    }
+
+    fn plot(&self, records: &[Record]) -> Result<(), CliError> {
+        let subtitle = self.paper().map(|paper| format!("the paper: {paper}")).unwrap_or_default();
+        plot::write(&self.folder, &Curve { title: &self.config.run.name, subtitle: &subtitle, records })
+    }
+}
+
+/// Rows of a batch, the whole set in full-batch training.
+fn batch_rows(optimizer: &OptimizerSection, n: usize) -> usize {
+    optimizer.batch.rows(n).clamp(1, n.max(1))
+}
+
+/// Iterations until the first of the limits given.
+fn budget(config: &RunConfig, iterations_an_epoch: u64) -> u64 {
+    let epochs = config.run.epochs.map(|epochs| epochs.saturating_mul(iterations_an_epoch));
+    [epochs, config.run.iterations].into_iter().flatten().min().unwrap_or(0)
+}
+
+/// The weights that training starts from, and how they came about. The scale chosen is written back to the
+/// configuration, so that the file in the folder says it.
+fn initial_network<T: Element>(
+    config: &mut RunConfig,
+    r: usize,
+    d: usize,
+) -> Result<(Network<T>, &'static str), CliError> {
+    if config.optimizer.kind == OptimizerKind::Pgd && config.network.init_scale.is_none() {
+        return Ok((Network::zeros(r, d).map_err(CliError::bad_input)?, "W = 0, as in Algorithm 1"));
+    }
+    let scale = *config.network.init_scale.get_or_insert_with(|| network::default_init_scale(r));
+    let network = Network::random(r, d, scale, config.run.seed).map_err(CliError::bad_input)?;
+    Ok((network, "entries of W normal (not stated in the paper)"))
+}
+
+fn method(optimizer: &OptimizerSection) -> Method {
+    match optimizer.kind {
+        OptimizerKind::Adam => {
+            Method::Adam { beta1: optimizer.beta1, beta2: optimizer.beta2, epsilon: optimizer.epsilon }
+        }
+        OptimizerKind::Gd | OptimizerKind::Sgd | OptimizerKind::Pgd => Method::Descent,
+    }
+}
+
+fn schedule(optimizer: &OptimizerSection) -> StepDecay {
+    StepDecay {
+        initial: optimizer.learning_rate,
+        factor: optimizer.decay_factor,
+        every: optimizer.decay_every.unwrap_or(0),
+    }
+}
+
+fn diverged_or_failed(error: TrainError) -> CliError {
+    match error {
+        TrainError::Diverged { .. } => CliError::RunFailed(error.hint("try a smaller --lr or --init-scale")),
+        error => CliError::run_failed(error),
+    }
+}
