@@ -5,7 +5,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use memorize_benches::{BATCH, FEATURES, MNIST, SYNTHETIC, Shape, matrix, signs};
-use memorize_kernels::pass::{self, AdamStep, Backward, FusedStep, Rule, Weights};
+use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
 use memorize_kernels::{Backend, Element, Engine, Mat};
 
 fn engines() -> [Engine; 2] {
@@ -90,10 +90,12 @@ fn adam_step<T: Element>(criterion: &mut Criterion) {
     group.sample_size(100).throughput(Throughput::Elements((4 * n * d * r) as u64));
     for engine in engines() {
         let mut step = FusedStep::new(engine, &Weights::new(matrix::<T>(r, d)), &a, n).unwrap();
-        step.forward(x.as_ref(), &mut q).unwrap();
+        let mut batch = Batch::new(&engine, n, d);
+        batch.fill(n, |mut out| (0..n).for_each(|j| out.row_mut(j).copy_from_slice(x.row(j))));
+        step.forward(&batch, &mut q).unwrap();
         group.bench_function(id::<T>(&engine, BATCH), |b| {
-            let batch = Backward { x: x.as_ref(), delta: &delta, rule };
-            b.iter(|| step.step(batch, Some(x.as_ref()), &mut q).unwrap());
+            let primed = Backward { batch: &batch, delta: &delta, rule };
+            b.iter(|| step.step(primed, Some(&batch), &mut q).unwrap());
         });
     }
     group.finish();

@@ -4,7 +4,7 @@
 //! `length` x epsilon x magnitude; the tests allow [`SLACK`] times that. Magnitudes come from the reference run on
 //! absolute values.
 
-use memorize_kernels::pass::{self, AdamStep, Backward, FusedStep, Rule, Weights};
+use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
 use memorize_kernels::reference::{self as naive, Dense};
 use memorize_kernels::{Backend, Element, Engine, Isa, Mat, Par};
 use proptest::prelude::*;
@@ -36,6 +36,13 @@ fn absolute(m: &Dense) -> Dense {
 
 fn mat<T: Element>(m: &Dense) -> Mat<T> {
     Mat::from_fn(m.rows, m.cols, |i, j| T::from_f64(m.at(i, j)))
+}
+
+fn batch<T: Element>(engine: &Engine, m: &Dense) -> Batch<T> {
+    let mut batch = Batch::new(engine, m.rows, m.cols);
+    let rows = mat::<T>(m);
+    batch.fill(m.rows, |mut out| (0..m.rows).for_each(|j| out.row_mut(j).copy_from_slice(rows.row(j))));
+    batch
 }
 
 fn vec<T: Element>(v: &[f64]) -> Vec<T> {
@@ -151,18 +158,18 @@ fn check_fused_adam<T: Element>(b: usize, d: usize, r: usize, seed: u64) {
     }
     let expected = transposed(&w);
     for engine in engines() {
-        let batches: Vec<Mat<T>> = batches.iter().map(mat).collect();
+        let batches: Vec<Batch<T>> = batches.iter().map(|x| batch(&engine, x)).collect();
         let (a, mut q) = (vec::<T>(&a), vec![T::ZERO; b]);
         let mut step = FusedStep::new(engine, &Weights::new(start.clone()), &a, b).unwrap();
-        step.forward(batches[0].as_ref(), &mut q).unwrap();
+        step.forward(&batches[0], &mut q).unwrap();
         for t in 0..batches.len() {
             let delta: Vec<T> =
                 q.iter().zip(&y).map(|(&q, &y)| (q - T::from_f64(y)) * T::from_f64(1.0 / b as f64)).collect();
             let rule = Rule::Adam(AdamStep::new(t as u64 + 1, lr, beta1, beta2, eps, 0.0));
-            let batch = Backward { x: batches[t].as_ref(), delta: &delta, rule };
-            let next = batches.get(t + 1).map(Mat::as_ref);
+            let primed = Backward { batch: &batches[t], delta: &delta, rule };
+            let next = batches.get(t + 1);
             let q = if next.is_some() { &mut q[..] } else { &mut [] };
-            step.step(batch, next, q).unwrap();
+            step.step(primed, next, q).unwrap();
         }
         // An update moves a weight by at most about lr a step whatever the gradient's size, but where g is near eps its
         // relative error reaches the weight: scale by the sum of the magnitudes that g is made of, over eps.

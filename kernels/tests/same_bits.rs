@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memorize_kernels::pass::{self, AdamStep, Backward, FusedStep, Rule, Weights};
+use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
 use memorize_kernels::{Backend, Element, Engine, Isa, Mat, MatMut, MatRef, Par, Rows};
 
 /// Large enough for several leaves of the reduction tree, odd on purpose.
@@ -68,9 +68,11 @@ fn results<T: Element, X: Rows<T>>(engine: &Engine, x: &X) -> Vec<u64> {
     pass::features(engine, block, &engine.pack_rows(w.as_ref()), 3, z.as_mut()).unwrap();
     keep(z.padded());
     let mut step = FusedStep::new(*engine, &Weights::new(w), &a, N).unwrap();
-    step.forward(block, &mut q).unwrap();
+    let mut batch = Batch::new(engine, N, D);
+    batch.fill(N, |mut out| (0..N).for_each(|j| out.row_mut(j).copy_from_slice(block.row(j))));
+    step.forward(&batch, &mut q).unwrap();
     let rule = Rule::Adam(AdamStep::new(1, 0.01, 0.9, 0.999, 1e-8, 0.0));
-    step.step(Backward { x: block, delta: &y, rule }, Some(block), &mut q).unwrap();
+    step.step(Backward { batch: &batch, delta: &y, rule }, Some(&batch), &mut q).unwrap();
     keep(&q);
     keep(step.weights().w.padded());
     all.extend([gram.squares.to_bits(), neuron.squares.to_bits()]);

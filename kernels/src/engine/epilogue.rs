@@ -38,7 +38,7 @@ impl<'a, T: Element> Window<'a, T> {
 
 /// Writes as many lanes as `out` has room for.
 #[inline(always)]
-fn store_lanes<S: Simd, T: Element>(simd: S, out: &mut [T], value: T::Vector<S>) {
+pub(crate) fn store_lanes<S: Simd, T: Element>(simd: S, out: &mut [T], value: T::Vector<S>) {
     if out.len() >= lanes::<S, T>() {
         // SAFETY: the slice holds a register's worth of elements.
         unsafe { store(out.as_mut_ptr(), value) }

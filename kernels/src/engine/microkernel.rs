@@ -8,6 +8,9 @@
 //!         acc[r][v] += p[v] * rows[r][k * step]        1 broadcast, MV fused multiply-adds
 //! ```
 //!
+//! An epilogue may have work left over from the tile before (an update that waits for memory and divides): it is cut into
+//! stages that run between the steps of this loop, where the multiply-adds hide it.
+//!
 //! `step` is 1 where the broadcast operand is a row of X (forward, quadratic forms, features), and the row stride of X
 //! where it is a column (weighted Gram, backward).
 
@@ -18,33 +21,85 @@ use crate::element::{Element, lanes};
 /// The accumulators of a tile: element (r, v) holds row r, lanes `v * LANES..` of the panel.
 pub(crate) type Tile<S, T, const MV: usize, const NR: usize> = [[<T as Element>::Vector<S>; MV]; NR];
 
-/// Computes one tile.
+/// The operands of a tile.
+#[derive(Clone, Copy)]
+pub(crate) struct Operands<T, const NR: usize> {
+    /// Length of the sums.
+    pub(crate) depth: usize,
+    /// The packed panel, MV registers a step.
+    pub(crate) panel: *const T,
+    /// The first broadcast element of each row.
+    pub(crate) rows: [*const T; NR],
+    /// Distance between two broadcast elements of a row.
+    pub(crate) step: usize,
+}
+
+/// Computes one tile, with `stages` calls of `between` spread evenly over the depth.
 ///
 /// # Safety
 /// `panel` must be readable for `depth * MV * LANES` elements, and `rows[r].add(k * step)` for all r and k < depth.
 #[inline(always)]
 pub(crate) unsafe fn tile<S: Simd, T: Element, const MV: usize, const NR: usize>(
     simd: S,
-    depth: usize,
-    panel: *const T,
-    rows: [*const T; NR],
-    step: usize,
+    operands: Operands<T, NR>,
+    stages: usize,
+    mut between: impl FnMut(usize),
 ) -> Tile<S, T, MV, NR> {
-    let width = MV * lanes::<S, T>();
+    let depth = operands.depth;
     let mut acc = [[T::splat(simd, T::ZERO); MV]; NR];
-    for k in 0..depth {
-        // SAFETY: k < depth, so the caller vouches for the panel's k-th row and for element k of every row.
-        unsafe {
-            let p: [T::Vector<S>; MV] = std::array::from_fn(|v| load(panel.add(k * width + v * lanes::<S, T>())));
-            for r in 0..NR {
-                let x = T::splat(simd, *rows[r].add(k * step));
-                for v in 0..MV {
-                    acc[r][v] = T::vfma(simd, p[v], x, acc[r][v]);
-                }
+    let mut k = 0;
+    let between_stages = depth / (stages + 1);
+    for stage in 0..stages {
+        let end = k + between_stages;
+        while k < end {
+            // SAFETY: k < depth, and the caller vouches for the memory.
+            unsafe { rank_one(simd, operands, k, &mut acc) };
+            k += 1;
+        }
+        between(stage);
+    }
+    while k < depth {
+        // SAFETY: as above.
+        unsafe { rank_one(simd, operands, k, &mut acc) };
+        k += 1;
+    }
+    acc
+}
+
+/// acc += p_k x_k^T.
+///
+/// # Safety
+/// As [`tile`], with k < depth.
+#[inline(always)]
+unsafe fn rank_one<S: Simd, T: Element, const MV: usize, const NR: usize>(
+    simd: S,
+    Operands { panel, rows, step, .. }: Operands<T, NR>,
+    k: usize,
+    acc: &mut Tile<S, T, MV, NR>,
+) {
+    // SAFETY: the caller vouches for the panel's k-th row and for element k of every row.
+    unsafe {
+        let from = panel.add(k * MV * lanes::<S, T>());
+        let p: [T::Vector<S>; MV] = std::array::from_fn(|v| load(from.add(v * lanes::<S, T>())));
+        for r in 0..NR {
+            let x = T::splat(simd, *rows[r].add(k * step));
+            for v in 0..MV {
+                acc[r][v] = T::vfma(simd, p[v], x, acc[r][v]);
             }
         }
     }
-    acc
+}
+
+/// Asks for the cache line at `at`, to be read and written soon. A hint: any address is fine.
+#[inline(always)]
+pub(crate) fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch of any address has no effect but on the caches.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast())
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// Reads a register.

@@ -3,16 +3,19 @@
 
 use pulp::Simd;
 
-use super::microkernel::{Tile, tile};
+use super::microkernel::{Operands, Tile, tile};
 use crate::element::{Element, lanes};
 use crate::mat::MatRef;
+use crate::pass::Batch;
 
-/// The operand whose elements are broadcast: `rows` rows, element k of row r at `base + r * row_step + k * depth_step`.
+/// The operand whose elements are broadcast: `rows` rows. Element k of row r of the tile that begins at row t lies at
+/// `base + t * tile_step + r * row_step + k * depth_step`.
 #[derive(Clone, Copy)]
 pub(crate) struct Broadcast<T> {
     base: *const T,
     rows: usize,
     depth: usize,
+    tile_step: usize,
     row_step: usize,
     depth_step: usize,
 }
@@ -21,17 +24,28 @@ impl<T: Element> Broadcast<T> {
     /// The rows of `x`, of which the first `depth` columns are used.
     pub(crate) fn rows(x: MatRef<'_, T>, depth: usize) -> Self {
         assert!(depth <= x.cols());
-        Self { base: x.as_ptr(), rows: x.rows(), depth, row_step: x.stride(), depth_step: 1 }
+        let step = x.stride();
+        Self { base: x.as_ptr(), rows: x.rows(), depth, tile_step: step, row_step: step, depth_step: 1 }
     }
 
     /// The first `columns` columns of `x` as rows; the depth is the number of rows of `x`.
     pub(crate) fn columns(x: MatRef<'_, T>, columns: usize) -> Self {
         assert!(columns <= x.cols());
-        Self { base: x.as_ptr(), rows: columns, depth: x.rows(), row_step: 1, depth_step: x.stride() }
+        Self { base: x.as_ptr(), rows: columns, depth: x.rows(), tile_step: 1, row_step: 1, depth_step: x.stride() }
+    }
+
+    /// The columns of a batch as rows, read from its strips of NR; the depth is the number of samples.
+    pub(crate) fn strips<const NR: usize>(batch: &Batch<T>) -> Self {
+        let (columns, depth) = (batch.cols(), batch.rows());
+        assert!(batch.strips().len() >= columns.next_multiple_of(NR) * depth, "the batch has no strips");
+        Self { base: batch.strips().as_ptr(), rows: columns, depth, tile_step: depth, row_step: 1, depth_step: NR }
     }
 }
 
 /// What happens to a finished tile.
+///
+/// An epilogue may do its work late: `finish` puts the tile aside, `stages` says how many pieces of work wait, `stage`
+/// does one of them between the multiply-adds of the next tile, and `flush` does what waits when there is no next tile.
 pub(crate) trait Epilogue<T: Element> {
     /// Consumes the tile of rows `row..row + valid` (`valid <= NR`; the tile's further rows repeat the last valid one).
     fn finish<S: Simd, const MV: usize, const NR: usize>(
@@ -41,6 +55,20 @@ pub(crate) trait Epilogue<T: Element> {
         row: usize,
         valid: usize,
     );
+
+    /// Pieces of work that wait for the next tile.
+    #[inline(always)]
+    fn stages<const MV: usize>(&self) -> usize {
+        0
+    }
+
+    /// Does one of them. `next` is the row that the tile in the making begins at.
+    #[inline(always)]
+    fn stage<S: Simd, const MV: usize>(&mut self, _simd: S, _stage: usize, _next: usize) {}
+
+    /// Does all that waits.
+    #[inline(always)]
+    fn flush<S: Simd, const MV: usize>(&mut self, _simd: S) {}
 }
 
 /// Sweeps a panel of `vectors` registers (at most MV) over all rows of the broadcast operand.
@@ -73,13 +101,16 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
     let mut row = 0;
     while row < left.rows {
         let valid = (left.rows - row).min(NR);
-        // SAFETY: the panel's length was asserted above. `Broadcast` was built from a matrix view that holds every
-        // (row, depth) element, and row + min(r, valid - 1) < rows.
+        // SAFETY: the panel's length was asserted above. `Broadcast` was built from a matrix view or a batch that holds
+        // every (row, depth) element; row + min(r, valid - 1) < rows, and tiles begin at multiples of NR.
         let acc = unsafe {
-            let rows = std::array::from_fn(|r| left.base.add((row + r.min(valid - 1)) * left.row_step));
-            tile::<S, T, MV, NR>(simd, left.depth, panel.as_ptr(), rows, left.depth_step)
+            let rows = std::array::from_fn(|r| left.base.add(row * left.tile_step + r.min(valid - 1) * left.row_step));
+            let operands = Operands { depth: left.depth, panel: panel.as_ptr(), rows, step: left.depth_step };
+            let stages = epilogue.stages::<MV>();
+            tile::<S, T, MV, NR>(simd, operands, stages, |stage| epilogue.stage::<S, MV>(simd, stage, row))
         };
         epilogue.finish(simd, acc, row, valid);
         row += NR;
     }
+    epilogue.flush::<S, MV>(simd);
 }

@@ -12,13 +12,14 @@
 //!
 //! A thread owns whole groups, so that the bits do not depend on the number of threads.
 
+use super::batch::Batch;
 use super::neuron_group::{GemmGroup, PanelGroup};
 use super::update::Rule;
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
-use crate::mat::{Mat, MatRef};
+use crate::mat::Mat;
 use crate::parallel::for_each;
 
 /// The weights of a network in the layout that mini-batch steps keep for a whole run, with the memory of the rule.
@@ -41,7 +42,7 @@ enum Groups<T: Element> {
 #[derive(Clone, Copy, Debug)]
 pub struct Backward<'a, T: Element> {
     /// The samples, b x d.
-    pub x: MatRef<'a, T>,
+    pub batch: &'a Batch<T>,
     /// The weighted residuals, b.
     pub delta: &'a [T],
     /// What is done with the gradient.
@@ -89,9 +90,9 @@ impl<T: Element> FusedStep<T> {
     /// q_j = sum_i a_i (w_i . x_j)^2 for a batch (b x d); 2 b d r flops. Must precede the batch's [`Self::step`].
     ///
     /// # Errors
-    /// [`KernelError::Shape`] if `x` is not at most `capacity` x d or `q` does not have b elements.
-    pub fn forward(&mut self, x: MatRef<'_, T>, q: &mut [T]) -> Result<(), KernelError> {
-        self.run(None, Some(x), q)
+    /// [`KernelError::Shape`] if the batch is not at most `capacity` x d or `q` does not have b elements.
+    pub fn forward(&mut self, batch: &Batch<T>, q: &mut [T]) -> Result<(), KernelError> {
+        self.run(None, Some(batch), q)
     }
 
     /// Backward pass and update for a batch, then the forward pass of the `next` one, whose outputs go to `q`.
@@ -99,27 +100,22 @@ impl<T: Element> FusedStep<T> {
     ///
     /// # Errors
     /// [`KernelError::Shape`] if the shapes do not go together.
-    pub fn step(
-        &mut self,
-        batch: Backward<'_, T>,
-        next: Option<MatRef<'_, T>>,
-        q: &mut [T],
-    ) -> Result<(), KernelError> {
-        check_shape("width of the batch", self.d, batch.x.cols())?;
-        check_shape("number of residuals", batch.x.rows(), batch.delta.len())?;
-        self.run(Some(batch), next, q)
+    pub fn step(&mut self, primed: Backward<'_, T>, next: Option<&Batch<T>>, q: &mut [T]) -> Result<(), KernelError> {
+        check_shape("width of the batch", self.d, primed.batch.cols())?;
+        check_shape("number of residuals", primed.batch.rows(), primed.delta.len())?;
+        self.run(Some(primed), next, q)
     }
 
     fn run(
         &mut self,
         backward: Option<Backward<'_, T>>,
-        forward: Option<MatRef<'_, T>>,
+        forward: Option<&Batch<T>>,
         q: &mut [T],
     ) -> Result<(), KernelError> {
-        let rows = forward.map_or(0, |x| x.rows());
-        check_shape("width of the batch", self.d, forward.map_or(self.d, |x| x.cols()))?;
+        let rows = forward.map_or(0, Batch::rows);
+        check_shape("width of the batch", self.d, forward.map_or(self.d, Batch::cols))?;
         check_shape("number of outputs", rows, q.len())?;
-        let largest = rows.max(backward.map_or(0, |batch| batch.x.rows()));
+        let largest = rows.max(backward.map_or(0, |primed| primed.batch.rows()));
         check_shape("samples in a batch", largest.min(self.capacity), largest)?;
         let halves = f64::from(u8::from(backward.is_some()) + u8::from(forward.is_some()));
         let par = self.engine.par.for_work(halves * 2.0 * (largest * self.d) as f64 * self.r as f64);

@@ -1,5 +1,6 @@
 //! The fused passes, one a file. Each is tested against [`crate::reference`].
 
+mod batch;
 mod features;
 mod fused_step;
 mod gradient;
@@ -10,6 +11,7 @@ mod quadratic_forms;
 mod update;
 mod weighted_gram;
 
+pub use batch::Batch;
 pub use features::features;
 pub use fused_step::{Backward, FusedStep, Weights};
 pub use gradient::{gradient_from_moment, network_matrix};

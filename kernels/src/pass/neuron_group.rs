@@ -2,17 +2,18 @@
 
 use pulp::Simd;
 
+use super::batch::Batch;
 use super::fused_step::{Backward, Weights};
 use super::update::{Parameters, Rule, update};
 use crate::arch::{Isa, Kernel};
 use crate::backend::{Accum, Factor, gemm};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
-use crate::engine::epilogue::load_lanes;
-use crate::engine::microkernel::{Tile, load, store};
+use crate::engine::epilogue::{load_lanes, store_lanes};
+use crate::engine::microkernel::{Tile, prefetch, store};
 use crate::engine::pack::{PanelLayout, panel_layout};
 use crate::engine::sweep::{Broadcast, Epilogue, sweep};
-use crate::mat::{AlignedVec, Mat, MatRef, aligned_zeros};
+use crate::mat::{AlignedVec, Mat, aligned_zeros};
 use crate::parallel::Par;
 
 /// A panel of neurons: everything of them that a step touches, in the order in which tiles touch it.
@@ -29,7 +30,11 @@ pub(crate) struct PanelGroup<T: Element> {
     u: AlignedVec<T>,
     /// A register per sample.
     partial: AlignedVec<T>,
+    /// A finished tile of the gradient whose update is still to be done.
+    waiting: AlignedVec<T>,
     q: Vec<T>,
+    /// Samples of the last forward pass.
+    outputs: usize,
 }
 
 impl<T: Element> PanelGroup<T> {
@@ -47,19 +52,21 @@ impl<T: Element> PanelGroup<T> {
                 second: pack_panel(&layout, &weights.second),
                 u: aligned_zeros(capacity * width),
                 partial: aligned_zeros(capacity * isa.lanes::<T>()),
-                q: Vec::with_capacity(capacity),
+                waiting: aligned_zeros(width * isa.tile().1),
+                q: vec![T::ZERO; capacity],
+                outputs: 0,
             }
         };
         panel_layout::<T>(isa, r, d, false).into_iter().map(group).collect()
     }
 
-    pub(crate) fn run(&mut self, isa: Isa, backward: Option<Backward<'_, T>>, forward: Option<MatRef<'_, T>>) {
+    pub(crate) fn run(&mut self, isa: Isa, backward: Option<Backward<'_, T>>, forward: Option<&Batch<T>>) {
         isa.run(PanelStep { group: self, backward, forward });
     }
 
     /// This group's share of the outputs of the last forward pass.
     pub(crate) fn outputs(&self) -> &[T] {
-        &self.q
+        &self.q[..self.outputs]
     }
 
     pub(crate) fn unpack(&self, weights: &mut Weights<T>) {
@@ -88,7 +95,7 @@ fn unpack_panel<T: Element>(layout: &PanelLayout, panel: &[T], m: &mut Mat<T>) {
 struct PanelStep<'a, T: Element> {
     group: &'a mut PanelGroup<T>,
     backward: Option<Backward<'a, T>>,
-    forward: Option<MatRef<'a, T>>,
+    forward: Option<&'a Batch<T>>,
 }
 
 impl<T: Element> Kernel for PanelStep<'_, T> {
@@ -98,22 +105,34 @@ impl<T: Element> Kernel for PanelStep<'_, T> {
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
         let Self { group, backward, forward } = self;
         let PanelLayout { width, vectors, depth, .. } = group.layout;
-        if let Some(Backward { x, delta, rule }) = backward {
-            let u = &mut group.u[..x.rows() * width];
+        if let Some(Backward { batch, delta, rule }) = backward {
+            let u = &mut group.u[..batch.rows() * width];
             scale_rows(simd, u, width, delta);
-            let left = Broadcast::columns(x, depth);
-            let mut apply =
-                ApplyRule { rule, width, w: &mut group.w, first: &mut group.first, second: &mut group.second };
+            let left = Broadcast::strips::<NR>(batch);
+            let mut apply = ApplyRule {
+                rule,
+                width,
+                w: &mut group.w,
+                first: &mut group.first,
+                second: &mut group.second,
+                waiting: &mut group.waiting,
+                row: 0,
+                valid: 0,
+            };
             sweep::<S, T, _, MV, NR>(simd, vectors, u, left, &mut apply);
         }
-        group.q.clear();
-        if let Some(x) = forward {
+        group.outputs = forward.map_or(0, Batch::rows);
+        if let Some(batch) = forward {
+            let x = batch.x();
             let partial = &mut group.partial[..x.rows() * lanes::<S, T>()];
             let u = &mut group.u[..x.rows() * width];
             let mut square = SignedSquare { a: &group.a, width, u, partial };
             sweep::<S, T, _, MV, NR>(simd, vectors, &group.w, Broadcast::rows(x, depth), &mut square);
-            let sums = partial.chunks(lanes::<S, T>()).map(|lanes| T::reduce_sum(simd, load_lanes(simd, lanes)));
-            group.q.extend(sums);
+            // A plain loop: a closure handed to the standard library would be compiled without the instruction set.
+            for j in 0..x.rows() {
+                let lanes = load_lanes(simd, &partial[j * lanes::<S, T>()..][..lanes::<S, T>()]);
+                group.q[j] = T::reduce_sum(simd, lanes);
+            }
         }
     }
 }
@@ -125,7 +144,7 @@ fn scale_rows<S: Simd, T: Element>(simd: S, u: &mut [T], width: usize, delta: &[
         let delta = T::splat(simd, delta);
         for lanes in row.chunks_mut(lanes::<S, T>()) {
             let scaled = T::vmul(simd, load_lanes(simd, lanes), delta);
-            T::partial_store(simd, lanes, scaled);
+            store_lanes(simd, lanes, scaled);
         }
     }
 }
@@ -158,51 +177,80 @@ impl<T: Element> Epilogue<T> for SignedSquare<'_, T> {
                     // SAFETY: `u` holds MV registers.
                     unsafe { store(u.as_mut_ptr().add(v * lanes), signed) };
                 }
-                T::partial_store(simd, &mut self.partial[(row + r) * lanes..][..lanes], sum);
+                store_lanes(simd, &mut self.partial[(row + r) * lanes..][..lanes], sum);
             }
         }
     }
 }
 
 /// Applies the rule to a tile of the gradient: rows are coordinates of the input, lanes are neurons.
+///
+/// Late: the update of a tile waits for memory and divides, so it is done register by register between the multiply-adds
+/// of the next tile, whose own weights are fetched meanwhile.
 struct ApplyRule<'a, T: Element> {
     rule: Rule<T>,
     width: usize,
     w: &'a mut [T],
     first: &'a mut [T],
     second: &'a mut [T],
+    /// The tile that waits: rows `row..row + valid`, MV registers each.
+    waiting: &'a mut [T],
+    row: usize,
+    valid: usize,
 }
 
 impl<T: Element> Epilogue<T> for ApplyRule<'_, T> {
     #[inline(always)]
     fn finish<S: Simd, const MV: usize, const NR: usize>(
         &mut self,
-        simd: S,
+        _: S,
         tile: Tile<S, T, MV, NR>,
         row: usize,
         valid: usize,
     ) {
         let lanes = lanes::<S, T>();
+        let waiting = &mut self.waiting[..NR * MV * lanes];
         for r in 0..NR {
-            if r < valid {
-                let range = (row + r) * self.width..(row + r) * self.width + MV * lanes;
-                let w = &mut self.w[range.clone()];
-                let first = &mut self.first[range.clone()];
-                let second = &mut self.second[range];
-                for v in 0..MV {
-                    // SAFETY: each of the three slices holds MV registers.
-                    unsafe {
-                        let at = |slice: &mut [T]| slice.as_mut_ptr().add(v * lanes);
-                        let (w, first, second) = (at(w), at(first), at(second));
-                        let old = Parameters { w: load(w), first: load(first), second: load(second) };
-                        let new = self.rule.apply(simd, old, tile[r][v]);
-                        store(w, new.w);
-                        store(first, new.first);
-                        store(second, new.second);
-                    }
-                }
+            for v in 0..MV {
+                // SAFETY: `waiting` holds NR x MV registers.
+                unsafe { store(waiting.as_mut_ptr().add((r * MV + v) * lanes), tile[r][v]) };
             }
         }
+        (self.row, self.valid) = (row, valid);
+    }
+
+    #[inline(always)]
+    fn stages<const MV: usize>(&self) -> usize {
+        self.valid * MV
+    }
+
+    #[inline(always)]
+    fn stage<S: Simd, const MV: usize>(&mut self, simd: S, stage: usize, next: usize) {
+        let lanes = lanes::<S, T>();
+        let (r, v) = (stage / MV, stage % MV);
+        let at = (self.row + r) * self.width + v * lanes;
+        let ahead = (next + r) * self.width + v * lanes;
+        let gradient = load_lanes(simd, &self.waiting[stage * lanes..][..lanes]);
+        let w = &mut self.w[at..][..lanes];
+        let first = &mut self.first[at..][..lanes];
+        let second = &mut self.second[at..][..lanes];
+        let old =
+            Parameters { w: load_lanes(simd, w), first: load_lanes(simd, first), second: load_lanes(simd, second) };
+        let new = self.rule.apply(simd, old, gradient);
+        store_lanes(simd, w, new.w);
+        store_lanes(simd, first, new.first);
+        store_lanes(simd, second, new.second);
+        prefetch(self.w.as_ptr().wrapping_add(ahead));
+        prefetch(self.first.as_ptr().wrapping_add(ahead));
+        prefetch(self.second.as_ptr().wrapping_add(ahead));
+    }
+
+    #[inline(always)]
+    fn flush<S: Simd, const MV: usize>(&mut self, simd: S) {
+        for stage in 0..self.stages::<MV>() {
+            self.stage::<S, MV>(simd, stage, self.row);
+        }
+        self.valid = 0;
     }
 }
 
@@ -238,8 +286,9 @@ impl<T: Element> GemmGroup<T> {
         (0..r).step_by(GEMM_NEURONS).map(group).collect()
     }
 
-    pub(crate) fn run(&mut self, engine: &Engine, backward: Option<Backward<'_, T>>, forward: Option<MatRef<'_, T>>) {
-        if let Some(Backward { x, delta, rule }) = backward {
+    pub(crate) fn run(&mut self, engine: &Engine, backward: Option<Backward<'_, T>>, forward: Option<&Batch<T>>) {
+        if let Some(Backward { batch, delta, rule }) = backward {
+            let x = batch.x();
             for (j, &delta) in delta.iter().enumerate() {
                 self.u.row_mut(j).iter_mut().for_each(|u| *u *= delta);
             }
@@ -250,7 +299,8 @@ impl<T: Element> GemmGroup<T> {
             update(&alone, rule, w.padded_mut(), first.padded_mut(), second.padded_mut(), self.g.padded());
         }
         self.q.clear();
-        if let Some(x) = forward {
+        if let Some(batch) = forward {
+            let x = batch.x();
             let (mut u, _) = self.u.as_mut().split_rows(x.rows());
             gemm(Factor::Plain(x), Factor::Transposed(self.weights.w.as_ref()), Accum::Replace, u.reborrow());
             for j in 0..x.rows() {

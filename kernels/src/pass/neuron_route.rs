@@ -1,6 +1,7 @@
 //! The neuron route over a whole set of samples, a batch at a time: U = X W, q = rowsum(a * U^2),
 //! G = X^T diag(delta) U A / n + gamma W.
 
+use super::batch::Batch;
 use super::fused_step::{Backward, FusedStep, Weights};
 use super::update::Rule;
 use crate::block::ROW_BLOCK;
@@ -32,10 +33,9 @@ pub fn outputs<T: Element, X: Rows<T>>(
 ) -> Result<(), KernelError> {
     check_shape("number of outputs", x.rows(), q.len())?;
     let mut step = FusedStep::new(*engine, &Weights::new(w.to_owned()), a, ROW_BLOCK)?;
-    let mut scratch = Mat::zeros(if x.needs_scratch() { ROW_BLOCK } else { 0 }, x.cols());
+    let mut blocks = Blocks::new(engine, x);
     for (i, q) in q.chunks_mut(ROW_BLOCK).enumerate() {
-        let first = i * ROW_BLOCK;
-        step.forward(x.block(first..first + q.len(), &mut scratch), q)?;
+        step.forward(blocks.load(i, q.len()), q)?;
     }
     Ok(())
 }
@@ -56,12 +56,11 @@ pub fn loss_and_gradient<T: Element, X: Rows<T>>(
     check_shape("number of targets", x.rows(), y.len())?;
     let weight = T::from_f64(1.0 / x.rows().max(1) as f64);
     let mut step = FusedStep::new(*engine, &Weights::new(w.to_owned()), a, ROW_BLOCK)?;
-    let mut scratch = Mat::zeros(if x.needs_scratch() { ROW_BLOCK } else { 0 }, x.cols());
+    let mut blocks = Blocks::new(engine, x);
     let mut delta = [T::ZERO; ROW_BLOCK];
     let mut squares = 0.0;
     for (i, y) in y.chunks(ROW_BLOCK).enumerate() {
-        let first = i * ROW_BLOCK;
-        let batch = x.block(first..first + y.len(), &mut scratch);
+        let batch = blocks.load(i, y.len());
         let delta = &mut delta[..y.len()];
         step.forward(batch, delta)?;
         for (delta, &y) in delta.iter_mut().zip(y) {
@@ -69,11 +68,32 @@ pub fn loss_and_gradient<T: Element, X: Rows<T>>(
             squares += value.to_f64() * value.to_f64();
             *delta = value * weight;
         }
-        step.step(Backward { x: batch, delta, rule: Rule::Accumulate }, None, &mut [])?;
+        step.step(Backward { batch, delta, rule: Rule::Accumulate }, None, &mut [])?;
     }
     let Weights { w, first: mut gradient, .. } = step.weights();
     for (g, &w) in gradient.padded_mut().iter_mut().zip(w.padded()) {
         *g += gamma * w;
     }
     Ok(LossAndGradient { squares, gradient })
+}
+
+/// The samples, a block after another as batches.
+struct Blocks<'a, T: Element, X> {
+    x: &'a X,
+    scratch: Mat<T>,
+    batch: Batch<T>,
+}
+
+impl<'a, T: Element, X: Rows<T>> Blocks<'a, T, X> {
+    fn new(engine: &Engine, x: &'a X) -> Self {
+        let scratch = Mat::zeros(if x.needs_scratch() { ROW_BLOCK } else { 0 }, x.cols());
+        Self { x, scratch, batch: Batch::new(engine, ROW_BLOCK, x.cols()) }
+    }
+
+    /// Block number i, of `rows` rows.
+    fn load(&mut self, i: usize, rows: usize) -> &Batch<T> {
+        let block = self.x.block(i * ROW_BLOCK..i * ROW_BLOCK + rows, &mut self.scratch);
+        self.batch.fill(rows, |mut out| (0..rows).for_each(|j| out.row_mut(j).copy_from_slice(block.row(j))));
+        &self.batch
+    }
 }

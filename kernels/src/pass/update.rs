@@ -6,7 +6,7 @@ use pulp::Simd;
 use crate::arch::Kernel;
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
-use crate::engine::epilogue::load_lanes;
+use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::parallel::Par;
 
 /// An update of parameters w from their gradient g, elementwise.
@@ -135,9 +135,9 @@ impl<T: Element> Kernel for UpdateChunk<'_, T> {
             let old =
                 Parameters { w: load_lanes(simd, w), first: load_lanes(simd, first), second: load_lanes(simd, second) };
             let new = self.rule.apply(simd, old, load_lanes(simd, g));
-            T::partial_store(simd, w, new.w);
-            T::partial_store(simd, first, new.first);
-            T::partial_store(simd, second, new.second);
+            store_lanes(simd, w, new.w);
+            store_lanes(simd, first, new.first);
+            store_lanes(simd, second, new.second);
         }
     }
 }

@@ -7,7 +7,7 @@
 use memorize_kernels::{Element, Par, Rows};
 
 use super::shuffle::Shuffle;
-use super::stepper::{Batch, Stepper};
+use super::stepper::{Labelled, Stepper};
 use super::{LossGuard, Settings};
 use crate::error::TrainError;
 use crate::network::Network;
@@ -43,8 +43,8 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     let mut shuffle = Shuffle::new(seed, n, batch);
     let batches = shuffle.batches();
     let mut stepper = Stepper::new(engine, route, net, batch)?;
-    let [mut current, mut next, mut spare] = std::array::from_fn(|_| Batch::new(batch, x.cols()));
-    let mut load = |buffer: &mut Batch<T>, iteration: u64| {
+    let [mut current, mut next, mut spare] = std::array::from_fn(|_| Labelled::new(&engine, batch, x.cols()));
+    let mut load = |buffer: &mut Labelled<T>, iteration: u64| {
         if iteration < limits.iterations {
             buffer.load(x, y, shuffle.batch(iteration));
         }

@@ -1,29 +1,29 @@
 //! The two ways of doing a mini-batch step: fused (neuron route) and through a gradient in memory (Gram route).
 
-use memorize_kernels::pass::{self, Backward, FusedStep, Rule, Weights};
-use memorize_kernels::{Element, Engine, Mat, MatRef, Rows};
+use memorize_kernels::pass::{self, Backward, Batch, FusedStep, Rule, Weights};
+use memorize_kernels::{Element, Engine, Mat, Rows};
 
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::Objective;
 use crate::planner::Route;
 
-/// A batch in memory.
+/// A batch with its targets.
 #[derive(Debug)]
-pub(super) struct Batch<T: Element> {
-    x: Mat<T>,
+pub(super) struct Labelled<T: Element> {
+    batch: Batch<T>,
     y: Vec<T>,
 }
 
-impl<T: Element> Batch<T> {
+impl<T: Element> Labelled<T> {
     /// Room for `capacity` samples of width d.
-    pub(super) fn new(capacity: usize, d: usize) -> Self {
-        Self { x: Mat::zeros(capacity, d), y: Vec::with_capacity(capacity) }
+    pub(super) fn new(engine: &Engine, capacity: usize, d: usize) -> Self {
+        Self { batch: Batch::new(engine, capacity, d), y: Vec::with_capacity(capacity) }
     }
 
     /// Replaces the batch by the samples with these row numbers.
     pub(super) fn load<X: Rows<T>>(&mut self, x: &X, y: &[T], indices: &[u32]) {
-        x.gather(indices, self.x.as_mut().split_rows(indices.len()).0);
+        self.batch.fill(indices.len(), |out| x.gather(indices, out));
         self.y.clear();
         self.y.extend(indices.iter().map(|&i| y[i as usize]));
     }
@@ -31,10 +31,6 @@ impl<T: Element> Batch<T> {
     /// Number of samples.
     pub(super) fn len(&self) -> usize {
         self.y.len()
-    }
-
-    fn x(&self) -> MatRef<'_, T> {
-        self.x.as_ref().rows_range(0..self.len())
     }
 }
 
@@ -63,15 +59,15 @@ impl<T: Element> Stepper<T> {
     }
 
     /// f of a batch at the present weights.
-    pub(super) fn prime(&mut self, batch: &Batch<T>) -> Result<f64, TrainError> {
+    pub(super) fn prime(&mut self, batch: &Labelled<T>) -> Result<f64, TrainError> {
         match self {
             Stepper::Fused { step, residual, outputs, .. } => {
                 let q = &mut outputs[..batch.len()];
-                step.forward(batch.x(), q)?;
+                step.forward(&batch.batch, q)?;
                 Ok(residuals(q, &batch.y, residual))
             }
             Stepper::Separate { engine, net, gradient, .. } => {
-                let (x, y) = (batch.x(), &batch.y);
+                let (x, y) = (batch.batch.x(), &batch.y);
                 let objective = Objective { engine: *engine, x: &x, y, gamma: 0.0, route: Route::Gram };
                 Ok(objective.gradient(net, gradient)?.loss)
             }
@@ -82,14 +78,14 @@ impl<T: Element> Stepper<T> {
     pub(super) fn advance(
         &mut self,
         rule: Rule<T>,
-        batch: &Batch<T>,
-        next: Option<&Batch<T>>,
+        batch: &Labelled<T>,
+        next: Option<&Labelled<T>>,
     ) -> Result<Option<f64>, TrainError> {
         match self {
             Stepper::Fused { step, residual, outputs, .. } => {
-                let q = &mut outputs[..next.map_or(0, Batch::len)];
-                let backward = Backward { x: batch.x(), delta: residual, rule };
-                step.step(backward, next.map(Batch::x), q)?;
+                let q = &mut outputs[..next.map_or(0, Labelled::len)];
+                let backward = Backward { batch: &batch.batch, delta: residual, rule };
+                step.step(backward, next.map(|next| &next.batch), q)?;
                 Ok(next.map(|next| residuals(q, &next.y, residual)))
             }
             Stepper::Separate { engine, net, first, second, gradient } => {

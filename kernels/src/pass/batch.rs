@@ -1,0 +1,88 @@
+//! A mini-batch in the two forms that a fused step reads.
+
+use crate::backend::Backend;
+use crate::element::Element;
+use crate::engine::Engine;
+use crate::mat::{AlignedVec, Mat, MatMut, MatRef, aligned_zeros};
+
+/// Samples of a batch: as rows for the forward pass, and for the backward pass of the native backend in strips.
+///
+/// A strip holds NR columns of X, element (j, c) at `j * NR + c`: the backward pass broadcasts NR neighbouring
+/// coordinates of one sample after another, which lie a row of X apart in X itself and next to each other here.
+#[derive(Clone, Debug)]
+pub struct Batch<T: Element> {
+    x: Mat<T>,
+    rows: usize,
+    strips: AlignedVec<T>,
+    /// NR; zero if there are no strips.
+    strip: usize,
+}
+
+impl<T: Element> Batch<T> {
+    /// Room for `capacity` samples of width d, none in it yet.
+    pub fn new(engine: &Engine, capacity: usize, d: usize) -> Self {
+        let strip = if engine.backend == Backend::Native { engine.isa.tile().1 } else { 0 };
+        let padded = if strip == 0 { 0 } else { d.next_multiple_of(strip) };
+        Self { x: Mat::zeros(capacity, d), rows: 0, strips: aligned_zeros(capacity * padded), strip }
+    }
+
+    /// Replaces the samples by `rows` new ones, which `write` puts into the matrix it is given (rows x d).
+    ///
+    /// # Panics
+    /// If there is no room for so many.
+    pub fn fill(&mut self, rows: usize, write: impl FnOnce(MatMut<'_, T>)) {
+        write(self.x.as_mut().split_rows(rows).0);
+        self.rows = rows;
+        if self.strip == 0 {
+            return;
+        }
+        for j in 0..rows {
+            let (row, nr) = (self.x.row(j), self.strip);
+            for (s, piece) in row.chunks(nr).enumerate() {
+                self.strips[(s * rows + j) * nr..][..piece.len()].copy_from_slice(piece);
+            }
+        }
+    }
+
+    /// Number of samples.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Width of a sample d.
+    pub fn cols(&self) -> usize {
+        self.x.cols()
+    }
+
+    /// The samples, a row each.
+    pub fn x(&self) -> MatRef<'_, T> {
+        self.x.as_ref().rows_range(0..self.rows)
+    }
+
+    /// The strips, each `rows` x NR.
+    pub(crate) fn strips(&self) -> &[T] {
+        &self.strips
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_hold_the_columns_of_x() {
+        let engine = Engine::best();
+        let nr = engine.isa.tile().1;
+        let mut batch = Batch::<f32>::new(&engine, 7, 2 * nr + 1);
+        for rows in [7, 3] {
+            batch.fill(rows, |mut x| {
+                for j in 0..rows {
+                    x.row_mut(j).iter_mut().enumerate().for_each(|(i, x)| *x = (100 * j + i) as f32);
+                }
+            });
+            for (i, j) in (0..2 * nr + 1).flat_map(|i| (0..rows).map(move |j| (i, j))) {
+                assert_eq!(batch.strips()[(i / nr * rows + j) * nr + i % nr], batch.x().row(j)[i]);
+            }
+        }
+    }
+}
