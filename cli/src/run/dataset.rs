@@ -6,6 +6,7 @@ use memorize_data::{Mnist, Noise, Preparation, Prepared, Projection, Table, labe
 use memorize_kernels::{Element, Engine, Par, Rows, rows};
 use memorize_train::{FeatureLayer, Featured};
 
+use super::memory;
 use crate::config::{DataSection, RunConfig, Source};
 use crate::exit::CliError;
 use crate::units::{ByteSize, thousands};
@@ -94,6 +95,7 @@ fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), Cli
             let missing = |what| CliError::bad_input(anyhow::anyhow!("synthetic data need {what}"));
             let n = data.samples.ok_or_else(|| missing("a number of samples: --samples N"))?;
             let d = data.dim.ok_or_else(|| missing("a width: --dim D"))?;
+            memory::ensure::<f64>("the synthetic samples", &[n, d], "make fewer (--samples) or narrower ones (--dim)")?;
             let (inputs, targets) = synthetic::tables(seed, n, d)?;
             Ok((Tables::new(inputs, Some(targets))?, None))
         }
@@ -113,6 +115,9 @@ fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), Cli
 
 fn feature_layer<T: Element>(config: &RunConfig, d: usize, seed: u64) -> Result<Option<FeatureLayer<T>>, CliError> {
     let layer = config.network.features.as_ref();
+    if let Some(f) = layer {
+        memory::ensure::<T>("the random first layer", &[f.k, d], "use fewer random features (--features-k)")?;
+    }
     layer.map(|f| FeatureLayer::random(f.k, d, f.p, f.sigma, seed)).transpose().map_err(CliError::bad_input)
 }
 
