@@ -253,6 +253,21 @@ fn inputs_and_targets_of_different_counts() {
 }
 
 #[test]
+fn a_test_set_of_another_width() {
+    for flags in ["", "--pca 2", "--features-k 3"] {
+        let ground = Ground::new();
+        write_inputs(&ground.path("wide.npy"), &Numbers::new(1).dense(N, D + 1));
+        ground
+            .train("x.npy", "y.npy")
+            .and(flags)
+            .with("--test-inputs", ground.path("wide.npy"))
+            .with("--test-targets", ground.path("y.npy"))
+            .refuses(&["x.npy has 5 numbers a row but", "wide.npy has 6", "must have the same"]);
+        assert!(!ground.path("out").exists());
+    }
+}
+
+#[test]
 fn images_and_labels_swapped() {
     let ground = Ground::new();
     write_idx(&ground.path("images"), ElementType::U8, &[N, 2, 3], &[7.0; N * 6]).unwrap();
