@@ -103,7 +103,7 @@ pub struct OptimizerSection {
     pub epsilon: f64,
     /// Weight of the regulariser, gamma/2 ||W||_F^2.
     pub gamma: f64,
-    /// Perturbed gradient descent: thresholds given by hand; absent = the ones that the theory derives.
+    /// Perturbed gradient descent: its thresholds; absent = another algorithm.
     pub pgd: Option<PgdSection>,
 }
 

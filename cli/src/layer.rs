@@ -148,11 +148,11 @@ pub struct OptimizerLayer {
     pub pgd: PgdLayer,
 }
 
-/// What is said about the thresholds of perturbed gradient descent: all four or none.
+/// What is said about the thresholds of perturbed gradient descent: all four with `pgd`, none with another optimiser.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PgdLayer {
-    /// PGD: radius of the perturbations; give all four --pgd-* flags, or none to have the theory derive them
+    /// PGD: radius of the perturbations; `--optimizer pgd` needs all four --pgd-* flags
     #[arg(long = "pgd-radius", value_name = "X")]
     pub radius: Option<f64>,
     /// PGD: perturb when the gradient is shorter than this

@@ -1,7 +1,7 @@
 //! Weights in a file: safetensors with `W` [d, r] row-major and `a` [r]; three-layer files also `R` [k, d_in] and, with a
 //! projection before it, `pca.basis` [m, d_in] and `pca.mean` [d_in]. The metadata hold `p` and the program's version.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -48,10 +48,10 @@ impl Tensor {
 pub fn save<T: Element>(path: &Path, weights: &Weights<T>) -> Result<(), TrainError> {
     let mut tensors =
         vec![Tensor::matrix("W", &weights.network.weights.transposed()), Tensor::vector("a", &weights.network.signs)];
-    let mut metadata = HashMap::from([("memorize".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+    let mut metadata = BTreeMap::from([("memorize", env!("CARGO_PKG_VERSION").to_owned())]);
     if let Some(features) = &weights.features {
         tensors.push(Tensor::matrix("R", features.weights()));
-        metadata.insert("p".to_owned(), features.power().to_string());
+        metadata.insert("p", features.power().to_string());
     }
     if let Some((basis, mean)) = &weights.projection {
         tensors.push(Tensor::matrix("pca.basis", basis));
@@ -62,7 +62,8 @@ pub fn save<T: Element>(path: &Path, weights: &Weights<T>) -> Result<(), TrainEr
         let view = TensorView::new(dtype, tensor.shape.clone(), &tensor.bytes);
         (tensor.name, view.expect("a tensor's bytes are made from its shape"))
     });
-    let bytes = safetensors::serialize(views, Some(metadata)).expect("names, shapes and bytes agree");
+    let bytes = safetensors::serialize(views, None).expect("names, shapes and bytes agree");
+    let bytes = with_metadata(&bytes, &metadata);
     let io = |source| TrainError::Io { action: "write", path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
@@ -70,6 +71,19 @@ pub fn save<T: Element>(path: &Path, weights: &Weights<T>) -> Result<(), TrainEr
     file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     Ok(())
+}
+
+/// A safetensors file without metadata, given some, sorted by key. The library takes them as a `HashMap` and writes them
+/// in an order that changes from run to run, but the same run has to leave the same bytes.
+///
+/// Keys and values must not need escapes in JSON.
+fn with_metadata(file: &[u8], metadata: &BTreeMap<&str, String>) -> Vec<u8> {
+    let (length, rest) = file.split_first_chunk().expect("a safetensors file begins with the length of its header");
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let entries: Vec<String> = metadata.iter().map(|(key, value)| format!("\"{key}\":\"{value}\"")).collect();
+    let mut header = [format!("{{\"__metadata__\":{{{}}},", entries.join(",")).as_bytes(), &header[1..]].concat();
+    header.resize(header.len().next_multiple_of(size_of::<u64>()), b' ');
+    [&(header.len() as u64).to_le_bytes()[..], &header, data].concat()
 }
 
 /// Reads a weights file. Either element type is converted to T.
@@ -112,6 +126,12 @@ pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
         (Some(basis), Some(mean)) if basis.cols() == mean.len() => Some((basis, mean)),
         _ => return Err("`pca.basis` [m, d] and `pca.mean` [d] must both be there and fit together".to_owned()),
     };
+    if let Some((basis, _)) = &projection {
+        let (behind, width) = features.as_ref().map_or(("W", w.rows()), |layer| ("R", layer.weights().cols()));
+        if basis.rows() != width {
+            return Err(format!("`pca.basis` makes {} values a sample but `{behind}` takes {width}", basis.rows()));
+        }
+    }
     Ok(Weights { network: Network { weights: w.transposed(), signs }, features, projection })
 }
 
@@ -201,6 +221,21 @@ mod tests {
         assert_eq!(SafeTensors::deserialize(&bytes).unwrap().tensor("W").unwrap().shape(), [4, 6]);
     }
 
+    #[test]
+    fn the_same_weights_are_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = || {
+            let path = folder.path().join("w.safetensors");
+            save(&path, &weights()).unwrap();
+            std::fs::read(&path).unwrap()
+        };
+        let first = bytes();
+        assert!((0..20).all(|_| bytes() == first));
+        let (_, metadata) = SafeTensors::read_metadata(&first).unwrap();
+        let metadata = metadata.metadata().as_ref().unwrap();
+        assert_eq!((metadata["memorize"].as_str(), metadata["p"].as_str()), (env!("CARGO_PKG_VERSION"), "2"));
+    }
+
     fn file(tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)]) -> Vec<u8> {
         let views =
             tensors.iter().map(|(n, dtype, shape, data)| (*n, TensorView::new(*dtype, shape.clone(), data).unwrap()));
@@ -232,7 +267,10 @@ mod tests {
             "2 features but `W` takes 1",
         );
         says(&file(&[w.clone(), a.clone(), ("R", Dtype::F64, vec![1, 1], f64s(&[1.0]))]), "needs the power");
-        says(&file(&[w, a, ("pca.mean", Dtype::F64, vec![1], f64s(&[1.0]))]), "must both be there");
+        let mean = ("pca.mean", Dtype::F64, vec![1], f64s(&[1.0]));
+        says(&file(&[w.clone(), a.clone(), mean.clone()]), "must both be there");
+        let basis = ("pca.basis", Dtype::F64, vec![2, 1], f64s(&[1.0, 2.0]));
+        says(&file(&[w, a, mean, basis]), "makes 2 values a sample but `W` takes 1");
         says(&file(&[("W", Dtype::F64, vec![0, 0], vec![]), ("a", Dtype::F64, vec![0], vec![])]), "nothing in it");
     }
 }

@@ -41,7 +41,7 @@ pub enum TrainError {
         learning_rate: f64,
     },
     /// A file could not be read or written.
-    #[error("cannot {action} {}", .path.display())]
+    #[error("cannot {action} {}: {source}; check the path, its permissions and the space on the disk", .path.display())]
     Io {
         /// `read` or `write`.
         action: &'static str,

@@ -152,6 +152,13 @@ fn thresholds_belong_to_perturbed_gradient_descent() {
     let message = refusal(|c| {
         c.optimizer.kind = OptimizerKind::Pgd;
         c.optimizer.batch = Batch::Full;
+    });
+    for flag in ["--pgd-radius", "--pgd-g-threshold", "--pgd-f-threshold", "--pgd-t-threshold"] {
+        assert!(message.contains(flag), "{message}");
+    }
+    let message = refusal(|c| {
+        c.optimizer.kind = OptimizerKind::Pgd;
+        c.optimizer.batch = Batch::Full;
         c.optimizer.pgd = Some(PgdSection { t_threshold: 0, ..pgd.clone() });
     });
     assert!(message.contains("--pgd-t-threshold"), "{message}");
@@ -200,13 +207,11 @@ fn optimizer() -> impl Strategy<Value = OptimizerLayer> {
     let batch = option::of(prop_oneof![Just(Batch::Full), (1..9_usize).prop_map(Batch::Rows)]);
     let mini = (prop_oneof![Just(OptimizerKind::Sgd), Just(OptimizerKind::Adam)], batch)
         .prop_map(|(kind, batch)| OptimizerLayer { kind: Some(kind), batch, ..OptimizerLayer::default() });
-    let thresholds = option::of((scale(), scale(), scale(), 1..1000_u64)).prop_map(|pgd| {
-        pgd.map_or_else(PgdLayer::default, |(radius, g, f, t)| PgdLayer {
-            radius: Some(radius),
-            g_threshold: Some(g),
-            f_threshold: Some(f),
-            t_threshold: Some(t),
-        })
+    let thresholds = (scale(), scale(), scale(), 1..1000_u64).prop_map(|(radius, g, f, t)| PgdLayer {
+        radius: Some(radius),
+        g_threshold: Some(g),
+        f_threshold: Some(f),
+        t_threshold: Some(t),
     });
     let pgd =
         thresholds.prop_map(|pgd| OptimizerLayer { kind: Some(OptimizerKind::Pgd), pgd, ..OptimizerLayer::default() });

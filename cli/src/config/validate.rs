@@ -3,9 +3,10 @@
 use std::fmt::Display;
 
 use super::{
-    Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerSection, PgdSection, RunConfig,
-    RunSection, Source,
+    Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
+    RunConfig, RunSection, Source,
 };
+use crate::layer::PGD_NEEDS;
 
 /// The outcome of a check.
 type Check = Result<(), ConfigError>;
@@ -136,7 +137,13 @@ fn optimizer(optimizer: &OptimizerSection) -> Check {
     }
     finite_positive("optimizer.epsilon", optimizer.epsilon, "--adam-epsilon")?;
     finite_non_negative("optimizer.gamma", optimizer.gamma, "--gamma")?;
-    optimizer.pgd.as_ref().map_or(Ok(()), |pgd| thresholds(pgd, optimizer))
+    match &optimizer.pgd {
+        Some(pgd) => thresholds(pgd, optimizer),
+        None => ensure(optimizer.kind != OptimizerKind::Pgd, || ConfigError::Missing {
+            field: "optimizer.pgd",
+            advice: PGD_NEEDS,
+        }),
+    }
 }
 
 fn batch(optimizer: &OptimizerSection) -> Check {
@@ -154,7 +161,7 @@ fn batch(optimizer: &OptimizerSection) -> Check {
 
 fn thresholds(pgd: &PgdSection, optimizer: &OptimizerSection) -> Check {
     let kind = optimizer.kind;
-    ensure(kind == super::OptimizerKind::Pgd, || {
+    ensure(kind == OptimizerKind::Pgd, || {
         invalid("optimizer.pgd", "(given)", format!("thresholds are read by --optimizer pgd only, not by {kind}"))
     })?;
     finite_positive("optimizer.pgd.radius", pgd.radius, "--pgd-radius")?;

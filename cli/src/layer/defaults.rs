@@ -31,6 +31,10 @@ pub const DEFAULT_EPSILON: f64 = 1e-8;
 /// Iterations between two records of the loss; the paper's number.
 pub const DEFAULT_RECORD_EVERY: u64 = 5;
 
+/// What is said when a threshold of perturbed gradient descent is missing: none of them has a default.
+pub(crate) const PGD_NEEDS: &str = "--optimizer pgd needs all four of --pgd-radius, --pgd-g-threshold, \
+    --pgd-f-threshold and --pgd-t-threshold";
+
 impl Layer {
     /// Fills every hole with its default.
     ///
@@ -122,10 +126,7 @@ impl PgdLayer {
         if self == Self::default() {
             return Ok(None);
         }
-        let missing = |field| ConfigError::Missing {
-            field,
-            advice: "the thresholds belong together: give all four --pgd-* flags, or none to have the theory derive them",
-        };
+        let missing = |field| ConfigError::Missing { field, advice: PGD_NEEDS };
         Ok(Some(PgdSection {
             radius: self.radius.ok_or_else(|| missing("optimizer.pgd.radius"))?,
             g_threshold: self.g_threshold.ok_or_else(|| missing("optimizer.pgd.g_threshold"))?,

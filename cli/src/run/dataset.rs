@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use memorize_data::{Mnist, Noise, Preparation, Prepared, Projection, Table, labels, synthetic};
+use memorize_data::{DataError, Mnist, Noise, Preparation, Prepared, Projection, Table, labels, synthetic};
 use memorize_kernels::{Element, Engine, Par, Rows, rows};
 use memorize_train::{FeatureLayer, Featured};
 
+use super::memory;
 use crate::config::{DataSection, RunConfig, Source};
 use crate::exit::CliError;
 use crate::units::{ByteSize, thousands};
@@ -94,6 +95,7 @@ fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), Cli
             let missing = |what| CliError::bad_input(anyhow::anyhow!("synthetic data need {what}"));
             let n = data.samples.ok_or_else(|| missing("a number of samples: --samples N"))?;
             let d = data.dim.ok_or_else(|| missing("a width: --dim D"))?;
+            memory::ensure::<f64>("the synthetic samples", &[n, d], "make fewer (--samples) or narrower ones (--dim)")?;
             let (inputs, targets) = synthetic::tables(seed, n, d)?;
             Ok((Tables::new(inputs, Some(targets))?, None))
         }
@@ -103,7 +105,10 @@ fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), Cli
             })?;
             let train = Tables::new(inputs, open(&data.targets)?)?;
             let test = match open(&data.test_inputs)? {
-                Some(inputs) => Some(Tables::new(inputs, open(&data.test_targets)?)?),
+                Some(inputs) => {
+                    check_widths(&train.inputs, &inputs)?;
+                    Some(Tables::new(inputs, open(&data.test_targets)?)?)
+                }
                 None => None,
             };
             Ok((train, test))
@@ -111,8 +116,24 @@ fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), Cli
     }
 }
 
+/// A test set of another width is found out before training and not after it.
+fn check_widths(train: &Table, test: &Table) -> Result<(), DataError> {
+    if train.row_len() == test.row_len() {
+        return Ok(());
+    }
+    Err(DataError::WidthMismatch {
+        first: train.path().into(),
+        first_len: train.row_len(),
+        second: test.path().into(),
+        second_len: test.row_len(),
+    })
+}
+
 fn feature_layer<T: Element>(config: &RunConfig, d: usize, seed: u64) -> Result<Option<FeatureLayer<T>>, CliError> {
     let layer = config.network.features.as_ref();
+    if let Some(f) = layer {
+        memory::ensure::<T>("the random first layer", &[f.k, d], "use fewer random features (--features-k)")?;
+    }
     layer.map(|f| FeatureLayer::random(f.k, d, f.p, f.sigma, seed)).transpose().map_err(CliError::bad_input)
 }
 
@@ -143,7 +164,7 @@ impl Memory {
     /// All rows in memory if they fit, else as they are: made again on every pass, to the same bits.
     fn keep<T: Element>(&mut self, x: Box<dyn Rows<T>>, what: &str) -> Box<dyn Rows<T>> {
         let bytes = x.rows() as u64 * x.cols() as u64 * size_of::<T>() as u64;
-        let shape = format!("{} x {} {}, {}", thousands(x.rows() as u64), x.cols(), T::NAME, ByteSize(bytes));
+        let shape = format!("{} x {} {}, {}", thousands(x.rows() as u64), x.cols(), T::NAME, mebibytes(bytes));
         if bytes > self.left {
             self.notes.push(format!("{what}: {shape}, made again on every pass (more than --memory-budget)"));
             return x;
@@ -152,6 +173,11 @@ impl Memory {
         self.notes.push(format!("{what}: {shape}, in memory"));
         Box::new(rows::to_mat(Par::Rayon, &x))
     }
+}
+
+/// An amount of memory to be read by people: `179.4 MiB`.
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 /// Memory that the system can hand out without swapping, in bytes; unknown outside Linux.

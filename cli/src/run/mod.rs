@@ -2,6 +2,7 @@
 
 pub mod dataset;
 pub mod machine;
+mod memory;
 pub mod watch;
 
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::time::Instant;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::{Limits, Method, Settings, full_batch, mini_batch, pgd};
 use memorize_train::schedule::StepDecay;
-use memorize_train::{Network, Objective, Outcome, Plan, TrainError, checkpoint, network, spectrum};
+use memorize_train::{Evaluation, Network, Objective, Outcome, Plan, Route, TrainError, checkpoint, network, spectrum};
 
 use crate::config::{Batch, Dtype, OptimizerKind, OptimizerSection, RunConfig};
 use crate::exit::{CliError, WithHint};
@@ -77,6 +78,7 @@ impl<'a, T: Element> Run<'a, T> {
         let iterations_an_epoch = n.div_ceil(batch) as u64;
         let iterations = budget(&config, iterations_an_epoch);
 
+        memory::ensure::<T>("the weights and their two moments", &[3, r, d], "train fewer neurons (--neurons)")?;
         let (network, init) = initial_network(&mut config, r, d)?;
         let plan = Plan::new(batch, d, r, config.run.route.forced());
         let sigma_min = match config.run.experiment.as_deref() {
@@ -117,14 +119,15 @@ impl<'a, T: Element> Run<'a, T> {
         let mut watch = Watch::new(progress, self.folder.metrics()?, interrupt, self.iterations_an_epoch);
         let outcome = self.optimize(&mut watch);
         let (records, seconds) = watch.finish()?;
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
+        let evaluated = outcome.and_then(|outcome| Ok((self.evaluate(&outcome, &records)?, outcome)));
+        let (at, outcome) = match evaluated {
+            Ok(evaluated) => evaluated,
             Err(error) => {
                 self.plot(&records)?;
                 return Err(diverged_or_failed(error));
             }
         };
-        let summary = self.summarize(&outcome, seconds)?;
+        let summary = self.summarize(at, &outcome, seconds)?;
         self.save_weights()?;
         self.plot(&records)?;
         self.folder.write_summary(&summary)?;
@@ -168,16 +171,36 @@ impl<'a, T: Element> Run<'a, T> {
         Ok(outcome)
     }
 
-    /// Evaluates the final weights over the whole training set, and over the test set if there is one.
-    fn summarize(&self, outcome: &Outcome, seconds: f64) -> Result<Summary, CliError> {
+    /// The cheaper route for the final weights and n samples, unless one is forced.
+    fn route(&self, n: usize) -> Route {
+        Plan::new(n, self.network.width(), self.network.neurons(), self.config.run.route.forced()).route
+    }
+
+    /// Evaluates the final weights over the whole training set. Nobody has looked at the last step of a mini-batch run
+    /// before: it may be the one that diverged.
+    fn evaluate(&self, outcome: &Outcome, records: &[Record]) -> Result<Evaluation, TrainError> {
+        let objective = Objective { route: self.route(self.dataset.x.rows()), ..self.objective() };
+        let at = objective.evaluate(&self.network)?;
+        if at.loss.is_finite() {
+            return Ok(at);
+        }
+        let last = records.last();
+        Err(TrainError::Diverged {
+            loss: at.loss,
+            iteration: outcome.iterations,
+            last_finite: last.map(|record| record.loss),
+            learning_rate: last.map_or(self.config.optimizer.learning_rate, |record| record.learning_rate),
+        })
+    }
+
+    /// What the run came to; evaluates the final weights over the test set if there is one.
+    fn summarize(&self, at: Evaluation, outcome: &Outcome, seconds: f64) -> Result<Summary, CliError> {
         let (n, d, r) = (self.dataset.x.rows(), self.network.width(), self.network.neurons());
-        let route = |n| Plan::new(n, d, r, self.config.run.route.forced()).route;
-        let at = Objective { route: route(n), ..self.objective() }.evaluate(&self.network);
-        let at = at.map_err(CliError::run_failed)?;
         let test_mse = match &self.dataset.test {
             None => None,
             Some((x, y)) => {
-                let test = Objective { engine: self.machine.engine, x, y, gamma: 0.0, route: route(x.rows()) };
+                let route = self.route(x.rows());
+                let test = Objective { engine: self.machine.engine, x, y, gamma: 0.0, route };
                 Some(test.evaluate(&self.network).map_err(CliError::run_failed)?.mse())
             }
         };

@@ -1,0 +1,129 @@
+//! Interrupted runs leave what they have.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use common::{Checkpoint, PROGRAM, column, left, memorize, number, scratch, summary};
+
+/// How long to wait for something that happens within a second before calling it a failure.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A run in the background, ended with the test whatever happens.
+struct Running(Option<Child>);
+
+impl Running {
+    fn start(arguments: &str, out: &Path) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments.split_whitespace()).arg("--out").arg(out).env_remove("MEMORIZE_ISA");
+        Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+    }
+
+    /// Waits until records have arrived in this file.
+    fn wait_for_records(&mut self, metrics: &Path) {
+        let started = Instant::now();
+        while !fs::read_to_string(metrics).is_ok_and(|text| text.lines().count() > 32) {
+            assert!(self.child().try_wait().unwrap().is_none(), "the run has ended by itself");
+            assert!(started.elapsed() < PATIENCE, "no records in {}", metrics.display());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Sends a signal and waits for the end.
+    fn signal(mut self, name: &str) -> Output {
+        let process = self.child().id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &process]).status().unwrap().success());
+        let started = Instant::now();
+        while self.child().try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < PATIENCE, "SIG{name} does not end the run");
+            sleep(Duration::from_millis(20));
+        }
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+
+    fn child(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What is in a run's folder after it was interrupted with exit code 130.
+fn assert_interrupted(output: &Output, run: &Path) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(!stderr.contains("panicked") && stderr.lines().any(|line| line == "interrupted"), "{stderr}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains(": interrupted after"), "{stdout}");
+
+    let summary = summary(run);
+    assert_eq!(summary["stopped"], "interrupted");
+    assert!(number(&summary, "train_loss").is_finite());
+    let iterations = column(run, "iteration");
+    assert!(iterations.len() > 30 && *iterations.last().unwrap() <= number(&summary, "iterations"));
+    let Checkpoint { w, a, .. } = Checkpoint::of(run);
+    assert_eq!(w.cols, a.len());
+    assert!(w.data.iter().all(|value| value.is_finite()));
+    for file in ["config.toml", "curve.svg", "curve.png"] {
+        assert!(!left(run, file).is_empty(), "{file}");
+    }
+}
+
+/// A run that would take for ever.
+fn interrupt(optimizer: &str, signal: &str) -> (tempfile::TempDir, PathBuf) {
+    let root = scratch();
+    let out = root.path().join("run");
+    let data = "train --data synthetic --samples 50 --dim 10 --normalize -r 20";
+    let mut run = Running::start(&format!("{data} --iterations 1000000000000 {optimizer}"), &out);
+    run.wait_for_records(&out.join("metrics.csv"));
+    let output = run.signal(signal);
+    assert_interrupted(&output, &out);
+    (root, out)
+}
+
+#[test]
+fn an_interrupt_ends_gradient_descent_with_a_checkpoint() {
+    let (_root, out) = interrupt("--optimizer gd --lr 0.01 --record-every 1000", "INT");
+    // The run can be repeated as far as it went, to the same bits.
+    let iterations = number(&summary(&out), "iterations");
+    let again = out.with_file_name("again");
+    memorize(&format!("train --quiet --iterations {iterations}"))
+        .with("--config", out.join("config.toml"))
+        .with("--out", &again)
+        .succeeds();
+    assert!(left(&out, "checkpoint.safetensors") == left(&again, "checkpoint.safetensors"));
+}
+
+#[test]
+fn a_polite_kill_ends_mini_batches_with_a_checkpoint() {
+    interrupt("--optimizer adam --lr 1e-4 --batch 20 --record-every 1000", "TERM");
+}
+
+#[test]
+fn an_interrupt_ends_perturbed_descent_with_a_checkpoint() {
+    let thresholds = "--pgd-radius 1e-3 --pgd-g-threshold 1e-30 --pgd-f-threshold 1e-30 --pgd-t-threshold 1000000000";
+    interrupt(&format!("--optimizer pgd --lr 1e-6 --record-every 1000 {thresholds}"), "INT");
+}
+
+#[test]
+fn an_interrupt_ends_the_whole_series_of_experiments() {
+    let root = scratch();
+    let mut series = Running::start("reproduce all --epochs 100000000", root.path());
+    let first = root.path().join("synthetic");
+    series.wait_for_records(&first.join("metrics.csv"));
+    assert_interrupted(&series.signal("TERM"), &first);
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "no other experiment was started");
+}
