@@ -143,7 +143,7 @@ pub struct RunSection {
     pub epochs: Option<u64>,
     /// Stop after so many steps. With `epochs` too, whichever comes first.
     pub iterations: Option<u64>,
-    /// Stop when the smoothed loss falls below this.
+    /// Stop when the loss f over the whole training set is at most this; looked at once an epoch in mini-batch training.
     pub stop_below: Option<f64>,
     /// Record the loss every so many iterations.
     pub record_every: u64,

@@ -183,7 +183,7 @@ pub struct RunLayer {
     /// Stop after so many steps; with --epochs too, whichever comes first
     #[arg(long, value_name = "N")]
     pub iterations: Option<u64>,
-    /// Stop when the smoothed loss falls below F
+    /// Stop when the loss f over the whole training set is at most F; looked at once an epoch in mini-batch training
     #[arg(long, value_name = "F")]
     pub stop_below: Option<f64>,
     /// Record the loss every N iterations [default: 5]

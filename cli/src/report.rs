@@ -41,7 +41,7 @@ pub fn many(summaries: &[Summary]) -> String {
     let rows = summaries.iter().map(|summary| {
         [
             match summary.stopped {
-                StopReason::Diverged | StopReason::Interrupted => {
+                StopReason::Interrupted => {
                     format!("{} ({})", summary.name, outcome(summary.stopped))
                 }
                 _ => summary.name.clone(),
@@ -79,7 +79,6 @@ fn outcome(stopped: StopReason) -> &'static str {
         StopReason::StopBelow => "stopped, the loss is low enough,",
         StopReason::Returned => "returned by its own criterion",
         StopReason::Interrupted => "interrupted",
-        StopReason::Diverged => "diverged",
     }
 }
 
@@ -173,13 +172,13 @@ mnist-2layer-noise: done after 60 epochs, 28,140 iterations, 2 min 31 s
             paper: None,
             ..Summary::example()
         };
-        let diverged =
-            Summary { stopped: StopReason::Diverged, train_loss: f64::NAN, epochs: 1.5, ..Summary::example() };
-        let text = many(&[synthetic, diverged]);
+        let interrupted =
+            Summary { stopped: StopReason::Interrupted, train_loss: f64::NAN, epochs: 1.5, ..Summary::example() };
+        let text = many(&[synthetic, interrupted]);
         let expected = "  \
   run                            epochs         time  loss f(W)  train MSE  test MSE  the paper
   synthetic                       3,000       0.80 s          0          0         -  -
-  mnist-2layer-noise (diverged)     1.5  2 min 31 s        NaN    4.94e-6      1.21  loss falls geometrically below 1e-5 (figures 3a, 7)
+  mnist-2layer-noise (interrupted)     1.5  2 min 31 s        NaN    4.94e-6      1.21  loss falls geometrically below 1e-5 (figures 3a, 7)
 ";
         let normal = |text: &str| {
             text.lines().map(|l| l.split_whitespace().map(str::to_owned).collect()).collect::<Vec<Vec<_>>>()

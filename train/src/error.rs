@@ -25,10 +25,10 @@ pub enum TrainError {
     Batch,
     /// A step whose loss is not a number.
     #[error(
-        "training diverged: the loss is {loss} at iteration {iteration} (last finite loss: {}, learning rate: {learning_rate}); \
-         use a smaller learning rate{} or a smaller initial scale of the weights",
+        "training diverged: the loss is {loss} at iteration {iteration} (last finite loss: {}, learning rate: {:e}); {}",
         .last_finite.map_or_else(|| "none".to_owned(), |loss| format!("{loss:.6e}")),
-        suggestion(*.learning_rate)
+        learning_rate,
+        advice(*.iteration, *.learning_rate)
     )]
     Diverged {
         /// The loss found: infinite or NaN.
@@ -63,7 +63,11 @@ pub enum TrainError {
     Eigenvalues(usize),
 }
 
-/// A learning rate to try next.
-fn suggestion(learning_rate: f64) -> String {
-    if learning_rate > 0.0 { format!(" (try {:.1e})", learning_rate / 10.0) } else { String::new() }
+/// What to change after a divergence.
+fn advice(iteration: u64, learning_rate: f64) -> String {
+    if iteration == 0 {
+        return "no step was taken yet: normalise the inputs or use a smaller initial scale of the weights".to_owned();
+    }
+    let rate = learning_rate / 10.0;
+    format!("use a smaller learning rate (try {rate:.1e}) or a smaller initial scale of the weights")
 }

@@ -11,8 +11,6 @@ pub struct Record {
     pub loss: f64,
     /// Learning rate of the next update.
     pub learning_rate: f64,
-    /// Samples processed so far.
-    pub samples: u64,
 }
 
 /// Whoever watches a run.

@@ -71,9 +71,9 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (neuron, gram) = (self.neuron_flops / 1e9, self.gram_flops / 1e9);
+        let (neuron, gram) = (self.neuron_flops / 1e6, self.gram_flops / 1e6);
         let reason = if self.forced { "as asked" } else { "the cheaper one" };
-        write!(f, "{} route, {reason}: {neuron:.3} GFLOP a gradient by neurons, {gram:.3} by Gram matrices", self.route)
+        write!(f, "{} route, {reason}: {neuron:.1} MFLOP a gradient by neurons, {gram:.1} by Gram matrices", self.route)
     }
 }
 

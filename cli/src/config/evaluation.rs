@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::validate::{at_least_one, finite_non_negative};
+use super::validate::{at_least_one, at_most_threads, finite_non_negative};
 use super::{Backend, ConfigError, Dtype, IsaName, Route};
 
 /// An evaluation of stored weights on given samples.
@@ -41,6 +41,7 @@ impl EvalConfig {
     /// The first value that cannot be used, and what to write instead.
     pub fn validate(&self) -> Result<(), ConfigError> {
         at_least_one("threads", self.threads, "--threads")?;
+        at_most_threads("threads", self.threads)?;
         finite_non_negative("gamma", self.gamma, "--gamma")
     }
 }

@@ -62,7 +62,7 @@ fn the_full_batch_has_a_name_of_its_own() {
 #[test]
 fn every_number_out_of_range_is_named_with_its_value_and_its_flag() {
     type Change = fn(&mut RunConfig);
-    let cases: [(&str, &str, Change); 33] = [
+    let cases: [(&str, &str, Change); 35] = [
         ("network.neurons = 0", "--neurons", |c| c.network.neurons = 0),
         ("network.neurons = 301", "try 302", |c| c.network.neurons = 301),
         ("network.neurons = 1", "try 2", |c| c.network.neurons = 1),
@@ -70,6 +70,8 @@ fn every_number_out_of_range_is_named_with_its_value_and_its_flag() {
         ("network.init_scale = NaN", "--init-scale", |c| c.network.init_scale = Some(f64::NAN)),
         ("network.features.k = 0", "--features-k", |c| c.network.features = Some(features(0, 2, 0.1))),
         ("network.features.p = 0", "--features-p", |c| c.network.features = Some(features(1, 0, 0.1))),
+        ("network.features.p = 65", "at most 64", |c| c.network.features = Some(features(1, 65, 0.1))),
+        ("run.threads = 1025", "at most 1024", |c| c.run.threads = Some(1025)),
         ("network.features.sigma = -1", "--features-sigma", |c| c.network.features = Some(features(1, 1, -1.0))),
         ("data.noise = -0.1", "--noise", |c| c.data.noise = -0.1),
         ("data.noise = inf", "--noise", |c| c.data.noise = f64::INFINITY),

@@ -112,11 +112,27 @@ fn network(network: &NetworkSection) -> Check {
     network.features.as_ref().map_or(Ok(()), features)
 }
 
+/// Largest power of the features: by then (Rx)^p is nothing but overflow and zeros.
+const MAX_POWER: u32 = 64;
+
+/// Most threads that are started: more than any machine has, few enough to start.
+const MAX_THREADS: usize = 1024;
+
+/// Refuses numbers of threads that only a slip of the finger asks for.
+pub(super) fn at_most_threads(field: &'static str, threads: Option<usize>) -> Check {
+    ensure(threads.is_none_or(|threads| threads <= MAX_THREADS), || {
+        invalid(field, threads.unwrap_or(0), format!("must be at most {MAX_THREADS} (--threads)"))
+    })
+}
+
 fn features(features: &FeaturesSection) -> Check {
     ensure(features.k > 0, || {
         invalid("network.features.k", 0, "must be at least 1; leave out --features-k for a two-layer network")
     })?;
     ensure(features.p > 0, || invalid("network.features.p", 0, "the power must be at least 1 (--features-p)"))?;
+    ensure(features.p <= MAX_POWER, || {
+        invalid("network.features.p", features.p, format!("must be at most {MAX_POWER} (--features-p)"))
+    })?;
     finite_positive("network.features.sigma", features.sigma, "--features-sigma")
 }
 
@@ -175,6 +191,7 @@ fn thresholds(pgd: &PgdSection, optimizer: &OptimizerSection) -> Check {
 fn run_section(run: &RunSection) -> Check {
     duration(run)?;
     at_least_one("run.threads", run.threads, "--threads")?;
+    at_most_threads("run.threads", run.threads)?;
     ensure(run.record_every > 0, || {
         invalid("run.record_every", 0, "must be at least 1; 1 records every iteration (--record-every)")
     })?;

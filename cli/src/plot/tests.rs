@@ -128,16 +128,3 @@ fn text_that_xml_reserves_is_escaped() {
     let pictures = render(&Curve { title: "a < b & c", subtitle: "", records: &[] }).unwrap();
     assert!(pictures.svg.contains("a &lt; b &amp; c"), "{}", pictures.svg);
 }
-
-/// Writes the pictures for a person to look at: `cargo test -p memorize -- --ignored look`.
-#[test]
-#[ignore = "for a person to look at"]
-fn look() {
-    let directory = std::env::temp_dir();
-    for (name, records) in [("curve", training(5628)), ("few", training(40)), ("none", vec![])] {
-        let subtitle = "n = 60,000, d = 784, r = 3000; adam, learning rate 0.003, batch 128";
-        let pictures = render(&Curve { title: "mnist-2layer-noise", subtitle, records: &records }).unwrap();
-        std::fs::write(directory.join(format!("{name}.png")), pictures.png).unwrap();
-        std::fs::write(directory.join(format!("{name}.svg")), pictures.svg).unwrap();
-    }
-}

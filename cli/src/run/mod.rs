@@ -116,7 +116,8 @@ impl<'a, T: Element> Run<'a, T> {
         let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
         let idle = Progress::new(Mode::Quiet, progress::Plan::default());
         let progress = std::mem::replace(&mut self.progress, idle);
-        let mut watch = Watch::new(progress, self.folder.metrics()?, interrupt, self.iterations_an_epoch);
+        let mut watch =
+            Watch::new(progress, self.folder.metrics()?, interrupt, self.dataset.x.rows(), self.iterations_an_epoch);
         let outcome = self.optimize(&mut watch);
         let (records, seconds) = watch.finish()?;
         let evaluated = outcome.and_then(|outcome| Ok((self.evaluate(&outcome, &records)?, outcome)));
@@ -305,7 +306,8 @@ fn schedule(optimizer: &OptimizerSection) -> StepDecay {
 
 fn diverged_or_failed(error: TrainError) -> CliError {
     match error {
-        TrainError::Diverged { .. } => CliError::RunFailed(error.hint("try a smaller --lr or --init-scale")),
+        TrainError::Diverged { iteration: 0, .. } => CliError::RunFailed(error.hint("--normalize, --init-scale X")),
+        TrainError::Diverged { .. } => CliError::RunFailed(error.hint("--lr X, --init-scale X")),
         error => CliError::run_failed(error),
     }
 }

@@ -43,6 +43,7 @@ pub struct Watch {
     smoother: Smoother,
     interrupt: Interrupt,
     started: Instant,
+    samples_an_epoch: f64,
     iterations_an_epoch: f64,
     records: Vec<Record>,
     failure: Option<FolderError>,
@@ -50,13 +51,20 @@ pub struct Watch {
 
 impl Watch {
     /// Starts the clock.
-    pub fn new(progress: Progress, metrics: MetricsWriter, interrupt: Interrupt, iterations_an_epoch: u64) -> Self {
+    pub fn new(
+        progress: Progress,
+        metrics: MetricsWriter,
+        interrupt: Interrupt,
+        samples_an_epoch: usize,
+        iterations_an_epoch: u64,
+    ) -> Self {
         Self {
             progress,
             metrics,
             smoother: Smoother::default(),
             interrupt,
             started: Instant::now(),
+            samples_an_epoch: samples_an_epoch as f64,
             iterations_an_epoch: iterations_an_epoch as f64,
             records: Vec::new(),
             failure: None,
@@ -95,7 +103,7 @@ impl train::Observer for Watch {
             loss: record_out.loss,
             smoothed_loss: record_out.smoothed_loss,
             learning_rate: record_out.learning_rate,
-            samples_seen: record.samples,
+            samples_seen: (record_out.epoch * self.samples_an_epoch).round() as u64,
             elapsed,
         });
         if let Err(failure) = self.metrics.write(&record_out) {

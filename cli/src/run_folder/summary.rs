@@ -10,14 +10,12 @@ use crate::config::{Backend, Dtype, Route};
 pub enum StopReason {
     /// All the epochs or iterations asked for were done.
     Completed,
-    /// The smoothed loss fell below the value asked for.
+    /// The loss over the whole training set fell to the value asked for.
     StopBelow,
     /// Perturbed gradient descent returned by its own criterion.
     Returned,
     /// Interrupted from outside.
     Interrupted,
-    /// The loss was no longer finite.
-    Diverged,
 }
 
 impl From<memorize_train::StopReason> for StopReason {

@@ -51,7 +51,6 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     };
     let mut guard = LossGuard::default();
     let mut t = 0;
-    let mut samples = 0;
     load(&mut current, 0);
     load(&mut next, 1);
     let mut loss = if limits.iterations > 0 { stepper.prime(&current)? } else { 0.0 };
@@ -62,12 +61,11 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
         }
         guard.check(t, loss, rate)?;
         if limits.records(t) || t + 1 == limits.iterations {
-            observer.record(&Record { iteration: t, epoch, loss, learning_rate: rate, samples });
+            observer.record(&Record { iteration: t, epoch, loss, learning_rate: rate });
         }
         if !observer.keep_going() {
             break StopReason::Interrupted;
         }
-        samples += current.len() as u64;
         let rule = method.rule(t, rate, gamma);
         let following = (t + 1 < limits.iterations).then_some(&next);
         let mut step = || stepper.advance(rule, &current, following);

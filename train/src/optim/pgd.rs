@@ -131,7 +131,7 @@ pub fn perturbed_descent<T: Element>(
         let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
         if limits.records(t) || reached {
             let rate = thresholds.eta;
-            observer.record(&Record { iteration: t, epoch: t, loss: at.loss, learning_rate: rate, samples: 0 });
+            observer.record(&Record { iteration: t, epoch: t, loss: at.loss, learning_rate: rate });
         }
         if let Some(before) = before.as_ref().filter(|before| t - before.iteration == thresholds.t_thres) {
             let change = at.regularized - before.value;
