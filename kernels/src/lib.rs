@@ -15,6 +15,7 @@ pub mod error;
 pub mod mat;
 pub mod parallel;
 pub mod pass;
+pub mod peak;
 pub mod reference;
 pub mod rows;
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use pulp::Simd;
 
-use super::microkernel::{Tile, load, store};
+use super::microkernel::{Tile, load, prefetch, store};
 use super::sweep::Epilogue;
 use crate::element::{Element, lanes};
 use crate::mat::{MatMut, MatRef};
@@ -165,13 +165,20 @@ impl<T: Element> Epilogue<T> for DotRows<'_, T> {
         row: usize,
         valid: usize,
     ) {
+        let lanes = lanes::<S, T>();
         for r in 0..NR {
             if r < valid {
                 let x = &self.x.row(row + r)[self.column..][..self.columns];
-                let partial = &mut self.partial[(row + r) * lanes::<S, T>()..][..lanes::<S, T>()];
+                let partial = &mut self.partial[(row + r) * lanes..][..lanes];
                 let mut sum = load_lanes(simd, partial);
-                for v in 0..MV {
-                    sum = T::vfma(simd, tile[r][v], load_lanes(simd, &x[v * lanes::<S, T>()..]), sum);
+                if self.columns == MV * lanes {
+                    for v in 0..MV {
+                        sum = T::vfma(simd, tile[r][v], load_lanes(simd, &x[v * lanes..][..lanes]), sum);
+                    }
+                } else {
+                    for v in 0..MV {
+                        sum = T::vfma(simd, tile[r][v], load_lanes(simd, &x[v * lanes..]), sum);
+                    }
                 }
                 store_lanes(simd, partial, sum);
             }
@@ -198,14 +205,29 @@ impl<T: Element> Epilogue<T> for AddTile<'_, T> {
         row: usize,
         valid: usize,
     ) {
+        let lanes = lanes::<S, T>();
         for r in 0..NR {
             if r < valid {
+                let out = &mut self.0.row(row + r, 0)[..MV * lanes];
                 for v in 0..MV {
-                    let out = self.0.row(row + r, v * lanes::<S, T>());
+                    let out = &mut out[v * lanes..][..lanes];
                     let sum = T::vadd(simd, load_lanes(simd, out), tile[r][v]);
                     store_lanes(simd, out, sum);
                 }
             }
+        }
+    }
+
+    /// The rows of the output that the tile in the making will be added to are fetched meanwhile, one a stage.
+    #[inline(always)]
+    fn stages<const MV: usize, const NR: usize>(&self) -> usize {
+        NR
+    }
+
+    #[inline(always)]
+    fn stage<S: Simd, const MV: usize>(&mut self, _: S, stage: usize, next: usize) {
+        for v in 0..MV {
+            prefetch(self.0.base.wrapping_add((next + stage) * self.0.stride + v * lanes::<S, T>()));
         }
     }
 }

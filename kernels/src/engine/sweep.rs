@@ -58,7 +58,7 @@ pub(crate) trait Epilogue<T: Element> {
 
     /// Pieces of work that wait for the next tile.
     #[inline(always)]
-    fn stages<const MV: usize>(&self) -> usize {
+    fn stages<const MV: usize, const NR: usize>(&self) -> usize {
         0
     }
 
@@ -68,7 +68,7 @@ pub(crate) trait Epilogue<T: Element> {
 
     /// Does all that waits.
     #[inline(always)]
-    fn flush<S: Simd, const MV: usize>(&mut self, _simd: S) {}
+    fn flush<S: Simd, const MV: usize, const NR: usize>(&mut self, _simd: S) {}
 }
 
 /// Sweeps a panel of `vectors` registers (at most MV) over all rows of the broadcast operand.
@@ -106,11 +106,11 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
         let acc = unsafe {
             let rows = std::array::from_fn(|r| left.base.add(row * left.tile_step + r.min(valid - 1) * left.row_step));
             let operands = Operands { depth: left.depth, panel: panel.as_ptr(), rows, step: left.depth_step };
-            let stages = epilogue.stages::<MV>();
+            let stages = epilogue.stages::<MV, NR>();
             tile::<S, T, MV, NR>(simd, operands, stages, |stage| epilogue.stage::<S, MV>(simd, stage, row))
         };
         epilogue.finish(simd, acc, row, valid);
         row += NR;
     }
-    epilogue.flush::<S, MV>(simd);
+    epilogue.flush::<S, MV, NR>(simd);
 }

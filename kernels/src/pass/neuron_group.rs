@@ -220,7 +220,7 @@ impl<T: Element> Epilogue<T> for ApplyRule<'_, T> {
     }
 
     #[inline(always)]
-    fn stages<const MV: usize>(&self) -> usize {
+    fn stages<const MV: usize, const NR: usize>(&self) -> usize {
         self.valid * MV
     }
 
@@ -246,8 +246,8 @@ impl<T: Element> Epilogue<T> for ApplyRule<'_, T> {
     }
 
     #[inline(always)]
-    fn flush<S: Simd, const MV: usize>(&mut self, simd: S) {
-        for stage in 0..self.stages::<MV>() {
+    fn flush<S: Simd, const MV: usize, const NR: usize>(&mut self, simd: S) {
+        for stage in 0..self.stages::<MV, NR>() {
             self.stage::<S, MV>(simd, stage, self.row);
         }
         self.valid = 0;

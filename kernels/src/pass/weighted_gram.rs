@@ -7,8 +7,7 @@ use crate::backend::{Accum, Backend, Factor, gemm};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
-use crate::engine::epilogue::{AddTile, load_lanes};
-use crate::engine::microkernel::store;
+use crate::engine::epilogue::{AddTile, load_lanes, store_lanes};
 use crate::engine::pack::{PanelLayout, panel_layout};
 use crate::engine::sweep::{Broadcast, sweep};
 use crate::error::{KernelError, check_shape};
@@ -124,6 +123,24 @@ pub(crate) fn mirror<T: Element>(mut m: Mat<T>) -> Mat<T> {
     m
 }
 
+/// scaled_j = v_j x_j[column..column + columns] for every row of a block, zeros in the surplus lanes.
+#[inline(always)]
+fn scale_panel<S: Simd, T: Element>(simd: S, x: MatRef<'_, T>, v: &[T], panel: &PanelLayout, scaled: &mut [T]) {
+    let lanes = lanes::<S, T>();
+    let whole = panel.columns / lanes * lanes;
+    for (j, target) in scaled.chunks_exact_mut(panel.width).take(v.len()).enumerate() {
+        let source = &x.row(j)[panel.column..][..panel.columns];
+        let weight = T::splat(simd, v[j]);
+        for (target, source) in target.chunks_exact_mut(lanes).zip(source.chunks_exact(lanes)) {
+            store_lanes(simd, target, T::vmul(simd, load_lanes(simd, source), weight));
+        }
+        if whole < panel.width {
+            let tail = load_lanes(simd, &source[whole..]);
+            store_lanes(simd, &mut target[whole..], T::vmul(simd, tail, weight));
+        }
+    }
+}
+
 /// A block of rows into the upper triangle, panel by panel: scale a panel of X by v, then sweep it over the columns of
 /// X up to its own last one.
 struct GramBlock<'a, T: Element> {
@@ -141,16 +158,7 @@ impl<T: Element> Kernel for GramBlock<'_, T> {
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
         let Self { x, v, layout, mut upper, scaled } = self;
         for panel in layout {
-            for (j, &weight) in v.iter().enumerate() {
-                let source = &x.row(j)[panel.column..][..panel.columns];
-                let target = &mut scaled[j * panel.width..][..panel.width];
-                let weight = T::splat(simd, weight);
-                for at in (0..panel.width).step_by(lanes::<S, T>()) {
-                    let product = T::vmul(simd, load_lanes(simd, &source[at..]), weight);
-                    // SAFETY: the width of a panel is a multiple of the lanes, so a register fits behind `at`.
-                    unsafe { store(target[at..].as_mut_ptr(), product) };
-                }
-            }
+            scale_panel(simd, x, v, panel, scaled);
             let left = Broadcast::columns(x, panel.column + panel.columns);
             // The surplus lanes of the last panel go to the padding of the output's rows.
             let mut add = AddTile::new(upper.reborrow().padded(), panel.column, panel.width);

@@ -1,0 +1,125 @@
+//! The machine's limits, measured: fused multiply-adds a second, bytes a second. What a pass's throughput is held
+//! against.
+
+use std::time::Instant;
+
+use pulp::Simd;
+use rayon::prelude::*;
+
+use crate::arch::{Isa, Kernel};
+use crate::element::{Element, lanes};
+use crate::engine::Engine;
+use crate::mat::aligned_zeros;
+use crate::parallel::Par;
+
+/// Multiply-adds of one accumulator in a measurement: a few milliseconds.
+const STEPS: usize = 1 << 20;
+
+/// Peak throughput in flops a second: as many independent chains of multiply-adds as the register tile has
+/// accumulators, on every thread of the current pool at once (on one if the engine is sequential). The best of
+/// `repetitions`, for nothing but disturbances makes it slower.
+pub fn flops_per_second<T: Element>(engine: &Engine, repetitions: usize) -> f64 {
+    let threads = threads(engine);
+    let flops = (threads * STEPS * 2 * engine.isa.lanes::<T>()) as f64 * accumulators(engine.isa) as f64;
+    best(repetitions, || on_every_thread(threads, || engine.isa.run(Chains { start: T::from_f64(0.5) }))) * flops
+}
+
+/// Bandwidth in bytes a second, reads and writes counted, of x += 1 over `bytes` bytes in all, shared among the threads.
+/// The best of `repetitions`.
+pub fn bytes_per_second(engine: &Engine, bytes: usize, repetitions: usize) -> f64 {
+    let threads = threads(engine);
+    let len = bytes / threads / size_of::<f32>();
+    let mut parts: Vec<_> = (0..threads).map(|_| aligned_zeros::<f32>(len)).collect();
+    let isa = engine.isa;
+    let rate = best(repetitions, || {
+        parts.par_iter_mut().with_max_len(1).for_each(|part| isa.run(Stream { values: part }));
+    });
+    rate * (2 * threads * len * size_of::<f32>()) as f64
+}
+
+fn threads(engine: &Engine) -> usize {
+    if engine.par == Par::Seq { 1 } else { rayon::current_num_threads() }
+}
+
+fn accumulators(isa: Isa) -> usize {
+    let (mv, nr) = isa.tile();
+    mv * nr
+}
+
+/// The largest number of runs of `work` a second.
+fn best(repetitions: usize, mut work: impl FnMut()) -> f64 {
+    work();
+    let once = |_| {
+        let start = Instant::now();
+        work();
+        start.elapsed().as_secs_f64()
+    };
+    1.0 / (0..repetitions.max(1)).map(once).fold(f64::INFINITY, f64::min)
+}
+
+fn on_every_thread<R: Send>(threads: usize, work: impl Fn() -> R + Sync) {
+    let results: Vec<R> = (0..threads).into_par_iter().with_max_len(1).map(|_| work()).collect();
+    std::hint::black_box(results);
+}
+
+/// MV x NR independent chains acc = acc * a + b.
+struct Chains<T> {
+    start: T,
+}
+
+impl<T: Element> Kernel for Chains<T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) -> T {
+        // Opaque, or the compiler would know the result; a + b keeps the values near one.
+        let a = T::splat(simd, std::hint::black_box(self.start));
+        let b = T::splat(simd, std::hint::black_box(self.start));
+        let mut acc = [[a; MV]; NR];
+        for _ in 0..STEPS {
+            for r in 0..NR {
+                for v in 0..MV {
+                    acc[r][v] = T::vfma(simd, acc[r][v], a, b);
+                }
+            }
+        }
+        let mut sum = T::splat(simd, T::ZERO);
+        for r in 0..NR {
+            for v in 0..MV {
+                sum = T::vadd(simd, sum, acc[r][v]);
+            }
+        }
+        T::reduce_sum(simd, sum)
+    }
+}
+
+/// x += 1.
+struct Stream<'a> {
+    values: &'a mut [f32],
+}
+
+impl Kernel for Stream<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
+        let one = simd.splat_f32s(1.0);
+        for chunk in self.values.chunks_exact_mut(lanes::<S, f32>()) {
+            let sum = simd.add_f32s(crate::engine::epilogue::load_lanes(simd, chunk), one);
+            crate::engine::epilogue::store_lanes(simd, chunk, sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_positive_numbers() {
+        let engine = Engine { par: Par::Seq, ..Engine::best() };
+        assert!(flops_per_second::<f32>(&engine, 1) > 0.0);
+        assert!(flops_per_second::<f64>(&engine, 1).is_finite());
+        assert!(bytes_per_second(&engine, 1 << 20, 1) > 0.0);
+    }
+}
