@@ -1,5 +1,7 @@
 //! The command line, as typed. What it means is decided in [`layer`](crate::layer) and [`config`](crate::config).
 
+mod bench;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -9,6 +11,8 @@ use crate::config::{Backend, ConfigError, Dtype, EvalConfig, IsaName, Route, Run
 use crate::experiments::{Experiment, Scale};
 use crate::layer::{COMPUTE, Layer};
 use crate::units::ByteSize;
+
+pub use bench::BenchArgs;
 
 /// Train quadratic networks that memorise their training data, on CPUs.
 ///
@@ -29,6 +33,7 @@ Examples:
   memorize reproduce all                          every experiment of the paper at full scale
   memorize train --data mnist --normalize --noise 0.01 --neurons 3000 --epochs 60
   memorize eval --weights W.safetensors --inputs X.npy --targets y.npy
+  memorize bench --quick                          throughput of the passes on this machine
 
 Exit codes: 0 done, 1 the run failed, 2 bad arguments or input, 130 interrupted.";
 
@@ -41,6 +46,8 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Compute loss, error and gradient of stored weights
     Eval(EvalArgs),
+    /// Measure how fast this machine runs the passes, beside its limits
+    Bench(BenchArgs),
 }
 
 /// Which experiments to reproduce.

@@ -113,13 +113,13 @@ fn machine(summary: &Summary) -> String {
 
 /// On which side the cells of a column line up.
 #[derive(Clone, Copy)]
-enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// Rows as lines, columns two spaces apart and as wide as their widest cell.
-fn table<const N: usize>(rows: &[[String; N]], alignment: &[Align; N]) -> String {
+pub(crate) fn table<const N: usize>(rows: &[[String; N]], alignment: &[Align; N]) -> String {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -1,0 +1,12 @@
+//! What is measured, how, and against what it is checked first: the passes at the paper's shapes.
+//!
+//! `cargo bench` and `memorize bench` measure the same [`Workload`]s.
+#![forbid(unsafe_code)]
+
+mod check;
+mod timing;
+mod workload;
+
+pub use check::{Mismatch, check};
+pub use timing::{Effort, Timing, time};
+pub use workload::{Shape, Workload};

@@ -1,0 +1,165 @@
+//! The passes as units of work, with what they cost.
+
+use std::fmt;
+
+use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
+use memorize_kernels::{Element, Engine, Mat};
+
+/// Sizes of a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Samples n (of a batch, or the whole set).
+    pub n: usize,
+    /// Width d.
+    pub d: usize,
+    /// Neurons r, or features k.
+    pub r: usize,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.n, self.d, self.r)
+    }
+}
+
+/// A pass that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// Backward pass, Adam and the next forward pass of a mini-batch.
+    AdamStep,
+    /// Loss and gradient of the whole set by the Gram route.
+    LossAndGradient,
+    /// x_j^T S x_j for the whole set.
+    QuadraticForms,
+    /// sum_j v_j x_j x_j^T over the whole set.
+    WeightedGram,
+    /// Random features with p = 2.
+    Features,
+    /// Loss and gradient of the paper's synthetic set: a problem of microseconds.
+    SmallGradient,
+}
+
+impl Workload {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 6] = [
+        Self::AdamStep,
+        Self::LossAndGradient,
+        Self::QuadraticForms,
+        Self::WeightedGram,
+        Self::Features,
+        Self::SmallGradient,
+    ];
+
+    /// The name that results are filed under.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AdamStep => "adam-step",
+            Self::LossAndGradient => "loss-and-gradient",
+            Self::QuadraticForms => "quadratic-forms",
+            Self::WeightedGram => "weighted-gram",
+            Self::Features => "features",
+            Self::SmallGradient => "small-gradient",
+        }
+    }
+
+    /// The paper's shape.
+    pub fn shape(self) -> Shape {
+        let full = Shape { n: 60_000, d: 784, r: 3000 };
+        match self {
+            Self::AdamStep => Shape { n: 128, ..full },
+            Self::LossAndGradient | Self::QuadraticForms | Self::WeightedGram => full,
+            Self::Features => Shape { n: 60_000, d: 100, r: 750 },
+            Self::SmallGradient => Shape { n: 300, d: 100, r: 300 },
+        }
+    }
+
+    /// Flops that the pass needs, symmetry used.
+    pub fn flops(self, Shape { n, d, r }: Shape) -> f64 {
+        let (n, d, r) = (n as f64, d as f64, r as f64);
+        match self {
+            Self::AdamStep => 4.0 * n * d * r,
+            Self::LossAndGradient | Self::SmallGradient => 2.0 * n * d * d + 3.0 * d * d * r,
+            Self::QuadraticForms | Self::WeightedGram => n * d * d,
+            Self::Features => 2.0 * n * d * r,
+        }
+    }
+
+    /// Bytes that must be read and written at least once, for elements of `size` bytes.
+    pub fn bytes(self, Shape { n, d, r }: Shape, size: usize) -> f64 {
+        let elements = match self {
+            // Weights and two moments go in and out.
+            Self::AdamStep => 2 * n * d + 6 * d * r,
+            Self::LossAndGradient | Self::SmallGradient => n * d + n + 3 * d * r,
+            Self::QuadraticForms | Self::WeightedGram => n * d + n + d * d,
+            Self::Features => n * d + n * r + d * r,
+        };
+        elements as f64 * size as f64
+    }
+
+    /// The pass on inputs of this shape, ready to be run again and again.
+    pub fn prepare<T: Element>(self, engine: Engine, shape: Shape) -> Box<dyn FnMut() + Send> {
+        let Shape { n, d, r } = shape;
+        const FITS: &str = "the inputs were made for each other";
+        match self {
+            Self::AdamStep => {
+                let (batch, delta) = (batch(&engine, &matrix::<T>(n, d)), vec![T::from_f64(1e-3); n]);
+                let mut step = FusedStep::new(engine, &Weights::new(matrix::<T>(r, d)), &signs(r), n).expect(FITS);
+                let mut q = vec![T::ZERO; n];
+                step.forward(&batch, &mut q).expect(FITS);
+                let rule = Rule::Adam(AdamStep::new(10, 1e-3, 0.9, 0.999, 1e-8, 0.0));
+                Box::new(move || {
+                    let primed = Backward { batch: &batch, delta: &delta, rule };
+                    step.step(primed, Some(&batch), &mut q).expect(FITS);
+                })
+            }
+            Self::LossAndGradient | Self::SmallGradient => {
+                let (x, w, a, y) = (matrix::<T>(n, d), matrix::<T>(r, d), signs::<T>(r), vec![T::ONE; n]);
+                let mut gradient = Mat::zeros(r, d);
+                Box::new(move || {
+                    let s = pass::network_matrix(&engine, w.as_ref(), &a).expect(FITS);
+                    let s = engine.pack_symmetric(s.as_ref());
+                    let m = pass::loss_and_moment(&engine, &x, &y, &s).expect(FITS).moment;
+                    pass::gradient_from_moment(&engine, w.as_ref(), &a, m.as_ref(), T::ZERO, gradient.as_mut())
+                        .expect(FITS);
+                })
+            }
+            Self::QuadraticForms => {
+                let (x, s) = (matrix::<T>(n, d), engine.pack_symmetric(symmetric::<T>(d).as_ref()));
+                let mut q = vec![T::ZERO; n];
+                Box::new(move || pass::quadratic_forms(&engine, &x, &s, &mut q).expect(FITS))
+            }
+            Self::WeightedGram => {
+                let (x, v) = (matrix::<T>(n, d), vec![T::ONE; n]);
+                Box::new(move || drop(pass::weighted_gram(&engine, &x, &v).expect(FITS)))
+            }
+            Self::Features => {
+                let (x, weights) = (matrix::<T>(n, d), engine.pack_rows(matrix::<T>(r, d).as_ref()));
+                let mut z = Mat::zeros(n, r);
+                Box::new(move || pass::features(&engine, x.as_ref(), &weights, 2, z.as_mut()).expect(FITS))
+            }
+        }
+    }
+}
+
+/// A matrix of small values without structure that a kernel could profit from.
+pub(crate) fn matrix<T: Element>(rows: usize, cols: usize) -> Mat<T> {
+    Mat::from_fn(rows, cols, |i, j| T::from_f64(((i * 7919 + j * 104_729) % 10_007) as f64 / 100_070.0 - 0.05))
+}
+
+/// A symmetric one.
+pub(crate) fn symmetric<T: Element>(d: usize) -> Mat<T> {
+    let m = matrix::<T>(d, d);
+    Mat::from_fn(d, d, |i, j| m.row(i.min(j))[i.max(j)])
+}
+
+/// +1 for the first half, -1 for the rest.
+pub(crate) fn signs<T: Element>(r: usize) -> Vec<T> {
+    (0..r).map(|i| if i < r / 2 { T::ONE } else { -T::ONE }).collect()
+}
+
+/// All rows of a matrix as a batch.
+pub(crate) fn batch<T: Element>(engine: &Engine, x: &Mat<T>) -> Batch<T> {
+    let mut batch = Batch::new(engine, x.rows(), x.cols());
+    batch.fill(x.rows(), |mut out| (0..x.rows()).for_each(|j| out.row_mut(j).copy_from_slice(x.row(j))));
+    batch
+}

@@ -1,0 +1,77 @@
+//! `memorize bench`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use memorize_benches::Shape;
+
+use super::{COMPUTE, ComputeArgs};
+use crate::config::Dtype;
+
+/// `memorize bench`
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct BenchArgs {
+    /// Only the best instruction set and f32, with fewer repetitions
+    #[arg(long)]
+    pub quick: bool,
+    /// Only measurements whose line contains TEXT, as in `adam-step` or `f64 native`
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Measure every pass at this shape instead of the paper's
+    #[arg(long, value_name = "NxDxR", value_parser = shape)]
+    pub shape: Option<Shape>,
+    /// Only this type of numbers [default: both]
+    #[arg(long, value_name = "TYPE", help_heading = COMPUTE)]
+    pub dtype: Option<Dtype>,
+    /// How to compute.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+    /// Print one JSON object
+    #[arg(long, help_heading = "Output", conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV, a row a measurement
+    #[arg(long, help_heading = "Output")]
+    pub csv: bool,
+    /// Compare with the JSON of an earlier benchmark and name what got slower beyond the noise
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub compare: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Measures the peak of multiply-adds and the memory's bandwidth first, then every pass with every
+backend, type and instruction set. Each is compared with a naive reference before it is timed.
+Flops are those that a pass needs, symmetry used.
+
+Examples:
+  memorize bench --quick
+  memorize bench --json > before.json
+  memorize bench --compare before.json
+  memorize bench --filter adam-step --isa avx2 --threads 1";
+
+/// Reads `60000x784x3000`.
+fn shape(text: &str) -> Result<Shape, String> {
+    let sizes: Vec<usize> = text
+        .split('x')
+        .map(|size| size.parse().ok().filter(|&size| size > 0))
+        .collect::<Option<_>>()
+        .ok_or("sizes are whole numbers above 0, as in 60000x784x3000")?;
+    match sizes[..] {
+        [n, d, r] if r % 2 == 0 => Ok(Shape { n, d, r }),
+        [_, _, _] => Err("the number of neurons, the third size, must be even".to_owned()),
+        _ => Err("three sizes are needed: samples x width x neurons, as in 60000x784x3000".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_three_sizes() {
+        assert_eq!(shape("60000x784x3000"), Ok(Shape { n: 60_000, d: 784, r: 3000 }));
+        for wrong in ["", "1x2", "1x2x3x4", "0x2x4", "axbxc", "1x2x-4", "1x2x3"] {
+            assert!(shape(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `memorize bench`: the machine's limits first, then every pass beside them.
+
+pub mod compare;
+pub mod machine;
+pub mod show;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use memorize_benches::{Effort, Shape, Timing, Workload, check, time};
+use memorize_kernels::{Backend, Element, Engine, Isa, Par, peak};
+use serde::{Deserialize, Serialize};
+
+use crate::args::BenchArgs;
+use crate::config::Dtype;
+use crate::exit::CliError;
+use machine::MachineInfo;
+
+/// Bytes that bandwidth is measured over: well beyond any cache.
+const STREAM_BYTES: usize = 512 << 20;
+
+/// Everything measured, as `--json` prints it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BenchReport {
+    /// What was measured on.
+    pub machine: MachineInfo,
+    /// Peak of fused multiply-adds by type, best instruction set, all threads, GFLOP/s.
+    pub peak_gflops: BTreeMap<String, f64>,
+    /// Streaming update of memory, reads and writes counted, GB/s.
+    pub bandwidth_gbs: f64,
+    /// One entry a measurement.
+    pub results: Vec<Measurement>,
+}
+
+/// One pass on one backend, type and instruction set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// The pass.
+    pub pass: String,
+    /// n x d x r.
+    pub shape: String,
+    /// Whose matrix products.
+    pub backend: String,
+    /// Element type.
+    pub dtype: String,
+    /// Instruction set.
+    pub isa: String,
+    /// Threads that the pass could use.
+    pub threads: usize,
+    /// Median time of a run.
+    pub seconds: f64,
+    /// Half of the runs lie within this distance of the median.
+    pub spread_seconds: f64,
+    /// Fastest run.
+    pub fastest_seconds: f64,
+    /// Slowest run.
+    pub slowest_seconds: f64,
+    /// Runs measured.
+    pub runs: usize,
+    /// Flops that the pass needs (symmetry used) over the median time.
+    pub gflops: f64,
+    /// Bytes that must move at least once over the median time.
+    pub gbs: f64,
+    /// `gflops` over the peak of this instruction set, type and number of threads.
+    pub fraction_of_peak: f64,
+    /// `gflops` over what peak and bandwidth allow together.
+    pub fraction_of_roofline: f64,
+    /// Largest difference from the reference on a small problem, relative to the largest element.
+    pub error: f64,
+}
+
+/// A measurement to be made.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    workload: Workload,
+    shape: Shape,
+    engine: Engine,
+    dtype: Dtype,
+}
+
+/// Measures what `arguments` select on the current thread pool, telling `progress` what is being measured.
+///
+/// # Errors
+/// Bad input if nothing is selected; a failed run if a pass gives wrong results.
+pub fn run(arguments: &BenchArgs, best: Engine, mut progress: impl FnMut(&str)) -> Result<BenchReport, CliError> {
+    let cases = cases(arguments, best);
+    if cases.is_empty() {
+        let names = Workload::ALL.map(Workload::name).join(", ");
+        let error = anyhow::anyhow!("nothing to measure is left by the filters; the passes are {names}");
+        return Err(CliError::bad_input(error));
+    }
+    let repetitions = if arguments.quick { 5 } else { 25 };
+    progress("the machine's limits");
+    let mut limits = Limits::new(best, repetitions);
+    let mut results = Vec::new();
+    for (i, case) in cases.iter().enumerate() {
+        let Case { workload, shape, engine, dtype } = case;
+        let (backend, isa) = (engine.backend, engine.isa);
+        progress(&format!("{}/{}: {} {shape} {dtype} {backend} {isa}", i + 1, cases.len(), workload.name()));
+        results.push(match dtype {
+            Dtype::F32 => measure::<f32>(case, arguments.quick, &mut limits)?,
+            Dtype::F64 => measure::<f64>(case, arguments.quick, &mut limits)?,
+        });
+    }
+    let peak_gflops = [(Dtype::F32, limits.peak::<f32>(&best)), (Dtype::F64, limits.peak::<f64>(&best))];
+    Ok(BenchReport {
+        machine: MachineInfo::of(&best),
+        peak_gflops: peak_gflops.into_iter().map(|(dtype, peak)| (dtype.to_string(), peak)).collect(),
+        bandwidth_gbs: limits.bandwidth,
+        results,
+    })
+}
+
+fn cases(arguments: &BenchArgs, best: Engine) -> Vec<Case> {
+    let wanted = |text: &str| arguments.filter.as_ref().is_none_or(|filter| text.contains(filter.as_str()));
+    let mut cases = Vec::new();
+    for workload in Workload::ALL {
+        for dtype in [Dtype::F32, Dtype::F64] {
+            for (backend, isa) in engines(arguments, best.isa) {
+                // A problem of microseconds is one thread's.
+                let par = if workload == Workload::SmallGradient { Par::Seq } else { best.par };
+                let engine = Engine { isa, backend, par };
+                let shape = arguments.shape.unwrap_or_else(|| shape(workload, isa));
+                let named = arguments.dtype.map_or(!arguments.quick || dtype == Dtype::F32, |only| only == dtype);
+                let text = format!("{} {shape} {dtype} {backend} {isa}", workload.name());
+                if named && wanted(&text) {
+                    cases.push(Case { workload, shape, engine, dtype });
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// Backends with the instruction sets that make a difference to them.
+fn engines(arguments: &BenchArgs, best: Isa) -> Vec<(Backend, Isa)> {
+    let backends = Backend::ALL
+        .into_iter()
+        .filter(|backend| arguments.compute.backend.is_none_or(|only| only.to_string() == backend.name()));
+    let one = arguments.quick || arguments.compute.isa.is_some();
+    let isas = if one { vec![best] } else { Isa::available() };
+    let isas = |backend| if backend == Backend::Native { isas.clone() } else { vec![best] };
+    backends.flat_map(|backend| isas(backend).into_iter().map(move |isa| (backend, isa))).collect()
+}
+
+/// The paper's shape; a sixteenth of the samples where there are no vector registers to speak of.
+fn shape(workload: Workload, isa: Isa) -> Shape {
+    let shape = workload.shape();
+    let slow = isa.name() == "scalar" && shape.n > 1000;
+    Shape { n: if slow { shape.n / 16 } else { shape.n }, ..shape }
+}
+
+fn measure<T: Element>(case: &Case, quick: bool, limits: &mut Limits) -> Result<Measurement, CliError> {
+    let Case { workload, shape, engine, dtype } = *case;
+    let error = check::<T>(workload, &engine).map_err(CliError::run_failed)?;
+    let effort = if quick {
+        Effort { time: Duration::from_millis(300), at_least: 3, at_most: 200 }
+    } else {
+        Effort { time: Duration::from_millis(1500), at_least: 7, at_most: 2000 }
+    };
+    let Timing { median, fastest, slowest, spread, runs } = time(effort, workload.prepare::<T>(engine, shape));
+    let (flops, bytes) = (workload.flops(shape), workload.bytes(shape, size_of::<T>()));
+    let peak = limits.peak::<T>(&engine);
+    let gflops = flops / median / 1e9;
+    Ok(Measurement {
+        pass: workload.name().to_owned(),
+        shape: shape.to_string(),
+        backend: engine.backend.name().to_owned(),
+        dtype: dtype.to_string(),
+        isa: engine.isa.name().to_owned(),
+        threads: if engine.par == Par::Seq { 1 } else { rayon::current_num_threads() },
+        seconds: median,
+        spread_seconds: spread,
+        fastest_seconds: fastest,
+        slowest_seconds: slowest,
+        runs,
+        gflops,
+        gbs: bytes / median / 1e9,
+        fraction_of_peak: gflops / peak,
+        fraction_of_roofline: gflops / peak.min(limits.bandwidth * flops / bytes),
+        error,
+    })
+}
+
+/// The machine's limits, each measured when it is first asked for.
+struct Limits {
+    bandwidth: f64,
+    repetitions: usize,
+    peaks: BTreeMap<(String, &'static str, bool), f64>,
+}
+
+impl Limits {
+    fn new(best: Engine, repetitions: usize) -> Self {
+        let bandwidth = peak::bytes_per_second(&best, STREAM_BYTES, repetitions.min(7)) / 1e9;
+        Self { bandwidth, repetitions, peaks: BTreeMap::new() }
+    }
+
+    /// GFLOP/s of fused multiply-adds with an engine's instruction set and threads.
+    fn peak<T: Element>(&mut self, engine: &Engine) -> f64 {
+        let key = (engine.isa.name().to_owned(), T::NAME, engine.par == Par::Seq);
+        let measure = || peak::flops_per_second::<T>(engine, self.repetitions) / 1e9;
+        *self.peaks.entry(key).or_insert_with(measure)
+    }
+}

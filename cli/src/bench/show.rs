@@ -1,0 +1,98 @@
+//! The table, the JSON object and the CSV of a benchmark.
+
+use super::{BenchReport, Measurement};
+use crate::exit::CliError;
+use crate::report::{Align, table};
+use crate::units::number;
+
+/// The report for a person: the machine, its limits, a line a measurement.
+pub fn text(report: &BenchReport) -> String {
+    let machine = &report.machine;
+    let peaks: Vec<String> =
+        report.peak_gflops.iter().map(|(dtype, peak)| format!("{dtype} {peak:.0} GFLOP/s")).collect();
+    let header = [
+        "pass",
+        "n x d x r",
+        "type",
+        "backend",
+        "isa",
+        "threads",
+        "median",
+        "+-",
+        "GFLOP/s",
+        "GB/s",
+        "of peak",
+        "of roofline",
+    ];
+    let rows: Vec<[String; 12]> =
+        std::iter::once(header.map(str::to_owned)).chain(report.results.iter().map(row)).collect();
+    use Align::{Left, Right};
+    let align = [Left, Left, Left, Left, Left, Right, Right, Right, Right, Right, Right, Right];
+    format!(
+        "{}, {} threads, {}\npeak {}; memory {:.0} GB/s\n{}, commit {}\n\n{}",
+        machine.cpu,
+        machine.threads,
+        machine.caches.join(", "),
+        peaks.join(", "),
+        report.bandwidth_gbs,
+        machine.compiler,
+        machine.commit,
+        table(&rows, &align)
+    )
+}
+
+fn row(result: &Measurement) -> [String; 12] {
+    [
+        result.pass.clone(),
+        result.shape.clone(),
+        result.dtype.clone(),
+        result.backend.clone(),
+        result.isa.clone(),
+        result.threads.to_string(),
+        seconds(result.seconds),
+        format!("{:.1} %", 100.0 * result.spread_seconds / result.seconds),
+        number(result.gflops),
+        number(result.gbs),
+        format!("{:.0} %", 100.0 * result.fraction_of_peak),
+        format!("{:.0} %", 100.0 * result.fraction_of_roofline),
+    ]
+}
+
+/// A short time with its unit.
+pub fn seconds(value: f64) -> String {
+    match value {
+        value if value >= 1.0 => format!("{value:.3} s"),
+        value if value >= 1e-3 => format!("{:.3} ms", 1e3 * value),
+        value => format!("{:.2} us", 1e6 * value),
+    }
+}
+
+/// One JSON object, on one line.
+pub fn json(report: &BenchReport) -> String {
+    let mut text = serde_json::to_string(report).expect("a struct with string keys is always JSON");
+    text.push('\n');
+    text
+}
+
+/// A header and a row a measurement.
+///
+/// # Errors
+/// Never in practice: it writes to memory.
+pub fn csv(report: &BenchReport) -> Result<String, CliError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for result in &report.results {
+        writer.serialize(result).map_err(CliError::run_failed)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| CliError::run_failed(error.into_error()))?;
+    String::from_utf8(bytes).map_err(CliError::run_failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_carry_the_unit_that_fits() {
+        assert_eq!([2.5, 0.0025, 0.0000025].map(seconds), ["2.500 s", "2.500 ms", "2.50 us"]);
+    }
+}

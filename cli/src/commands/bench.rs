@@ -1,0 +1,47 @@
+//! `memorize bench`: how fast this machine runs the passes.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+
+use crate::args::BenchArgs;
+use crate::bench::{self, compare, show};
+use crate::exit::{CliError, build_warning};
+use crate::report;
+use crate::run::machine::Machine;
+
+/// Measures and prints.
+///
+/// # Errors
+/// Bad input if a flag or the file to compare with is wrong; a failed run if a pass gives wrong results.
+pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
+    let old = arguments.compare.as_deref().map(compare::read).transpose()?;
+    let compute = &arguments.compute;
+    let machine = Machine::new(compute.backend.unwrap_or_default(), compute.isa, compute.threads)?;
+    if let Some(warning) = build_warning(true) {
+        eprintln!("{warning}");
+    }
+    // A spinner on a terminal; a log needs no word of what is being measured, the table says it.
+    let spinner = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let progress = |what: &str| spinner.set_message(format!("measuring {what}"));
+    let measured = machine.install(|| bench::run(arguments, machine.engine, progress));
+    spinner.finish_and_clear();
+    let measured = measured?;
+
+    let mut text = match (arguments.json, arguments.csv) {
+        (true, _) => show::json(&measured),
+        (_, true) => show::csv(&measured)?,
+        _ => show::text(&measured),
+    };
+    if let Some(old) = old {
+        let changes = compare::text(&old, &measured);
+        if arguments.json || arguments.csv {
+            eprint!("{changes}");
+        } else {
+            text.push_str(&format!("\n{changes}"));
+        }
+    }
+    report::print(&text)
+}
