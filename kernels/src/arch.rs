@@ -1,10 +1,12 @@
 //! The instruction set: chosen once, passed down, never detected inside a loop.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::str::FromStr;
 
 use pulp::{Scalar128b, Simd, WithSimd};
 
+use crate::block::{TILE_AVX2, TILE_AVX512, TILE_SCALAR};
 use crate::element::{Element, lanes};
 use crate::error::KernelError;
 
@@ -35,17 +37,6 @@ enum Tier {
     Avx512(pulp::x86::V4),
 }
 
-/// The register tiles: `MV` registers of the packed operand by `NR` broadcast elements.
-///
-/// AVX-512 has 32 registers: 24 accumulators, 3 for the panel, 1 broadcast (28 accumulators spill). AVX2 has 16: 12, 2
-/// and 1 (3 x 4 needs all 16, and the compiler spills: less than half the speed). The scalar tier is compiled to SSE2, 16 registers without a fused multiply-add: 8 accumulators leave room for
-/// the products.
-mod tile {
-    pub(super) const AVX512: (usize, usize) = (3, 8);
-    pub(super) const AVX2: (usize, usize) = (2, 6);
-    pub(super) const SCALAR: (usize, usize) = (2, 4);
-}
-
 impl Isa {
     /// The best instruction set of this CPU.
     pub fn best() -> Self {
@@ -57,8 +48,8 @@ impl Isa {
     /// # Errors
     /// If the variable names no instruction set, or one that this CPU lacks.
     pub fn from_environment() -> Result<Self, KernelError> {
-        match std::env::var(ISA_VARIABLE) {
-            Ok(name) if !name.is_empty() => name.parse(),
+        match std::env::var_os(ISA_VARIABLE) {
+            Some(name) if !name.is_empty() => name.to_string_lossy().parse(),
             _ => Ok(Self::best()),
         }
     }
@@ -89,11 +80,11 @@ impl Isa {
     /// Runs `kernel` with this instruction set enabled.
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            Tier::Scalar(simd) => simd.vectorize(Tiled::<_, { tile::SCALAR.0 }, { tile::SCALAR.1 }>(kernel)),
+            Tier::Scalar(simd) => simd.vectorize(Tiled::<_, { TILE_SCALAR.0 }, { TILE_SCALAR.1 }>(kernel)),
             #[cfg(target_arch = "x86_64")]
-            Tier::Avx2(simd) => Simd::vectorize(simd, Tiled::<_, { tile::AVX2.0 }, { tile::AVX2.1 }>(kernel)),
+            Tier::Avx2(simd) => Simd::vectorize(simd, Tiled::<_, { TILE_AVX2.0 }, { TILE_AVX2.1 }>(kernel)),
             #[cfg(target_arch = "x86_64")]
-            Tier::Avx512(simd) => Simd::vectorize(simd, Tiled::<_, { tile::AVX512.0 }, { tile::AVX512.1 }>(kernel)),
+            Tier::Avx512(simd) => Simd::vectorize(simd, Tiled::<_, { TILE_AVX512.0 }, { TILE_AVX512.1 }>(kernel)),
         }
     }
 
@@ -111,11 +102,11 @@ impl Isa {
     /// Registers in a panel's width (MV) and rows in a tile (NR).
     pub fn tile(self) -> (usize, usize) {
         match self.0 {
-            Tier::Scalar(_) => tile::SCALAR,
+            Tier::Scalar(_) => TILE_SCALAR,
             #[cfg(target_arch = "x86_64")]
-            Tier::Avx2(_) => tile::AVX2,
+            Tier::Avx2(_) => TILE_AVX2,
             #[cfg(target_arch = "x86_64")]
-            Tier::Avx512(_) => tile::AVX512,
+            Tier::Avx512(_) => TILE_AVX512,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Every number that tunes speed, with what it was derived from. None of them changes what is computed except where
 //! it says so.
+#![forbid(unsafe_code)]
 
 /// Rows of X that a full-batch pass handles at a time (the depth of a weighted-Gram tile).
 ///
@@ -8,7 +9,8 @@
 /// Part of the order of summation: changing it changes the last bits of M.
 pub const ROW_BLOCK: usize = 128;
 
-/// Rows a plain GEMM backend handles at a time: large enough to amortise its own packing.
+/// Rows a plain GEMM backend handles at a time: large enough to amortise its own packing. Part of the order of
+/// summation of that backend.
 pub const GEMM_ROW_BLOCK: usize = 512;
 
 /// Rows in a leaf of the reduction tree, at most: the partial matrix of a leaf costs about 54 / rows of the leaf's own
@@ -26,6 +28,28 @@ pub const LEAVES: usize = 16;
 /// Work below which no thread is woken, in flops: handing over to a sleeping worker and waiting for it costs about ten
 /// microseconds, the time of a million flops.
 pub const PARALLEL_FLOPS: f64 = 4e6;
+
+/// Elements of each array that a thread updates at a time, four arrays of 16 KB: L2-sized pieces of work.
+pub const UPDATE_CHUNK: usize = 4096;
+
+/// Neurons that the fused step hands to a plain GEMM at a time: enough for its own packing to pay, few enough to share
+/// the neurons of the paper's net among a dozen threads. Part of the order of summation of the outputs.
+pub const GEMM_NEURONS: usize = 256;
+
+/// Side of the squares in which a triangle is mirrored: two of 32 x 32 f64 are 16 KB, a third of L1.
+pub const MIRROR_SQUARE: usize = 32;
+
+/// The register tile for AVX-512: MV registers of the packed operand by NR broadcast elements. Of 32 registers 24 are
+/// accumulators, 3 hold the panel, 1 the broadcast element (28 accumulators spill).
+pub const TILE_AVX512: (usize, usize) = (3, 8);
+
+/// The register tile for AVX2. Of 16 registers 12 are accumulators, 2 hold the panel, 1 the broadcast element (3 x 4 needs
+/// all 16, and the compiler spills: less than half the speed).
+pub const TILE_AVX2: (usize, usize) = (2, 6);
+
+/// The register tile without vector instructions to speak of: compiled to SSE2, 16 registers without a fused
+/// multiply-add, where 8 accumulators leave room for the products.
+pub const TILE_SCALAR: (usize, usize) = (2, 4);
 
 const _: () = assert!(LEAF_ROWS_MIN.is_multiple_of(ROW_BLOCK) && LEAF_ROWS_MAX.is_multiple_of(LEAF_ROWS_MIN));
 const _: () = assert!(GEMM_ROW_BLOCK.is_multiple_of(ROW_BLOCK));

@@ -1,4 +1,5 @@
 //! The two element types, and the vector operations that the kernels are written in.
+#![forbid(unsafe_code)]
 
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};

@@ -1,4 +1,5 @@
 //! Errors of the compute crate: shapes that do not go together and instruction sets that this CPU lacks.
+#![forbid(unsafe_code)]
 
 /// What can go wrong before a pass starts. A pass that has started cannot fail.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +22,18 @@ pub enum KernelError {
         asked: String,
         /// The names that would work, comma-separated.
         available: String,
+    },
+    /// An operand was prepared for another engine.
+    #[error(
+        "{what} was prepared for {prepared} and is used with {used}; prepare it with the engine that runs the pass"
+    )]
+    OtherEngine {
+        /// Which operand.
+        what: &'static str,
+        /// Backend and instruction set that it was prepared for.
+        prepared: String,
+        /// Backend and instruction set that it met.
+        used: String,
     },
     /// A name that is no instruction set.
     #[error("`{asked}` is not an instruction set; known: avx512, avx2, scalar")]

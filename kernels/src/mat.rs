@@ -1,6 +1,7 @@
 //! Row-major matrices: an owning [`Mat`] with 64-byte-aligned rows, and the views [`MatRef`] and [`MatMut`].
 //!
 //! Views carry a row stride (in elements); the elements of one row are contiguous.
+#![forbid(unsafe_code)]
 
 use std::ops::Range;
 

@@ -1,5 +1,6 @@
 //! One level of parallelism over fixed partitions: the tree of a reduction depends on the length and nothing else, so
 //! that the bits of a result do not depend on the number of threads.
+#![forbid(unsafe_code)]
 
 use std::ops::Range;
 
@@ -116,19 +117,6 @@ pub fn for_chunks<T: Send>(par: Par, values: &mut [T], chunk: usize, work: &(imp
     }
 }
 
-/// Sum of squares in f64, in [`ROW_BLOCK`]-sized partial sums added in order.
-pub fn sum_of_squares(values: impl Iterator<Item = f64>) -> f64 {
-    let (mut total, mut partial) = (0.0, 0.0);
-    for (i, value) in values.enumerate() {
-        if i % ROW_BLOCK == 0 {
-            total += partial;
-            partial = 0.0;
-        }
-        partial += value * value;
-    }
-    total + partial
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,10 +133,5 @@ mod tests {
             assert!(sequential.windows(2).all(|pair| pair[0].end == pair[1].start && pair[1].start % ROW_BLOCK == 0));
             assert!(sequential.iter().all(|leaf| leaf.len() <= leaf_rows(n)));
         }
-    }
-
-    #[test]
-    fn squares_add_up() {
-        assert_eq!(sum_of_squares((1..=300).map(f64::from)), 9_045_050.0);
     }
 }

@@ -1,5 +1,6 @@
 //! The machine's limits, measured: fused multiply-adds a second, bytes a second. What a pass's throughput is held
 //! against.
+#![forbid(unsafe_code)]
 
 use std::time::Instant;
 

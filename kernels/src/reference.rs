@@ -3,6 +3,7 @@
 //! Notation. X (n x d) holds a sample a row; W (d x r) a neuron a column; a (r) the output signs, +1 or -1;
 //! A = diag(a); y (n) the targets; gamma the regulariser. S = W A W^T is the network as one symmetric matrix.
 //! All matrices are row-major `Vec`s inside [`Dense`]. Nothing here is fast, and nothing here is used by a run.
+#![forbid(unsafe_code)]
 
 /// A dense row-major f64 matrix.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,4 +1,5 @@
 //! Where a pass gets its samples from: a matrix in memory, or anything that can produce a block of rows on demand.
+#![forbid(unsafe_code)]
 
 use std::ops::Range;
 

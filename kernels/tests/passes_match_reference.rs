@@ -238,6 +238,21 @@ fn empty_sets_are_fine() {
 }
 
 #[test]
+fn operands_of_another_engine_are_refused() {
+    let x = mat::<f32>(&values(1, 5, 4));
+    let all = engines();
+    for (mine, other) in all.iter().flat_map(|a| all.iter().map(move |b| (a, b))).filter(|(a, b)| a != b) {
+        let (s, r) = (other.pack_symmetric(Mat::<f32>::zeros(4, 4).as_ref()), other.pack_rows(x.as_ref()));
+        assert!(pass::quadratic_forms(mine, &x, &s, &mut [0.0; 5]).is_err());
+        assert!(pass::loss_and_moment(mine, &x, &[0.0; 5], &s).is_err());
+        assert!(pass::features(mine, x.as_ref(), &r, 2, Mat::zeros(5, 5).as_mut()).is_err());
+        let mut step = FusedStep::new(*mine, &Weights::new(Mat::<f32>::zeros(2, 4)), &[1.0, -1.0], 5).unwrap();
+        let error = step.forward(&batch(other, &values(1, 5, 4)), &mut [0.0; 5]).unwrap_err();
+        assert!(error.to_string().contains("was prepared for"), "{error}");
+    }
+}
+
+#[test]
 fn shapes_that_do_not_go_together_are_refused() {
     let engine = Engine::best();
     let (x, s) = (Mat::<f32>::zeros(5, 3), Mat::<f32>::zeros(4, 4));

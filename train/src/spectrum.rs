@@ -37,9 +37,9 @@ pub fn singular_values<T: Element, X: Rows<T>>(x: &X) -> Result<SingularValues, 
     let mut scratch = Mat::zeros(if x.needs_scratch() { n } else { 0 }, x.cols());
     let block = x.block(0..n, &mut scratch);
     let x = Dense::from_fn(n, block.cols(), |i, j| block.row(i)[j].to_f64());
+    faer::set_global_parallelism(Par::Seq);
     let products = &x * x.transpose();
     let k = Dense::from_fn(n, n, |i, j| products[(i, j)] * products[(i, j)]);
-    faer::set_global_parallelism(Par::Seq);
     let eigenvalues = k.self_adjoint_eigenvalues(Side::Lower).map_err(|_| TrainError::Eigenvalues(n))?;
     let (min, max) = eigenvalues.iter().fold((f64::INFINITY, 0.0f64), |(min, max), &v| (min.min(v), max.max(v)));
     Ok(SingularValues { min: min.max(0.0).sqrt(), max: max.sqrt() })

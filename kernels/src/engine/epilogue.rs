@@ -21,8 +21,9 @@ struct Window<'a, T: Element> {
 impl<'a, T: Element> Window<'a, T> {
     fn new(mut mat: MatMut<'a, T>, column: usize, columns: usize) -> Self {
         assert!(column + columns <= mat.cols(), "columns {column}..{} of {}", column + columns, mat.cols());
-        // An empty matrix has no element to point to, and no row will ever be asked for.
-        let base = if mat.rows() == 0 { mat.as_mut_ptr() } else { mat.row_mut(0)[column..].as_mut_ptr() };
+        // Derived from the whole matrix, for rows are reached through it. An empty matrix has no such element, and no row
+        // of it will ever be asked for.
+        let base = mat.as_mut_ptr().wrapping_add(column);
         Self { base, stride: mat.stride(), rows: mat.rows(), columns, borrow: PhantomData }
     }
 
@@ -30,8 +31,8 @@ impl<'a, T: Element> Window<'a, T> {
     #[inline(always)]
     fn row(&mut self, row: usize, from: usize) -> &mut [T] {
         assert!(row < self.rows && from <= self.columns);
-        // SAFETY: `new` checked that the columns lie within the matrix, the line above that the row does, and the
-        // matrix is borrowed mutably for as long as the window lives.
+        // SAFETY: `new` checked that the columns lie within the matrix, the line above that the row does; `base` may reach
+        // the whole matrix, which is borrowed mutably for as long as the window lives.
         unsafe { std::slice::from_raw_parts_mut(self.base.add(row * self.stride + from), self.columns - from) }
     }
 }

@@ -17,6 +17,7 @@ pub use pack::Panels;
 use crate::arch::Isa;
 use crate::backend::Backend;
 use crate::element::Element;
+use crate::error::KernelError;
 use crate::mat::{Mat, MatRef};
 use crate::parallel::Par;
 
@@ -52,12 +53,11 @@ impl Engine {
             Backend::MatrixMultiply => Packed::Plain(s.to_owned()),
         }
     }
+}
 
-    /// The same engine, on one thread if `flops` are too few to share.
-    #[must_use]
-    pub fn for_work(self, flops: f64) -> Self {
-        Self { par: self.par.for_work(flops), ..self }
-    }
+#[cold]
+pub(crate) fn other_engine(what: &'static str, prepared: String, engine: &Engine) -> KernelError {
+    KernelError::OtherEngine { what, prepared, used: format!("{}, {}", engine.backend, engine.isa) }
 }
 
 /// An operand in the form its backend reads.
@@ -75,6 +75,19 @@ impl<T: Element> Packed<T> {
         match self {
             Packed::Panels(panels) => panels.columns(),
             Packed::Plain(mat) => mat.rows(),
+        }
+    }
+
+    /// Checks that the operand was prepared for `engine`.
+    ///
+    /// # Errors
+    /// [`KernelError::OtherEngine`].
+    pub(crate) fn check_made_for(&self, what: &'static str, engine: &Engine) -> Result<(), KernelError> {
+        match (self, engine.backend) {
+            (Packed::Panels(panels), Backend::Native) if panels.isa() == engine.isa => Ok(()),
+            (Packed::Plain(_), Backend::MatrixMultiply) => Ok(()),
+            (Packed::Panels(panels), _) => Err(other_engine(what, format!("native, {}", panels.isa()), engine)),
+            (Packed::Plain(_), _) => Err(other_engine(what, Backend::MatrixMultiply.to_string(), engine)),
         }
     }
 

@@ -3,6 +3,7 @@
 //! A panel holds `width` consecutive columns, element (k, c) at `k * width + c`, so that the tile loads it from front to
 //! back. Panels have the full width MV x LANES; the last one is cut to the registers that its columns need and filled
 //! with zeros. In a triangular set the panel of columns `c..c + width` has only the rows `0..c + width`.
+#![forbid(unsafe_code)]
 
 use crate::arch::Isa;
 use crate::element::Element;
@@ -15,6 +16,7 @@ pub struct Panels<T: Element> {
     layout: Vec<PanelLayout>,
     columns: usize,
     depth: usize,
+    isa: Isa,
 }
 
 /// Where a panel lies and what it covers.
@@ -54,7 +56,7 @@ pub(crate) fn panel_layout<T: Element>(isa: Isa, columns: usize, depth: usize, t
 impl<T: Element> Panels<T> {
     /// Packs `m` (columns x depth) so that row c of `m` becomes column c of the panels: the operand of X m^T.
     pub fn from_rows(isa: Isa, m: MatRef<'_, T>) -> Self {
-        let mut panels = Self::zeros(panel_layout::<T>(isa, m.rows(), m.cols(), false), m.rows(), m.cols());
+        let mut panels = Self::zeros(isa, panel_layout::<T>(isa, m.rows(), m.cols(), false), m.rows(), m.cols());
         for at in 0..panels.layout.len() {
             let PanelLayout { column, columns, width, .. } = panels.layout[at];
             let data = panels.panel_mut(at);
@@ -75,7 +77,7 @@ impl<T: Element> Panels<T> {
     pub fn from_upper_triangle(isa: Isa, s: MatRef<'_, T>) -> Self {
         assert_eq!(s.rows(), s.cols(), "a symmetric matrix is square");
         let d = s.rows();
-        let mut panels = Self::zeros(panel_layout::<T>(isa, d, d, true), d, d);
+        let mut panels = Self::zeros(isa, panel_layout::<T>(isa, d, d, true), d, d);
         let two = T::ONE + T::ONE;
         for at in 0..panels.layout.len() {
             let PanelLayout { column, columns, width, depth, .. } = panels.layout[at];
@@ -91,14 +93,19 @@ impl<T: Element> Panels<T> {
         panels
     }
 
-    fn zeros(layout: Vec<PanelLayout>, columns: usize, depth: usize) -> Self {
+    fn zeros(isa: Isa, layout: Vec<PanelLayout>, columns: usize, depth: usize) -> Self {
         let len = layout.last().map_or(0, |last| last.offset + last.width * last.depth);
-        Self { data: aligned_zeros(len), layout, columns, depth }
+        Self { data: aligned_zeros(len), layout, columns, depth, isa }
     }
 
     /// Columns of the packed matrix.
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// The instruction set whose registers the panels are made for.
+    pub fn isa(&self) -> Isa {
+        self.isa
     }
 
     /// Rows of the packed matrix.

@@ -104,7 +104,10 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
         // SAFETY: the panel's length was asserted above. `Broadcast` was built from a matrix view or a batch that holds
         // every (row, depth) element; row + min(r, valid - 1) < rows, and tiles begin at multiples of NR.
         let acc = unsafe {
-            let rows = std::array::from_fn(|r| left.base.add(row * left.tile_step + r.min(valid - 1) * left.row_step));
+            // Wrapping, for with a depth of zero there may be nothing there to point to.
+            let rows = std::array::from_fn(|r| {
+                left.base.wrapping_add(row * left.tile_step + r.min(valid - 1) * left.row_step)
+            });
             let operands = Operands { depth: left.depth, panel: panel.as_ptr(), rows, step: left.depth_step };
             let stages = epilogue.stages::<MV, NR>();
             tile::<S, T, MV, NR>(simd, operands, stages, |stage| epilogue.stage::<S, MV>(simd, stage, row))

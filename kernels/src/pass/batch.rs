@@ -2,7 +2,8 @@
 
 use crate::backend::Backend;
 use crate::element::Element;
-use crate::engine::Engine;
+use crate::engine::{Engine, other_engine};
+use crate::error::KernelError;
 use crate::mat::{AlignedVec, Mat, MatMut, MatRef, aligned_zeros};
 
 /// Samples of a batch: as rows for the forward pass, and for the backward pass of the native backend in strips.
@@ -16,6 +17,7 @@ pub struct Batch<T: Element> {
     strips: AlignedVec<T>,
     /// NR; zero if there are no strips.
     strip: usize,
+    engine: Engine,
 }
 
 impl<T: Element> Batch<T> {
@@ -23,7 +25,7 @@ impl<T: Element> Batch<T> {
     pub fn new(engine: &Engine, capacity: usize, d: usize) -> Self {
         let strip = if engine.backend == Backend::Native { engine.isa.tile().1 } else { 0 };
         let padded = if strip == 0 { 0 } else { d.next_multiple_of(strip) };
-        Self { x: Mat::zeros(capacity, d), rows: 0, strips: aligned_zeros(capacity * padded), strip }
+        Self { x: Mat::zeros(capacity, d), rows: 0, strips: aligned_zeros(capacity * padded), strip, engine: *engine }
     }
 
     /// Replaces the samples by `rows` new ones, which `write` puts into the matrix it is given (rows x d).
@@ -42,6 +44,18 @@ impl<T: Element> Batch<T> {
                 self.strips[(s * rows + j) * nr..][..piece.len()].copy_from_slice(piece);
             }
         }
+    }
+
+    /// Checks that the batch was made for `engine`.
+    ///
+    /// # Errors
+    /// [`KernelError::OtherEngine`].
+    pub(crate) fn check_made_for(&self, engine: &Engine) -> Result<(), KernelError> {
+        let made = &self.engine;
+        if made.backend == engine.backend && made.isa == engine.isa {
+            return Ok(());
+        }
+        Err(other_engine("the batch", format!("{}, {}", made.backend, made.isa), engine))
     }
 
     /// Number of samples.

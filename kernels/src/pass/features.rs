@@ -17,7 +17,7 @@ use crate::parallel::for_row_blocks;
 /// [`Engine::pack_rows`], z: n x k. 2 n d k flops.
 ///
 /// # Errors
-/// [`KernelError::Shape`] if the widths of `x` and R, the rows of `x` and `z`, or k and the width of `z` differ.
+/// [`KernelError::OtherEngine`] if R was packed for another engine; [`KernelError::Shape`] if the widths of `x` and R, the rows of `x` and `z`, or k and the width of `z` differ.
 ///
 /// # Panics
 /// If p = 0.
@@ -41,6 +41,7 @@ pub fn features<T: Element>(
     z: MatMut<'_, T>,
 ) -> Result<(), KernelError> {
     assert!(p > 0, "the power of the features is at least 1");
+    r.check_made_for("the matrix of feature weights", engine)?;
     check_shape("width of the samples and of the feature weights", r.depth(), x.cols())?;
     check_shape("rows of the features", x.rows(), z.rows())?;
     check_shape("columns of the features", r.columns(), z.cols())?;

@@ -95,11 +95,11 @@ impl<T: Element> FusedStep<T> {
         self.run(None, Some(batch), q)
     }
 
-    /// Backward pass and update for a batch, then the forward pass of the `next` one, whose outputs go to `q`.
+    /// Backward pass and update for the batch that was forwarded last, then the forward pass of the `next` one, whose outputs go to `q`.
     /// 4 b d r flops.
     ///
     /// # Errors
-    /// [`KernelError::Shape`] if the shapes do not go together.
+    /// [`KernelError::Shape`] if the shapes do not go together, [`KernelError::OtherEngine`] for a batch of another engine.
     pub fn step(&mut self, primed: Backward<'_, T>, next: Option<&Batch<T>>, q: &mut [T]) -> Result<(), KernelError> {
         check_shape("width of the batch", self.d, primed.batch.cols())?;
         check_shape("number of residuals", primed.batch.rows(), primed.delta.len())?;
@@ -112,6 +112,9 @@ impl<T: Element> FusedStep<T> {
         forward: Option<&Batch<T>>,
         q: &mut [T],
     ) -> Result<(), KernelError> {
+        for batch in forward.into_iter().chain(backward.map(|primed| primed.batch)) {
+            batch.check_made_for(&self.engine)?;
+        }
         let rows = forward.map_or(0, Batch::rows);
         check_shape("width of the batch", self.d, forward.map_or(self.d, Batch::cols))?;
         check_shape("number of outputs", rows, q.len())?;

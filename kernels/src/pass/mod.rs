@@ -1,4 +1,5 @@
 //! The fused passes, one a file. Each is tested against [`crate::reference`].
+#![forbid(unsafe_code)]
 
 mod batch;
 mod features;

@@ -25,7 +25,7 @@ pub struct LossAndMoment<T: Element> {
 /// whatever the number of neurons.
 ///
 /// # Errors
-/// [`KernelError::Shape`] if S is not d x d or `y` does not have n elements.
+/// [`KernelError::OtherEngine`] if S was packed for another engine; [`KernelError::Shape`] if S is not d x d or `y` does not have n elements.
 ///
 /// ```
 /// use memorize_kernels::{Engine, Mat, pass};
@@ -42,14 +42,15 @@ pub fn loss_and_moment<T: Element, X: Rows<T>>(
     y: &[T],
     s: &Packed<T>,
 ) -> Result<LossAndMoment<T>, KernelError> {
+    s.check_made_for("the matrix S", engine)?;
     check_shape("width of the samples and of S", s.depth(), x.cols())?;
     check_shape("number of targets", x.rows(), y.len())?;
     let (n, d) = (x.rows(), x.cols());
     let weight = T::from_f64(1.0 / n.max(1) as f64);
     let leaf = |range: Range<usize>| {
-        let mut forms = QuadraticForms::new(engine, s, x.needs_scratch());
+        let mut forms = QuadraticForms::new(engine, s);
         let mut gram = GramAccumulator::new(engine, d);
-        let mut scratch = forms.take_scratch();
+        let mut scratch = Mat::zeros(if x.needs_scratch() { forms.rows() } else { 0 }, d);
         let mut residual = vec![T::ZERO; forms.rows()];
         let mut squares = 0.0;
         for first in range.clone().step_by(forms.rows()) {

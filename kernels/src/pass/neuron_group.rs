@@ -7,10 +7,11 @@ use super::fused_step::{Backward, Weights};
 use super::update::{Parameters, Rule, update};
 use crate::arch::{Isa, Kernel};
 use crate::backend::{Accum, Factor, gemm};
+use crate::block::GEMM_NEURONS;
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
-use crate::engine::microkernel::{Tile, prefetch, store};
+use crate::engine::microkernel::{Tile, prefetch};
 use crate::engine::pack::{PanelLayout, panel_layout};
 use crate::engine::sweep::{Broadcast, Epilogue, sweep};
 use crate::mat::{AlignedVec, Mat, aligned_zeros};
@@ -174,8 +175,7 @@ impl<T: Element> Epilogue<T> for SignedSquare<'_, T> {
                 for v in 0..MV {
                     let signed = T::vmul(simd, tile[r][v], load_lanes(simd, &self.a[v * lanes..]));
                     sum = T::vfma(simd, signed, tile[r][v], sum);
-                    // SAFETY: `u` holds MV registers.
-                    unsafe { store(u.as_mut_ptr().add(v * lanes), signed) };
+                    store_lanes(simd, &mut u[v * lanes..][..lanes], signed);
                 }
                 store_lanes(simd, &mut self.partial[(row + r) * lanes..][..lanes], sum);
             }
@@ -203,7 +203,7 @@ impl<T: Element> Epilogue<T> for ApplyRule<'_, T> {
     #[inline(always)]
     fn finish<S: Simd, const MV: usize, const NR: usize>(
         &mut self,
-        _: S,
+        simd: S,
         tile: Tile<S, T, MV, NR>,
         row: usize,
         valid: usize,
@@ -212,8 +212,7 @@ impl<T: Element> Epilogue<T> for ApplyRule<'_, T> {
         let waiting = &mut self.waiting[..NR * MV * lanes];
         for r in 0..NR {
             for v in 0..MV {
-                // SAFETY: `waiting` holds NR x MV registers.
-                unsafe { store(waiting.as_mut_ptr().add((r * MV + v) * lanes), tile[r][v]) };
+                store_lanes(simd, &mut waiting[(r * MV + v) * lanes..][..lanes], tile[r][v]);
             }
         }
         (self.row, self.valid) = (row, valid);
@@ -253,9 +252,6 @@ impl<T: Element> Epilogue<T> for ApplyRule<'_, T> {
         self.valid = 0;
     }
 }
-
-/// Neurons that a plain GEMM handles at a time.
-const GEMM_NEURONS: usize = 256;
 
 /// A slice of neurons for a backend that brings its own matrix product.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use crate::rows::Rows;
 /// the upper triangle is multiplied, with off-diagonal elements doubled.
 ///
 /// # Errors
-/// [`KernelError::Shape`] if S is not d x d or `q` does not have n elements.
+/// [`KernelError::OtherEngine`] if S was packed for another engine; [`KernelError::Shape`] if S is not d x d or `q` does not have n elements.
 ///
 /// ```
 /// use memorize_kernels::{Engine, Mat, pass};
@@ -37,13 +37,14 @@ pub fn quadratic_forms<T: Element, X: Rows<T>>(
     s: &Packed<T>,
     q: &mut [T],
 ) -> Result<(), KernelError> {
+    s.check_made_for("the matrix S", engine)?;
     check_shape("width of the samples and of S", s.depth(), x.cols())?;
     check_shape("number of quadratic forms", x.rows(), q.len())?;
     let par = engine.par.for_work(x.rows() as f64 * (x.cols() * x.cols()) as f64);
     for_chunks(par, q, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK), &|start, q| {
-        let mut forms = QuadraticForms::new(engine, s, x.needs_scratch());
+        let mut forms = QuadraticForms::new(engine, s);
         let rows = forms.rows();
-        let mut scratch = forms.take_scratch();
+        let mut scratch = Mat::zeros(if x.needs_scratch() { rows } else { 0 }, x.cols());
         for (i, q) in q.chunks_mut(rows).enumerate() {
             let first = start + i * rows;
             forms.apply(x.block(first..first + q.len(), &mut scratch), q);
@@ -59,21 +60,19 @@ pub(crate) struct QuadraticForms<'a, T: Element> {
     /// Native: a register per row. Plain GEMM: X S.
     partial: AlignedVec<T>,
     product: Mat<T>,
-    scratch: Mat<T>,
 }
 
 impl<'a, T: Element> QuadraticForms<'a, T> {
-    pub(crate) fn new(engine: &'a Engine, s: &'a Packed<T>, needs_scratch: bool) -> Self {
+    pub(crate) fn new(engine: &'a Engine, s: &'a Packed<T>) -> Self {
         let rows = block_rows(s);
-        let scratch = if needs_scratch { Mat::zeros(rows, s.depth()) } else { Mat::zeros(0, s.depth()) };
         match s {
             Packed::Panels(_) => {
                 let partial = aligned_zeros(rows * engine.isa.lanes::<T>());
-                Self { engine, s, partial, product: Mat::zeros(0, 0), scratch }
+                Self { engine, s, partial, product: Mat::zeros(0, 0) }
             }
             Packed::Plain(s_plain) => {
                 let product = Mat::zeros(rows, s_plain.cols());
-                Self { engine, s, partial: aligned_zeros(0), product, scratch }
+                Self { engine, s, partial: aligned_zeros(0), product }
             }
         }
     }
@@ -81,11 +80,6 @@ impl<'a, T: Element> QuadraticForms<'a, T> {
     /// Rows that a block has at most.
     pub(crate) fn rows(&self) -> usize {
         block_rows(self.s)
-    }
-
-    /// The matrix that blocks are produced into, where the rows are not in memory.
-    pub(crate) fn take_scratch(&mut self) -> Mat<T> {
-        std::mem::replace(&mut self.scratch, Mat::zeros(0, 0))
     }
 
     /// q_j = x_j^T S x_j for a block.

@@ -4,6 +4,7 @@
 use pulp::Simd;
 
 use crate::arch::Kernel;
+use crate::block::UPDATE_CHUNK;
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
@@ -92,9 +93,6 @@ impl<T: Element> Rule<T> {
     }
 }
 
-/// Elements that a thread updates at a time: four arrays of 16 KB.
-const CHUNK: usize = 4096;
-
 /// Applies `rule` to parameters `w` with gradient `g`. `first` and `second` are what the rule remembers; all four have
 /// the same length.
 ///
@@ -108,9 +106,9 @@ pub fn update<T: Element>(engine: &Engine, rule: Rule<T>, w: &mut [T], first: &m
     match engine.par.for_work(20.0 * n as f64) {
         Par::Seq => chunk(((w, first), (second, g))),
         Par::Rayon => w
-            .par_chunks_mut(CHUNK)
-            .zip(first.par_chunks_mut(CHUNK))
-            .zip(second.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)))
+            .par_chunks_mut(UPDATE_CHUNK)
+            .zip(first.par_chunks_mut(UPDATE_CHUNK))
+            .zip(second.par_chunks_mut(UPDATE_CHUNK).zip(g.par_chunks(UPDATE_CHUNK)))
             .for_each(chunk),
     }
 }

@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use crate::arch::Kernel;
 use crate::backend::{Accum, Backend, Factor, gemm};
-use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
+use crate::block::{GEMM_ROW_BLOCK, MIRROR_SQUARE, ROW_BLOCK};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{AddTile, load_lanes, store_lanes};
@@ -108,12 +108,11 @@ pub(crate) fn add_upper<T: Element>(mut left: Mat<T>, right: Mat<T>) -> Mat<T> {
 
 /// Copies the upper triangle over the lower one, square by square so that both sides stay in cache.
 pub(crate) fn mirror<T: Element>(mut m: Mat<T>) -> Mat<T> {
-    const SQUARE: usize = 32;
     let d = m.rows();
-    for i0 in (0..d).step_by(SQUARE) {
-        for k0 in (0..=i0).step_by(SQUARE) {
-            for i in i0..d.min(i0 + SQUARE) {
-                for k in k0..i.min(k0 + SQUARE) {
+    for i0 in (0..d).step_by(MIRROR_SQUARE) {
+        for k0 in (0..=i0).step_by(MIRROR_SQUARE) {
+            for i in i0..d.min(i0 + MIRROR_SQUARE) {
+                for k in k0..i.min(k0 + MIRROR_SQUARE) {
                     let value = m.row(k)[i];
                     m.row_mut(i)[k] = value;
                 }
