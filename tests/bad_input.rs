@@ -376,7 +376,7 @@ fn random_features_without_their_power() {
         [("W", vec![3, R], &[0.5; 3 * R]), ("a", vec![R], &signs(R)), ("R", vec![3, D], &[0.5; 3 * D])];
     ground.refuses_weights(&safetensors(&tensors, &[]), &["needs the power `p`", "in its metadata"]);
     ground.refuses_weights(&safetensors(&tensors, &[("p", "two")]), &["needs the power `p`"]);
-    ground.refuses_weights(&safetensors(&tensors, &[("p", "0")]), &["power p", "at least 1"]);
+    ground.refuses_weights(&safetensors(&tensors, &[("p", "0")]), &["power p", "from 1 to 64"]);
 }
 
 #[test]
@@ -507,7 +507,7 @@ fn assert_diverges(flags: &str) {
         .and(flags)
         .with("--out", ground.path("out"))
         .fails(1, &["training diverged", "at iteration ", "last finite loss: ", "use a smaller learning rate"]);
-    assert!(outcome.stderr.contains("hint: --lr X, --init-scale X"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("hint: flags of `memorize train`: --lr X, --init-scale X"), "{}", outcome.stderr);
     let out = ground.path("out");
     let losses = column(&out, "loss");
     assert!(!losses.is_empty() && losses.iter().all(|loss| loss.is_finite()), "{losses:?}");

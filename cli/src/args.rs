@@ -270,7 +270,7 @@ pub struct ComputeArgs {
     /// Implementation of the heavy passes [default: native]
     #[arg(long, value_name = "NAME")]
     pub backend: Option<Backend>,
-    /// Instruction set [default: the variable MEMORIZE_ISA, else the best that this CPU has]
+    /// Instruction set of the native backend [default: the variable MEMORIZE_ISA, else the best that this CPU has]
     #[arg(long, value_name = "NAME")]
     pub isa: Option<IsaName>,
     /// Threads; the results do not depend on it [default: one for each core]

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use memorize_data::DataError;
+
 use crate::config::ConfigError;
 
 /// Exit code of a run that failed: it diverged, the disk is full, the data vanished.
@@ -78,9 +80,13 @@ impl From<ConfigError> for CliError {
     }
 }
 
-impl From<memorize_data::DataError> for CliError {
-    fn from(error: memorize_data::DataError) -> Self {
-        Self::bad_input(error)
+impl From<DataError> for CliError {
+    fn from(error: DataError) -> Self {
+        match error {
+            // A disk that is full, not input that is wrong.
+            DataError::Write { .. } => Self::run_failed(error),
+            error => Self::bad_input(error),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 mod metrics;
 mod summary;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub const SUMMARY: &str = "summary.json";
 pub const CURVE_SVG: &str = "curve.svg";
 /// The training curve as an image.
 pub const CURVE_PNG: &str = "curve.png";
-/// Weights and, for the trainer, the state of the optimiser.
+/// The weights.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// Everything that a run writes; the only files that overwriting removes.
@@ -122,7 +122,7 @@ impl RunFolder {
         }
     }
 
-    /// Creates the folder, with its parents, and makes sure that files can be written to it.
+    /// Creates the folder, with its parents, and makes sure that files can be written to it, by writing one without a name.
     ///
     /// # Errors
     /// If there is something there already (see [`Existing`]), or the folder cannot be created or written to.
@@ -130,7 +130,7 @@ impl RunFolder {
         Self::check(path, existing)?;
         let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
         fs::create_dir_all(path).map_err(unusable)?;
-        temporary(path).map_err(unusable)?;
+        tempfile::tempfile_in(path).map_err(unusable)?;
         for name in OURS {
             match fs::remove_file(path.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
@@ -180,37 +180,8 @@ impl RunFolder {
 /// # Errors
 /// [`FolderError::Write`] if any step fails; the old file is then untouched.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FolderError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || -> io::Result<()> {
-        let mut file = temporary(folder)?;
-        file.write_all(contents)?;
-        file.flush()?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        sync_folder(folder)
-    };
-    write().map_err(|source| FolderError::Write { path: path.to_owned(), source })
-}
-
-/// An empty file in `folder` that vanishes unless it is given a name.
-fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".memorize-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // A temporary file is private by default; results are as readable as the umask allows.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
-}
-
-/// Makes a rename survive a power cut. Only Unix has a way to ask for it.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    memorize_data::source::write_atomically(path, |file| file.write_all(contents))
+        .map_err(|source| FolderError::Write { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

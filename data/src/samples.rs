@@ -39,7 +39,6 @@ pub struct Preparation {
 #[derive(Debug)]
 pub struct Prepared<T: Element> {
     table: Arc<Table>,
-    rows: usize,
     norms: Option<Vec<f64>>,
     projection: Option<Project<T>>,
     noise: Option<Noise>,
@@ -54,18 +53,12 @@ struct Project<T: Element> {
 }
 
 impl<T: Element> Prepared<T> {
-    /// The first `limit` rows of `table` (all of them if `None`), prepared.
+    /// The rows of `table`, prepared.
     ///
     /// # Errors
     /// A row of norm zero if rows are to be normalised, a value that is not finite, or a projection of another width.
-    pub fn new(
-        engine: &Engine,
-        table: Arc<Table>,
-        limit: Option<usize>,
-        preparation: &Preparation,
-    ) -> Result<Self, DataError> {
+    pub fn new(engine: &Engine, table: Arc<Table>, preparation: &Preparation) -> Result<Self, DataError> {
         table.check_finite_as::<T>()?;
-        let rows = limit.unwrap_or(usize::MAX).min(table.rows());
         let norms = if preparation.normalize { Some(row_norms(&table)?) } else { None };
         let projection = match &preparation.projection {
             Some(projection) if projection.basis.cols() != table.row_len() => {
@@ -82,7 +75,7 @@ impl<T: Element> Prepared<T> {
             }),
             None => None,
         };
-        Ok(Self { table, rows, norms, projection, noise: preparation.noise })
+        Ok(Self { table, norms, projection, noise: preparation.noise })
     }
 
     /// All rows in memory.
@@ -126,7 +119,7 @@ impl<T: Element> Prepared<T> {
 
 impl<T: Element> Rows<T> for Prepared<T> {
     fn rows(&self) -> usize {
-        self.rows
+        self.table.rows()
     }
 
     fn cols(&self) -> usize {
@@ -134,7 +127,7 @@ impl<T: Element> Rows<T> for Prepared<T> {
     }
 
     fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T> {
-        assert!(range.end <= self.rows, "rows {range:?} of {}", self.rows);
+        assert!(range.end <= self.rows(), "rows {range:?} of {}", self.rows());
         let rows = range.len();
         self.make(range, scratch.as_mut());
         scratch.as_ref().rows_range(0..rows)
@@ -160,7 +153,7 @@ mod tests {
     }
 
     fn prepared(preparation: &Preparation) -> Prepared<f64> {
-        Prepared::new(&Engine::best(), table(), None, preparation).unwrap()
+        Prepared::new(&Engine::best(), table(), preparation).unwrap()
     }
 
     #[test]
@@ -199,13 +192,16 @@ mod tests {
         let other = Mat::<f64>::from_fn(5, 4, |i, j| ((i * 3 + j * j) % 7) as f64);
         let projection = Some(Arc::new(Projection::fit(&Engine::best(), &other, 2).unwrap()));
         let preparation = Preparation { projection, ..Preparation::default() };
-        let error = Prepared::<f32>::new(&Engine::best(), table(), None, &preparation).unwrap_err();
+        let error = Prepared::<f32>::new(&Engine::best(), table(), &preparation).unwrap_err();
         assert!(matches!(error, DataError::ProjectionWidth { width: 6, expected: 4, .. }), "{error}");
     }
 
     #[test]
-    fn a_limit_takes_the_first_rows() {
-        let first = Prepared::<f32>::new(&Engine::best(), table(), Some(9), &Preparation::default()).unwrap();
-        assert_eq!((first.rows(), first.to_mat().rows()), (9, 9));
+    fn rows_beyond_a_truncation_are_not_looked_at() {
+        let mut table = Table::from_memory("t", ElementType::F64, &[3, 1], &[2.0, 4.0, 0.0]).unwrap();
+        table.truncate(2);
+        let preparation = Preparation { normalize: true, ..Preparation::default() };
+        let rows = Prepared::<f32>::new(&Engine::best(), Arc::new(table), &preparation).unwrap().to_mat();
+        assert_eq!((rows.rows(), rows.row(1)), (2, &[1.0][..]));
     }
 }

@@ -25,7 +25,7 @@ fn projections_agree_with_numpy() {
     let engine = Engine::best();
     let mut preparation = Preparation { normalize: true, ..Preparation::default() };
     let train = Arc::new(mnist.train_images);
-    let plain = Prepared::<f64>::new(&engine, train.clone(), None, &preparation).unwrap();
+    let plain = Prepared::<f64>::new(&engine, train.clone(), &preparation).unwrap();
     let projection = Arc::new(Projection::fit(&engine, &plain, 100).unwrap());
     // NumPy printed eight decimals.
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-8, "{a} against {b}");
@@ -33,10 +33,10 @@ fn projections_agree_with_numpy() {
 
     preparation.projection = Some(projection);
     let mut scratch = Mat::zeros(1, 100);
-    let train = Prepared::<f64>::new(&engine, train, None, &preparation).unwrap();
+    let train = Prepared::<f64>::new(&engine, train, &preparation).unwrap();
     let row = train.block(0..1, &mut scratch).row(0).to_vec();
     DIRECTIONS.iter().zip(FIRST_TRAINING_IMAGE).for_each(|(&at, expected)| close(row[at], expected));
-    let test = Prepared::<f32>::new(&engine, Arc::new(mnist.test_images), None, &preparation).unwrap();
+    let test = Prepared::<f32>::new(&engine, Arc::new(mnist.test_images), &preparation).unwrap();
     let mut scratch = Mat::zeros(1, 100);
     let row = test.block(9999..10_000, &mut scratch).row(0).to_vec();
     for (&at, expected) in DIRECTIONS.iter().zip(LAST_TEST_IMAGE) {

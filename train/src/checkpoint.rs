@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
+use memorize_data::source::write_atomically;
 use memorize_kernels::{Element, Mat};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -65,12 +66,7 @@ pub fn save<T: Element>(path: &Path, weights: &Weights<T>) -> Result<(), TrainEr
     let bytes = safetensors::serialize(views, None).expect("names, shapes and bytes agree");
     let bytes = with_metadata(&bytes, &metadata);
     let io = |source| TrainError::Io { action: "write", path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    file.write_all(&bytes).map_err(io)?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    write_atomically(path, |file| file.write_all(&bytes)).map_err(io)
 }
 
 /// A safetensors file without metadata, given some, sorted by key. The library takes them as a `HashMap` and writes them

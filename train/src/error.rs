@@ -14,12 +14,15 @@ pub enum TrainError {
     /// The number of neurons cannot be split into as many positive as negative ones.
     #[error("the number of neurons r = {0} must be even and at least 2: half of them are added, half subtracted")]
     Neurons(usize),
-    /// The power of the features is zero.
-    #[error("the power p of the random features must be at least 1: (Rx)^0 is the same for every sample")]
-    Power,
+    /// The power of the features is zero or absurd.
+    #[error("the power p of the random features is {0}; it must be from 1 to {max}", max = crate::features::MAX_POWER)]
+    Power(u32),
     /// There is nothing to train on.
     #[error("the training set is empty")]
     NoSamples,
+    /// More samples than a shuffle can number.
+    #[error("{0} samples are too many to shuffle, row numbers have 32 bits; use full batches, or split the data")]
+    TooManySamples(usize),
     /// A batch size of zero.
     #[error("the batch size must be at least 1")]
     Batch,
@@ -37,7 +40,7 @@ pub enum TrainError {
         iteration: u64,
         /// The last loss before it that was finite.
         last_finite: Option<f64>,
-        /// Learning rate of the step before.
+        /// Learning rate in force.
         learning_rate: f64,
     },
     /// A file could not be read or written.

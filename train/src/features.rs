@@ -9,6 +9,9 @@ use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, Packed, Par, Rows, 
 use crate::error::TrainError;
 use crate::network::normal_rows;
 
+/// Largest power of the features: by then (Rx)^p is nothing but overflow and zeros.
+pub const MAX_POWER: u32 = 64;
+
 /// Fixed first-layer weights R (k x d) and the power p.
 #[derive(Clone, Debug)]
 pub struct FeatureLayer<T: Element> {
@@ -20,7 +23,7 @@ impl<T: Element> FeatureLayer<T> {
     /// Entries of R drawn from N(0, sigma2^2); feature k from the stream (seed, features, k).
     ///
     /// # Errors
-    /// [`TrainError::Power`] if p = 0.
+    /// [`TrainError::Power`] if p is zero or above [`MAX_POWER`].
     pub fn random(k: usize, d: usize, power: u32, sigma2: f64, seed: u64) -> Result<Self, TrainError> {
         Self::new(normal_rows(k, d, sigma2, seed, Purpose::Features), power)
     }
@@ -28,9 +31,9 @@ impl<T: Element> FeatureLayer<T> {
     /// A layer with given weights.
     ///
     /// # Errors
-    /// [`TrainError::Power`] if p = 0.
+    /// [`TrainError::Power`] if p is zero or above [`MAX_POWER`].
     pub fn new(weights: Mat<T>, power: u32) -> Result<Self, TrainError> {
-        if power == 0 { Err(TrainError::Power) } else { Ok(Self { weights, power }) }
+        if (1..=MAX_POWER).contains(&power) { Ok(Self { weights, power }) } else { Err(TrainError::Power(power)) }
     }
 
     /// R, k x d.
@@ -122,7 +125,10 @@ mod tests {
     }
 
     #[test]
-    fn a_power_of_zero_is_refused() {
-        assert!(matches!(FeatureLayer::<f32>::random(2, 2, 0, 1.0, 1), Err(TrainError::Power)));
+    fn powers_out_of_range_are_refused() {
+        for power in [0, MAX_POWER + 1, u32::MAX] {
+            let layer = FeatureLayer::<f32>::random(2, 2, power, 1.0, 1);
+            assert!(matches!(layer, Err(TrainError::Power(found)) if found == power));
+        }
     }
 }

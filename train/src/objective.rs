@@ -96,7 +96,7 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     /// M Z A + 2/n sum_j h_j x_j x_j^T W A + gamma Z with h_j = x_j^T (W A Z^T) x_j.
     ///
     /// # Errors
-    /// If the shapes do not go together or there are no samples.
+    /// If the shapes do not go together.
     pub fn hessian_vector(&self, net: &Network<T>, z: &Mat<T>) -> Result<Mat<T>, TrainError> {
         let (engine, a) = (&self.engine, &net.signs);
         let n = self.x.rows();

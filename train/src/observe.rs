@@ -5,8 +5,6 @@
 pub struct Record {
     /// Updates done before this loss was measured.
     pub iteration: u64,
-    /// Passes over the data, counted from 0.
-    pub epoch: u64,
     /// f: of the batch that the next update uses, or of the whole set in full-batch training.
     pub loss: f64,
     /// Learning rate of the next update.
@@ -15,7 +13,7 @@ pub struct Record {
 
 /// Whoever watches a run.
 pub trait Observer {
-    /// Called every `record_every` iterations, and at the last one.
+    /// Called every `record_every` iterations, and at the last one of the budget.
     fn record(&mut self, record: &Record);
 
     /// Asked before every iteration; `false` stops the run with [`StopReason::Interrupted`].

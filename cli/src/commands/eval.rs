@@ -67,7 +67,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
         Arc::new(Projection { basis, mean, variances: Vec::new() })
     });
     let preparation = Preparation { normalize: config.normalize, projection, noise: None };
-    let prepared = Prepared::<T>::new(&machine.engine, Arc::new(inputs), None, &preparation)?;
+    let prepared = Prepared::<T>::new(&machine.engine, Arc::new(inputs), &preparation)?;
     let x: Box<dyn Rows<T>> = match &weights.features {
         None => Box::new(prepared),
         Some(layer) => Box::new(Featured::new(prepared, layer, machine.engine).map_err(CliError::bad_input)?),
@@ -92,7 +92,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
         gamma: config.gamma,
         dtype: config.dtype,
         backend: machine.engine.backend.name(),
-        isa: machine.engine.isa.name(),
+        isa: machine.isa_name(),
         route: plan.route.name(),
         threads: machine.threads,
     })

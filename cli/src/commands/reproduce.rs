@@ -3,6 +3,7 @@
 use crate::args::ReproduceArgs;
 use crate::exit::{CliError, build_warning};
 use crate::report;
+use crate::run::watch::Interrupt;
 use crate::run::{self, Finished};
 use crate::run_folder::{Existing, RunFolder};
 
@@ -23,10 +24,12 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     if let Some(warning) = build_warning(!arguments.quick).filter(|_| !arguments.output.quiet) {
         eprintln!("{warning}");
     }
+    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let mut summaries = Vec::new();
     let single = runs.len() == 1;
     for (config, path) in runs {
-        let Finished { summary, interrupted } = run::execute(config, &path, existing, arguments.output.quiet)?;
+        let Finished { summary, interrupted } =
+            run::execute(config, &path, existing, arguments.output.quiet, &interrupt)?;
         if single || interrupted {
             report::print(&report::one(&summary, &path))?;
         }

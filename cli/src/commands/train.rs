@@ -3,6 +3,7 @@
 use crate::args::TrainArgs;
 use crate::exit::CliError;
 use crate::report;
+use crate::run::watch::Interrupt;
 use crate::run::{self, Finished};
 use crate::run_folder::Existing;
 
@@ -15,7 +16,8 @@ pub fn train(arguments: &TrainArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
     let path = arguments.output.folder(&config);
     let existing = Existing::from_flag(arguments.output.overwrite);
-    let Finished { summary, interrupted } = run::execute(config, &path, existing, arguments.output.quiet)?;
+    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    let Finished { summary, interrupted } = run::execute(config, &path, existing, arguments.output.quiet, &interrupt)?;
     report::print(&report::one(&summary, &path))?;
     if interrupted { Err(CliError::Interrupted) } else { Ok(()) }
 }

@@ -6,6 +6,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::experiments::Experiment;
 use crate::layer::{DataLayer, FeaturesLayer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer};
 
 /// The smallest file that is a whole configuration.
@@ -62,7 +63,7 @@ fn the_full_batch_has_a_name_of_its_own() {
 #[test]
 fn every_number_out_of_range_is_named_with_its_value_and_its_flag() {
     type Change = fn(&mut RunConfig);
-    let cases: [(&str, &str, Change); 35] = [
+    let cases: [(&str, &str, Change); 38] = [
         ("network.neurons = 0", "--neurons", |c| c.network.neurons = 0),
         ("network.neurons = 301", "try 302", |c| c.network.neurons = 301),
         ("network.neurons = 1", "try 2", |c| c.network.neurons = 1),
@@ -71,6 +72,14 @@ fn every_number_out_of_range_is_named_with_its_value_and_its_flag() {
         ("network.features.k = 0", "--features-k", |c| c.network.features = Some(features(0, 2, 0.1))),
         ("network.features.p = 0", "--features-p", |c| c.network.features = Some(features(1, 0, 0.1))),
         ("network.features.p = 65", "at most 64", |c| c.network.features = Some(features(1, 65, 0.1))),
+        ("optimizer.epsilon = 0.00000000000000000000000000000000000000000000000001", "--adam-epsilon", |c| {
+            c.optimizer.epsilon = 1e-50
+        }),
+        ("run.experiment = \"mnist\"", "mnist-3layer", |c| c.run.experiment = Some("mnist".to_owned())),
+        ("optimizer.decay_every = (given)", "--lr-decay-every", |c| {
+            let (kind, decay_every, batch) = (OptimizerKind::Pgd, Some(3), Batch::Full);
+            c.optimizer = OptimizerSection { kind, decay_every, batch, ..c.optimizer.clone() };
+        }),
         ("run.threads = 1025", "at most 1024", |c| c.run.threads = Some(1025)),
         ("network.features.sigma = -1", "--features-sigma", |c| c.network.features = Some(features(1, 1, -1.0))),
         ("data.noise = -0.1", "--noise", |c| c.data.noise = -0.1),
@@ -222,12 +231,12 @@ fn optimizer() -> impl Strategy<Value = OptimizerLayer> {
     (prop_oneof![mini, pgd], rates, adam).prop_map(
         |(kind, (learning_rate, decay_every, decay_factor, gamma), (beta1, beta2, epsilon))| OptimizerLayer {
             learning_rate,
-            decay_every,
+            decay_every: decay_every.filter(|_| kind.kind != Some(OptimizerKind::Pgd)),
             decay_factor,
             gamma,
             beta1,
             beta2,
-            epsilon,
+            epsilon: epsilon.map(|epsilon| epsilon.max(f64::from(f32::MIN_POSITIVE))),
             ..kind
         },
     )
@@ -242,7 +251,8 @@ fn run() -> impl Strategy<Value = RunLayer> {
         option::of(prop_oneof![Just(Route::Auto), Just(Route::Neuron), Just(Route::Gram)]),
     );
     let rest = (option::of(0..=i64::MAX as u64), option::of(1..64_usize), option::of(1..=i64::MAX as u64));
-    let names = (option::of(".*"), option::of("[a-z\"' λ-][a-z0-9\"'. λ-]{0,9}"));
+    let experiment = prop::sample::select(Experiment::ALL.to_vec()).prop_map(|experiment| experiment.name().to_owned());
+    let names = (option::of(experiment), option::of("[a-z\"' λ-][a-z0-9\"'. λ-]{0,9}"));
     (length, how, rest, names).prop_map(
         |(
             (epochs, iterations, stop_below, record_every),

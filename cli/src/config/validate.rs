@@ -6,6 +6,9 @@ use super::{
     Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
     RunConfig, RunSection, Source,
 };
+use memorize_train::features::MAX_POWER;
+
+use crate::experiments::Experiment;
 use crate::layer::PGD_NEEDS;
 
 /// The outcome of a check.
@@ -112,9 +115,6 @@ fn network(network: &NetworkSection) -> Check {
     network.features.as_ref().map_or(Ok(()), features)
 }
 
-/// Largest power of the features: by then (Rx)^p is nothing but overflow and zeros.
-const MAX_POWER: u32 = 64;
-
 /// Most threads that are started: more than any machine has, few enough to start.
 const MAX_THREADS: usize = 1024;
 
@@ -152,6 +152,13 @@ fn optimizer(optimizer: &OptimizerSection) -> Check {
         ensure((0.0..1.0).contains(&beta), || invalid(field, beta, format!("must be in [0, 1) ({flag})")))?;
     }
     finite_positive("optimizer.epsilon", optimizer.epsilon, "--adam-epsilon")?;
+    ensure(optimizer.epsilon >= f64::from(f32::MIN_POSITIVE), || {
+        invalid("optimizer.epsilon", optimizer.epsilon, "must be a number that f32 can tell from 0 (--adam-epsilon)")
+    })?;
+    let decays = optimizer.kind == OptimizerKind::Pgd && optimizer.decay_every.is_some();
+    ensure(!decays, || {
+        invalid("optimizer.decay_every", "(given)", "perturbed gradient descent has one step size (--lr-decay-every)")
+    })?;
     finite_non_negative("optimizer.gamma", optimizer.gamma, "--gamma")?;
     match &optimizer.pgd {
         Some(pgd) => thresholds(pgd, optimizer),
@@ -189,6 +196,12 @@ fn thresholds(pgd: &PgdSection, optimizer: &OptimizerSection) -> Check {
 }
 
 fn run_section(run: &RunSection) -> Check {
+    if let Some(name) = &run.experiment {
+        ensure(Experiment::from_name(name).is_some(), || {
+            let names = Experiment::ALL.map(Experiment::name).join(", ");
+            invalid("run.experiment", format!("{name:?}"), format!("not an experiment of the paper; there are {names}"))
+        })?;
+    }
     duration(run)?;
     at_least_one("run.threads", run.threads, "--threads")?;
     at_most_threads("run.threads", run.threads)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{DataLayer, Layer, OptimizerLayer};
+use super::{DataLayer, Layer, NetworkLayer, OptimizerLayer};
 use crate::config::{ConfigError, Source};
 
 impl Layer {
@@ -40,7 +40,8 @@ impl Layer {
 
     /// This layer laid over `base`: what both speak of is taken from this one.
     ///
-    /// Three choices take more with them than their own key: another data source drops the base's files, another
+    /// Some choices take more with them than their own key: any change of data, network or optimiser drops the name of the
+    /// experiment, another data source drops the base's files, another
     /// optimiser drops the base's step sizes (but not the regulariser), and a length in epochs or iterations replaces the
     /// base's, in whichever unit that was.
     ///
@@ -55,6 +56,13 @@ impl Layer {
 
     /// Drops what makes no sense beside the choices of `upper`.
     fn make_way_for(&mut self, upper: &Self) {
+        let unchanged = upper.data == DataLayer::default()
+            && upper.network == NetworkLayer::default()
+            && upper.optimizer == OptimizerLayer::default();
+        if !unchanged {
+            // Whatever it is now, it is not what the paper reports on.
+            self.run.experiment = None;
+        }
         let source = upper.data.source.or(upper.data.inputs.as_ref().map(|_| Source::Files));
         let own = self.data.source.or(self.data.inputs.as_ref().map(|_| Source::Files));
         if source.is_some() && source != own {

@@ -111,3 +111,14 @@ fn a_path_that_toml_cannot_hold_is_refused_and_not_changed() {
     let layer = Layer { data: DataLayer { inputs: Some(path), ..DataLayer::default() }, ..Layer::default() };
     assert!(matches!(layer.over(Layer::default()), Err(ConfigError::NotWritable { .. })));
 }
+
+#[test]
+fn a_changed_experiment_is_no_longer_the_papers() {
+    let base =
+        || Layer::from_toml("run.experiment = \"synthetic\"\nrun.seed = 1\ndata.source = \"synthetic\"").unwrap();
+    let experiment = |flags: &str| Layer::from_toml(flags).unwrap().over(base()).unwrap().run.experiment;
+    assert_eq!(experiment("run.seed = 7\nrun.epochs = 3").as_deref(), Some("synthetic"));
+    for change in ["data.samples = 3000", "network.neurons = 4", "optimizer.learning_rate = 0.5"] {
+        assert_eq!(experiment(change), None, "{change}");
+    }
+}

@@ -36,9 +36,14 @@ struct Tables {
 }
 
 impl Tables {
-    fn new(inputs: Table, targets: Option<Table>) -> Result<Self, CliError> {
+    /// The first `limit` rows of samples and targets, all of them if `None`.
+    fn new(mut inputs: Table, mut targets: Option<Table>, limit: Option<usize>) -> Result<Self, CliError> {
         if let Some(targets) = &targets {
             labels::check_pair(&inputs, targets)?;
+        }
+        if let Some(rows) = limit {
+            inputs.truncate(rows);
+            targets.iter_mut().for_each(|targets| targets.truncate(rows));
         }
         Ok(Self { inputs: Arc::new(inputs), targets })
     }
@@ -54,17 +59,23 @@ impl<T: Element> Dataset<T> {
         let (train, test) = tables(data, seed)?;
         let mut preparation = Preparation { normalize: data.normalize, ..Preparation::default() };
         if let Some(components) = data.pca {
-            let plain = Prepared::<f64>::new(engine, train.inputs.clone(), data.limit, &preparation)?;
+            let d = train.inputs.row_len();
+            memory::ensure::<f64>(
+                "the covariance of the samples",
+                &[3, d, d],
+                "do without --pca for inputs this wide",
+            )?;
+            let plain = Prepared::<f64>::new(engine, train.inputs.clone(), &preparation)?;
             preparation.projection = Some(Arc::new(Projection::fit(engine, &plain, components)?));
         }
         let test_preparation = preparation.clone();
         preparation.noise = (data.noise > 0.0).then_some(Noise { sigma: data.noise, seed });
 
         let input_width = train.inputs.row_len();
-        let samples = Prepared::<T>::new(engine, train.inputs, data.limit, &preparation)?;
+        let samples = Prepared::<T>::new(engine, train.inputs, &preparation)?;
         let n = samples.rows();
         let y: Vec<T> = match train.targets.filter(|_| !data.random_labels) {
-            Some(targets) => labels::targets::<T>(&targets)?.into_iter().take(n).collect(),
+            Some(targets) => labels::targets::<T>(&targets)?,
             None => labels::random_labels(seed, n).into_iter().map(T::from_f64).collect(),
         };
         let features = feature_layer(config, samples.cols(), seed)?;
@@ -74,7 +85,7 @@ impl<T: Element> Dataset<T> {
         // Targets drawn at random say nothing about the test set.
         let test = match test.filter(|_| !data.random_labels) {
             Some(Tables { inputs, targets: Some(targets) }) => {
-                let samples = Prepared::<T>::new(engine, inputs, None, &test_preparation)?;
+                let samples = Prepared::<T>::new(engine, inputs, &test_preparation)?;
                 Some((with_features(Box::new(samples), features.as_ref(), engine)?, labels::targets(&targets)?))
             }
             _ => None,
@@ -88,8 +99,8 @@ fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), Cli
     match data.source {
         Source::Mnist => {
             let Mnist { train_images, train_labels, test_images, test_labels } = Mnist::open(data.dir.as_deref())?;
-            let test = Tables::new(test_images, Some(test_labels))?;
-            Ok((Tables::new(train_images, Some(train_labels))?, Some(test)))
+            let test = Tables::new(test_images, Some(test_labels), None)?;
+            Ok((Tables::new(train_images, Some(train_labels), data.limit)?, Some(test)))
         }
         Source::Synthetic => {
             let missing = |what| CliError::bad_input(anyhow::anyhow!("synthetic data need {what}"));
@@ -97,17 +108,17 @@ fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), Cli
             let d = data.dim.ok_or_else(|| missing("a width: --dim D"))?;
             memory::ensure::<f64>("the synthetic samples", &[n, d], "make fewer (--samples) or narrower ones (--dim)")?;
             let (inputs, targets) = synthetic::tables(seed, n, d)?;
-            Ok((Tables::new(inputs, Some(targets))?, None))
+            Ok((Tables::new(inputs, Some(targets), data.limit)?, None))
         }
         Source::Files => {
             let inputs = open(&data.inputs)?.ok_or_else(|| {
                 CliError::bad_input(anyhow::anyhow!("no training samples were named: pass --inputs FILE"))
             })?;
-            let train = Tables::new(inputs, open(&data.targets)?)?;
+            let train = Tables::new(inputs, open(&data.targets)?, data.limit)?;
             let test = match open(&data.test_inputs)? {
                 Some(inputs) => {
                     check_widths(&train.inputs, &inputs)?;
-                    Some(Tables::new(inputs, open(&data.test_targets)?)?)
+                    Some(Tables::new(inputs, open(&data.test_targets)?, None)?)
                 }
                 None => None,
             };
@@ -163,7 +174,8 @@ impl Memory {
 
     /// All rows in memory if they fit, else as they are: made again on every pass, to the same bits.
     fn keep<T: Element>(&mut self, x: Box<dyn Rows<T>>, what: &str) -> Box<dyn Rows<T>> {
-        let bytes = x.rows() as u64 * x.cols() as u64 * size_of::<T>() as u64;
+        let stride = x.cols().next_multiple_of(memorize_kernels::mat::ALIGNMENT / size_of::<T>());
+        let bytes = x.rows() as u64 * stride as u64 * size_of::<T>() as u64;
         let shape = format!("{} x {} {}, {}", thousands(x.rows() as u64), x.cols(), T::NAME, mebibytes(bytes));
         if bytes > self.left {
             self.notes.push(format!("{what}: {shape}, made again on every pass (more than --memory-budget)"));

@@ -37,6 +37,14 @@ impl Machine {
         Ok(Self { engine: Engine { isa, backend, par }, threads, pool })
     }
 
+    /// The instruction set that the passes run with, as far as it is ours to choose.
+    pub fn isa_name(&self) -> &'static str {
+        match self.engine.backend {
+            memorize_kernels::Backend::Native => self.engine.isa.name(),
+            memorize_kernels::Backend::MatrixMultiply => "chosen by matrixmultiply",
+        }
+    }
+
     /// Runs `work` on this machine's threads.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)

@@ -8,12 +8,15 @@ pub mod watch;
 use std::path::Path;
 use std::time::Instant;
 
+use clap::ValueEnum;
+use memorize_data::mnist::DATA_DIR_VARIABLE;
+use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::{Limits, Method, Settings, full_batch, mini_batch, pgd};
 use memorize_train::schedule::StepDecay;
 use memorize_train::{Evaluation, Network, Objective, Outcome, Plan, Route, TrainError, checkpoint, network, spectrum};
 
-use crate::config::{Batch, Dtype, OptimizerKind, OptimizerSection, RunConfig};
+use crate::config::{Batch, Dtype, IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
 use crate::exit::{CliError, WithHint};
 use crate::plot::{self, Curve};
 use crate::progress::{self, Mode, Progress};
@@ -37,11 +40,18 @@ pub struct Finished {
 /// # Errors
 /// Bad input if the data or the folder cannot be used; a failed run if the loss is no longer finite or a file cannot be
 /// written.
-pub fn execute(config: RunConfig, path: &Path, existing: Existing, quiet: bool) -> Result<Finished, CliError> {
+pub fn execute(
+    mut config: RunConfig,
+    path: &Path,
+    existing: Existing,
+    quiet: bool,
+    interrupt: &Interrupt,
+) -> Result<Finished, CliError> {
+    note_environment(&mut config);
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
     machine.install(|| match config.run.dtype {
-        Dtype::F32 => Run::<f32>::prepare(config, &machine, path, existing, quiet)?.train(),
-        Dtype::F64 => Run::<f64>::prepare(config, &machine, path, existing, quiet)?.train(),
+        Dtype::F32 => Run::<f32>::prepare(config, &machine, path, existing, quiet).and_then(|run| run.train(interrupt)),
+        Dtype::F64 => Run::<f64>::prepare(config, &machine, path, existing, quiet).and_then(|run| run.train(interrupt)),
     })
 }
 
@@ -82,7 +92,9 @@ impl<'a, T: Element> Run<'a, T> {
         let (network, init) = initial_network(&mut config, r, d)?;
         let plan = Plan::new(batch, d, r, config.run.route.forced());
         let sigma_min = match config.run.experiment.as_deref() {
-            Some("synthetic") => Some(spectrum::singular_values(&dataset.x).map_err(CliError::run_failed)?.min),
+            Some("synthetic") if n <= spectrum::DENSE_SAMPLES => {
+                Some(spectrum::singular_values(&dataset.x).map_err(CliError::run_failed)?.min)
+            }
             _ => None,
         };
         let folder = RunFolder::create(path, existing)?;
@@ -112,12 +124,16 @@ impl<'a, T: Element> Run<'a, T> {
     }
 
     /// Trains, evaluates, and leaves the files of a run.
-    fn train(mut self) -> Result<Finished, CliError> {
-        let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    fn train(mut self, interrupt: &Interrupt) -> Result<Finished, CliError> {
         let idle = Progress::new(Mode::Quiet, progress::Plan::default());
         let progress = std::mem::replace(&mut self.progress, idle);
-        let mut watch =
-            Watch::new(progress, self.folder.metrics()?, interrupt, self.dataset.x.rows(), self.iterations_an_epoch);
+        let mut watch = Watch::new(
+            progress,
+            self.folder.metrics()?,
+            interrupt.clone(),
+            self.dataset.x.rows(),
+            self.iterations_an_epoch,
+        );
         let outcome = self.optimize(&mut watch);
         let (records, seconds) = watch.finish()?;
         let evaluated = outcome.and_then(|outcome| Ok((self.evaluate(&outcome, &records)?, outcome)));
@@ -219,7 +235,7 @@ impl<'a, T: Element> Run<'a, T> {
             samples: n,
             seed: run.seed,
             dtype: run.dtype,
-            isa: self.machine.engine.isa.name().to_owned(),
+            isa: self.machine.isa_name().to_owned(),
             backend: run.backend,
             threads: self.machine.threads,
             route: self.plan.route.into(),
@@ -258,6 +274,17 @@ impl<'a, T: Element> Run<'a, T> {
     fn plot(&self, records: &[Record]) -> Result<(), CliError> {
         let subtitle = self.paper().map(|paper| format!("the paper: {paper}")).unwrap_or_default();
         plot::write(&self.folder, &Curve { title: &self.config.run.name, subtitle: &subtitle, records })
+    }
+}
+
+/// Writes what the environment decides into the configuration, so that the file in the folder repeats the run elsewhere.
+fn note_environment(config: &mut RunConfig) {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let (None, Some(name)) = (config.run.isa, set(ISA_VARIABLE)) {
+        config.run.isa = IsaName::from_str(&name.to_string_lossy(), false).ok();
+    }
+    if let (Source::Mnist, None, Some(folder)) = (config.data.source, &config.data.dir, set(DATA_DIR_VARIABLE)) {
+        config.data.dir = std::path::absolute(folder).ok();
     }
 }
 
@@ -306,8 +333,12 @@ fn schedule(optimizer: &OptimizerSection) -> StepDecay {
 
 fn diverged_or_failed(error: TrainError) -> CliError {
     match error {
-        TrainError::Diverged { iteration: 0, .. } => CliError::RunFailed(error.hint("--normalize, --init-scale X")),
-        TrainError::Diverged { .. } => CliError::RunFailed(error.hint("--lr X, --init-scale X")),
+        TrainError::Diverged { iteration: 0, .. } => {
+            CliError::RunFailed(error.hint("flags of `memorize train`: --normalize, --init-scale X"))
+        }
+        TrainError::Diverged { .. } => {
+            CliError::RunFailed(error.hint("flags of `memorize train`: --lr X, --init-scale X"))
+        }
         error => CliError::run_failed(error),
     }
 }

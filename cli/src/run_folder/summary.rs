@@ -54,7 +54,7 @@ pub struct Summary {
     pub seed: u64,
     /// Type of the numbers.
     pub dtype: Dtype,
-    /// Instruction set that ran.
+    /// Instruction set that ran; not ours to know for a backend that chooses by itself.
     pub isa: String,
     /// Implementation that ran.
     pub backend: Backend,

@@ -31,8 +31,7 @@ pub use element::ElementType;
 pub use header::Format;
 pub use looks::Looks;
 pub use map::Access;
-pub(crate) use write::write_atomically;
-pub use write::{write_idx, write_npy};
+pub use write::{write_atomically, write_idx, write_npy};
 
 use crate::error::DataError;
 use element::ByteOrder;
@@ -108,6 +107,11 @@ impl Table {
         let row_len = dims[1..].iter().product();
         let (dims, bytes) = (dims.to_vec(), Bytes::Owned(bytes));
         Ok(Self { path, element, order: ByteOrder::Little, dims, row_len, bytes, data_offset: 0 })
+    }
+
+    /// Forgets all rows but the first `rows`. At least one stays.
+    pub fn truncate(&mut self, rows: usize) {
+        self.dims[0] = self.dims[0].min(rows.max(1));
     }
 
     /// Number of rows n, at least 1.

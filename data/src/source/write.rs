@@ -74,10 +74,10 @@ pub(super) fn encode(
 
 /// Writes a file under a temporary name in the same folder, syncs it to disk and renames it to `path`: whoever opens
 /// `path` finds the old file or the whole new one, also after a crash or when two processes write it at once.
-pub(crate) fn write_atomically(
-    path: &Path,
-    fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
-) -> io::Result<()> {
+///
+/// # Errors
+/// If any step fails; the old file, if there is one, is then untouched.
+pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -30,7 +30,7 @@ pub fn full_batch<T: Element, X: Rows<T>>(
         guard.check(t, at.regularized, rate)?;
         let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
         if limits.records(t) || reached {
-            observer.record(&Record { iteration: t, epoch: t, loss: at.loss, learning_rate: rate });
+            observer.record(&Record { iteration: t, loss: at.loss, learning_rate: rate });
         }
         if reached {
             break StopReason::Target;

@@ -13,6 +13,7 @@ use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::Objective;
 use crate::observe::{Observer, Outcome, Record, StopReason};
+use crate::planner::Plan;
 
 /// Trains `net` in place on batches of `batch` samples, shuffled every epoch by the stream (seed, shuffle, epoch). The
 /// loss recorded at iteration t is f over the batch that iteration t is about to learn from.
@@ -37,6 +38,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     match (n, batch) {
         (0, _) => return Err(TrainError::NoSamples),
         (_, 0) => return Err(TrainError::Batch),
+        (n, _) if u32::try_from(n).is_err() => return Err(TrainError::TooManySamples(n)),
         _ => {}
     }
     let batch = batch.min(n);
@@ -49,19 +51,21 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
             buffer.load(x, y, shuffle.batch(iteration));
         }
     };
+    // The route that suits a batch need not suit the whole set.
+    let whole = Objective { route: Plan::new(n, x.cols(), net.neurons(), None).route, ..*objective };
     let mut guard = LossGuard::default();
     let mut t = 0;
     load(&mut current, 0);
     load(&mut next, 1);
     let mut loss = if limits.iterations > 0 { stepper.prime(&current)? } else { 0.0 };
     let reason = loop {
-        let (epoch, rate) = (t / batches, schedule.rate(t / batches));
+        let rate = schedule.rate(t / batches);
         if t == limits.iterations {
             break StopReason::Budget;
         }
         guard.check(t, loss, rate)?;
         if limits.records(t) || t + 1 == limits.iterations {
-            observer.record(&Record { iteration: t, epoch, loss, learning_rate: rate });
+            observer.record(&Record { iteration: t, loss, learning_rate: rate });
         }
         if !observer.keep_going() {
             break StopReason::Interrupted;
@@ -78,7 +82,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
         std::mem::swap(&mut current, &mut next);
         std::mem::swap(&mut next, &mut spare);
         if let Some(target) = limits.stop_below.filter(|_| t.is_multiple_of(batches))
-            && objective.evaluate(&stepper.network())?.loss <= target
+            && whole.evaluate(&stepper.network())?.loss <= target
         {
             break StopReason::Target;
         }

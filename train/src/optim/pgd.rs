@@ -124,6 +124,15 @@ pub fn perturbed_descent<T: Element>(
         if due && gradient.frobenius_norm() <= thresholds.g_thres {
             before = Some(Before { weights: w.clone(), value: at.regularized, iteration: t });
             perturb(&mut w, thresholds.radius, seed, perturbations.len() as u64, observer);
+            if thresholds.f_thres <= T::EPSILON * at.regularized.abs() {
+                observer.note(&format!(
+                    "perturbation {}: f_thres {:.3e} is below the resolution of {} beside the value {:.3e}",
+                    perturbations.len() + 1,
+                    thresholds.f_thres,
+                    T::NAME,
+                    at.regularized
+                ));
+            }
             perturbations.push(Perturbation { iteration: t, before: at.regularized, after: None });
             at = landscape.evaluate(&w, &mut gradient)?;
             guard.check(t, at.regularized, thresholds.eta)?;
@@ -131,7 +140,7 @@ pub fn perturbed_descent<T: Element>(
         let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
         if limits.records(t) || reached {
             let rate = thresholds.eta;
-            observer.record(&Record { iteration: t, epoch: t, loss: at.loss, learning_rate: rate });
+            observer.record(&Record { iteration: t, loss: at.loss, learning_rate: rate });
         }
         if let Some(before) = before.as_ref().filter(|before| t - before.iteration == thresholds.t_thres) {
             let change = at.regularized - before.value;
