@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use pulp::{Scalar128b, Simd, WithSimd};
 
-use crate::block::{TILE_AVX2, TILE_AVX512, TILE_SCALAR};
+use crate::block;
 use crate::element::{Element, lanes};
 use crate::error::KernelError;
 
@@ -80,11 +80,17 @@ impl Isa {
     /// Runs `kernel` with this instruction set enabled.
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            Tier::Scalar(simd) => simd.vectorize(Tiled::<_, { TILE_SCALAR.0 }, { TILE_SCALAR.1 }>(kernel)),
+            Tier::Scalar(simd) => {
+                simd.vectorize(Tiled::<_, { block::TILE_SCALAR.0 }, { block::TILE_SCALAR.1 }>(kernel))
+            }
             #[cfg(target_arch = "x86_64")]
-            Tier::Avx2(simd) => Simd::vectorize(simd, Tiled::<_, { TILE_AVX2.0 }, { TILE_AVX2.1 }>(kernel)),
+            Tier::Avx2(simd) => {
+                Simd::vectorize(simd, Tiled::<_, { block::TILE_AVX2.0 }, { block::TILE_AVX2.1 }>(kernel))
+            }
             #[cfg(target_arch = "x86_64")]
-            Tier::Avx512(simd) => Simd::vectorize(simd, Tiled::<_, { TILE_AVX512.0 }, { TILE_AVX512.1 }>(kernel)),
+            Tier::Avx512(simd) => {
+                Simd::vectorize(simd, Tiled::<_, { block::TILE_AVX512.0 }, { block::TILE_AVX512.1 }>(kernel))
+            }
         }
     }
 
@@ -102,11 +108,11 @@ impl Isa {
     /// Registers in a panel's width (MV) and rows in a tile (NR).
     pub fn tile(self) -> (usize, usize) {
         match self.0 {
-            Tier::Scalar(_) => TILE_SCALAR,
+            Tier::Scalar(_) => block::TILE_SCALAR,
             #[cfg(target_arch = "x86_64")]
-            Tier::Avx2(_) => TILE_AVX2,
+            Tier::Avx2(_) => block::TILE_AVX2,
             #[cfg(target_arch = "x86_64")]
-            Tier::Avx512(_) => TILE_AVX512,
+            Tier::Avx512(_) => block::TILE_AVX512,
         }
     }
 

@@ -1,0 +1,77 @@
+//! `memorize bench`: what it prints, never how fast it is.
+
+mod common;
+
+use std::fs;
+
+use common::{memorize, scratch};
+use serde_json::Value;
+
+const SMALL: &str = "bench --quick --filter small-gradient";
+
+#[test]
+fn the_json_is_one_object_with_the_machine_its_limits_and_the_results() {
+    let outcome = memorize(SMALL).and("--json").succeeds();
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    for field in ["cpu", "isa", "compiler", "commit"] {
+        assert!(report["machine"][field].is_string(), "{field}");
+    }
+    assert!(report["machine"]["cores"].as_u64().unwrap() > 0 && report["machine"]["caches"].is_array());
+    for dtype in ["f32", "f64"] {
+        assert!(report["peak_gflops"][dtype].as_f64().unwrap() > 0.0, "{dtype}");
+    }
+    assert!(report["bandwidth_gbs"].as_f64().unwrap() > 0.0);
+    let results = report["results"].as_array().unwrap();
+    let backends: Vec<&str> = results.iter().map(|result| result["backend"].as_str().unwrap()).collect();
+    assert_eq!(backends, ["native", "matrixmultiply"]);
+    for result in results {
+        assert_eq!(
+            (&result["pass"], &result["shape"], &result["dtype"], &result["threads"]),
+            (&"small-gradient".into(), &"300x100x300".into(), &"f32".into(), &1.into())
+        );
+        for field in ["seconds", "gflops", "fraction_of_peak", "fraction_of_roofline", "error"] {
+            assert!(result[field].as_f64().unwrap() > 0.0, "{field}");
+        }
+    }
+}
+
+#[test]
+fn the_table_and_the_csv_have_a_line_a_measurement() {
+    let text = memorize(SMALL).and("--dtype f64").succeeds().stdout;
+    assert!(text.contains("peak f32") && text.contains("of roofline"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.contains("small-gradient")).count(), 2);
+    let csv = memorize("bench --quick --filter adam-step --shape 8x30x20 --csv").succeeds().stdout;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let shape = reader.headers().unwrap().iter().position(|name| name == "shape").unwrap();
+    let shapes: Vec<String> = reader.records().map(|record| record.unwrap()[shape].to_owned()).collect();
+    assert_eq!(shapes, ["8x30x20", "8x30x20"]);
+}
+
+#[test]
+fn a_benchmark_is_compared_with_an_earlier_one() {
+    let folder = scratch();
+    let (before, absurd) = (folder.path().join("before.json"), folder.path().join("absurd.json"));
+    let json = memorize(SMALL).and("--json --backend native").succeeds().stdout;
+    fs::write(&before, &json).unwrap();
+    let text = memorize(SMALL).and("--backend native").with("--compare", &before).succeeds().stdout;
+    assert!(text.contains("1 compared"), "{text}");
+    // An earlier time that nothing can reach.
+    let mut report: Value = serde_json::from_str(&json).unwrap();
+    report["results"][0]["seconds"] = 1e-12.into();
+    report["results"][0]["spread_seconds"] = 0.0.into();
+    fs::write(&absurd, report.to_string()).unwrap();
+    let text = memorize(SMALL).and("--backend native").with("--compare", &absurd).succeeds().stdout;
+    assert!(text.contains("1 compared, 1 slower beyond the noise"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused() {
+    memorize("bench --filter nonsense").refuses(&["nothing to measure", "adam-step"]);
+    memorize("bench --shape 10x20").refuses(&["three sizes"]);
+    memorize("bench --shape 10x20x3").refuses(&["even"]);
+    let folder = scratch();
+    let file = folder.path().join("old.json");
+    memorize("bench --quick").with("--compare", &file).refuses(&["cannot read", "old.json"]);
+    fs::write(&file, "{}").unwrap();
+    memorize("bench --quick").with("--compare", &file).refuses(&["memorize bench --json"]);
+}
