@@ -1,5 +1,5 @@
-//! Weights in a file: safetensors with `W` [d, r] row-major and `a` [r]; three-layer files also `R` [k, d_in] and, with a
-//! projection before it, `pca.basis` [m, d_in] and `pca.mean` [d_in]. The metadata hold `p` and the program's version.
+//! Weights in a file: safetensors with `W` (d x r, row-major) and `a` (r); three-layer files also `R` (k x d_in) and, with a
+//! projection before it, `pca.basis` (m x d_in) and `pca.mean` (d_in). The metadata hold `p` and the program's version.
 
 use std::collections::BTreeMap;
 use std::io::Write;
