@@ -11,8 +11,8 @@
 //! An epilogue may have work left over from the tile before (an update that waits for memory and divides): it is cut into
 //! stages that run between the steps of this loop, where the multiply-adds hide it.
 //!
-//! `step` is 1 where the broadcast operand is a row of X (forward, quadratic forms, features), and the row stride of X
-//! where it is a column (weighted Gram, backward).
+//! `step` is 1 where the broadcast operand is a row of X (forward, quadratic forms, features), the row stride of X where
+//! it is a column (weighted Gram), and NR where columns were packed into strips (backward).
 
 use pulp::Simd;
 

@@ -7,7 +7,7 @@
 
 use crate::arch::Isa;
 use crate::element::Element;
-use crate::mat::{AlignedVec, MatRef, aligned_zeros};
+use crate::mat::{AlignedVec, MatMut, MatRef, aligned_zeros};
 
 /// A matrix cut into panels.
 #[derive(Clone, Debug)]
@@ -53,18 +53,28 @@ pub(crate) fn panel_layout<T: Element>(isa: Isa, columns: usize, depth: usize, t
         .collect()
 }
 
+/// Row c of `m` becomes column c of the panels: fills the panel that `layout` describes, but not its padding.
+pub(crate) fn pack_panel<T: Element>(layout: &PanelLayout, m: MatRef<'_, T>, panel: &mut [T]) {
+    for c in 0..layout.columns {
+        m.row(layout.column + c).iter().enumerate().for_each(|(k, &value)| panel[k * layout.width + c] = value);
+    }
+}
+
+/// The inverse of [`pack_panel`].
+pub(crate) fn unpack_panel<T: Element>(layout: &PanelLayout, panel: &[T], mut m: MatMut<'_, T>) {
+    for c in 0..layout.columns {
+        let row = m.row_mut(layout.column + c);
+        row.iter_mut().enumerate().for_each(|(k, value)| *value = panel[k * layout.width + c]);
+    }
+}
+
 impl<T: Element> Panels<T> {
     /// Packs `m` (columns x depth) so that row c of `m` becomes column c of the panels: the operand of X m^T.
     pub fn from_rows(isa: Isa, m: MatRef<'_, T>) -> Self {
         let mut panels = Self::zeros(isa, panel_layout::<T>(isa, m.rows(), m.cols(), false), m.rows(), m.cols());
         for at in 0..panels.layout.len() {
-            let PanelLayout { column, columns, width, .. } = panels.layout[at];
-            let data = panels.panel_mut(at);
-            for c in 0..columns {
-                for (k, &value) in m.row(column + c).iter().enumerate() {
-                    data[k * width + c] = value;
-                }
-            }
+            let layout = panels.layout[at];
+            pack_panel(&layout, m, panels.panel_mut(at));
         }
         panels
     }

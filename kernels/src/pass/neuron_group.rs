@@ -12,7 +12,7 @@ use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::engine::microkernel::{Tile, prefetch};
-use crate::engine::pack::{PanelLayout, panel_layout};
+use crate::engine::pack::{PanelLayout, pack_panel, panel_layout, unpack_panel};
 use crate::engine::sweep::{Broadcast, Epilogue, sweep};
 use crate::mat::{AlignedVec, Mat, aligned_zeros};
 use crate::parallel::Par;
@@ -43,14 +43,19 @@ impl<T: Element> PanelGroup<T> {
         let (r, d) = (weights.w.rows(), weights.w.cols());
         let group = |layout: PanelLayout| {
             let width = layout.width;
+            let packed = |m: &Mat<T>| {
+                let mut panel = aligned_zeros(width * layout.depth);
+                pack_panel(&layout, m.as_ref(), &mut panel);
+                panel
+            };
             let mut signs = aligned_zeros(width);
             signs[..layout.columns].copy_from_slice(&a[layout.column..][..layout.columns]);
             Self {
                 layout,
                 a: signs,
-                w: pack_panel(&layout, &weights.w),
-                first: pack_panel(&layout, &weights.first),
-                second: pack_panel(&layout, &weights.second),
+                w: packed(&weights.w),
+                first: packed(&weights.first),
+                second: packed(&weights.second),
                 u: aligned_zeros(capacity * width),
                 partial: aligned_zeros(capacity * isa.lanes::<T>()),
                 waiting: aligned_zeros(width * isa.tile().1),
@@ -71,24 +76,9 @@ impl<T: Element> PanelGroup<T> {
     }
 
     pub(crate) fn unpack(&self, weights: &mut Weights<T>) {
-        unpack_panel(&self.layout, &self.w, &mut weights.w);
-        unpack_panel(&self.layout, &self.first, &mut weights.first);
-        unpack_panel(&self.layout, &self.second, &mut weights.second);
-    }
-}
-
-fn pack_panel<T: Element>(layout: &PanelLayout, m: &Mat<T>) -> AlignedVec<T> {
-    let mut panel = aligned_zeros(layout.width * layout.depth);
-    for c in 0..layout.columns {
-        m.row(layout.column + c).iter().enumerate().for_each(|(k, &value)| panel[k * layout.width + c] = value);
-    }
-    panel
-}
-
-fn unpack_panel<T: Element>(layout: &PanelLayout, panel: &[T], m: &mut Mat<T>) {
-    for c in 0..layout.columns {
-        let row = m.row_mut(layout.column + c);
-        row.iter_mut().enumerate().for_each(|(k, value)| *value = panel[k * layout.width + c]);
+        unpack_panel(&self.layout, &self.w, weights.w.as_mut());
+        unpack_panel(&self.layout, &self.first, weights.first.as_mut());
+        unpack_panel(&self.layout, &self.second, weights.second.as_mut());
     }
 }
 
