@@ -7,7 +7,7 @@
 //!                    experiments
 //! ```
 //!
-//! [`bench`] stands apart: it measures the passes and trains nothing.
+//! [`mod@bench`] stands apart: it measures the passes and trains nothing.
 //!
 //! What was said ([`args`], [`layer`]) and what it means ([`config`]) are different types: a layer has holes, a
 //! configuration has none, and only configurations are run and written to disk.
