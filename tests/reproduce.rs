@@ -213,7 +213,7 @@ fn the_losses_of_mnist_runs_are_those_of_their_weights() {
     let unit = normalized(&Dense::from_fn(2000, 784, |i, k| train_images.value(i, k)));
     let mut noisy = unit.clone();
     for (i, row) in noisy.data.chunks_mut(784).enumerate() {
-        add_noise(i as u64, 0, 0.01, row);
+        add_noise(Isa::best(), i as u64, 0, 0.01, row);
     }
     let digits: Vec<f64> = (0..2000).map(|i| train_labels.value(i, 0)).collect();
     let random = random_labels(0, 2000);
@@ -264,7 +264,7 @@ fn the_loss_of_a_three_layer_run_is_that_of_its_weights() {
     };
     let mut noisy = project(&x);
     for (i, row) in noisy.data.chunks_mut(4).enumerate() {
-        add_noise(i as u64, 0, 0.05, row);
+        add_noise(Isa::best(), i as u64, 0, 0.05, row);
     }
     let loss = reference::loss(&features(&noisy, &r, 3), &y, &checkpoint.w, &checkpoint.a, 0.0);
     assert_close(number(&summary, "train_loss"), loss, 1e-9, "train_loss");

@@ -80,6 +80,7 @@ fn norm(row: &[f64]) -> f64 {
 }
 
 /// Divides a row by its norm: the norm is rounded to `T`, each quotient is correctly rounded in `T`.
+#[inline(always)]
 pub fn scale_row<T: Element>(row: &mut [T], norm: f64) {
     let norm = T::from_f64(norm);
     for value in row {

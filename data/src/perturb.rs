@@ -1,21 +1,37 @@
 //! The perturbation of the inputs: x_j + sigma1 * N(0, I), the paper's smoothed analysis (Theorem 5, section 5).
 
+use memorize_kernels::arch::{Isa, Loops};
 use memorize_kernels::element::Element;
 
-use crate::random::{Purpose, Stream, normal};
+use crate::random::{Purpose, RowStream, Stream, normal};
 
-/// Adds sigma * N(0, 1) to every coordinate of row `row_index`.
+/// Adds sigma * N(0, 1) to every coordinate of row `row_index`, with the instruction set `isa`: the bits are the same for
+/// all of them.
 ///
 /// The noise of a row is the stream (seed, [`Purpose::Noise`], row), so it does not depend on the order in which rows are
 /// asked for. Roundings, in this order: the noise z is an f32, widened exactly to `T`; sigma is rounded to `T`; their
 /// product is rounded to `T`; the sum is rounded to `T`. An f32 run and an f64 run therefore see the same noise up to
 /// these roundings.
-pub fn add_noise<T: Element>(row_index: u64, seed: u64, sigma: f64, out: &mut [T]) {
-    let sigma = T::from_f64(sigma);
-    let mut stream = Stream::new(seed, Purpose::Noise).row(row_index);
-    for chunk in out.chunks_mut(normal::BLOCK) {
-        for (value, &z) in chunk.iter_mut().zip(&stream.normal_block()) {
-            *value += sigma * T::from_f64(f64::from(z));
+pub fn add_noise<T: Element>(isa: Isa, row_index: u64, seed: u64, sigma: f64, out: &mut [T]) {
+    let stream = Stream::new(seed, Purpose::Noise).row(row_index);
+    isa.run_loops(AddNoise { stream, sigma: T::from_f64(sigma), out });
+}
+
+struct AddNoise<'a, T> {
+    stream: RowStream,
+    sigma: T,
+    out: &'a mut [T],
+}
+
+impl<T: Element> Loops for AddNoise<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        for chunk in self.out.chunks_mut(normal::BLOCK) {
+            for (value, &z) in chunk.iter_mut().zip(&self.stream.normal_block()) {
+                *value += self.sigma * T::from_f64(f64::from(z));
+            }
         }
     }
 }
@@ -29,8 +45,8 @@ mod tests {
         let mut z = [0.0f32; 100];
         Stream::new(9, Purpose::Noise).row(4711).fill_normal(&mut z);
         let (mut narrow, mut wide) = ([0.3f32; 100], [0.3f64; 100]);
-        add_noise(4711, 9, 0.01, &mut narrow);
-        add_noise(4711, 9, 0.01, &mut wide);
+        add_noise(Isa::best(), 4711, 9, 0.01, &mut narrow);
+        add_noise(Isa::best(), 4711, 9, 0.01, &mut wide);
         for j in 0..100 {
             assert_eq!(narrow[j], 0.3f32 + 0.01f32 * z[j]);
             assert_eq!(wide[j], 0.3f64 + 0.01f64 * f64::from(z[j]));
@@ -38,10 +54,21 @@ mod tests {
     }
 
     #[test]
+    fn every_instruction_set_gives_the_same_bits() {
+        let noise = |isa| {
+            let mut row = vec![0.5f32; 2_000_001];
+            add_noise(isa, 3, 5, 0.05, &mut row);
+            row
+        };
+        let best = noise(Isa::best());
+        assert!(Isa::available().into_iter().all(|isa| noise(isa) == best));
+    }
+
+    #[test]
     fn rows_differ_and_repeat() {
         let noise = |row, seed| {
             let mut out = [0.0f64; 3];
-            add_noise(row, seed, 1.0, &mut out);
+            add_noise(Isa::best(), row, seed, 1.0, &mut out);
             out
         };
         let late = noise(7, 1);
@@ -53,7 +80,7 @@ mod tests {
     #[test]
     fn a_sigma_of_zero_changes_nothing() {
         let mut row = [0.1f32, 0.2, 0.3];
-        add_noise(0, 0, 0.0, &mut row);
+        add_noise(Isa::best(), 0, 0, 0.0, &mut row);
         assert_eq!(row, [0.1, 0.2, 0.3]);
     }
 }

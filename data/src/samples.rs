@@ -7,7 +7,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, Packed, Par, Rows, pass, rows};
+use memorize_kernels::arch::Loops;
+use memorize_kernels::{Element, Engine, Isa, Mat, MatMut, MatRef, Packed, Par, Rows, pass, rows};
 
 use crate::error::DataError;
 use crate::normalize::{row_norms, scale_row};
@@ -42,6 +43,7 @@ pub struct Prepared<T: Element> {
     norms: Option<Vec<f64>>,
     projection: Option<Project<T>>,
     noise: Option<Noise>,
+    isa: Isa,
 }
 
 /// A projection in the element type and layout of the passes.
@@ -75,7 +77,7 @@ impl<T: Element> Prepared<T> {
             }),
             None => None,
         };
-        Ok(Self { table, norms, projection, noise: preparation.noise })
+        Ok(Self { table, norms, projection, noise: preparation.noise, isa: engine.isa })
     }
 
     /// All rows in memory.
@@ -101,18 +103,35 @@ impl<T: Element> Prepared<T> {
         }
         if let Some(Noise { sigma, seed }) = self.noise {
             for (i, number) in numbers.enumerate() {
-                add_noise(number as u64, seed, sigma, out.row_mut(i));
+                add_noise(self.isa, number as u64, seed, sigma, out.row_mut(i));
             }
         }
     }
 
     fn decode(&self, numbers: impl Iterator<Item = usize>, mut out: MatMut<'_, T>) {
         for (i, number) in numbers.enumerate() {
-            let row = out.row_mut(i);
-            self.table.decode_row(number, row);
-            if let Some(norms) = &self.norms {
-                scale_row(row, norms[number]);
-            }
+            let norm = self.norms.as_ref().map(|norms| norms[number]);
+            self.isa.run_loops(Decode { table: &self.table, number, norm, row: out.row_mut(i) });
+        }
+    }
+}
+
+/// A row of a table, divided by its norm.
+struct Decode<'a, T> {
+    table: &'a Table,
+    number: usize,
+    norm: Option<f64>,
+    row: &'a mut [T],
+}
+
+impl<T: Element> Loops for Decode<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.table.decode_row(self.number, self.row);
+        if let Some(norm) = self.norm {
+            scale_row(self.row, norm);
         }
     }
 }
@@ -168,7 +187,7 @@ mod tests {
         let mut expected: Vec<f64> = (0..4)
             .map(|c| (0..6).map(|k| projection.basis.row(c)[k] * (unit.row(7)[k] - projection.mean[k])).sum())
             .collect();
-        add_noise(7, 4, 0.1, &mut expected);
+        add_noise(Isa::best(), 7, 4, 0.1, &mut expected);
         for (got, expected) in rows.row(7).iter().zip(expected) {
             assert!((got - expected).abs() < 1e-14);
         }

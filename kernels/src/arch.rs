@@ -24,6 +24,17 @@ pub trait Kernel {
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) -> Self::Output;
 }
 
+/// Plain loops without a register tile, compiled for the tier an [`Isa`] names and left to the compiler to vectorise.
+///
+/// `run` must be `#[inline(always)]`, and so must the loops that it calls. Loops over elements only, without branches: on
+/// AVX-512 the compiler has turned branches on sign bits into wrong code (rust-lang/rust#158622).
+pub trait Loops {
+    /// What the loops return.
+    type Output;
+    /// Runs them.
+    fn run(self) -> Self::Output;
+}
+
 /// An instruction set that this CPU is known to have.
 #[derive(Clone, Copy, Debug)]
 pub struct Isa(Tier);
@@ -94,6 +105,11 @@ impl Isa {
         }
     }
 
+    /// Runs plain `loops` with this instruction set enabled.
+    pub fn run_loops<L: Loops>(self, loops: L) -> L::Output {
+        self.run(Untiled(loops))
+    }
+
     /// Lanes in one register of `T`.
     pub fn lanes<T: Element>(self) -> usize {
         match self.0 {
@@ -161,6 +177,18 @@ impl<K: Kernel, const MV: usize, const NR: usize> WithSimd for Tiled<K, MV, NR> 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> K::Output {
         self.0.run::<S, MV, NR>(simd)
+    }
+}
+
+/// Loops as a kernel that has no use for the tile.
+struct Untiled<L>(L);
+
+impl<L: Loops> Kernel for Untiled<L> {
+    type Output = L::Output;
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, _: S) -> L::Output {
+        self.0.run()
     }
 }
 

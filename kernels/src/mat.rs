@@ -246,15 +246,6 @@ impl<'a, T: Element> MatMut<'a, T> {
         )
     }
 
-    /// The same rows including the padding that each has up to the stride (the last one up to the end of the data).
-    ///
-    /// For writers of whole registers: what they write to the padding must be zero.
-    pub(crate) fn padded(self) -> MatMut<'a, T> {
-        let cols =
-            if self.rows == 0 { self.cols } else { self.stride.min(self.data.len() - (self.rows - 1) * self.stride) };
-        MatMut { cols, ..self }
-    }
-
     /// Pointer to element (0, 0).
     pub fn as_mut_ptr(&mut self) -> *mut T {
         self.data.as_mut_ptr()

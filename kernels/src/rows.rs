@@ -107,6 +107,23 @@ macro_rules! forward_rows {
 
 forward_rows!(&R, Box<R>);
 
+/// Runs `work(block, its rows, the next block's rows if they are in memory)` on consecutive blocks of at most `rows` rows.
+pub(crate) fn for_blocks<T: Element, X: Rows<T>>(
+    x: &X,
+    range: Range<usize>,
+    rows: usize,
+    mut work: impl FnMut(Range<usize>, MatRef<'_, T>, Option<MatRef<'_, T>>),
+) {
+    let mut scratch = Mat::zeros(if x.needs_scratch() { rows } else { 0 }, x.cols());
+    let mut unused = Mat::zeros(0, x.cols());
+    for first in range.clone().step_by(rows) {
+        let block = first..range.end.min(first + rows);
+        let following = block.end..range.end.min(block.end + rows);
+        let next = (!x.needs_scratch()).then(|| x.block(following, &mut unused));
+        work(block.clone(), x.block(block, &mut scratch), next);
+    }
+}
+
 /// All of `x` in memory, produced a block at a time by the threads of the current rayon pool if `par` says so.
 pub fn to_mat<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized)) -> Mat<T> {
     let mut all = Mat::zeros(x.rows(), x.cols());

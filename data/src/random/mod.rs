@@ -83,13 +83,9 @@ impl RowStream {
 
     /// The next `out.len()` words.
     pub fn fill_u32(&mut self, out: &mut [u32]) {
-        for chunk in out.chunks_mut(normal::BLOCK) {
-            let mut bytes = [0; 4 * normal::BLOCK];
-            let bytes = &mut bytes[..4 * chunk.len()];
-            self.rng.fill_bytes(bytes);
-            for (word, &four) in chunk.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                *word = u32::from_le_bytes(four);
-            }
+        self.rng.fill_bytes(bytemuck::cast_slice_mut(out));
+        for word in out {
+            *word = u32::from_le(*word);
         }
     }
 
@@ -142,6 +138,7 @@ impl RowStream {
     }
 
     /// The normals of the next block of words.
+    #[inline(always)]
     pub(crate) fn normal_block(&mut self) -> [f32; normal::BLOCK] {
         let mut words = [0; normal::BLOCK];
         self.fill_u32(&mut words);

@@ -90,6 +90,7 @@ impl ElementType {
     /// Decodes `out.len()` numbers. Each is widened to f64 (exactly, but for i64 beyond 2^53) and rounded to `T`.
     ///
     /// `bytes` holds exactly `out.len() * size()` bytes.
+    #[inline(always)]
     pub(super) fn decode<T: Element>(self, order: ByteOrder, bytes: &[u8], out: &mut [T]) {
         use ByteOrder::{Big, Little};
         debug_assert_eq!(bytes.len(), out.len() * self.size());

@@ -149,6 +149,7 @@ impl Table {
     ///
     /// # Panics
     /// If `i >= rows()` or `out.len() != row_len()`.
+    #[inline(always)]
     pub fn decode_row<T: Element>(&self, i: usize, out: &mut [T]) {
         assert_eq!(out.len(), self.row_len, "a row of {} has {} numbers", self.path.display(), self.row_len);
         self.element.decode(self.order, self.row_bytes(i), out);

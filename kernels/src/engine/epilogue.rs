@@ -6,6 +6,7 @@ use pulp::Simd;
 
 use super::microkernel::{Tile, load, prefetch, store};
 use super::sweep::Epilogue;
+use crate::block::{CACHE_LINE, LINES_AHEAD};
 use crate::element::{Element, lanes};
 use crate::mat::{MatMut, MatRef};
 
@@ -149,12 +150,13 @@ impl<T: Element> Epilogue<T> for StoreScaled<'_, T> {
 
 /// Multiplies the tile by the samples' own elements and adds it up: partial[j] += sum_v tile[j][v] * x_j[column..].
 ///
-/// `partial` has one register per row; its lanes are summed when all panels are done.
+/// `partial` has one register per row; its lanes are summed when all panels are done. Samples in `ahead` are fetched meanwhile.
 pub(crate) struct DotRows<'a, T: Element> {
     pub(crate) x: MatRef<'a, T>,
     pub(crate) column: usize,
     pub(crate) columns: usize,
     pub(crate) partial: &'a mut [T],
+    pub(crate) ahead: &'a mut Ahead<T>,
 }
 
 impl<T: Element> Epilogue<T> for DotRows<'_, T> {
@@ -185,16 +187,25 @@ impl<T: Element> Epilogue<T> for DotRows<'_, T> {
             }
         }
     }
+
+    #[inline(always)]
+    fn stages<const MV: usize, const NR: usize>(&self) -> usize {
+        NR
+    }
+
+    #[inline(always)]
+    fn stage<S: Simd, const MV: usize>(&mut self, _: S, _: usize, _: usize) {
+        self.ahead.fetch(LINES_AHEAD);
+    }
 }
 
-/// Adds the tile to a matrix whose padding takes the panel's surplus lanes.
-pub(crate) struct AddTile<'a, T: Element>(Window<'a, T>);
-
-impl<'a, T: Element> AddTile<'a, T> {
-    /// `width` counts the surplus lanes: `out` must be as wide as its padding allows.
-    pub(crate) fn new(out: MatMut<'a, T>, column: usize, width: usize) -> Self {
-        Self(Window::new(out, column, width))
-    }
+/// Adds the tile to the rows of a panel, and fetches the samples that come next meanwhile.
+pub(crate) struct AddTile<'a, T: Element> {
+    /// The panel's rows that the sweep covers, from the first lane that the tile has.
+    pub(crate) out: &'a mut [T],
+    /// Width of the panel.
+    pub(crate) width: usize,
+    pub(crate) ahead: &'a mut Ahead<T>,
 }
 
 impl<T: Element> Epilogue<T> for AddTile<'_, T> {
@@ -209,7 +220,7 @@ impl<T: Element> Epilogue<T> for AddTile<'_, T> {
         let lanes = lanes::<S, T>();
         for r in 0..NR {
             if r < valid {
-                let out = &mut self.0.row(row + r, 0)[..MV * lanes];
+                let out = &mut self.out[(row + r) * self.width..][..MV * lanes];
                 for v in 0..MV {
                     let out = &mut out[v * lanes..][..lanes];
                     let sum = T::vadd(simd, load_lanes(simd, out), tile[r][v]);
@@ -217,18 +228,45 @@ impl<T: Element> Epilogue<T> for AddTile<'_, T> {
                 }
             }
         }
-    }
-
-    /// The rows of the output that the tile in the making will be added to are fetched meanwhile, one a stage.
-    #[inline(always)]
-    fn stages<const MV: usize, const NR: usize>(&self) -> usize {
-        NR
-    }
-
-    #[inline(always)]
-    fn stage<S: Simd, const MV: usize>(&mut self, _: S, stage: usize, next: usize) {
-        for v in 0..MV {
-            prefetch(self.0.base.wrapping_add((next + stage) * self.0.stride + v * lanes::<S, T>()));
+        // What the next tile will be added to, and a few lines of the samples that come next. Not in stages: the tiles of
+        // this pass are so short that leaving their loop costs more than the fetches do.
+        for r in 0..NR {
+            for v in 0..MV {
+                prefetch(self.out.as_ptr().wrapping_add((row + NR + r) * self.width + v * lanes));
+            }
         }
+        self.ahead.fetch(NR);
+    }
+}
+
+/// Samples that are wanted soon, fetched a few cache lines at a time while others are worked on: the pass that touches
+/// them first would wait for memory, for it reads them a few columns at a time.
+#[derive(Debug)]
+pub(crate) struct Ahead<T> {
+    at: *const T,
+    lines: usize,
+}
+
+impl<T: Element> Ahead<T> {
+    /// The rows of `x`, or nothing.
+    pub(crate) fn of(x: Option<MatRef<'_, T>>) -> Self {
+        let nothing = Self { at: std::ptr::null(), lines: 0 };
+        x.map_or(nothing, |x| Self { at: x.as_ptr(), lines: (x.rows() * x.stride()).div_ceil(Self::LINE) })
+    }
+
+    /// Elements in a cache line.
+    const LINE: usize = CACHE_LINE / size_of::<T>();
+
+    /// Asks for the next `lines` cache lines.
+    #[inline(always)]
+    fn fetch(&mut self, lines: usize) {
+        if self.lines == 0 {
+            return;
+        }
+        for line in 0..lines {
+            prefetch(self.at.wrapping_add(line * Self::LINE));
+        }
+        self.at = self.at.wrapping_add(lines * Self::LINE);
+        self.lines = self.lines.saturating_sub(lines);
     }
 }

@@ -26,8 +26,10 @@ pub(crate) type Tile<S, T, const MV: usize, const NR: usize> = [[<T as Element>:
 pub(crate) struct Operands<T, const NR: usize> {
     /// Length of the sums.
     pub(crate) depth: usize,
-    /// The packed panel, MV registers a step.
+    /// The first of MV neighbouring registers of the packed panel.
     pub(crate) panel: *const T,
+    /// Distance between two steps of the panel: its width.
+    pub(crate) width: usize,
     /// The first broadcast element of each row.
     pub(crate) rows: [*const T; NR],
     /// Distance between two broadcast elements of a row.
@@ -37,7 +39,7 @@ pub(crate) struct Operands<T, const NR: usize> {
 /// Computes one tile, with `stages` calls of `between` spread evenly over the depth.
 ///
 /// # Safety
-/// `panel` must be readable for `depth * MV * LANES` elements, and `rows[r].add(k * step)` for all r and k < depth.
+/// For all k < depth, `panel.add(k * width)` must be readable for MV registers, and `rows[r].add(k * step)` for all r.
 #[inline(always)]
 pub(crate) unsafe fn tile<S: Simd, T: Element, const MV: usize, const NR: usize>(
     simd: S,
@@ -73,13 +75,13 @@ pub(crate) unsafe fn tile<S: Simd, T: Element, const MV: usize, const NR: usize>
 #[inline(always)]
 unsafe fn rank_one<S: Simd, T: Element, const MV: usize, const NR: usize>(
     simd: S,
-    Operands { panel, rows, step, .. }: Operands<T, NR>,
+    Operands { panel, width, rows, step, .. }: Operands<T, NR>,
     k: usize,
     acc: &mut Tile<S, T, MV, NR>,
 ) {
     // SAFETY: the caller vouches for the panel's k-th row and for element k of every row.
     unsafe {
-        let from = panel.add(k * MV * lanes::<S, T>());
+        let from = panel.add(k * width);
         let p: [T::Vector<S>; MV] = std::array::from_fn(|v| load(from.add(v * lanes::<S, T>())));
         for r in 0..NR {
             let x = T::splat(simd, *rows[r].add(k * step));

@@ -1,13 +1,13 @@
 //! Panels: the packed operand of the register tile.
 //!
 //! A panel holds `width` consecutive columns, element (k, c) at `k * width + c`, so that the tile loads it from front to
-//! back. Panels have the full width MV x LANES; the last one is cut to the registers that its columns need and filled
+//! back. Panels have the full width MV x LANES; the last ones are cut to the registers that their columns need and filled
 //! with zeros. In a triangular set the panel of columns `c..c + width` has only the rows `0..c + width`.
 #![forbid(unsafe_code)]
 
 use crate::arch::Isa;
 use crate::element::Element;
-use crate::mat::{AlignedVec, MatMut, MatRef, aligned_zeros};
+use crate::mat::{AlignedVec, Mat, MatMut, MatRef, aligned_zeros};
 
 /// A matrix cut into panels.
 #[derive(Clone, Debug)]
@@ -38,19 +38,25 @@ pub(crate) struct PanelLayout {
 
 /// The panels of a `depth` x `columns` matrix for one instruction set; triangular ones end at their last column's row.
 pub(crate) fn panel_layout<T: Element>(isa: Isa, columns: usize, depth: usize, triangular: bool) -> Vec<PanelLayout> {
-    let (lanes, full) = (isa.lanes::<T>(), isa.panel_width::<T>());
-    let mut offset = 0;
-    (0..columns)
-        .step_by(full)
-        .map(|column| {
-            let columns = full.min(columns - column);
-            let vectors = columns.div_ceil(lanes);
-            let (width, depth) = (vectors * lanes, if triangular { column + columns } else { depth });
-            let panel = PanelLayout { offset, column, columns, vectors, width, depth };
-            offset += width * depth;
-            panel
-        })
-        .collect()
+    let (lanes, registers) = (isa.lanes::<T>(), columns.div_ceil(isa.lanes::<T>()));
+    let (mut offset, mut first) = (0, 0);
+    let mut layout = Vec::with_capacity(registers.div_ceil(isa.tile().0));
+    while first < registers {
+        let vectors = panel_registers(registers - first, isa.tile().0);
+        let (column, width) = (first * lanes, vectors * lanes);
+        let columns = width.min(columns - column);
+        let depth = if triangular { column + columns } else { depth };
+        layout.push(PanelLayout { offset, column, columns, vectors, width, depth });
+        offset += width * depth;
+        first += vectors;
+    }
+    layout
+}
+
+/// Registers of the next panel when `left` are left: all MV, but no panel of one register if two of two will do, for a
+/// tile one register wide waits for its loads.
+fn panel_registers(left: usize, mv: usize) -> usize {
+    if left == mv + 1 && mv > 2 { mv - 1 } else { left.min(mv) }
 }
 
 /// Row c of `m` becomes column c of the panels: fills the panel that `layout` describes, but not its padding.
@@ -103,6 +109,23 @@ impl<T: Element> Panels<T> {
         panels
     }
 
+    /// The upper triangle of a d x d matrix, all zeros.
+    pub(crate) fn zero_triangle(isa: Isa, d: usize) -> Self {
+        Self::zeros(isa, panel_layout::<T>(isa, d, d, true), d, d)
+    }
+
+    /// The upper triangle of triangular panels; what lies below it is left over from tiles on the diagonal.
+    pub(crate) fn upper_triangle(&self) -> Mat<T> {
+        let mut m = Mat::zeros(self.depth, self.columns);
+        for layout in &self.layout {
+            let rows = self.panel(layout).chunks_exact(layout.width);
+            for (k, source) in rows.enumerate() {
+                m.row_mut(k)[layout.column..][..layout.columns].copy_from_slice(&source[..layout.columns]);
+            }
+        }
+        m
+    }
+
     fn zeros(isa: Isa, layout: Vec<PanelLayout>, columns: usize, depth: usize) -> Self {
         let len = layout.last().map_or(0, |last| last.offset + last.width * last.depth);
         Self { data: aligned_zeros(len), layout, columns, depth, isa }
@@ -133,6 +156,17 @@ impl<T: Element> Panels<T> {
         &self.data[layout.offset..][..layout.width * layout.depth]
     }
 
+    /// All panels, one after another.
+    pub(crate) fn elements_mut(&mut self) -> &mut [T] {
+        &mut self.data
+    }
+
+    /// The layout of panel number `at` and its elements.
+    pub(crate) fn panel_at(&mut self, at: usize) -> (PanelLayout, &mut [T]) {
+        let layout = self.layout[at];
+        (layout, self.panel_mut(at))
+    }
+
     fn panel_mut(&mut self, at: usize) -> &mut [T] {
         let PanelLayout { offset, width, depth, .. } = self.layout[at];
         &mut self.data[offset..][..width * depth]
@@ -142,7 +176,6 @@ impl<T: Element> Panels<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mat::Mat;
 
     #[test]
     fn packed_rows_are_found_again() {

@@ -1,6 +1,8 @@
 //! The macro loop: one panel against all rows of the broadcast operand, tile by tile, each tile handed to an epilogue
 //! while it is in registers.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use super::microkernel::{Operands, Tile, tile};
@@ -28,10 +30,12 @@ impl<T: Element> Broadcast<T> {
         Self { base: x.as_ptr(), rows: x.rows(), depth, tile_step: step, row_step: step, depth_step: 1 }
     }
 
-    /// The first `columns` columns of `x` as rows; the depth is the number of rows of `x`.
-    pub(crate) fn columns(x: MatRef<'_, T>, columns: usize) -> Self {
-        assert!(columns <= x.cols());
-        Self { base: x.as_ptr(), rows: columns, depth: x.rows(), tile_step: 1, row_step: 1, depth_step: x.stride() }
+    /// Columns of `x` as rows; the depth is the number of rows of `x`.
+    pub(crate) fn columns(x: MatRef<'_, T>, columns: Range<usize>) -> Self {
+        assert!(columns.start <= columns.end && columns.end <= x.cols());
+        // Wrapping, for a matrix without rows has no such element.
+        let base = x.as_ptr().wrapping_add(columns.start);
+        Self { base, rows: columns.len(), depth: x.rows(), tile_step: 1, row_step: 1, depth_step: x.stride() }
     }
 
     /// The columns of a batch as rows, read from its strips of NR; the depth is the number of samples.
@@ -39,6 +43,29 @@ impl<T: Element> Broadcast<T> {
         let (columns, depth) = (batch.cols(), batch.rows());
         assert!(batch.strips().len() >= columns.next_multiple_of(NR) * depth, "the batch has no strips");
         Self { base: batch.strips().as_ptr(), rows: columns, depth, tile_step: depth, row_step: 1, depth_step: NR }
+    }
+}
+
+/// The packed operand of a sweep: neighbouring registers of a panel.
+#[derive(Clone, Copy)]
+pub(crate) struct PanelPart<'a, T> {
+    /// From the first of these registers in the panel's first row on.
+    data: &'a [T],
+    /// Registers across, at most MV.
+    vectors: usize,
+    /// Width of the panel, if it is wider than these registers.
+    width: Option<usize>,
+}
+
+impl<'a, T: Element> PanelPart<'a, T> {
+    /// All registers of a panel.
+    pub(crate) fn whole(panel: &'a [T], vectors: usize) -> Self {
+        Self { data: panel, vectors, width: None }
+    }
+
+    /// The registers from `first` on, in a panel of `vectors` registers of `lanes` elements.
+    pub(crate) fn from(panel: &'a [T], vectors: usize, first: usize, lanes: usize) -> Self {
+        Self { data: &panel[first * lanes..], vectors: vectors - first, width: Some(vectors * lanes) }
     }
 }
 
@@ -71,19 +98,18 @@ pub(crate) trait Epilogue<T: Element> {
     fn flush<S: Simd, const MV: usize, const NR: usize>(&mut self, _simd: S) {}
 }
 
-/// Sweeps a panel of `vectors` registers (at most MV) over all rows of the broadcast operand.
+/// Sweeps a panel over all rows of the broadcast operand.
 ///
 /// # Panics
 /// If the panel is shorter than the operand's depth.
 #[inline(always)]
 pub(crate) fn sweep<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: usize>(
     simd: S,
-    vectors: usize,
-    panel: &[T],
+    panel: PanelPart<'_, T>,
     left: Broadcast<T>,
     epilogue: &mut E,
 ) {
-    match vectors {
+    match panel.vectors {
         1 => sweep_width::<S, T, E, 1, NR>(simd, panel, left, epilogue),
         2 => sweep_width::<S, T, E, 2, NR>(simd, panel, left, epilogue),
         _ => sweep_width::<S, T, E, MV, NR>(simd, panel, left, epilogue),
@@ -93,11 +119,14 @@ pub(crate) fn sweep<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const 
 #[inline(always)]
 fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: usize>(
     simd: S,
-    panel: &[T],
+    panel: PanelPart<'_, T>,
     left: Broadcast<T>,
     epilogue: &mut E,
 ) {
-    assert!(panel.len() >= left.depth * MV * lanes::<S, T>(), "the panel is too short");
+    let registers = MV * lanes::<S, T>();
+    let width = panel.width.unwrap_or(registers);
+    let last = left.depth.saturating_sub(1) * width;
+    assert!(left.depth == 0 || panel.data.len() >= last + registers, "the panel is too short");
     let mut row = 0;
     while row < left.rows {
         let valid = (left.rows - row).min(NR);
@@ -108,7 +137,8 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
             let rows = std::array::from_fn(|r| {
                 left.base.wrapping_add(row * left.tile_step + r.min(valid - 1) * left.row_step)
             });
-            let operands = Operands { depth: left.depth, panel: panel.as_ptr(), rows, step: left.depth_step };
+            let operands =
+                Operands { depth: left.depth, panel: panel.data.as_ptr(), width, rows, step: left.depth_step };
             let stages = epilogue.stages::<MV, NR>();
             tile::<S, T, MV, NR>(simd, operands, stages, |stage| epilogue.stage::<S, MV>(simd, stage, row))
         };

@@ -7,7 +7,7 @@ use crate::backend::{Accum, Factor, gemm};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::epilogue::StorePower;
-use crate::engine::sweep::{Broadcast, sweep};
+use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::engine::{Engine, Packed, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{MatMut, MatRef};
@@ -78,7 +78,12 @@ impl<T: Element> Kernel for FeatureBlock<'_, T> {
         for layout in self.panels.layout() {
             let left = Broadcast::rows(self.x, layout.depth);
             let mut store = StorePower::new(self.z.reborrow(), layout.column, layout.columns, self.p);
-            sweep::<S, T, _, MV, NR>(simd, layout.vectors, self.panels.panel(layout), left, &mut store);
+            sweep::<S, T, _, MV, NR>(
+                simd,
+                PanelPart::whole(self.panels.panel(layout), layout.vectors),
+                left,
+                &mut store,
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::backend::{Accum, Factor, gemm};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::epilogue::StoreScaled;
-use crate::engine::sweep::{Broadcast, sweep};
+use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::engine::{Engine, Packed, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatMut, MatRef};
@@ -79,7 +79,7 @@ impl<T: Element> Kernel for GradientBlock<'_, T> {
             let left = Broadcast::rows(self.w, layout.depth);
             let out = self.out.reborrow();
             let mut store = StoreScaled::new(out, layout.column, layout.columns, self.a, self.w, self.gamma);
-            sweep::<S, T, _, MV, NR>(simd, layout.vectors, self.m.panel(layout), left, &mut store);
+            sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(self.m.panel(layout), layout.vectors), left, &mut store);
         }
     }
 }

@@ -10,6 +10,7 @@ mod neuron_group;
 mod neuron_route;
 mod quadratic_forms;
 mod update;
+mod upper_triangle;
 mod weighted_gram;
 
 pub use batch::Batch;

@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::quadratic_forms::QuadraticForms;
-use super::weighted_gram::{GramAccumulator, add_upper, mirror};
+use super::upper_triangle::{Triangles, UpperTriangle};
+use super::weighted_gram::GramAccumulator;
 use crate::element::Element;
 use crate::engine::{Engine, Packed};
 use crate::error::{KernelError, check_shape};
 use crate::mat::Mat;
 use crate::parallel::reduce_rows;
-use crate::rows::Rows;
+use crate::rows::{Rows, for_blocks};
 
 /// What one trip over the samples yields.
 #[derive(Clone, Debug)]
@@ -47,28 +48,27 @@ pub fn loss_and_moment<T: Element, X: Rows<T>>(
     check_shape("number of targets", x.rows(), y.len())?;
     let (n, d) = (x.rows(), x.cols());
     let weight = T::from_f64(1.0 / n.max(1) as f64);
+    let triangles = Triangles::new(engine, d);
     let leaf = |range: Range<usize>| {
         let mut forms = QuadraticForms::new(engine, s);
-        let mut gram = GramAccumulator::new(engine, d);
-        let mut scratch = Mat::zeros(if x.needs_scratch() { forms.rows() } else { 0 }, d);
+        let mut gram = GramAccumulator::new(engine, d, triangles.zeros());
         let mut residual = vec![T::ZERO; forms.rows()];
         let mut squares = 0.0;
-        for first in range.clone().step_by(forms.rows()) {
-            let block = first..range.end.min(first + forms.rows());
+        for_blocks(x, range, forms.rows(), |block, x, next| {
             let residual = &mut residual[..block.len()];
-            let x = x.block(block.clone(), &mut scratch);
-            forms.apply(x, residual);
+            forms.apply(x, residual, None);
             for (delta, &y) in residual.iter_mut().zip(&y[block]) {
                 let value = *delta - y;
                 squares += value.to_f64() * value.to_f64();
                 *delta = value * weight;
             }
-            gram.add(x, residual);
-        }
+            gram.add(x, residual, next);
+        });
         (squares, gram.finish())
     };
-    let combine = |left: (f64, Mat<T>), right: (f64, Mat<T>)| (left.0 + right.0, add_upper(left.1, right.1));
+    type Part<T> = (f64, UpperTriangle<T>);
+    let combine = |left: Part<T>, right: Part<T>| (left.0 + right.0, triangles.add(left.1, right.1));
     let par = engine.par.for_work(2.0 * n as f64 * (d * d) as f64);
     let (squares, upper) = reduce_rows(par, n, &leaf, &combine);
-    Ok(LossAndMoment { squares, moment: mirror(upper) })
+    Ok(LossAndMoment { squares, moment: upper.into_symmetric() })
 }

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::engine::microkernel::{Tile, prefetch};
 use crate::engine::pack::{PanelLayout, pack_panel, panel_layout, unpack_panel};
-use crate::engine::sweep::{Broadcast, Epilogue, sweep};
+use crate::engine::sweep::{Broadcast, Epilogue, PanelPart, sweep};
 use crate::mat::{AlignedVec, Mat, aligned_zeros};
 use crate::parallel::Par;
 
@@ -110,7 +110,7 @@ impl<T: Element> Kernel for PanelStep<'_, T> {
                 row: 0,
                 valid: 0,
             };
-            sweep::<S, T, _, MV, NR>(simd, vectors, u, left, &mut apply);
+            sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(u, vectors), left, &mut apply);
         }
         group.outputs = forward.map_or(0, Batch::rows);
         if let Some(batch) = forward {
@@ -118,7 +118,7 @@ impl<T: Element> Kernel for PanelStep<'_, T> {
             let partial = &mut group.partial[..x.rows() * lanes::<S, T>()];
             let u = &mut group.u[..x.rows() * width];
             let mut square = SignedSquare { a: &group.a, width, u, partial };
-            sweep::<S, T, _, MV, NR>(simd, vectors, &group.w, Broadcast::rows(x, depth), &mut square);
+            sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(&group.w, vectors), Broadcast::rows(x, depth), &mut square);
             // A plain loop: a closure handed to the standard library would be compiled without the instruction set.
             for j in 0..x.rows() {
                 let lanes = load_lanes(simd, &partial[j * lanes::<S, T>()..][..lanes::<S, T>()]);

@@ -6,13 +6,13 @@ use crate::arch::Kernel;
 use crate::backend::{Accum, Factor, gemm};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::{Element, lanes};
-use crate::engine::epilogue::{DotRows, load_lanes};
-use crate::engine::sweep::{Broadcast, sweep};
+use crate::engine::epilogue::{Ahead, DotRows, load_lanes};
+use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::engine::{Engine, Packed, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{AlignedVec, Mat, MatRef, aligned_zeros};
 use crate::parallel::{for_chunks, leaf_rows};
-use crate::rows::Rows;
+use crate::rows::{Rows, for_blocks};
 
 /// q_j = x_j^T S x_j. x: n x d, s: S (d x d, symmetric) packed by [`Engine::pack_symmetric`], q: n. n d^2 flops: only
 /// the upper triangle is multiplied, with off-diagonal elements doubled.
@@ -44,11 +44,9 @@ pub fn quadratic_forms<T: Element, X: Rows<T>>(
     for_chunks(par, q, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK), &|start, q| {
         let mut forms = QuadraticForms::new(engine, s);
         let rows = forms.rows();
-        let mut scratch = Mat::zeros(if x.needs_scratch() { rows } else { 0 }, x.cols());
-        for (i, q) in q.chunks_mut(rows).enumerate() {
-            let first = start + i * rows;
-            forms.apply(x.block(first..first + q.len(), &mut scratch), q);
-        }
+        for_blocks(x, start..start + q.len(), rows, |block, x, next| {
+            forms.apply(x, &mut q[block.start - start..block.end - start], next);
+        });
     });
     Ok(())
 }
@@ -82,10 +80,12 @@ impl<'a, T: Element> QuadraticForms<'a, T> {
         block_rows(self.s)
     }
 
-    /// q_j = x_j^T S x_j for a block.
-    pub(crate) fn apply(&mut self, x: MatRef<'_, T>, q: &mut [T]) {
+    /// q_j = x_j^T S x_j for a block, while the rows in `next` are fetched.
+    pub(crate) fn apply(&mut self, x: MatRef<'_, T>, q: &mut [T], next: Option<MatRef<'_, T>>) {
         match self.s {
-            Packed::Panels(s) => self.engine.isa.run(QuadraticBlock { x, s, partial: &mut self.partial, q }),
+            Packed::Panels(s) => {
+                self.engine.isa.run(QuadraticBlock { x, s, partial: &mut self.partial, q, ahead: Ahead::of(next) })
+            }
             Packed::Plain(s) => {
                 let (mut product, _) = self.product.as_mut().split_rows(x.rows());
                 gemm(Factor::Plain(x), Factor::Plain(s.as_ref()), Accum::Replace, product.reborrow());
@@ -111,6 +111,7 @@ struct QuadraticBlock<'a, T: Element> {
     s: &'a Panels<T>,
     partial: &'a mut [T],
     q: &'a mut [T],
+    ahead: Ahead<T>,
 }
 
 impl<T: Element> Kernel for QuadraticBlock<'_, T> {
@@ -118,12 +119,12 @@ impl<T: Element> Kernel for QuadraticBlock<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
-        let Self { x, s, partial, q } = self;
+        let Self { x, s, partial, q, mut ahead } = self;
         partial.fill(T::ZERO);
         for layout in s.layout() {
             let left = Broadcast::rows(x, layout.depth);
-            let mut dot = DotRows { x, column: layout.column, columns: layout.columns, partial };
-            sweep::<S, T, _, MV, NR>(simd, layout.vectors, s.panel(layout), left, &mut dot);
+            let mut dot = DotRows { x, column: layout.column, columns: layout.columns, partial, ahead: &mut ahead };
+            sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(s.panel(layout), layout.vectors), left, &mut dot);
         }
         for (q, partial) in q.iter_mut().zip(partial.chunks(lanes::<S, T>())) {
             *q = T::reduce_sum(simd, load_lanes(simd, partial));

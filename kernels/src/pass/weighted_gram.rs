@@ -1,19 +1,22 @@
 //! Weighted Gram matrix A*(v) = sum_j v_j x_j x_j^T, the second of the two linear maps.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
+use super::upper_triangle::{Triangles, UpperTriangle};
 use crate::arch::Kernel;
-use crate::backend::{Accum, Backend, Factor, gemm};
-use crate::block::{GEMM_ROW_BLOCK, MIRROR_SQUARE, ROW_BLOCK};
+use crate::backend::{Accum, Factor, gemm};
+use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::{Element, lanes};
-use crate::engine::Engine;
-use crate::engine::epilogue::{AddTile, load_lanes, store_lanes};
-use crate::engine::pack::{PanelLayout, panel_layout};
-use crate::engine::sweep::{Broadcast, sweep};
+use crate::engine::epilogue::{AddTile, Ahead, load_lanes, store_lanes};
+use crate::engine::pack::PanelLayout;
+use crate::engine::sweep::{Broadcast, PanelPart, sweep};
+use crate::engine::{Engine, Panels};
 use crate::error::{KernelError, check_shape};
-use crate::mat::{AlignedVec, Mat, MatMut, MatRef, aligned_zeros};
+use crate::mat::{AlignedVec, Mat, MatRef, aligned_zeros};
 use crate::parallel::reduce_rows;
-use crate::rows::Rows;
+use crate::rows::{Rows, for_blocks};
 
 /// sum_j v_j x_j x_j^T. x: n x d, v: n, result: d x d, symmetric. n d^2 flops: only the upper triangle is computed, then
 /// mirrored.
@@ -32,94 +35,66 @@ use crate::rows::Rows;
 pub fn weighted_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) -> Result<Mat<T>, KernelError> {
     check_shape("number of weights", x.rows(), v.len())?;
     let par = engine.par.for_work(x.rows() as f64 * (x.cols() * x.cols()) as f64);
-    let leaf = |range: std::ops::Range<usize>| {
-        let mut gram = GramAccumulator::new(engine, x.cols());
+    let triangles = Triangles::new(engine, x.cols());
+    let leaf = |range: Range<usize>| {
+        let mut gram = GramAccumulator::new(engine, x.cols(), triangles.zeros());
         let rows = gram.rows();
-        let mut scratch = Mat::zeros(if x.needs_scratch() { rows } else { 0 }, x.cols());
-        for first in range.clone().step_by(rows) {
-            let block = first..range.end.min(first + rows);
-            gram.add(x.block(block.clone(), &mut scratch), &v[block]);
-        }
+        for_blocks(x, range, rows, |block, x, next| gram.add(x, &v[block], next));
         gram.finish()
     };
-    Ok(mirror(reduce_rows(par, x.rows(), &leaf, &add_upper)))
+    let combine = |left, right| triangles.add(left, right);
+    Ok(reduce_rows(par, x.rows(), &leaf, &combine).into_symmetric())
 }
 
 /// The upper triangle of a weighted Gram matrix, one block of rows after another.
 pub(crate) struct GramAccumulator<'a, T: Element> {
     engine: &'a Engine,
-    layout: Vec<PanelLayout>,
-    upper: Mat<T>,
+    upper: UpperTriangle<T>,
     /// Native: the panel diag(v) X[:, c..c + width]. Plain GEMM: diag(v) X.
     scaled: AlignedVec<T>,
 }
 
 impl<'a, T: Element> GramAccumulator<'a, T> {
-    pub(crate) fn new(engine: &'a Engine, d: usize) -> Self {
-        let upper = Mat::zeros(d, d);
-        let layout = panel_layout::<T>(engine.isa, d, ROW_BLOCK, false);
-        let scaled = match engine.backend {
-            Backend::Native => aligned_zeros(ROW_BLOCK * engine.isa.panel_width::<T>()),
-            Backend::MatrixMultiply => aligned_zeros(GEMM_ROW_BLOCK * d),
+    /// Adds to `upper`.
+    pub(crate) fn new(engine: &'a Engine, d: usize, upper: UpperTriangle<T>) -> Self {
+        let scaled = match upper {
+            UpperTriangle::Panels(_) => aligned_zeros(ROW_BLOCK * engine.isa.panel_width::<T>()),
+            UpperTriangle::Plain(_) => aligned_zeros(GEMM_ROW_BLOCK * d),
         };
-        Self { engine, layout, upper, scaled }
+        Self { engine, upper, scaled }
     }
 
     /// Rows that a block has at most.
     pub(crate) fn rows(&self) -> usize {
-        match self.engine.backend {
-            Backend::Native => ROW_BLOCK,
-            Backend::MatrixMultiply => GEMM_ROW_BLOCK,
+        match self.upper {
+            UpperTriangle::Panels(_) => ROW_BLOCK,
+            UpperTriangle::Plain(_) => GEMM_ROW_BLOCK,
         }
     }
 
-    /// Adds sum_j v_j x_j x_j^T over the rows of a block.
-    pub(crate) fn add(&mut self, x: MatRef<'_, T>, v: &[T]) {
+    /// Adds sum_j v_j x_j x_j^T over the rows of a block, and fetches the rows in `next` meanwhile.
+    pub(crate) fn add(&mut self, x: MatRef<'_, T>, v: &[T], next: Option<MatRef<'_, T>>) {
         assert!(x.rows() == v.len() && x.rows() <= self.rows(), "a block of {} rows", x.rows());
-        match self.engine.backend {
-            Backend::Native => {
-                let (layout, upper) = (&self.layout, self.upper.as_mut());
-                self.engine.isa.run(GramBlock { x, v, layout, upper, scaled: &mut self.scaled });
+        match &mut self.upper {
+            UpperTriangle::Panels(upper) => {
+                let ahead = Ahead::of(next);
+                self.engine.isa.run(GramBlock { x, v, upper, scaled: &mut self.scaled, ahead });
             }
-            Backend::MatrixMultiply => {
+            UpperTriangle::Plain(upper) => {
                 let d = x.cols();
                 for (j, row) in self.scaled.chunks_mut(d.max(1)).take(x.rows()).enumerate() {
                     row.iter_mut().zip(x.row(j)).for_each(|(scaled, &x)| *scaled = v[j] * x);
                 }
                 let scaled = MatRef::new(&self.scaled, x.rows(), d, d);
-                gemm(Factor::Transposed(scaled), Factor::Plain(x), Accum::Add, self.upper.as_mut());
+                gemm(Factor::Transposed(scaled), Factor::Plain(x), Accum::Add, upper.as_mut());
             }
         }
     }
 
-    /// The matrix, of which only the upper triangle is meant.
-    pub(crate) fn finish(self) -> Mat<T> {
+    /// The sum.
+    pub(crate) fn finish(self) -> UpperTriangle<T> {
         self.upper
     }
-}
-
-/// Adds the right upper triangle to the left.
-pub(crate) fn add_upper<T: Element>(mut left: Mat<T>, right: Mat<T>) -> Mat<T> {
-    for i in 0..left.rows() {
-        left.row_mut(i)[i..].iter_mut().zip(&right.row(i)[i..]).for_each(|(sum, &value)| *sum += value);
-    }
-    left
-}
-
-/// Copies the upper triangle over the lower one, square by square so that both sides stay in cache.
-pub(crate) fn mirror<T: Element>(mut m: Mat<T>) -> Mat<T> {
-    let d = m.rows();
-    for i0 in (0..d).step_by(MIRROR_SQUARE) {
-        for k0 in (0..=i0).step_by(MIRROR_SQUARE) {
-            for i in i0..d.min(i0 + MIRROR_SQUARE) {
-                for k in k0..i.min(k0 + MIRROR_SQUARE) {
-                    let value = m.row(k)[i];
-                    m.row_mut(i)[k] = value;
-                }
-            }
-        }
-    }
-    m
 }
 
 /// scaled_j = v_j x_j[column..column + columns] for every row of a block, zeros in the surplus lanes.
@@ -142,12 +117,15 @@ fn scale_panel<S: Simd, T: Element>(simd: S, x: MatRef<'_, T>, v: &[T], panel: &
 
 /// A block of rows into the upper triangle, panel by panel: scale a panel of X by v, then sweep it over the columns of
 /// X up to its own last one.
+///
+/// On the diagonal the sweep goes down in stairs: the coordinates beyond a register's last column need it no more. That
+/// takes whole tiles to a register, and saves a third of the square on the diagonal.
 struct GramBlock<'a, T: Element> {
     x: MatRef<'a, T>,
     v: &'a [T],
-    layout: &'a [PanelLayout],
-    upper: MatMut<'a, T>,
+    upper: &'a mut Panels<T>,
     scaled: &'a mut [T],
+    ahead: Ahead<T>,
 }
 
 impl<T: Element> Kernel for GramBlock<'_, T> {
@@ -155,13 +133,22 @@ impl<T: Element> Kernel for GramBlock<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
-        let Self { x, v, layout, mut upper, scaled } = self;
-        for panel in layout {
-            scale_panel(simd, x, v, panel, scaled);
-            let left = Broadcast::columns(x, panel.column + panel.columns);
-            // The surplus lanes of the last panel go to the padding of the output's rows.
-            let mut add = AddTile::new(upper.reborrow().padded(), panel.column, panel.width);
-            sweep::<S, T, _, MV, NR>(simd, panel.vectors, scaled, left, &mut add);
+        let Self { x, v, upper, scaled, mut ahead } = self;
+        let lanes = lanes::<S, T>();
+        for at in 0..upper.layout().len() {
+            let (layout, out) = upper.panel_at(at);
+            let PanelLayout { column, columns, vectors, width, .. } = layout;
+            scale_panel(simd, x, v, &layout, scaled);
+            let stairs = if lanes.is_multiple_of(NR) { vectors } else { 1 };
+            let mut from = 0;
+            for first in 0..stairs {
+                let to = if first + 1 == stairs { column + columns } else { column + (first + 1) * lanes };
+                let out = &mut out[from * width + first * lanes..];
+                let mut add = AddTile { out, width, ahead: &mut ahead };
+                let panel = PanelPart::from(scaled, vectors, first, lanes);
+                sweep::<S, T, _, MV, NR>(simd, panel, Broadcast::columns(x, from..to), &mut add);
+                from = to;
+            }
         }
     }
 }

@@ -1,0 +1,93 @@
+//! The upper triangle of a symmetric matrix while it is being summed: in panels for the native engine, so that a tile is
+//! added to neighbouring memory and half of the matrix never exists.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::block::MIRROR_SQUARE;
+use crate::element::Element;
+use crate::engine::{Engine, Panels};
+use crate::mat::Mat;
+
+/// A d x d matrix of which only the upper triangle is meant.
+#[derive(Debug)]
+pub(crate) enum UpperTriangle<T: Element> {
+    /// Triangular panels of the native backend.
+    Panels(Panels<T>),
+    /// A whole matrix, for plain GEMM.
+    Plain(Mat<T>),
+}
+
+impl<T: Element> UpperTriangle<T> {
+    fn zeros(engine: &Engine, d: usize) -> Self {
+        if engine.backend == crate::backend::Backend::Native {
+            Self::Panels(Panels::zero_triangle(engine.isa, d))
+        } else {
+            Self::Plain(Mat::zeros(d, d))
+        }
+    }
+
+    fn elements(&mut self) -> &mut [T] {
+        match self {
+            Self::Panels(panels) => panels.elements_mut(),
+            Self::Plain(mat) => mat.padded_mut(),
+        }
+    }
+
+    /// The whole symmetric matrix.
+    pub(crate) fn into_symmetric(self) -> Mat<T> {
+        mirror(match self {
+            Self::Panels(panels) => panels.upper_triangle(),
+            Self::Plain(mat) => mat,
+        })
+    }
+}
+
+/// Triangles of one size that are used again instead of being given back to the system: every fresh one costs a page
+/// fault for each 4 KB of it.
+#[derive(Debug)]
+pub(crate) struct Triangles<'a, T: Element> {
+    engine: &'a Engine,
+    d: usize,
+    spare: Mutex<Vec<UpperTriangle<T>>>,
+}
+
+impl<'a, T: Element> Triangles<'a, T> {
+    pub(crate) fn new(engine: &'a Engine, d: usize) -> Self {
+        Self { engine, d, spare: Mutex::new(Vec::new()) }
+    }
+
+    /// A triangle of zeros.
+    pub(crate) fn zeros(&self) -> UpperTriangle<T> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match spare {
+            Some(mut triangle) => {
+                triangle.elements().fill(T::ZERO);
+                triangle
+            }
+            None => UpperTriangle::zeros(self.engine, self.d),
+        }
+    }
+
+    /// Adds the right triangle to the left.
+    pub(crate) fn add(&self, mut left: UpperTriangle<T>, mut right: UpperTriangle<T>) -> UpperTriangle<T> {
+        left.elements().iter_mut().zip(right.elements()).for_each(|(sum, value)| *sum += *value);
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(right);
+        left
+    }
+}
+
+/// Copies the upper triangle over the lower one, square by square so that both sides stay in cache.
+fn mirror<T: Element>(mut m: Mat<T>) -> Mat<T> {
+    let d = m.rows();
+    for i0 in (0..d).step_by(MIRROR_SQUARE) {
+        for k0 in (0..=i0).step_by(MIRROR_SQUARE) {
+            for i in i0..d.min(i0 + MIRROR_SQUARE) {
+                for k in k0..i.min(k0 + MIRROR_SQUARE) {
+                    let value = m.row(k)[i];
+                    m.row_mut(i)[k] = value;
+                }
+            }
+        }
+    }
+    m
+}
