@@ -13,6 +13,8 @@ use crate::report::{Align, table};
 const SPREADS: f64 = 3.0;
 /// and this fraction of the old time: machines differ from themselves by that much from one day to the next.
 const FRACTION: f64 = 0.05;
+/// The machine's own limits are noted where they moved by this fraction: bandwidth depends on what else is running.
+const LIMIT_FRACTION: f64 = 0.1;
 
 /// Reads the JSON that an earlier benchmark printed.
 ///
@@ -107,7 +109,8 @@ fn notes(old: &BenchReport, new: &BenchReport) -> Vec<String> {
         .iter()
         .filter_map(|(dtype, now)| Some((format!("the peak in {dtype}"), *old.peak_gflops.get(dtype)?, *now)));
     let limits = peaks.chain([("the memory's bandwidth".to_owned(), old.bandwidth_gbs, new.bandwidth_gbs)]);
-    for (limit, before, now) in limits.filter(|(_, before, now)| *before > 0.0 && (now / before - 1.0).abs() > FRACTION)
+    for (limit, before, now) in
+        limits.filter(|(_, before, now)| *before > 0.0 && (now / before - 1.0).abs() > LIMIT_FRACTION)
     {
         let times = now / before;
         notes.push(format!("{limit} was measured {times:.2} times as high as before: another machine, or a busy one"));
