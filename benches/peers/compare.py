@@ -2,11 +2,11 @@
 
     python benches/peers/compare.py [--rounds N] [--threads N] [PASS ...]
 
-Builds the program and the Rust peers. Every round measures each pass with `memorize bench` and right after it with each
-peer, so that a machine whose speed drifts slows both down; all of them use the same number of threads (one for
-small-gradient). Every peer compares its result with a reference before it is timed. Medians over the rounds are printed,
-and how many times as long as ours they are: each variant in a table of its own, then the table of the README. A peer that
-cannot be measured is named and left out.
+Builds the program and the Rust peers. Every round measures each pass with `memorize bench` and right after it with
+each peer, so that a machine whose speed drifts slows both down; all of them use the same number of threads (one for
+small-gradient). Every peer compares its result with a reference before it is timed. Medians over the rounds are
+printed, and how many times as long as ours they are: a line for every variant first, then the table of the README. A
+peer that cannot be measured is named and left out.
 """
 
 import argparse
@@ -116,7 +116,8 @@ class Comparison:
 
     def details(self):
         """A line a variant: median over the rounds, the extremes, the ratio."""
-        lines = ["| pass | peer | variant | median | fastest to slowest round | times as long |", "|---|---|---|---|---|---|"]
+        header = "| pass | peer | variant | median | fastest to slowest round | times as long |"
+        lines = [header, "|---|---|---|---|---|---|"]
         for name, seconds in self.mine.items():
             lines.append(f"| {name} | memorize | | {timing(seconds)} | 1 |")
             for peer in self.names():

@@ -18,10 +18,11 @@ def openblas():
 
 
 def with_the_right_kernels():
-    """Starts over with AVX-512 kernels if this CPU has them and OpenBLAS was told otherwise or does not know the CPU."""
+    """Starts over with AVX-512 kernels if the CPU has them and OpenBLAS was told otherwise or does not know the CPU."""
     library, cpuinfo = openblas(), pathlib.Path("/proc/cpuinfo")
     avx512 = cpuinfo.exists() and "avx512f" in cpuinfo.read_text()
-    without = library is not None and library["architecture"] in ("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen")
+    older = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen")
+    without = library is not None and library["architecture"] in older
     if avx512 and without and os.environ.get("OPENBLAS_CORETYPE") != "SkylakeX":
         os.environ["OPENBLAS_CORETYPE"] = "SkylakeX"
         os.execv(sys.executable, [sys.executable, *sys.argv])

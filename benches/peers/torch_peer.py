@@ -13,7 +13,7 @@ def mkl(a, b, out=None):
 
 
 def onednn(a, b, out=None):
-    """a @ b by oneDNN, in a new tensor. What PyTorch takes for f32, MKL, holds back on processors that are not Intel's."""
+    """a @ b by oneDNN, in a new tensor. MKL, PyTorch's choice, holds back on processors that are not Intel's."""
     return torch.ops.mkldnn._linear_pointwise(a, b.T, None, "none", [], "")
 
 

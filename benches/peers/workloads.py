@@ -1,8 +1,8 @@
 """Shapes, inputs, the check and the timing that the Python peers share. Names are those of `memorize bench`.
 
 A peer is a program that takes names of passes and prints a JSON list with an object for each of its variants: `peer`,
-`variant`, `pass`, and either `seconds` (median) with `threads` (null if it cannot tell) or `missing` (why it could not be
-measured); `note`, if there is one, is for the reader. OMP_NUM_THREADS says how many threads; `compare.py` sets it.
+`variant`, `pass`, and either `seconds` (median) with `threads` (null if it cannot tell) or `missing` (why it could not
+be measured); `note`, if there is one, is for the reader. OMP_NUM_THREADS says how many threads; `compare.py` sets it.
 """
 
 import json

@@ -119,8 +119,8 @@ impl Case {
     }
 }
 
-/// Measures what `arguments` select on the current thread pool, telling `progress` what is being measured. `old` is what
-/// it will be compared with.
+/// Measures what `arguments` select on the current thread pool, telling `progress` what is being measured. `old` is
+/// what it will be compared with.
 ///
 /// # Errors
 /// Bad input if nothing is selected, or nothing that `old` has; a failed run if a pass gives wrong results.

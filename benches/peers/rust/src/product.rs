@@ -109,8 +109,8 @@ impl Product for GemmCrate {
         };
         let (pa, pb, pc, rsc) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), c.stride() as isize);
         let add = accum == Accum::Add;
-        // SAFETY: the pointers and strides come from views that hold every element of the shapes asserted above, and `c`
-        // is borrowed mutably.
+        // SAFETY: the pointers and strides come from views that hold every element of the shapes asserted above, and
+        // `c` is borrowed mutably.
         unsafe {
             gemm::gemm(
                 m,
@@ -259,8 +259,8 @@ impl Product for MatrixMultiply {
             let at = first as isize;
             let (row, column, m, n) = if by_rows { (at, 0, len, n) } else { (0, at, m, len) };
             let (pa, pb, pc) = pointers.get();
-            // SAFETY: the pointers and strides come from views that hold every element of the shapes asserted above, `c`
-            // is borrowed mutably, and the parts do not overlap.
+            // SAFETY: the pointers and strides come from views that hold every element of the shapes asserted above,
+            // `c` is borrowed mutably, and the parts do not overlap.
             unsafe {
                 let (pa, pb) = (pa.offset(row * rsa), pb.offset(column * csb));
                 let pc = pc.offset(row * rsc + column);
