@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use memorize_data::{ElementType, Preparation, Prepared, Projection, Table, labels, source};
 use memorize_kernels::{Element, Mat, Rows};
-use memorize_train::{Featured, Objective, Plan, checkpoint};
+use memorize_train::{Featured, Objective, Plan, Samples, checkpoint};
 use serde::Serialize;
 
 use crate::args::EvalArgs;
@@ -73,7 +73,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
         Some(layer) => Box::new(Featured::new(prepared, layer, machine.engine).map_err(CliError::bad_input)?),
     };
     let network = weights.network;
-    let plan = Plan::new(x.rows(), network.width(), network.neurons(), config.route.forced());
+    let plan = Plan::new(Samples::All(x.rows()), network.width(), network.neurons(), config.route.forced());
     let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: config.gamma, route: plan.route };
     let mut gradient = Mat::zeros(network.neurons(), network.width());
     let at = objective.gradient(&network, &mut gradient).map_err(CliError::run_failed)?;
