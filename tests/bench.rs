@@ -65,6 +65,35 @@ fn a_benchmark_is_compared_with_an_earlier_one() {
 }
 
 #[test]
+fn a_roofline_is_drawn_as_the_extension_says() {
+    let folder = scratch();
+    let (svg, png) = (folder.path().join("roof line.svg"), folder.path().join("roofline.PNG"));
+    // What is printed stays what it is.
+    let outcome = memorize(SMALL).and("--json").with("--plot", &svg).succeeds();
+    assert!(serde_json::from_str::<Value>(&outcome.stdout).is_ok());
+    let drawn = fs::read_to_string(&svg).unwrap();
+    for text in ["<svg", "small-gradient", "native", "matrixmultiply", "f32 peak", "flops per byte"] {
+        assert!(drawn.contains(text), "{text}");
+    }
+    assert!(!drawn.contains("f64 peak"), "a roof of what was not measured");
+    fs::write(&png, "an older picture").unwrap();
+    memorize(SMALL).and("--backend native").with("--plot", &png).succeeds();
+    assert!(fs::read(&png).unwrap().starts_with(b"\x89PNG"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left behind");
+}
+
+#[test]
+fn a_plot_that_cannot_be_had_is_refused_before_anything_is_measured() {
+    let folder = scratch();
+    for name in ["roofline.pdf", "roofline", "svg"] {
+        memorize("bench").with("--plot", folder.path().join(name)).refuses(&["--plot", "ends in .svg or .png"]);
+    }
+    memorize("bench").with("--plot", folder.path().join("missing/roofline.svg")).refuses(&["cannot write", "missing"]);
+    fs::create_dir(folder.path().join("folder.svg")).unwrap();
+    memorize("bench").with("--plot", folder.path().join("folder.svg")).refuses(&["cannot write", "directory"]);
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused() {
     memorize("bench --filter nonsense").refuses(&["nothing to measure", "adam-step"]);
     memorize("bench --shape 10x20").refuses(&["three sizes"]);

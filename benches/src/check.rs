@@ -4,10 +4,10 @@ use memorize_kernels::pass::{self, AdamStep, Backward, FusedStep, Rule, Weights}
 use memorize_kernels::reference::{self as naive, Dense};
 use memorize_kernels::{Element, Engine, Mat};
 
-use crate::workload::{Shape, Workload, batch, matrix, signs, symmetric};
+use crate::workload::{AdamConstants, Shape, Workload, batch, matrix, sample_weights, signs, symmetric};
 
 /// Small, odd, and larger than one tile, one panel and one register in every direction.
-const SHAPE: Shape = Shape { n: 147, d: 61, r: 58 };
+pub const CHECKED: Shape = Shape { n: 147, d: 61, r: 58 };
 
 /// Largest difference that rounding explains, relative to the largest element, in units of the type's precision.
 const TOLERANCE: f64 = 2000.0;
@@ -24,34 +24,68 @@ pub struct Mismatch {
     pub error: f64,
 }
 
+/// Constants of the Adam step that is checked: an eps of the gradient's own size, or rounding of a vanishing gradient
+/// would be divided by itself.
+pub const CHECKED_ADAM: AdamConstants = AdamConstants { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 0.1 };
+
 /// Runs a pass on a small problem and compares with the reference. Returns the largest difference relative to the
 /// largest element.
 ///
 /// # Errors
 /// [`Mismatch`] if rounding does not explain the difference.
 pub fn check<T: Element>(workload: Workload, engine: &Engine) -> Result<f64, Mismatch> {
-    let (got, expected) = match workload {
+    let got = match workload {
         Workload::AdamStep => adam::<T>(engine),
         Workload::LossAndGradient | Workload::SmallGradient => gradient::<T>(engine),
         Workload::QuadraticForms => quadratic_forms::<T>(engine),
         Workload::WeightedGram => weighted_gram::<T>(engine),
         Workload::Features => features::<T>(engine),
     };
-    let largest = expected.iter().fold(f64::MIN_POSITIVE, |largest, v| largest.max(v.abs()));
-    let error = got.iter().zip(&expected).fold(0.0f64, |error, (got, expected)| {
-        // Written so that NaN counts as wrong.
-        let difference = (got - expected).abs();
-        if difference <= error { error } else { difference }
-    }) / largest;
-    if got.len() == expected.len() && error <= TOLERANCE * T::EPSILON {
-        return Ok(error);
-    }
-    let engine = format!("{}, {}, {}", engine.backend, engine.isa, T::NAME);
-    Err(Mismatch { pass: workload.name(), engine, error })
+    let engine = || format!("{}, {}, {}", engine.backend, engine.isa, T::NAME);
+    compare::<T>(&got, &expected::<T>(workload)).map_err(|error| Mismatch {
+        pass: workload.name(),
+        engine: engine(),
+        error,
+    })
 }
 
-/// What the pass gave and what the reference gives.
-type Pair = (Vec<f64>, Vec<f64>);
+/// What the naive reference makes of the small problem that everything is checked on: inputs of [`CHECKED`] rounded to
+/// T, the result row by row. Weights and their gradient are d x r.
+pub fn expected<T: Element>(workload: Workload) -> Vec<f64> {
+    let Shape { n, d, r } = CHECKED;
+    let x = dense(&matrix::<T>(n, d));
+    match workload {
+        Workload::QuadraticForms => naive::quadratic_forms(&x, &dense(&symmetric::<T>(d))),
+        Workload::WeightedGram => naive::weighted_gram(&x, &widen(&sample_weights::<T>(n))).data,
+        Workload::Features => naive::features(&x, &dense(&matrix::<T>(r, d)), 2).data,
+        Workload::LossAndGradient | Workload::SmallGradient | Workload::AdamStep => {
+            let mut w = dense(&matrix::<T>(r, d).transposed());
+            let g = naive::gradient(&x, &vec![1.0; n], &w, &widen(&signs::<T>(r)), 0.0);
+            if workload != Workload::AdamStep {
+                return g.data;
+            }
+            let AdamConstants { lr, beta1, beta2, eps } = CHECKED_ADAM;
+            let [mut m, mut v] = [vec![0.0; g.data.len()], vec![0.0; g.data.len()]];
+            naive::adam(&mut w.data, &mut m, &mut v, &g.data, 1, lr, beta1, beta2, eps);
+            w.data
+        }
+    }
+}
+
+/// The largest difference relative to the largest element, as an error where rounding to T does not explain it.
+///
+/// # Errors
+/// The difference, if it is too large or not a number; infinity if there are too few or too many numbers.
+pub fn compare<T: Element>(got: &[f64], expected: &[f64]) -> Result<f64, f64> {
+    if got.len() != expected.len() {
+        return Err(f64::INFINITY);
+    }
+    let largest = expected.iter().fold(f64::MIN_POSITIVE, |largest, v| largest.max(v.abs()));
+    // Not `f64::max`, which would pass over NaN.
+    let differences = got.iter().zip(expected).map(|(got, expected)| (got - expected).abs());
+    let error = differences.max_by(f64::total_cmp).unwrap_or(0.0) / largest;
+    if error <= TOLERANCE * T::EPSILON { Ok(error) } else { Err(error) }
+}
 
 const FITS: &str = "the inputs were made for each other";
 
@@ -63,53 +97,46 @@ fn widen<'a, T: Element>(values: impl IntoIterator<Item = &'a T>) -> Vec<f64> {
     values.into_iter().map(|v| v.to_f64()).collect()
 }
 
-fn quadratic_forms<T: Element>(engine: &Engine) -> Pair {
-    let (x, s) = (matrix::<T>(SHAPE.n, SHAPE.d), symmetric::<T>(SHAPE.d));
-    let mut q = vec![T::ZERO; SHAPE.n];
+fn quadratic_forms<T: Element>(engine: &Engine) -> Vec<f64> {
+    let (x, s) = (matrix::<T>(CHECKED.n, CHECKED.d), symmetric::<T>(CHECKED.d));
+    let mut q = vec![T::ZERO; CHECKED.n];
     pass::quadratic_forms(engine, &x, &engine.pack_symmetric(s.as_ref()), &mut q).expect(FITS);
-    (widen(&q), naive::quadratic_forms(&dense(&x), &dense(&s)))
+    widen(&q)
 }
 
-fn weighted_gram<T: Element>(engine: &Engine) -> Pair {
-    let (x, v) = (matrix::<T>(SHAPE.n, SHAPE.d), vec![T::ONE; SHAPE.n]);
-    let m = pass::weighted_gram(engine, &x, &v).expect(FITS);
-    (widen(m.iter()), naive::weighted_gram(&dense(&x), &widen(&v)).data)
+fn weighted_gram<T: Element>(engine: &Engine) -> Vec<f64> {
+    let (x, v) = (matrix::<T>(CHECKED.n, CHECKED.d), sample_weights::<T>(CHECKED.n));
+    widen(pass::weighted_gram(engine, &x, &v).expect(FITS).iter())
 }
 
-fn features<T: Element>(engine: &Engine) -> Pair {
-    let (x, r) = (matrix::<T>(SHAPE.n, SHAPE.d), matrix::<T>(SHAPE.r, SHAPE.d));
-    let mut z = Mat::zeros(SHAPE.n, SHAPE.r);
+fn features<T: Element>(engine: &Engine) -> Vec<f64> {
+    let (x, r) = (matrix::<T>(CHECKED.n, CHECKED.d), matrix::<T>(CHECKED.r, CHECKED.d));
+    let mut z = Mat::zeros(CHECKED.n, CHECKED.r);
     pass::features(engine, x.as_ref(), &engine.pack_rows(r.as_ref()), 2, z.as_mut()).expect(FITS);
-    (widen(z.iter()), naive::features(&dense(&x), &dense(&r), 2).data)
+    widen(z.iter())
 }
 
-fn gradient<T: Element>(engine: &Engine) -> Pair {
-    let (x, w, a, y) =
-        (matrix::<T>(SHAPE.n, SHAPE.d), matrix::<T>(SHAPE.r, SHAPE.d), signs::<T>(SHAPE.r), vec![T::ONE; SHAPE.n]);
+fn gradient<T: Element>(engine: &Engine) -> Vec<f64> {
+    let Shape { n, d, r } = CHECKED;
+    let (x, w, a, y) = (matrix::<T>(n, d), matrix::<T>(r, d), signs::<T>(r), vec![T::ONE; n]);
     let s = pass::network_matrix(engine, w.as_ref(), &a).expect(FITS);
     let m = pass::loss_and_moment(engine, &x, &y, &engine.pack_symmetric(s.as_ref())).expect(FITS).moment;
-    let mut g = Mat::zeros(SHAPE.r, SHAPE.d);
+    let mut g = Mat::zeros(r, d);
     pass::gradient_from_moment(engine, w.as_ref(), &a, m.as_ref(), T::ZERO, g.as_mut()).expect(FITS);
-    let expected = naive::gradient(&dense(&x), &widen(&y), &dense(&w.transposed()), &widen(&a), 0.0);
-    (widen(g.transposed().iter()), expected.data)
+    widen(g.transposed().iter())
 }
 
-fn adam<T: Element>(engine: &Engine) -> Pair {
-    // An eps of the gradient's own size, or rounding of a vanishing gradient would be divided by itself.
-    let (lr, beta1, beta2, eps) = (0.01, 0.9, 0.99, 0.1);
-    let (x, w, a) = (matrix::<T>(SHAPE.n, SHAPE.d), matrix::<T>(SHAPE.r, SHAPE.d), signs::<T>(SHAPE.r));
-    let (batch, mut q) = (batch(engine, &x), vec![T::ZERO; SHAPE.n]);
-    let mut step = FusedStep::new(*engine, &Weights::new(w.clone()), &a, SHAPE.n).expect(FITS);
+fn adam<T: Element>(engine: &Engine) -> Vec<f64> {
+    let Shape { n, d, r } = CHECKED;
+    let AdamConstants { lr, beta1, beta2, eps } = CHECKED_ADAM;
+    let (x, w, a) = (matrix::<T>(n, d), matrix::<T>(r, d), signs::<T>(r));
+    let (batch, mut q) = (batch(engine, &x), vec![T::ZERO; n]);
+    let mut step = FusedStep::new(*engine, &Weights::new(w), &a, n).expect(FITS);
     step.forward(&batch, &mut q).expect(FITS);
-    let delta: Vec<T> = q.iter().map(|&q| (q - T::ONE) * T::from_f64(1.0 / SHAPE.n as f64)).collect();
+    let delta: Vec<T> = q.iter().map(|&q| (q - T::ONE) * T::from_f64(1.0 / n as f64)).collect();
     let rule = Rule::Adam(AdamStep::new(1, lr, beta1, beta2, eps, 0.0));
     step.step(Backward { batch: &batch, delta: &delta, rule }, None, &mut []).expect(FITS);
-
-    let mut expected = dense(&w.transposed());
-    let g = naive::gradient(&dense(&x), &vec![1.0; SHAPE.n], &expected, &widen(&a), 0.0);
-    let [mut m, mut v] = [vec![0.0; g.data.len()], vec![0.0; g.data.len()]];
-    naive::adam(&mut expected.data, &mut m, &mut v, &g.data, 1, lr, beta1, beta2, eps);
-    (widen(step.weights().w.transposed().iter()), expected.data)
+    widen(step.weights().w.transposed().iter())
 }
 
 #[cfg(test)]
@@ -122,5 +149,13 @@ mod tests {
             assert!(check::<f32>(workload, &Engine::best()).unwrap() > 0.0, "rounding cannot be exact");
             assert!(check::<f64>(workload, &Engine::best()).unwrap() < 1e-12);
         }
+    }
+
+    #[test]
+    fn what_rounding_does_not_explain_is_wrong() {
+        assert_eq!(compare::<f64>(&[1.0, 2.0], &[1.0, 2.0]), Ok(0.0));
+        assert_eq!(compare::<f32>(&[1.0, 2.5], &[1.0, 2.0]), Err(0.25));
+        assert_eq!(compare::<f64>(&[1.0], &[1.0, 2.0]), Err(f64::INFINITY));
+        assert!(compare::<f64>(&[f64::NAN, 2.0], &[1.0, 2.0]).unwrap_err().is_nan());
     }
 }

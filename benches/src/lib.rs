@@ -7,6 +7,6 @@ mod check;
 mod timing;
 mod workload;
 
-pub use check::{Mismatch, check};
+pub use check::{CHECKED, CHECKED_ADAM, Mismatch, check, compare, expected};
 pub use timing::{Effort, Timing, time};
-pub use workload::{Shape, Workload};
+pub use workload::{AdamConstants, Shape, TIMED_ADAM, Workload, matrix, sample_weights, signs, symmetric};

@@ -106,7 +106,8 @@ impl Workload {
                 let mut step = FusedStep::new(engine, &Weights::new(matrix::<T>(r, d)), &signs(r), n).expect(FITS);
                 let mut q = vec![T::ZERO; n];
                 step.forward(&batch, &mut q).expect(FITS);
-                let rule = Rule::Adam(AdamStep::new(10, 1e-3, 0.9, 0.999, 1e-8, 0.0));
+                let AdamConstants { lr, beta1, beta2, eps } = TIMED_ADAM;
+                let rule = Rule::Adam(AdamStep::new(10, lr, beta1, beta2, eps, 0.0));
                 Box::new(move || {
                     let primed = Backward { batch: &batch, delta: &delta, rule };
                     step.step(primed, Some(&batch), &mut q).expect(FITS);
@@ -129,7 +130,7 @@ impl Workload {
                 Box::new(move || pass::quadratic_forms(&engine, &x, &s, &mut q).expect(FITS))
             }
             Self::WeightedGram => {
-                let (x, v) = (matrix::<T>(n, d), vec![T::ONE; n]);
+                let (x, v) = (matrix::<T>(n, d), sample_weights::<T>(n));
                 Box::new(move || drop(pass::weighted_gram(&engine, &x, &v).expect(FITS)))
             }
             Self::Features => {
@@ -141,19 +142,41 @@ impl Workload {
     }
 }
 
-/// A matrix of small values without structure that a kernel could profit from.
-pub(crate) fn matrix<T: Element>(rows: usize, cols: usize) -> Mat<T> {
+/// Constants of Adam, in the notation of Kingma and Ba (2015).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamConstants {
+    /// Learning rate.
+    pub lr: f64,
+    /// Decay rate of the first moment.
+    pub beta1: f64,
+    /// Decay rate of the second moment.
+    pub beta2: f64,
+    /// What keeps the quotient finite.
+    pub eps: f64,
+}
+
+/// Constants of the Adam step that is timed: the defaults of Kingma and Ba.
+pub const TIMED_ADAM: AdamConstants = AdamConstants { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
+
+/// A matrix of small values without structure that a kernel could profit from. X is `matrix(n, d)`, W^T is
+/// `matrix(r, d)`; the Python peers make the same ones.
+pub fn matrix<T: Element>(rows: usize, cols: usize) -> Mat<T> {
     Mat::from_fn(rows, cols, |i, j| T::from_f64(((i * 7919 + j * 104_729) % 10_007) as f64 / 100_070.0 - 0.05))
 }
 
-/// A symmetric one.
-pub(crate) fn symmetric<T: Element>(d: usize) -> Mat<T> {
+/// A symmetric one: S.
+pub fn symmetric<T: Element>(d: usize) -> Mat<T> {
     let m = matrix::<T>(d, d);
     Mat::from_fn(d, d, |i, j| m.row(i.min(j))[i.max(j)])
 }
 
-/// +1 for the first half, -1 for the rest.
-pub(crate) fn signs<T: Element>(r: usize) -> Vec<T> {
+/// Weights of n samples.
+pub fn sample_weights<T: Element>(n: usize) -> Vec<T> {
+    matrix(n, 1).iter().copied().collect()
+}
+
+/// The signs a of r neurons: +1 for the first half, -1 for the rest.
+pub fn signs<T: Element>(r: usize) -> Vec<T> {
     (0..r).map(|i| if i < r / 2 { T::ONE } else { -T::ONE }).collect()
 }
 

@@ -1,18 +1,22 @@
-//! The training curve as the paper draws it: loss on a log scale, every record faint, their moving mean in front.
+//! Pictures, drawn in memory: what the training curve and the roofline share.
 //!
-//! Both pictures are drawn in memory. The PNG needs no fonts of the system: a subset of DejaVu Sans is built in.
+//! A [`Drawing`] is drawn on whatever [`Pen`] it is given; [`svg`] and [`png`] hand it one. The PNG needs no fonts of the
+//! system: a subset of DejaVu Sans is built in.
 
-mod axis;
-mod draw;
+pub(crate) mod axis;
+pub(crate) mod canvas;
+mod curve;
+pub(crate) mod labels;
 
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::OnceLock;
 
 use plotters::prelude::*;
 
-use crate::exit::CliError;
-use crate::run_folder::{CURVE_PNG, CURVE_SVG, Record, RunFolder};
-use axis::{LinearAxis, LogAxis};
-use draw::{Medium, Scene};
+use crate::run_folder::{FolderError, write_atomically};
+use canvas::{Medium, Outcome, Pen};
+pub use curve::{Curve, Pictures, render, write};
 
 /// Width of the pictures in pixels.
 pub const WIDTH: u32 = 1200;
@@ -20,82 +24,113 @@ pub const WIDTH: u32 = 1200;
 pub const HEIGHT: u32 = 750;
 /// The PNG is drawn this many times larger and averaged down: plotters itself does not smooth thick lines.
 const SUPERSAMPLING: u32 = 3;
-/// Points are thinned to so many columns, about one a pixel, keeping the extremes of each.
-const COLUMNS: usize = 1000;
 
 /// Fonts that viewers of the SVG choose from; the first is the one built in.
 const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
 const FONT_FILE: &[u8] = include_bytes!("../assets/DejaVuSans-subset.ttf");
 
-/// What to draw.
-#[derive(Clone, Copy, Debug)]
-pub struct Curve<'a> {
-    /// First line, such as the run's name.
-    pub title: &'a str,
-    /// Second line, such as the sizes and the optimiser. SVG viewers draw several spaces as one.
-    pub subtitle: &'a str,
-    /// The records, in order. Losses that are zero, negative or not finite have no place on a log scale and are left out.
-    pub records: &'a [Record],
-}
-
-/// Both pictures.
-#[derive(Clone, Debug)]
-pub struct Pictures {
-    /// Vector graphics.
-    pub svg: String,
-    /// An image of [`WIDTH`] x [`HEIGHT`] pixels.
-    pub png: Vec<u8>,
-}
-
 /// A picture that could not be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum PlotError {
     /// The drawing library failed.
-    #[error("cannot draw the training curve: {0}")]
+    #[error("cannot draw the plot: {0}")]
     Draw(String),
     /// The PNG encoder failed.
-    #[error("cannot encode the training curve as PNG")]
+    #[error("cannot encode the plot as PNG")]
     Encode(#[from] png::EncodingError),
 }
 
-/// Draws a curve and writes `curve.svg` and `curve.png`.
-///
-/// # Errors
-/// If drawing or writing fails; the run itself is none the worse for it.
-pub fn write(folder: &RunFolder, curve: &Curve) -> Result<(), CliError> {
-    let pictures = render(curve).map_err(CliError::run_failed)?;
-    folder.write(CURVE_SVG, pictures.svg.as_bytes())?;
-    folder.write(CURVE_PNG, &pictures.png)?;
-    Ok(())
+/// Something that can be drawn on any of plotters' backends.
+pub(crate) trait Drawing {
+    /// Draws it on a white area of [`WIDTH`] x [`HEIGHT`].
+    fn draw<DB: DrawingBackend>(&self, pen: &Pen<DB>) -> Outcome<DB>;
 }
 
-/// Draws a curve in memory.
-///
-/// # Errors
-/// If the drawing library or the PNG encoder fails. No data is no error: without records the picture says so.
-pub fn render(curve: &Curve) -> Result<Pictures, PlotError> {
-    register_font()?;
-    let scene = Scene::of(curve);
-    Ok(Pictures { svg: svg(&scene)?, png: png(&scene)? })
+/// A file for a picture, whose extension says of which kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PictureFile {
+    path: PathBuf,
+    kind: Kind,
 }
 
-fn svg(scene: &Scene) -> Result<String, PlotError> {
-    let mut text = String::new();
-    {
-        let area = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
-        draw::scene(&area, scene, Medium::Vector).map_err(|error| PlotError::Draw(error.to_string()))?;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Svg,
+    Png,
+}
+
+/// A file name that says of no kind of picture.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a plot is written as SVG or PNG: name a file that ends in .svg or .png")]
+pub struct UnknownKind;
+
+impl FromStr for PictureFile {
+    type Err = UnknownKind;
+
+    fn from_str(path: &str) -> Result<Self, UnknownKind> {
+        let path = PathBuf::from(path);
+        let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+        let kind = match extension.as_deref() {
+            Some("svg") => Kind::Svg,
+            Some("png") => Kind::Png,
+            _ => return Err(UnknownKind),
+        };
+        Ok(Self { path, kind })
     }
+}
+
+impl PictureFile {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes sure that the file could be written, by writing one without a name beside it.
+    ///
+    /// # Errors
+    /// [`FolderError::Write`].
+    pub fn check_writable(&self) -> Result<(), FolderError> {
+        let wrong = |source| FolderError::Write { path: self.path.clone(), source };
+        if self.path.is_dir() {
+            return Err(wrong(std::io::ErrorKind::IsADirectory.into()));
+        }
+        // The parent of a bare name is empty.
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        tempfile::tempfile_in(folder).map(drop).map_err(wrong)
+    }
+
+    /// Draws and writes, atomically.
+    ///
+    /// # Errors
+    /// If the drawing library fails or the file cannot be written.
+    pub(crate) fn write(&self, drawing: &impl Drawing) -> Result<(), anyhow::Error> {
+        let bytes = match self.kind {
+            Kind::Svg => svg(drawing)?.into_bytes(),
+            Kind::Png => png(drawing)?,
+        };
+        Ok(write_atomically(&self.path, &bytes)?)
+    }
+}
+
+/// A drawing as vector graphics.
+///
+/// # Errors
+/// If the drawing library fails.
+pub(crate) fn svg(drawing: &impl Drawing) -> Result<String, PlotError> {
+    let mut text = String::new();
+    draw(drawing, SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)), Medium::Vector)?;
     Ok(text)
 }
 
-fn png(scene: &Scene) -> Result<Vec<u8>, PlotError> {
+/// A drawing as an image of [`WIDTH`] x [`HEIGHT`] pixels.
+///
+/// # Errors
+/// If the drawing library or the PNG encoder fails.
+pub(crate) fn png(drawing: &impl Drawing) -> Result<Vec<u8>, PlotError> {
     let (width, height) = (WIDTH * SUPERSAMPLING, HEIGHT * SUPERSAMPLING);
     let mut pixels = vec![0; (width * height * 3) as usize];
-    {
-        let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
-        draw::scene(&area, scene, Medium::Pixels(SUPERSAMPLING as i32))
-            .map_err(|error| PlotError::Draw(error.to_string()))?;
-    }
+    let medium = Medium::Pixels(SUPERSAMPLING as i32);
+    draw(drawing, BitMapBackend::with_buffer(&mut pixels, (width, height)), medium)?;
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, WIDTH, HEIGHT);
     encoder.set_color(png::ColorType::Rgb);
@@ -104,6 +139,13 @@ fn png(scene: &Scene) -> Result<Vec<u8>, PlotError> {
     writer.write_image_data(&average_down(&pixels, SUPERSAMPLING as usize))?;
     writer.finish()?;
     Ok(file)
+}
+
+fn draw<DB: DrawingBackend>(drawing: &impl Drawing, backend: DB, medium: Medium) -> Result<(), PlotError> {
+    register_font()?;
+    let area = backend.into_drawing_area();
+    let outcome = area.fill(&WHITE).and_then(|()| drawing.draw(&Pen::new(&area, medium))).and_then(|()| area.present());
+    outcome.map_err(|error| PlotError::Draw(error.to_string()))
 }
 
 /// Averages each `factor` x `factor` square of RGB pixels; `pixels` is [`HEIGHT`] `factor` rows of [`WIDTH`] `factor`.
@@ -134,48 +176,43 @@ fn register_font() -> Result<(), PlotError> {
     if registered { Ok(()) } else { Err(PlotError::Draw("the built-in font is unreadable".to_owned())) }
 }
 
-/// The points of one line that a log scale can show, as (iteration, log10 of the loss), thinned to [`COLUMNS`].
-fn line(records: &[Record], loss: impl Fn(&Record) -> f64) -> Vec<(f64, f64)> {
-    let points = records
-        .iter()
-        .map(|record| (record.iteration as f64, loss(record)))
-        .filter(|(_, loss)| loss.is_finite() && *loss > 0.0)
-        .map(|(iteration, loss)| (iteration, loss.log10()))
-        .collect();
-    thin(points, COLUMNS)
-}
-
-/// Keeps the lowest and the highest point of each of `columns` groups, in their order, and both ends.
-fn thin(points: Vec<(f64, f64)>, columns: usize) -> Vec<(f64, f64)> {
-    if points.len() <= 2 * columns {
-        return points;
-    }
-    let group = points.len().div_ceil(columns);
-    let mut kept: Vec<(f64, f64)> = Vec::with_capacity(2 * columns + 2);
-    kept.extend(points.first());
-    for members in points.chunks(group) {
-        let by_height = |left: &&(f64, f64), right: &&(f64, f64)| left.1.total_cmp(&right.1);
-        let lowest = members.iter().min_by(by_height);
-        let highest = members.iter().max_by(by_height);
-        let mut pair: Vec<(f64, f64)> = lowest.into_iter().chain(highest).copied().collect();
-        pair.sort_by(|left, right| left.0.total_cmp(&right.0));
-        kept.extend(pair);
-    }
-    kept.extend(points.last());
-    kept
-}
-
-impl<'a> Scene<'a> {
-    /// Chooses axes for a curve and thins it.
-    fn of(curve: &Curve<'a>) -> Self {
-        let raw = line(curve.records, |record| record.loss);
-        let smooth = line(curve.records, |record| record.smoothed_loss);
-        let heights = raw.iter().chain(&smooth).map(|point| point.1);
-        let y = LogAxis::covering(heights);
-        let last = curve.records.iter().map(|record| record.iteration).max().unwrap_or(0);
-        Self { title: curve.title, subtitle: curve.subtitle, x: LinearAxis::up_to(last), y, raw, smooth }
-    }
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn averaging_takes_the_mean_of_each_square() {
+        let factor = 3;
+        let mut pixels = vec![0_u8; (WIDTH * HEIGHT) as usize * factor * factor * 3];
+        let stride = WIDTH as usize * factor * 3;
+        // One of the nine subpixels of pixel (1, 0) is white in the green channel.
+        pixels[2 * stride + 3 * factor + 1] = 255;
+        let small = average_down(&pixels, factor);
+        assert_eq!(small.len(), (WIDTH * HEIGHT * 3) as usize);
+        assert_eq!(small.iter().enumerate().filter(|(_, value)| **value != 0).collect::<Vec<_>>(), [(4, &28)]);
+    }
+
+    #[test]
+    fn the_extension_says_what_is_written() {
+        let kind = |path: &str| path.parse::<PictureFile>().map(|file| file.kind);
+        assert_eq!([kind("a.svg"), kind("b/c.d.PNG")], [Ok(Kind::Svg), Ok(Kind::Png)]);
+        for wrong in ["", "svg", ".svg", "a.pdf", "a.svg.gz", "a/"] {
+            assert_eq!(kind(wrong), Err(UnknownKind), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_to_is_known_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |name: &str| {
+            let path = folder.path().join(name);
+            path.to_str().unwrap().parse::<PictureFile>().unwrap().check_writable().map_err(|error| error.to_string())
+        };
+        assert_eq!(check("a.svg"), Ok(()));
+        assert!(check("missing/a.svg").unwrap_err().contains("missing/a.svg"));
+        std::fs::create_dir(folder.path().join("folder.png")).unwrap();
+        assert!(check("folder.png").is_err());
+        assert_eq!("a.svg".parse::<PictureFile>().unwrap().check_writable().map_err(|error| error.to_string()), Ok(()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+}

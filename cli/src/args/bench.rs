@@ -7,6 +7,7 @@ use memorize_benches::Shape;
 
 use super::{COMPUTE, ComputeArgs};
 use crate::config::Dtype;
+use crate::plot::PictureFile;
 
 /// `memorize bench`
 #[derive(Args, Debug)]
@@ -33,6 +34,9 @@ pub struct BenchArgs {
     /// Print CSV, a row a measurement
     #[arg(long, help_heading = "Output")]
     pub csv: bool,
+    /// Draw a roofline plot, an SVG or a PNG by the file's extension
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub plot: Option<PictureFile>,
     /// Compare with the JSON of an earlier benchmark and name what got slower beyond the noise
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub compare: Option<PathBuf>,
@@ -47,6 +51,7 @@ Examples:
   memorize bench --quick
   memorize bench --json > before.json
   memorize bench --compare before.json
+  memorize bench --plot roofline.svg
   memorize bench --filter adam-step --isa avx2 --threads 1";
 
 /// Reads `60000x784x3000`.

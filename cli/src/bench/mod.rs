@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod machine;
+pub(crate) mod roofline;
 pub mod show;
 
 use std::collections::BTreeMap;

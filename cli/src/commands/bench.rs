@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 
 use crate::args::BenchArgs;
+use crate::bench::roofline::Roofline;
 use crate::bench::{self, compare, show};
 use crate::exit::{CliError, build_warning};
 use crate::report;
@@ -17,6 +18,9 @@ use crate::run::machine::Machine;
 /// Bad input if a flag or the file to compare with is wrong; a failed run if a pass gives wrong results.
 pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
     let old = arguments.compare.as_deref().map(compare::read).transpose()?;
+    if let Some(plot) = &arguments.plot {
+        plot.check_writable().map_err(CliError::bad_input)?;
+    }
     let compute = &arguments.compute;
     let machine = Machine::new(compute.backend.unwrap_or_default(), compute.isa, compute.threads)?;
     if let Some(warning) = build_warning(true) {
@@ -43,5 +47,11 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
             text.push_str(&format!("\n{changes}"));
         }
     }
-    report::print(&text)
+    let plotted = match &arguments.plot {
+        Some(plot) => plot.write(&Roofline::of(&measured)).map_err(CliError::RunFailed),
+        None => Ok(()),
+    };
+    // The figures are not lost with the picture.
+    report::print(&text)?;
+    plotted
 }

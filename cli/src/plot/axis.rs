@@ -4,20 +4,28 @@ use crate::units::thousands;
 
 /// A labelled position on an axis.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Tick {
-    /// Position in the axis' coordinate: an iteration, or the log10 of a loss.
-    pub(super) at: f64,
+pub(crate) struct Tick {
+    /// Position in the axis' coordinate: an iteration, or a log10.
+    pub(crate) at: f64,
     /// What is written there; empty for a line without a label.
-    pub(super) label: String,
+    pub(crate) label: String,
+}
+
+/// From values to places, and what is written along it.
+pub(crate) trait Axis {
+    /// The place of a value between 0 and 1.
+    fn place(&self, value: f64) -> f64;
+    /// Labelled values.
+    fn ticks(&self) -> &[Tick];
+    /// Lines between the labels.
+    fn minor(&self) -> &[Tick];
 }
 
 /// The axis of iterations, from 0.
 #[derive(Clone, Debug)]
-pub(super) struct LinearAxis {
-    /// Its end.
-    pub(super) high: f64,
-    /// Its labels.
-    pub(super) ticks: Vec<Tick>,
+pub(crate) struct LinearAxis {
+    high: f64,
+    ticks: Vec<Tick>,
 }
 
 /// Most labels on the axis of iterations: `10,000,000` has to fit between two.
@@ -25,16 +33,25 @@ const MOST_X_LABELS: u64 = 8;
 
 impl LinearAxis {
     /// The axis from 0 to `last`, labelled at multiples of 1, 2 or 5 times a power of ten.
-    pub(super) fn up_to(last: u64) -> Self {
+    pub(crate) fn up_to(last: u64) -> Self {
         let high = last.max(1);
         let step = steps().find(|step| high / step <= MOST_X_LABELS).unwrap_or(high);
         let ticks = (0..=high / step).map(|i| Tick { at: (i * step) as f64, label: thousands(i * step) });
         Self { high: high as f64, ticks: ticks.collect() }
     }
+}
 
-    /// The place of `value` between 0 and 1.
-    pub(super) fn place(&self, value: f64) -> f64 {
+impl Axis for LinearAxis {
+    fn place(&self, value: f64) -> f64 {
         value / self.high
+    }
+
+    fn ticks(&self) -> &[Tick] {
+        &self.ticks
+    }
+
+    fn minor(&self) -> &[Tick] {
+        &[]
     }
 }
 
@@ -43,22 +60,20 @@ fn steps() -> impl Iterator<Item = u64> {
     (0..19).flat_map(|exponent| [1, 2, 5].map(|digit| digit * 10_u64.pow(exponent)))
 }
 
-/// The axis of losses, in log10.
+/// An axis in log10.
 #[derive(Clone, Debug)]
-pub(super) struct LogAxis {
-    /// Its lower end, log10.
-    pub(super) low: f64,
-    /// Its upper end, log10.
-    pub(super) high: f64,
-    /// Labelled values.
-    pub(super) ticks: Vec<Tick>,
-    /// Lines between the labels.
-    pub(super) minor: Vec<Tick>,
+pub(crate) struct LogAxis {
+    /// Its lower end.
+    pub(crate) low: f64,
+    /// Its upper end.
+    pub(crate) high: f64,
+    ticks: Vec<Tick>,
+    minor: Vec<Tick>,
 }
 
-/// Narrowest axis, in decades: a constant loss is drawn as a level line and not as magnified rounding errors.
+/// Narrowest axis, in decades: a constant is drawn as a level line and not as magnified rounding errors.
 const NARROWEST: f64 = 1.0;
-/// Most labels on the axis of losses.
+/// Most labels on a logarithmic axis.
 const MOST_Y_LABELS: usize = 10;
 /// Up to so many decades, 2 and 5 times the powers of ten are labelled too.
 const DECADES_WITH_FRACTIONS: f64 = 1.6;
@@ -68,8 +83,8 @@ const DECADES_WITH_MINOR_LINES: f64 = 5.0;
 const PADDING: f64 = 0.04;
 
 impl LogAxis {
-    /// An axis that shows all of `heights` (log10 of losses), or one decade if there are none.
-    pub(super) fn covering(heights: impl Iterator<Item = f64>) -> Self {
+    /// An axis that shows all of `heights` (logarithms), or one decade if there are none.
+    pub(crate) fn covering(heights: impl Iterator<Item = f64>) -> Self {
         let (low, high) = heights.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), h| (low.min(h), high.max(h)));
         let (low, high) = if low <= high { (low, high) } else { (-1.0, 0.0) };
         let missing = (NARROWEST - (high - low)).max(0.0) / 2.0;
@@ -79,9 +94,27 @@ impl LogAxis {
         Self { low, high, ticks: labelled(low, high), minor: minor(low, high) }
     }
 
-    /// The place of `height` between 0 and 1, from below.
-    pub(super) fn place(&self, height: f64) -> f64 {
+    /// The same axis with its labels written out: `0.5`, `20`.
+    pub(crate) fn in_plain_numbers(mut self) -> Self {
+        for tick in &mut self.ticks {
+            // The shortest form that reads back as the same number.
+            tick.label = tick.label.parse::<f64>().map_or_else(|_| tick.label.clone(), |value| value.to_string());
+        }
+        self
+    }
+}
+
+impl Axis for LogAxis {
+    fn place(&self, height: f64) -> f64 {
         (height - self.low) / (self.high - self.low)
+    }
+
+    fn ticks(&self) -> &[Tick] {
+        &self.ticks
+    }
+
+    fn minor(&self) -> &[Tick] {
+        &self.minor
     }
 }
 
@@ -135,6 +168,14 @@ mod tests {
     fn losses_are_labelled_at_powers_of_ten() {
         let axis = LogAxis::covering([-5.3, 1.2].into_iter());
         assert_eq!(labels(&axis.ticks), ["1e-5", "1e-4", "1e-3", "1e-2", "1e-1", "1e0", "1e1"]);
+    }
+
+    #[test]
+    fn labels_are_written_out_where_that_reads_better() {
+        let axis = LogAxis::covering([-1.4, 0.2].into_iter()).in_plain_numbers();
+        assert_eq!(labels(&axis.ticks), ["0.1", "1"]);
+        let axis = LogAxis::covering([1.9, 2.4].into_iter()).in_plain_numbers();
+        assert_eq!(labels(&axis.ticks), ["50", "100", "200"]);
     }
 
     #[test]

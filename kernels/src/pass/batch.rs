@@ -10,6 +10,17 @@ use crate::mat::{AlignedVec, Mat, MatMut, MatRef, aligned_zeros};
 ///
 /// A strip holds NR columns of X, element (j, c) at `j * NR + c`: the backward pass broadcasts NR neighbouring
 /// coordinates of one sample after another, which lie a row of X apart in X itself and next to each other here.
+///
+/// ```
+/// use memorize_kernels::Engine;
+/// use memorize_kernels::pass::Batch;
+///
+/// let mut batch = Batch::<f32>::new(&Engine::best(), 3, 2);
+/// batch.fill(3, |mut x| x.fill(1.0));
+/// // The last batch of an epoch may be shorter.
+/// batch.fill(1, |mut x| x.row_mut(0).copy_from_slice(&[5.0, 6.0]));
+/// assert_eq!((batch.rows(), batch.cols(), batch.x().row(0)), (1, 2, &[5.0, 6.0][..]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Batch<T: Element> {
     x: Mat<T>,

@@ -23,6 +23,30 @@ use crate::mat::Mat;
 use crate::parallel::for_each;
 
 /// The weights of a network in the layout that mini-batch steps keep for a whole run, with the memory of the rule.
+///
+/// ```
+/// use memorize_kernels::pass::{Backward, Batch, FusedStep, Rule, Weights};
+/// use memorize_kernels::{Engine, Mat};
+///
+/// let engine = Engine::best();
+/// // Neurons (1, 0) and (0, 1) with signs + and -: q = x_1^2 - x_2^2.
+/// let weights = Weights::new(Mat::from_slice(2, 2, &[1.0f64, 0.0, 0.0, 1.0]));
+/// let mut network = FusedStep::new(engine, &weights, &[1.0, -1.0], 1)?;
+/// let mut batch = Batch::new(&engine, 1, 2);
+/// batch.fill(1, |mut x| x.row_mut(0).copy_from_slice(&[1.0, 2.0]));
+/// let mut q = [0.0];
+/// network.forward(&batch, &mut q)?;
+/// assert_eq!(q, [1.0 - 4.0]);
+///
+/// // With the target -2, delta = -1 and the gradient is delta a_i u_i x: -(1, 2) and 2 (1, 2).
+/// let rule = Rule::Descend { rate: 0.5, gamma: 0.0 };
+/// network.step(Backward { batch: &batch, delta: &[q[0] + 2.0], rule }, Some(&batch), &mut q)?;
+/// let w = network.weights().w;
+/// assert_eq!((w.row(0), w.row(1)), (&[1.5, 1.0][..], &[-1.0, -1.0][..]));
+/// // The outputs of the next batch, here the same one, on the new weights.
+/// assert_eq!(q, [3.5 * 3.5 - 3.0 * 3.0]);
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
 #[derive(Debug)]
 pub struct FusedStep<T: Element> {
     engine: Engine,
@@ -39,6 +63,27 @@ enum Groups<T: Element> {
 }
 
 /// A batch whose forward pass has been done: its samples and delta_j times the batch's weight (1/b for a mean).
+///
+/// ```
+/// use memorize_kernels::pass::{Backward, Batch, FusedStep, Rule, Weights};
+/// use memorize_kernels::{Engine, Mat};
+///
+/// let engine = Engine::best();
+/// let mut network = FusedStep::new(engine, &Weights::new(Mat::from_slice(1, 1, &[3.0f64])), &[1.0], 2)?;
+/// let mut batch = Batch::new(&engine, 2, 1);
+/// batch.fill(2, |mut x| {
+///     x.row_mut(0)[0] = 1.0;
+///     x.row_mut(1)[0] = 2.0;
+/// });
+/// let mut q = [0.0; 2];
+/// network.forward(&batch, &mut q)?;
+/// // Targets 8 and 37: residuals 1 and -1, halved for the mean over two samples.
+/// let delta = [(q[0] - 8.0) / 2.0, (q[1] - 37.0) / 2.0];
+/// // The gradient alone: sum_j delta_j (w x_j) x_j = 3 / 2 - 12 / 2.
+/// network.step(Backward { batch: &batch, delta: &delta, rule: Rule::Accumulate }, None, &mut [])?;
+/// assert_eq!(network.weights().first.row(0), [-4.5]);
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Backward<'a, T: Element> {
     /// The samples, b x d.
@@ -50,6 +95,18 @@ pub struct Backward<'a, T: Element> {
 }
 
 /// Parameters with the rule's memory, a neuron a row (r x d each).
+///
+/// ```
+/// use memorize_kernels::pass::{FusedStep, Weights};
+/// use memorize_kernels::{Engine, Mat};
+///
+/// // What is laid out comes back as it was: a run goes on where another one stopped.
+/// let (w, first) = (Mat::from_slice(2, 1, &[1.0f32, 2.0]), Mat::from_slice(2, 1, &[0.25, 0.5]));
+/// let stopped = Weights { first, ..Weights::new(w) };
+/// let weights = FusedStep::new(Engine::best(), &stopped, &[1.0, -1.0], 8)?.weights();
+/// assert_eq!((weights.w.row(1), weights.first.row(1), weights.second.row(1)), (&[2.0][..], &[0.5][..], &[0.0][..]));
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Weights<T: Element> {
     /// W^T.

@@ -21,6 +21,16 @@ use crate::parallel::for_row_blocks;
 ///
 /// # Errors
 /// [`KernelError::Shape`] if `a` does not have r elements.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// // Neurons (1, 2) and (3, 1), the second with sign -1: [1 2; 2 4] - [9 3; 3 1].
+/// let w = Mat::from_slice(2, 2, &[1.0f64, 2.0, 3.0, 1.0]);
+/// let s = pass::network_matrix(&Engine::best(), w.as_ref(), &[1.0, -1.0])?;
+/// assert_eq!((s.row(0), s.row(1)), (&[-8.0, -1.0][..], &[-1.0, 3.0][..]));
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
 pub fn network_matrix<T: Element>(engine: &Engine, w: MatRef<'_, T>, a: &[T]) -> Result<Mat<T>, KernelError> {
     weighted_gram(engine, &w, a)
 }
@@ -30,6 +40,18 @@ pub fn network_matrix<T: Element>(engine: &Engine, w: MatRef<'_, T>, a: &[T]) ->
 ///
 /// # Errors
 /// [`KernelError::Shape`] if the shapes do not go together.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// let w = Mat::from_slice(2, 2, &[1.0f64, 2.0, 3.0, 1.0]);
+/// let m = Mat::from_slice(2, 2, &[2.0, 0.0, 0.0, 1.0]);
+/// let mut g = Mat::zeros(2, 2);
+/// pass::gradient_from_moment(&Engine::best(), w.as_ref(), &[1.0, -1.0], m.as_ref(), 0.5, g.as_mut())?;
+/// // M (1, 2) + (1, 2) / 2 and -M (3, 1) + (3, 1) / 2.
+/// assert_eq!((g.row(0), g.row(1)), (&[2.5, 3.0][..], &[-4.5, -0.5][..]));
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
 pub fn gradient_from_moment<T: Element>(
     engine: &Engine,
     w: MatRef<'_, T>,

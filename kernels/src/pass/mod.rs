@@ -12,6 +12,8 @@ mod quadratic_forms;
 mod update;
 mod upper_triangle;
 mod weighted_gram;
+#[cfg(test)]
+mod worked_example;
 
 pub use batch::Batch;
 pub use features::features;

@@ -24,6 +24,18 @@ pub struct LossAndGradient<T: Element> {
 ///
 /// # Errors
 /// [`KernelError::Shape`] if the shapes do not go together.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// // Neurons (1, 0) and (0, 1) with signs + and -: q = x_1^2 - x_2^2.
+/// let w = Mat::from_slice(2, 2, &[1.0f64, 0.0, 0.0, 1.0]);
+/// let x = Mat::from_slice(2, 2, &[1.0, 2.0, 3.0, -1.0]);
+/// let mut q = [0.0; 2];
+/// pass::outputs(&Engine::best(), &x, w.as_ref(), &[1.0, -1.0], &mut q)?;
+/// assert_eq!(q, [1.0 - 4.0, 9.0 - 1.0]);
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
 pub fn outputs<T: Element, X: Rows<T>>(
     engine: &Engine,
     x: &X,
@@ -45,6 +57,18 @@ pub fn outputs<T: Element, X: Rows<T>>(
 ///
 /// # Errors
 /// [`KernelError::Shape`] if the shapes do not go together.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// let (w, a) = (Mat::from_slice(2, 2, &[1.0f64, 0.0, 0.0, 1.0]), [1.0, -1.0]);
+/// let x = Mat::from_slice(1, 2, &[1.0, 2.0]);
+/// let out = pass::loss_and_gradient(&Engine::best(), &x, &[-2.0], w.as_ref(), &a, 0.5)?;
+/// // q = 1 - 4, so delta = -1; the gradient of neuron i is delta a_i u_i x + gamma w_i with u = (1, 2).
+/// assert_eq!(out.squares, 1.0);
+/// assert_eq!((out.gradient.row(0), out.gradient.row(1)), (&[-0.5, -2.0][..], &[2.0, 4.5][..]));
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
 pub fn loss_and_gradient<T: Element, X: Rows<T>>(
     engine: &Engine,
     x: &X,

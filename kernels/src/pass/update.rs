@@ -11,6 +11,17 @@ use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::parallel::Par;
 
 /// An update of parameters w from their gradient g, elementwise.
+///
+/// ```
+/// use memorize_kernels::Engine;
+/// use memorize_kernels::pass::{Rule, update};
+///
+/// let (mut w, mut first, mut second) = ([1.0f64, 2.0], [0.0; 2], [0.0; 2]);
+/// let rule = Rule::Descend { rate: 0.25, gamma: 1.0 };
+/// update(&Engine::best(), rule, &mut w, &mut first, &mut second, &[3.0, -2.0]);
+/// // 1 - (3 + 1) / 4 and 2 - (-2 + 2) / 4.
+/// assert_eq!(w, [0.0, 2.0]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule<T> {
     /// first += g; w is left alone.
@@ -33,6 +44,19 @@ pub enum Rule<T> {
 /// w -= rate * first / (sqrt(second) + epsilon) with
 /// rate = lr (1 - beta1) / (1 - beta1^t) * sqrt((1 - beta2^t) / (1 - beta2)) and
 /// epsilon = eps * sqrt((1 - beta2^t) / (1 - beta2)).
+///
+/// ```
+/// use memorize_kernels::Engine;
+/// use memorize_kernels::pass::{AdamStep, Rule, update};
+///
+/// // Whatever the size of the gradient, the first step is lr long, less the share that eps has beside |g|.
+/// let (mut w, mut first, mut second) = ([1.0f64, 1.0], [0.0; 2], [0.0; 2]);
+/// let rule = Rule::Adam(AdamStep::new(1, 0.1, 0.9, 0.999, 1e-8, 0.0));
+/// update(&Engine::best(), rule, &mut w, &mut first, &mut second, &[0.5, -40.0]);
+/// assert!((w[0] - 0.9).abs() < 1e-7 && (w[1] - 1.1).abs() < 1e-7);
+/// // The moments in the form in which they are kept: g and g^2.
+/// assert_eq!((first, second), ([0.5, -40.0], [0.25, 1600.0]));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep<T> {
     beta1: T,
@@ -98,6 +122,18 @@ impl<T: Element> Rule<T> {
 ///
 /// # Panics
 /// If the lengths differ.
+///
+/// ```
+/// use memorize_kernels::Engine;
+/// use memorize_kernels::pass::{Rule, update};
+///
+/// // The gradients of two batches, summed up.
+/// let (mut w, mut first, mut second) = ([7.0f32], [0.0], [0.0]);
+/// for g in [1.5, 2.0] {
+///     update(&Engine::best(), Rule::Accumulate, &mut w, &mut first, &mut second, &[g]);
+/// }
+/// assert_eq!((w, first, second), ([7.0], [3.5], [0.0]));
+/// ```
 pub fn update<T: Element>(engine: &Engine, rule: Rule<T>, w: &mut [T], first: &mut [T], second: &mut [T], g: &[T]) {
     use rayon::prelude::*;
     let n = w.len();

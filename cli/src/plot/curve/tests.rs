@@ -1,6 +1,7 @@
 //! Tests of [`super`].
 
 use super::*;
+use crate::plot::{HEIGHT, WIDTH};
 
 fn record(iteration: u64, loss: f64, smoothed_loss: f64) -> Record {
     Record { iteration, epoch: 0.0, loss, smoothed_loss, learning_rate: 0.003, seconds: 0.0 }
@@ -109,18 +110,6 @@ fn thinning_keeps_ends_and_extremes_in_order() {
     assert!(thinned.contains(&(70_001.0, 9.0)) && thinned.contains(&(70_002.0, -9.0)));
     assert!(thinned.is_sorted_by(|left, right| left.0 <= right.0));
     assert_eq!(thin(points[..150].to_vec(), 100), points[..150], "few points are all kept");
-}
-
-#[test]
-fn averaging_takes_the_mean_of_each_square() {
-    let factor = 3;
-    let mut pixels = vec![0_u8; (WIDTH * HEIGHT) as usize * factor * factor * 3];
-    let stride = WIDTH as usize * factor * 3;
-    // One of the nine subpixels of pixel (1, 0) is white in the green channel.
-    pixels[2 * stride + 3 * factor + 1] = 255;
-    let small = average_down(&pixels, factor);
-    assert_eq!(small.len(), (WIDTH * HEIGHT * 3) as usize);
-    assert_eq!(small.iter().enumerate().filter(|(_, value)| **value != 0).collect::<Vec<_>>(), [(4, &28)]);
 }
 
 #[test]
