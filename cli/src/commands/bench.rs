@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 
 use crate::args::BenchArgs;
 use crate::bench::{self, compare, show};
+use crate::blas;
 use crate::exit::{CliError, build_warning};
 use crate::report;
 use crate::run::machine::Machine;
@@ -18,6 +19,7 @@ use crate::run::machine::Machine;
 pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
     let old = arguments.compare.as_deref().map(compare::read).transpose()?;
     let compute = &arguments.compute;
+    blas::announce(compute.backend, false)?;
     let machine = Machine::new(compute.backend.unwrap_or_default(), compute.isa, compute.threads)?;
     if let Some(warning) = build_warning(true) {
         eprintln!("{warning}");

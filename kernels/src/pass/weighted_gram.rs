@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use crate::arch::Kernel;
-use crate::backend::{Accum, Backend, Factor, gemm};
+use crate::backend::{Backend, add_gram};
 use crate::block::{GEMM_ROW_BLOCK, MIRROR_SQUARE, ROW_BLOCK};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
@@ -50,7 +50,7 @@ pub(crate) struct GramAccumulator<'a, T: Element> {
     engine: &'a Engine,
     layout: Vec<PanelLayout>,
     upper: Mat<T>,
-    /// Native: the panel diag(v) X[:, c..c + width]. Plain GEMM: diag(v) X.
+    /// Native: the panel diag(v) X[:, c..c + width]. Plain products: the scaled rows of a block.
     scaled: AlignedVec<T>,
 }
 
@@ -60,7 +60,7 @@ impl<'a, T: Element> GramAccumulator<'a, T> {
         let layout = panel_layout::<T>(engine.isa, d, ROW_BLOCK, false);
         let scaled = match engine.backend {
             Backend::Native => aligned_zeros(ROW_BLOCK * engine.isa.panel_width::<T>()),
-            Backend::MatrixMultiply => aligned_zeros(GEMM_ROW_BLOCK * d),
+            _ => aligned_zeros(GEMM_ROW_BLOCK * d),
         };
         Self { engine, layout, upper, scaled }
     }
@@ -69,7 +69,7 @@ impl<'a, T: Element> GramAccumulator<'a, T> {
     pub(crate) fn rows(&self) -> usize {
         match self.engine.backend {
             Backend::Native => ROW_BLOCK,
-            Backend::MatrixMultiply => GEMM_ROW_BLOCK,
+            _ => GEMM_ROW_BLOCK,
         }
     }
 
@@ -81,14 +81,7 @@ impl<'a, T: Element> GramAccumulator<'a, T> {
                 let (layout, upper) = (&self.layout, self.upper.as_mut());
                 self.engine.isa.run(GramBlock { x, v, layout, upper, scaled: &mut self.scaled });
             }
-            Backend::MatrixMultiply => {
-                let d = x.cols();
-                for (j, row) in self.scaled.chunks_mut(d.max(1)).take(x.rows()).enumerate() {
-                    row.iter_mut().zip(x.row(j)).for_each(|(scaled, &x)| *scaled = v[j] * x);
-                }
-                let scaled = MatRef::new(&self.scaled, x.rows(), d, d);
-                gemm(Factor::Transposed(scaled), Factor::Plain(x), Accum::Add, self.upper.as_mut());
-            }
+            plain => add_gram(plain, x, v, &mut self.scaled, self.upper.as_mut()),
         }
     }
 
