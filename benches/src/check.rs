@@ -71,7 +71,9 @@ fn quadratic_forms<T: Element>(engine: &Engine) -> Pair {
 }
 
 fn weighted_gram<T: Element>(engine: &Engine) -> Pair {
-    let (x, v) = (matrix::<T>(SHAPE.n, SHAPE.d), vec![T::ONE; SHAPE.n]);
+    // Weights of both signs, and none: a backend may treat them apart.
+    let v: Vec<T> = (0..SHAPE.n).map(|j| T::from_f64((j % 5) as f64 - 1.0)).collect();
+    let x = matrix::<T>(SHAPE.n, SHAPE.d);
     let m = pass::weighted_gram(engine, &x, &v).expect(FITS);
     (widen(m.iter()), naive::weighted_gram(&dense(&x), &widen(&v)).data)
 }

@@ -44,12 +44,18 @@ pub fn linked() -> Blas {
     };
     Blas {
         library: "OpenBLAS".to_owned(),
-        version: super::version(&config).to_owned(),
+        version: version(&config).to_owned(),
         core,
         threading,
         threads: usize::try_from(openblas_get_num_threads()).unwrap_or(1),
         config,
     }
+}
+
+/// The version in the library's own line, which old versions do not begin with it.
+fn version(config: &str) -> &str {
+    let mut words = config.split_whitespace();
+    words.next().filter(|&first| first == "OpenBLAS").and(words.next()).unwrap_or("of unknown version")
 }
 
 /// A copy of a C string.
@@ -62,4 +68,23 @@ unsafe fn text(text: *const c_char) -> String {
     }
     // SAFETY: the caller's contract.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_versions_do_not_tell_their_number() {
+        assert_eq!(version("OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH Zen MAX_THREADS=64"), "0.3.21");
+        assert_eq!(version("NO_LAPACKE DYNAMIC_ARCH Zen"), "of unknown version");
+    }
+
+    #[test]
+    fn the_linked_library_tells_what_it_is_and_is_kept_to_one_thread() {
+        let blas = linked();
+        assert_eq!((blas.library.as_str(), blas.threads), ("OpenBLAS", 1), "{blas:?}");
+        assert!(blas.version.starts_with(|first: char| first.is_ascii_digit()), "{blas:?}");
+        assert_ne!(blas.core, "unknown");
+    }
 }

@@ -1,7 +1,7 @@
 //! Further backends: the same passes from plain matrix products, to be compared with and to cross-check results.
 //!
-//! Everything that differs between them is in this folder: a pass calls [`gemm`], [`times_upper`] or [`add_gram`] and
-//! hands on the backend that its operands were made for.
+//! Everything that differs between them is in this folder: a pass calls `gemm`, `times_upper` or `add_gram` and hands on
+//! the backend that its operands were made for.
 
 #[cfg(feature = "blas")]
 mod blas;
@@ -11,11 +11,12 @@ use std::any::TypeId;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::block::DOT_SUMS;
 use crate::element::Element;
 use crate::error::KernelError;
 use crate::mat::{Mat, MatMut, MatRef};
 
-/// Whose matrix products a pass is made of.
+/// Whose matrix products a pass is made of. The cargo feature `blas` adds a third one, `Blas`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Backend {
@@ -192,6 +193,20 @@ pub(crate) fn add_gram<T: Element>(backend: Backend, x: MatRef<'_, T>, v: &[T], 
     }
 }
 
+/// x . y, as sums side by side that the compiler keeps in registers: one sum would wait for each of its additions.
+pub(crate) fn dot<T: Element>(x: &[T], y: &[T]) -> T {
+    let mut sums = [T::ZERO; DOT_SUMS];
+    let (xs, ys) = (x.chunks_exact(DOT_SUMS), y.chunks_exact(DOT_SUMS));
+    let mut total = T::ZERO;
+    xs.remainder().iter().zip(ys.remainder()).for_each(|(&x, &y)| total += x * y);
+    for (x, y) in xs.zip(ys) {
+        for i in 0..DOT_SUMS {
+            sums[i] += x[i] * y[i];
+        }
+    }
+    sums.iter().fold(total, |total, &sum| total + sum)
+}
+
 /// Whether T is f32. [`Element`] is sealed: otherwise it is f64.
 fn is_f32<T: Element>() -> bool {
     TypeId::of::<T>() == TypeId::of::<f32>()
@@ -257,6 +272,17 @@ mod tests {
     fn products_are_those_of_naive_loops() {
         check::<f32>();
         check::<f64>();
+    }
+
+    #[test]
+    fn strides_beyond_32_bits_are_fine() {
+        let data = [1.0f32, 2.0, 3.0];
+        let x = MatRef::new(&data, 1, 3, 1 << 40);
+        for &backend in Backend::ALL {
+            let mut c = Mat::zeros(1, 1);
+            gemm(backend, Factor::Plain(x), Factor::Transposed(x), Accum::Replace, c.as_mut());
+            assert_eq!(c.row(0), [14.0], "{backend}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use crate::arch::Kernel;
-use crate::backend::times_upper;
+use crate::backend::{dot, times_upper};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::{Element, lanes};
 use crate::engine::epilogue::{DotRows, load_lanes};
@@ -90,7 +90,7 @@ impl<'a, T: Element> QuadraticForms<'a, T> {
                 let (mut product, _) = self.product.as_mut().split_rows(x.rows());
                 times_upper(t.backend, x, t.mat.as_ref(), product.reborrow());
                 for (j, q) in q.iter_mut().enumerate() {
-                    *q = x.row(j).iter().zip(product.row(j)).fold(T::ZERO, |sum, (&x, &sx)| sum + x * sx);
+                    *q = dot(x.row(j), product.row(j));
                 }
             }
         }
