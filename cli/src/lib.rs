@@ -17,6 +17,7 @@
 pub mod allocator;
 pub mod args;
 pub mod bench;
+pub mod blas;
 pub mod commands;
 pub mod config;
 pub mod exit;

@@ -110,6 +110,9 @@ impl<'a, T: Element> Run<'a, T> {
         let mut progress = Progress::new(Mode::detect(quiet), shown);
         dataset.notes.iter().for_each(|note| progress.note(note));
         progress.note(&plan.to_string());
+        if let Some(blas) = &machine.blas {
+            progress.note(&format!("backend blas: {blas}"));
+        }
         if let Some(sigma) = sigma_min {
             progress.note(&format!("smallest singular value of [x_j (x) x_j]: {}", number(sigma)));
         }
@@ -243,6 +246,7 @@ impl<'a, T: Element> Run<'a, T> {
             dtype: run.dtype,
             isa: self.machine.isa_name().to_owned(),
             backend: run.backend,
+            blas: self.machine.blas.clone(),
             threads: self.machine.threads,
             route: self.plan.route.into(),
             epochs: outcome.epochs,
