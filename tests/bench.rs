@@ -55,13 +55,37 @@ fn a_benchmark_is_compared_with_an_earlier_one() {
     fs::write(&before, &json).unwrap();
     let text = memorize(SMALL).and("--backend native").with("--compare", &before).succeeds().stdout;
     assert!(text.contains("1 compared"), "{text}");
-    // An earlier time that nothing can reach.
+    // An earlier time that nothing can reach, on a machine that was another one.
     let mut report: Value = serde_json::from_str(&json).unwrap();
-    report["results"][0]["seconds"] = 1e-12.into();
-    report["results"][0]["spread_seconds"] = 0.0.into();
+    for (field, value) in [("seconds", 1e-12), ("fastest_seconds", 1e-12), ("spread_seconds", 0.0)] {
+        report["results"][0][field] = value.into();
+    }
+    report["machine"]["cpu"] = "Another".into();
     fs::write(&absurd, report.to_string()).unwrap();
     let text = memorize(SMALL).and("--backend native").with("--compare", &absurd).succeeds().stdout;
-    assert!(text.contains("1 compared, 1 slower beyond the noise"), "{text}");
+    assert!(text.contains("SLOWER") && text.contains("1 compared, 1 slower beyond the noise"), "{text}");
+    assert!(text.contains("note: measured on Another before"), "{text}");
+    // The changes do not spoil what a program reads.
+    let outcome = memorize(SMALL).and("--backend native --json").with("--compare", &absurd).succeeds();
+    assert!(serde_json::from_str::<Value>(&outcome.stdout).is_ok());
+    assert!(outcome.stderr.contains("1 slower beyond the noise"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_benchmark_that_cannot_be_compared_with_is_refused_before_anything_is_measured() {
+    let folder = scratch();
+    let file = folder.path().join("old.json");
+    memorize("bench").with("--compare", &file).refuses(&["cannot read", "old.json"]);
+    let json = memorize(SMALL).and("--json --backend native").succeeds().stdout;
+    let other = json.replace("\"seconds\":", "\"seconds\":-");
+    for wrong in ["", "{}", "[]", "epoch,loss\n", &json[..json.len() / 2], &other] {
+        fs::write(&file, wrong).unwrap();
+        memorize("bench").with("--compare", &file).refuses(&["is not the output of `memorize bench --json`", "hint: "]);
+    }
+    fs::write(&file, &json).unwrap();
+    let nothing = ["nothing of what is to be measured", "small-gradient 300x100x300", "hint: "];
+    memorize("bench --filter adam-step").with("--compare", &file).refuses(&nothing);
+    memorize("bench --shape 10x20x30").with("--compare", &file).refuses(&nothing);
 }
 
 #[test]
@@ -98,9 +122,4 @@ fn what_cannot_be_measured_is_refused() {
     memorize("bench --filter nonsense").refuses(&["nothing to measure", "adam-step"]);
     memorize("bench --shape 10x20").refuses(&["three sizes"]);
     memorize("bench --shape 10x20x3").refuses(&["even"]);
-    let folder = scratch();
-    let file = folder.path().join("old.json");
-    memorize("bench --quick").with("--compare", &file).refuses(&["cannot read", "old.json"]);
-    fs::write(&file, "{}").unwrap();
-    memorize("bench --quick").with("--compare", &file).refuses(&["memorize bench --json"]);
 }

@@ -1,7 +1,7 @@
 //! Pictures, drawn in memory: what the training curve and the roofline share.
 //!
-//! A [`Drawing`] is drawn on whatever [`Pen`] it is given; [`svg`] and [`png`] hand it one. The PNG needs no fonts of the
-//! system: a subset of DejaVu Sans is built in.
+//! A `Drawing` is drawn on whatever `Pen` it is given; `svg` and `png` hand it one. The PNG needs no fonts of the system:
+//! a subset of DejaVu Sans is built in.
 
 pub(crate) mod axis;
 pub(crate) mod canvas;

@@ -2,68 +2,120 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, ensure};
 
 use super::show::seconds;
-use super::{BenchReport, Measurement};
-use crate::exit::CliError;
+use super::{BenchReport, Measurement, Subject};
+use crate::exit::{CliError, WithHint};
+use crate::report::{Align, table};
 
 /// A change must exceed so many spreads of both measurements together,
 const SPREADS: f64 = 3.0;
 /// and this fraction of the old time: machines differ from themselves by that much from one day to the next.
 const FRACTION: f64 = 0.05;
+/// The machine's own limits are noted where they moved by this fraction: bandwidth depends on what else is running.
+const LIMIT_FRACTION: f64 = 0.1;
 
 /// Reads the JSON that an earlier benchmark printed.
 ///
 /// # Errors
 /// Bad input if the file cannot be read or is something else.
 pub fn read(path: &Path) -> Result<BenchReport, CliError> {
-    let parse = || -> anyhow::Result<BenchReport> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} is not the output of `memorize bench --json`", path.display()))
-    };
-    parse().map_err(CliError::BadInput)
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let text = text.map_err(CliError::BadInput)?;
+    let parsed =
+        serde_json::from_str(&text).map_err(anyhow::Error::from).and_then(|report| check(&report).map(|()| report));
+    parsed.map_err(|error| {
+        let error = error.context(format!("{} is not the output of `memorize bench --json`", path.display()));
+        CliError::BadInput(error.hint("write one with `memorize bench --json > FILE`, and let it finish"))
+    })
 }
 
-/// One line a measurement that both reports have.
+/// Refuses times that no benchmark prints: they would be divided by.
+fn check(report: &BenchReport) -> anyhow::Result<()> {
+    for (i, result) in report.results.iter().enumerate() {
+        let Measurement { seconds, spread_seconds, fastest_seconds, .. } = *result;
+        ensure!(seconds > 0.0 && seconds.is_finite(), "results[{i}].seconds is {seconds}");
+        ensure!(
+            fastest_seconds > 0.0 && fastest_seconds <= seconds,
+            "results[{i}].fastest_seconds is {fastest_seconds}"
+        );
+        ensure!(spread_seconds >= 0.0 && spread_seconds.is_finite(), "results[{i}].spread_seconds is {spread_seconds}");
+    }
+    Ok(())
+}
+
+/// Makes sure that an earlier benchmark has something of what is to be measured, before it is.
+///
+/// # Errors
+/// Bad input if it has not.
+pub(super) fn check_overlap(old: &BenchReport, planned: &[Subject]) -> Result<(), CliError> {
+    let before: Vec<Subject> = old.results.iter().map(Subject::of).collect();
+    if planned.iter().any(|subject| before.contains(subject)) {
+        return Ok(());
+    }
+    let example = |subjects: &[Subject]| match subjects {
+        [] => "nothing".to_owned(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    };
+    let error = anyhow!("measured then: {}; to be measured now: {}", example(&before), example(planned))
+        .context("the benchmark to compare with has nothing of what is to be measured");
+    Err(CliError::BadInput(error.hint("use the flags of that benchmark (--shape, --threads, --filter), or repeat it")))
+}
+
+/// A line a measurement that both reports have, what only one has, and what else may explain a difference.
 pub fn text(old: &BenchReport, new: &BenchReport) -> String {
-    let mut text = String::new();
-    let (mut slower, mut compared) = (0, 0);
+    let header = ["", "pass", "n x d x r", "type", "backend", "isa", "threads", "before", "now", "times as long"];
+    let mut rows = vec![header.map(str::to_owned)];
+    let mut slower = 0;
     for result in &new.results {
-        let Some(before) = old.results.iter().find(|before| key(before) == key(result)) else { continue };
-        compared += 1;
-        let ratio = result.seconds / before.seconds;
-        let verdict = match change(before, result) {
-            Change::Slower => {
-                slower += 1;
-                "SLOWER"
-            }
-            Change::Faster => "faster",
-            Change::Noise => "same",
-        };
-        text.push_str(&format!(
-            "{verdict:<7} {:.2} times the old time: {} {} {} {} {} ({} -> {})\n",
-            ratio,
-            result.pass,
-            result.shape,
-            result.dtype,
-            result.backend,
-            result.isa,
-            seconds(before.seconds),
-            seconds(result.seconds)
-        ));
+        let subject = Subject::of(result);
+        let Some(before) = old.results.iter().find(|before| Subject::of(before) == subject) else { continue };
+        let verdict = change(before, result);
+        slower += usize::from(verdict == Change::Slower);
+        let Subject { pass, shape, dtype, backend, isa, threads } = subject;
+        let ratio = format!("{:.2}", result.seconds / before.seconds);
+        let (before, now, threads) = (seconds(before.seconds), seconds(result.seconds), threads.to_string());
+        rows.push([verdict.name().to_owned(), pass, shape, dtype, backend, isa, threads, before, now, ratio]);
     }
-    text.push_str(&format!("{compared} compared, {slower} slower beyond the noise\n"));
-    if old.machine.cpu != new.machine.cpu {
-        text.push_str(&format!("note: measured on {} before, on {} now\n", old.machine.cpu, new.machine.cpu));
+    use Align::{Left, Right};
+    let align = [Left, Left, Left, Left, Left, Left, Right, Right, Right, Right];
+    let compared = rows.len() - 1;
+    let mut text = table(&rows, &align);
+    text.push_str(&format!("{compared} compared, {slower} slower beyond the noise"));
+    for (without, which) in [(new.results.len() - compared, "only now"), (old.results.len() - compared, "only before")]
+    {
+        if without > 0 {
+            text.push_str(&format!(", {without} measured {which}"));
+        }
     }
+    text.push('\n');
+    notes(old, new).into_iter().for_each(|note| text.push_str(&format!("note: {note}\n")));
     text
 }
 
-fn key(result: &Measurement) -> (&str, &str, &str, &str, &str, usize) {
-    let Measurement { pass, shape, backend, dtype, isa, threads, .. } = result;
-    (pass, shape, backend, dtype, isa, *threads)
+/// Differences that are not the program's.
+fn notes(old: &BenchReport, new: &BenchReport) -> Vec<String> {
+    let (before, now) = (&old.machine, &new.machine);
+    let mut notes = Vec::new();
+    for (what, before, now) in [("on", &before.cpu, &now.cpu), ("with", &before.compiler, &now.compiler)] {
+        if before != now {
+            notes.push(format!("measured {what} {before} before, {what} {now} now"));
+        }
+    }
+    let peaks = new
+        .peak_gflops
+        .iter()
+        .filter_map(|(dtype, now)| Some((format!("the peak in {dtype}"), *old.peak_gflops.get(dtype)?, *now)));
+    let limits = peaks.chain([("the memory's bandwidth".to_owned(), old.bandwidth_gbs, new.bandwidth_gbs)]);
+    for (limit, before, now) in
+        limits.filter(|(_, before, now)| *before > 0.0 && (now / before - 1.0).abs() > LIMIT_FRACTION)
+    {
+        let times = now / before;
+        notes.push(format!("{limit} was measured {times:.2} times as high as before: another machine, or a busy one"));
+    }
+    notes
 }
 
 /// What became of a measurement.
@@ -74,50 +126,30 @@ enum Change {
     Noise,
 }
 
+impl Change {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Slower => "SLOWER",
+            Self::Faster => "faster",
+            Self::Noise => "same",
+        }
+    }
+}
+
+/// Beyond the noise is what the spread does not explain, and what not even the best run of the slower side undoes.
 fn change(before: &Measurement, now: &Measurement) -> Change {
     let difference = now.seconds - before.seconds;
     let noise = SPREADS * (before.spread_seconds + now.spread_seconds);
     if difference.abs() <= noise.max(FRACTION * before.seconds) {
         Change::Noise
-    } else if difference > 0.0 {
+    } else if now.fastest_seconds > before.seconds {
         Change::Slower
-    } else {
+    } else if before.fastest_seconds > now.seconds {
         Change::Faster
+    } else {
+        Change::Noise
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn measurement(seconds: f64, spread_seconds: f64) -> Measurement {
-        let text = |text: &str| text.to_owned();
-        Measurement {
-            pass: text("features"),
-            shape: text("1x2x3"),
-            backend: text("native"),
-            dtype: text("f32"),
-            isa: text("avx2"),
-            threads: 2,
-            seconds,
-            spread_seconds,
-            fastest_seconds: seconds,
-            slowest_seconds: seconds,
-            runs: 9,
-            gflops: 1.0,
-            gbs: 1.0,
-            fraction_of_peak: 0.5,
-            fraction_of_roofline: 0.5,
-            error: 0.0,
-        }
-    }
-
-    #[test]
-    fn only_what_exceeds_the_noise_is_a_change() {
-        let old = measurement(1.0, 0.001);
-        assert_eq!(change(&old, &measurement(1.04, 0.001)), Change::Noise, "within a day's difference");
-        assert_eq!(change(&old, &measurement(1.2, 0.001)), Change::Slower);
-        assert_eq!(change(&old, &measurement(0.8, 0.001)), Change::Faster);
-        assert_eq!(change(&old, &measurement(1.2, 0.1)), Change::Noise, "within the spread");
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ pub(crate) mod roofline;
 pub mod show;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use memorize_benches::{Effort, Shape, Timing, Workload, check, time};
@@ -71,6 +72,31 @@ pub struct Measurement {
     pub error: f64,
 }
 
+/// What a measurement is of: two that agree in all of it can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pass: String,
+    shape: String,
+    dtype: String,
+    backend: String,
+    isa: String,
+    threads: usize,
+}
+
+impl Subject {
+    fn of(result: &Measurement) -> Self {
+        let Measurement { pass, shape, dtype, backend, isa, threads, .. } = result.clone();
+        Self { pass, shape, dtype, backend, isa, threads }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pass, shape, dtype, backend, isa, threads } = self;
+        write!(f, "{pass} {shape} {dtype} {backend} {isa} on {threads} thread{}", if *threads == 1 { "" } else { "s" })
+    }
+}
+
 /// A measurement to be made.
 #[derive(Clone, Copy, Debug)]
 struct Case {
@@ -80,16 +106,39 @@ struct Case {
     dtype: Dtype,
 }
 
-/// Measures what `arguments` select on the current thread pool, telling `progress` what is being measured.
+impl Case {
+    fn subject(&self) -> Subject {
+        let Self { workload, shape, engine, dtype } = self;
+        Subject {
+            pass: workload.name().to_owned(),
+            shape: shape.to_string(),
+            dtype: dtype.to_string(),
+            backend: engine.backend.name().to_owned(),
+            isa: engine.isa.name().to_owned(),
+            threads: if engine.par == Par::Seq { 1 } else { rayon::current_num_threads() },
+        }
+    }
+}
+
+/// Measures what `arguments` select on the current thread pool, telling `progress` what is being measured. `old` is what
+/// it will be compared with.
 ///
 /// # Errors
-/// Bad input if nothing is selected; a failed run if a pass gives wrong results.
-pub fn run(arguments: &BenchArgs, best: Engine, mut progress: impl FnMut(&str)) -> Result<BenchReport, CliError> {
+/// Bad input if nothing is selected, or nothing that `old` has; a failed run if a pass gives wrong results.
+pub fn run(
+    arguments: &BenchArgs,
+    best: Engine,
+    old: Option<&BenchReport>,
+    mut progress: impl FnMut(&str),
+) -> Result<BenchReport, CliError> {
     let cases = cases(arguments, best);
     if cases.is_empty() {
         let names = Workload::ALL.map(Workload::name).join(", ");
         let error = anyhow::anyhow!("nothing to measure is left by the filters; the passes are {names}");
         return Err(CliError::bad_input(error));
+    }
+    if let Some(old) = old {
+        compare::check_overlap(old, &cases.iter().map(Case::subject).collect::<Vec<_>>())?;
     }
     let repetitions = if arguments.quick { 5 } else { 25 };
     progress("the machine's limits");
@@ -155,7 +204,7 @@ fn shape(workload: Workload, isa: Isa) -> Shape {
 }
 
 fn measure<T: Element>(case: &Case, quick: bool, limits: &mut Limits) -> Result<Measurement, CliError> {
-    let Case { workload, shape, engine, dtype } = *case;
+    let Case { workload, shape, engine, .. } = *case;
     let error = check::<T>(workload, &engine).map_err(CliError::run_failed)?;
     let effort = if quick {
         Effort { time: Duration::from_millis(300), at_least: 3, at_most: 200 }
@@ -166,13 +215,14 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &mut Limits) -> Result<
     let (flops, bytes) = (workload.flops(shape), workload.bytes(shape, size_of::<T>()));
     let peak = limits.peak::<T>(&engine);
     let gflops = flops / median / 1e9;
+    let Subject { pass, shape, dtype, backend, isa, threads } = case.subject();
     Ok(Measurement {
-        pass: workload.name().to_owned(),
-        shape: shape.to_string(),
-        backend: engine.backend.name().to_owned(),
-        dtype: dtype.to_string(),
-        isa: engine.isa.name().to_owned(),
-        threads: if engine.par == Par::Seq { 1 } else { rayon::current_num_threads() },
+        pass,
+        shape,
+        backend,
+        dtype,
+        isa,
+        threads,
         seconds: median,
         spread_seconds: spread,
         fastest_seconds: fastest,

@@ -32,7 +32,7 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
     let spinner = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     spinner.enable_steady_tick(Duration::from_millis(100));
     let progress = |what: &str| spinner.set_message(format!("measuring {what}"));
-    let measured = machine.install(|| bench::run(arguments, machine.engine, progress));
+    let measured = machine.install(|| bench::run(arguments, machine.engine, old.as_ref(), progress));
     spinner.finish_and_clear();
     let measured = measured?;
 
