@@ -6,8 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::{
-    Call, Checkpoint, Numbers, Tensor, assert_close, features, left, memorize, normalized, number, safetensors,
-    scratch, signs, summary, write_inputs, write_targets, write_weights,
+    Call, Checkpoint, Numbers, Tensor, assert_close, backends, features, left, memorize, normalized, number,
+    safetensors, scratch, signs, summary, write_inputs, write_targets, write_weights,
 };
 use memorize_data::source::{write_idx, write_npy};
 use memorize_data::{ElementType, Table};
@@ -72,14 +72,14 @@ fn json(call: Call) -> Value {
 
 #[test]
 fn loss_and_gradient_are_those_of_the_reference_whatever_computes_them() {
-    let mut isas: Vec<String> = Isa::available().iter().map(|isa| format!("--isa {}", isa.name())).collect();
-    isas.push("--backend matrixmultiply".to_owned());
+    let mut ways: Vec<String> = Isa::available().iter().map(|isa| format!("--isa {}", isa.name())).collect();
+    ways.extend(backends().iter().map(|backend| format!("--backend {backend}")));
     for (n, d, r) in [(1, 1, 2), (7, 5, 6), (65, 33, 26), (131, 24, 50)] {
         let problem = Problem::new(n, d, r);
         let (loss, gradient) = (problem.loss(0.0), norm(&problem.gradient(0.0)));
         for (dtype, tolerance) in [("f64", 1e-10), ("f32", 1e-5)] {
             for route in ["neuron", "gram"] {
-                for how in &isas {
+                for how in &ways {
                     let what = format!("--dtype {dtype} --route {route} {how}");
                     let found = json(problem.eval().and(&what));
                     let what = format!("{what} n {n} d {d} r {r}");

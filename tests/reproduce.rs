@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use common::{
-    Call, Checkpoint, Numbers, assert_close, column, features, left, memorize, metrics, normalized, number, scratch,
-    summary, write_inputs, write_targets,
+    Call, Checkpoint, Numbers, assert_close, backends, column, features, left, memorize, metrics, normalized, number,
+    scratch, summary, write_inputs, write_targets,
 };
 use memorize_data::labels::random_labels;
 use memorize_data::perturb::add_noise;
@@ -339,13 +339,10 @@ fn backends_routes_and_instruction_sets_agree() {
     for (dtype, tolerance) in [("f64", 1e-9), ("f32", 1e-3)] {
         let (expected, loss, test, _) = losses(dtype, &format!("--dtype {dtype} --backend native"));
         assert!(loss < expected[0] / 2.0, "enough is learned for a difference to show");
-        let mut ways = vec![
-            ("backend", "matrixmultiply".to_owned()),
-            ("route", "neuron".to_owned()),
-            ("route", "gram".to_owned()),
-        ];
+        let mut ways = vec![("route", "neuron".to_owned()), ("route", "gram".to_owned())];
+        ways.extend(backends().iter().map(|backend| ("backend", (*backend).to_owned())));
         ways.extend(Isa::available().into_iter().map(|isa| ("isa", isa.name().to_owned())));
-        assert!(ways.len() >= 4, "the scalar instruction set is always there");
+        assert!(ways.len() >= 5, "two backends and the scalar instruction set are always there");
         for (field, value) in ways {
             let name = format!("{dtype}-{value}");
             let (found, end, test_end, summary) = losses(&name, &format!("--dtype {dtype} --{field} {value}"));

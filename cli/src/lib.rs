@@ -12,10 +12,12 @@
 //! What was said ([`args`], [`layer`]) and what it means ([`config`]) are different types: a layer has holes, a
 //! configuration has none, and only configurations are run and written to disk.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+pub mod allocator;
 pub mod args;
 pub mod bench;
+pub mod blas;
 pub mod commands;
 pub mod config;
 pub mod exit;

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use memorize::args::{Cli, Command};
-use memorize::{commands, exit};
+use memorize::{allocator, commands, exit};
 
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     let outcome = match Cli::parse().command {
         Command::Reproduce(arguments) => commands::reproduce(&arguments),
         Command::Train(arguments) => commands::train(&arguments),

@@ -102,13 +102,14 @@ fn network(summary: &Summary) -> String {
 
 fn machine(summary: &Summary) -> String {
     let Summary { dtype, isa, backend, route, threads, .. } = summary;
+    let blas = summary.blas.as_ref().map(|blas| format!(" ({blas})")).unwrap_or_default();
     let noun = if *threads == 1 { "thread" } else { "threads" };
     let speed = if summary.samples_per_second.is_finite() {
         format!(", {} samples/s", thousands(summary.samples_per_second.round() as u64))
     } else {
         String::new()
     };
-    format!("{dtype}, {isa}, backend {backend}, route {route}, {threads} {noun}{speed}")
+    format!("{dtype}, {isa}, backend {backend}{blas}, route {route}, {threads} {noun}{speed}")
 }
 
 /// On which side the cells of a column line up.

@@ -14,6 +14,10 @@ pub const ROW_BLOCK: usize = 128;
 /// summation of that backend.
 pub const GEMM_ROW_BLOCK: usize = 512;
 
+/// Sums that a plain dot product keeps side by side: four registers of the baseline instruction set in f32, enough to hide
+/// the latency of an addition. Part of the order of summation of the plain backends.
+pub const DOT_SUMS: usize = 16;
+
 /// Rows in a leaf of the reduction tree, at most: the partial matrix of a leaf costs about 54 / rows of the leaf's own
 /// work to add up (3 passes over d^2 numbers against 2 d^2 flops a row), 1.3 % here.
 /// Part of the order of summation.

@@ -26,7 +26,6 @@ pub trait Element:
     + AddAssign
     + SubAssign
     + MulAssign
-    + crate::backend::Gemm
     + private::Sealed
 {
     /// Name as used by the command line and NumPy: `f32` or `f64`.

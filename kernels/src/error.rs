@@ -41,8 +41,14 @@ pub enum KernelError {
         /// The name asked for.
         asked: String,
     },
+    /// A backend that this build does not have.
+    #[error("the backend `{asked}` is not in this build; it comes with the cargo feature `{asked}`")]
+    BackendNotBuilt {
+        /// The name asked for, which is the feature's too.
+        asked: &'static str,
+    },
     /// A name that is no backend.
-    #[error("`{asked}` is not a backend; known: native, matrixmultiply")]
+    #[error("`{asked}` is not a backend; known: native, matrixmultiply, blas")]
     BackendUnknown {
         /// The name asked for.
         asked: String,

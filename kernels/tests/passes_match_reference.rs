@@ -13,10 +13,10 @@ const SLACK: f64 = 4.0;
 
 /// Every engine that this machine can run.
 fn engines() -> Vec<Engine> {
-    let native = |isa| Engine { isa, backend: Backend::Native, par: Par::Seq };
-    let mut all: Vec<Engine> = Isa::available().into_iter().map(native).collect();
-    all.push(Engine { isa: Isa::best(), backend: Backend::MatrixMultiply, par: Par::Seq });
-    all
+    let natives = Isa::available().into_iter().map(|isa| (isa, Backend::Native));
+    let others = Backend::ALL.iter().filter(|&&backend| backend != Backend::Native);
+    let all = natives.chain(others.map(|&backend| (Isa::best(), backend)));
+    all.map(|(isa, backend)| Engine { isa, backend, par: Par::Seq }).collect()
 }
 
 /// Values in [-1, 1] that an f32 holds exactly, from a 64-bit mixer of (seed, i, j).

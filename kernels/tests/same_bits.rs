@@ -82,7 +82,8 @@ fn results<T: Element, X: Rows<T>>(engine: &Engine, x: &X) -> Vec<u64> {
 fn check<T: Element>() {
     let x = Mat::<T>::from_fn(N, D, value);
     let natives = Isa::available().into_iter().map(|isa| (isa, Backend::Native));
-    for (isa, backend) in natives.chain([(Isa::best(), Backend::MatrixMultiply)]) {
+    let others = Backend::ALL.iter().filter(|&&backend| backend != Backend::Native);
+    for (isa, backend) in natives.chain(others.map(|&backend| (Isa::best(), backend))) {
         let sequential = Engine { isa, backend, par: Par::Seq };
         let expected = results::<T, _>(&sequential, &x);
         assert_eq!(results::<T, _>(&sequential, &Streamed), expected, "{isa} {backend}: streamed rows");

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use memorize_data::ElementType;
 use memorize_data::source::write_npy;
+use memorize_kernels::Backend;
 use memorize_kernels::reference::Dense;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tempfile::TempDir;
@@ -28,6 +29,11 @@ pub fn scratch() -> TempDir {
 /// Where all tests have the MNIST files expanded, away from the user's own cache.
 pub fn mnist_folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("mnist")
+}
+
+/// The names of the backends that the program under test was built with.
+pub fn backends() -> Vec<&'static str> {
+    Backend::ALL.iter().map(|backend| backend.name()).collect()
 }
 
 /// A call of the program that has not been made yet.

@@ -20,4 +20,4 @@ pub use features::{FeatureLayer, Featured};
 pub use network::Network;
 pub use objective::{Evaluation, Objective};
 pub use observe::{Observer, Outcome, Record, StopReason};
-pub use planner::{Plan, Route};
+pub use planner::{Plan, Route, Samples};

@@ -161,20 +161,9 @@ mod tests {
     }
 
     fn objectives<'a>(x: &'a Mat<f64>, y: &'a [f64]) -> Vec<Objective<'a, f64, Mat<f64>>> {
-        let engine = Engine { par: Par::Seq, ..Engine::best() };
-        let plain = Engine { backend: Backend::MatrixMultiply, ..engine };
+        let engine = |&backend| Engine { backend, par: Par::Seq, ..Engine::best() };
         let both = |engine| [Route::Neuron, Route::Gram].map(|route| Objective { engine, x, y, gamma: 0.1, route });
-        [both(engine), both(plain)].concat_all()
-    }
-
-    /// Joins two pairs; `concat` would need `Clone`.
-    trait ConcatAll<O> {
-        fn concat_all(self) -> Vec<O>;
-    }
-    impl<O> ConcatAll<O> for [[O; 2]; 2] {
-        fn concat_all(self) -> Vec<O> {
-            self.into_iter().flatten().collect()
-        }
+        Backend::ALL.iter().map(engine).flat_map(both).collect()
     }
 
     fn shifted(net: &Network<f64>, z: &Mat<f64>, h: f64) -> Network<f64> {

@@ -6,6 +6,8 @@ use std::path::Path;
 use memorize_kernels::{Engine, Isa};
 use serde::{Deserialize, Serialize};
 
+use crate::blas::{self, Blas};
+
 const UNKNOWN: &str = "unknown";
 
 /// Processor, threads, caches, compiler and commit.
@@ -23,6 +25,8 @@ pub struct MachineInfo {
     pub isas: Vec<String>,
     /// Caches of one core, as in `L1 Data 48K`.
     pub caches: Vec<String>,
+    /// The BLAS that the program is linked with, if it is with one.
+    pub blas: Option<Blas>,
     /// The compiler that built the program.
     pub compiler: String,
     /// The commit that it was built from.
@@ -41,6 +45,7 @@ impl MachineInfo {
             isa: engine.isa.name().to_owned(),
             isas: Isa::available().into_iter().map(|isa| isa.name().to_owned()).collect(),
             caches: caches(),
+            blas: blas::linked(),
             compiler: env!("MEMORIZE_COMPILER").to_owned(),
             commit: env!("MEMORIZE_COMMIT").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

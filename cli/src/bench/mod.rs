@@ -14,6 +14,7 @@ use memorize_kernels::{Backend, Element, Engine, Isa, Par, peak};
 use serde::{Deserialize, Serialize};
 
 use crate::args::BenchArgs;
+use crate::blas;
 use crate::config::Dtype;
 use crate::exit::CliError;
 use machine::MachineInfo;
@@ -168,7 +169,8 @@ fn cases(arguments: &BenchArgs, best: Engine) -> Vec<Case> {
         for dtype in [Dtype::F32, Dtype::F64] {
             for (backend, isa) in engines(arguments, best.isa) {
                 // A problem of microseconds is one thread's.
-                let par = if workload == Workload::SmallGradient { Par::Seq } else { best.par };
+                let alone = workload == Workload::SmallGradient || blas::one_at_a_time(backend);
+                let par = if alone { Par::Seq } else { best.par };
                 let engine = Engine { isa, backend, par };
                 let shape = arguments.shape.unwrap_or_else(|| shape(workload, isa));
                 let named = arguments.dtype.map_or(!arguments.quick || dtype == Dtype::F32, |only| only == dtype);
@@ -185,7 +187,8 @@ fn cases(arguments: &BenchArgs, best: Engine) -> Vec<Case> {
 /// Backends with the instruction sets that make a difference to them.
 fn engines(arguments: &BenchArgs, best: Isa) -> Vec<(Backend, Isa)> {
     let backends = Backend::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|backend| arguments.compute.backend.is_none_or(|only| only.to_string() == backend.name()));
     let one = arguments.quick || arguments.compute.isa.is_some();
     let isas = if one { vec![best] } else { Isa::available() };

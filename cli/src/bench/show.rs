@@ -28,8 +28,9 @@ pub fn text(report: &BenchReport) -> String {
         std::iter::once(header.map(str::to_owned)).chain(report.results.iter().map(row)).collect();
     use Align::{Left, Right};
     let align = [Left, Left, Left, Left, Left, Right, Right, Right, Right, Right, Right, Right];
+    let blas = machine.blas.as_ref().map(|blas| format!("blas: {blas}\n")).unwrap_or_default();
     format!(
-        "{}, {} threads, {}\npeak {}; memory {:.0} GB/s\n{}, commit {}\n\n{}",
+        "{}, {} threads, {}\npeak {}; memory {:.0} GB/s\n{blas}{}, commit {}\n\n{}",
         machine.cpu,
         machine.threads,
         machine.caches.join(", "),

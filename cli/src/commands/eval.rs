@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use memorize_data::{ElementType, Preparation, Prepared, Projection, Table, labels, source};
 use memorize_kernels::{Element, Mat, Rows};
-use memorize_train::{Featured, Objective, Plan, checkpoint};
+use memorize_train::{Featured, Objective, Plan, Samples, checkpoint};
 use serde::Serialize;
 
 use crate::args::EvalArgs;
+use crate::blas::{self, Blas};
 use crate::config::{Dtype, EvalConfig};
 use crate::exit::{CliError, WithHint};
 use crate::report;
@@ -34,6 +35,8 @@ struct Evaluation {
     gamma: f64,
     dtype: Dtype,
     backend: &'static str,
+    /// The library behind the backend `blas`; null with another one.
+    blas: Option<Blas>,
     isa: &'static str,
     route: &'static str,
     threads: usize,
@@ -45,6 +48,7 @@ struct Evaluation {
 /// Bad input if a flag or a file is wrong.
 pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
+    blas::announce(Some(config.backend), false)?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     let found = machine.install(|| match config.dtype {
         Dtype::F32 => evaluate::<f32>(&config, &machine),
@@ -73,7 +77,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
         Some(layer) => Box::new(Featured::new(prepared, layer, machine.engine).map_err(CliError::bad_input)?),
     };
     let network = weights.network;
-    let plan = Plan::new(x.rows(), network.width(), network.neurons(), config.route.forced());
+    let plan = Plan::new(Samples::All(x.rows()), network.width(), network.neurons(), config.route.forced());
     let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: config.gamma, route: plan.route };
     let mut gradient = Mat::zeros(network.neurons(), network.width());
     let at = objective.gradient(&network, &mut gradient).map_err(CliError::run_failed)?;
@@ -92,6 +96,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
         gamma: config.gamma,
         dtype: config.dtype,
         backend: machine.engine.backend.name(),
+        blas: machine.blas.clone(),
         isa: machine.isa_name(),
         route: plan.route.name(),
         threads: machine.threads,
@@ -134,13 +139,14 @@ fn text(found: &Evaluation) -> String {
     };
     format!(
         "loss f(W)      {}\nMSE (4f)       {}\ngradient norm  {}\nnetwork        {layers}\nsamples        {}\n\
-         computed with  {}, {}, {}, {} route, {} threads\n",
+         computed with  {}, {}{}, {}, {} route, {} threads\n",
         number(found.loss),
         number(found.mse),
         number(found.gradient_norm),
         thousands(found.n as u64),
         found.dtype,
         found.backend,
+        found.blas.as_ref().map(|blas| format!(" ({blas})")).unwrap_or_default(),
         found.isa,
         found.route,
         found.threads,

@@ -1,6 +1,7 @@
 //! `memorize reproduce`: the paper's experiments.
 
 use crate::args::ReproduceArgs;
+use crate::blas;
 use crate::exit::{CliError, build_warning};
 use crate::report;
 use crate::run::watch::Interrupt;
@@ -24,6 +25,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     if let Some(warning) = build_warning(!arguments.quick).filter(|_| !arguments.output.quiet) {
         eprintln!("{warning}");
     }
+    blas::announce(Some(arguments.compute.backend.unwrap_or_default()), arguments.output.quiet)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let mut summaries = Vec::new();
     let single = runs.len() == 1;

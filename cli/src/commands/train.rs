@@ -1,6 +1,7 @@
 //! `memorize train`: any data, network and optimiser.
 
 use crate::args::TrainArgs;
+use crate::blas;
 use crate::exit::CliError;
 use crate::report;
 use crate::run::watch::Interrupt;
@@ -16,6 +17,7 @@ pub fn train(arguments: &TrainArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
     let path = arguments.output.folder(&config);
     let existing = Existing::from_flag(arguments.output.overwrite);
+    blas::announce(Some(config.run.backend), arguments.output.quiet)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let Finished { summary, interrupted } = run::execute(config, &path, existing, arguments.output.quiet, &interrupt)?;
     report::print(&report::one(&summary, &path))?;

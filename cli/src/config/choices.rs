@@ -39,6 +39,8 @@ pub enum Backend {
     Native,
     /// Plain matrix products from the matrixmultiply crate, to compare with
     Matrixmultiply,
+    /// Plain matrix products from OpenBLAS; in builds with `--features blas`
+    Blas,
 }
 
 /// An instruction set by name; whether this CPU has it is found out when the run starts.

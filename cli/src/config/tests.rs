@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use proptest::option;
 use proptest::prelude::*;
 
@@ -246,7 +247,7 @@ fn run() -> impl Strategy<Value = RunLayer> {
     let length = (option::of(1..=i64::MAX as u64), 1..9_u64, option::of(scale()), option::of(1..9_u64));
     let how = (
         option::of(prop_oneof![Just(Dtype::F32), Just(Dtype::F64)]),
-        option::of(prop_oneof![Just(Backend::Native), Just(Backend::Matrixmultiply)]),
+        option::of(prop::sample::select(Backend::value_variants())),
         option::of(prop_oneof![Just(IsaName::Avx512), Just(IsaName::Avx2), Just(IsaName::Scalar)]),
         option::of(prop_oneof![Just(Route::Auto), Just(Route::Neuron), Just(Route::Gram)]),
     );

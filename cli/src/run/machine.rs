@@ -1,8 +1,9 @@
 //! What a run computes with: instruction set, backend, threads.
 
-use memorize_kernels::{Engine, Isa, Par};
+use memorize_kernels::{Engine, Isa, KernelError, Par};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::blas::{self, Blas};
 use crate::config::{Backend, IsaName};
 use crate::exit::{CliError, WithHint};
 
@@ -13,6 +14,8 @@ pub struct Machine {
     pub engine: Engine,
     /// Threads of the pool.
     pub threads: usize,
+    /// The library that the backend `blas` calls, if that is the backend.
+    pub blas: Option<Blas>,
     pool: ThreadPool,
 }
 
@@ -21,20 +24,23 @@ impl Machine {
     /// threads asked for, else one for each core that the process may use.
     ///
     /// # Errors
-    /// Bad input if the CPU lacks the instruction set; a failed run if the threads cannot be started.
+    /// Bad input if the CPU lacks the instruction set or the build lacks the backend; a failed run if the threads cannot be
+    /// started.
     pub fn new(backend: Backend, isa: Option<IsaName>, threads: Option<usize>) -> Result<Self, CliError> {
         let isa = match isa {
             Some(isa) => isa.to_string().parse::<Isa>(),
             None => Isa::from_environment(),
         };
         let isa = isa.map_err(CliError::bad_input)?;
-        let backend =
-            backend.to_string().parse().map_err(|error: memorize_kernels::KernelError| CliError::bad_input(error))?;
-        let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
+        let backend = backend.to_string().parse().map_err(without_backend)?;
+        let threads = if blas::one_at_a_time(backend) { Some(1) } else { threads };
+        let pool =
+            ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).start_handler(|_| blas::one_thread()).build();
         let pool = pool.map_err(|error| CliError::RunFailed(error.hint("ask for fewer threads with --threads N")))?;
         let threads = pool.current_num_threads();
         let par = if threads == 1 { Par::Seq } else { Par::Rayon };
-        Ok(Self { engine: Engine { isa, backend, par }, threads, pool })
+        let blas = blas::linked().filter(|_| backend.name() == "blas");
+        Ok(Self { engine: Engine { isa, backend, par }, threads, blas, pool })
     }
 
     /// The instruction set that the passes run with, as far as it is ours to choose.
@@ -42,11 +48,22 @@ impl Machine {
         match self.engine.backend {
             memorize_kernels::Backend::Native => self.engine.isa.name(),
             memorize_kernels::Backend::MatrixMultiply => "chosen by matrixmultiply",
+            _ => "chosen by the BLAS",
         }
     }
 
     /// Runs `work` on this machine's threads.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
+    }
+}
+
+fn without_backend(error: KernelError) -> CliError {
+    match error {
+        KernelError::BackendNotBuilt { asked } => {
+            let hint = format!("build the program with it: cargo build --release --features {asked} (see README.md)");
+            CliError::BadInput(error.hint(hint))
+        }
+        error => CliError::bad_input(error),
     }
 }

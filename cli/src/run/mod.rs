@@ -14,7 +14,9 @@ use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::{Limits, Method, Settings, full_batch, mini_batch, pgd};
 use memorize_train::schedule::StepDecay;
-use memorize_train::{Evaluation, Network, Objective, Outcome, Plan, Route, TrainError, checkpoint, network, spectrum};
+use memorize_train::{
+    Evaluation, Network, Objective, Outcome, Plan, Route, Samples, TrainError, checkpoint, network, spectrum,
+};
 
 use crate::config::{Batch, Dtype, IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
 use crate::exit::{CliError, WithHint};
@@ -90,7 +92,11 @@ impl<'a, T: Element> Run<'a, T> {
 
         memory::ensure::<T>("the weights and their two moments", &[3, r, d], "train fewer neurons (--neurons)")?;
         let (network, init) = initial_network(&mut config, r, d)?;
-        let plan = Plan::new(batch, d, r, config.run.route.forced());
+        let samples = match config.optimizer.batch {
+            Batch::Full => Samples::All(n),
+            Batch::Rows(_) => Samples::Batch(batch),
+        };
+        let plan = Plan::new(samples, d, r, config.run.route.forced());
         let sigma_min = match config.run.experiment.as_deref() {
             Some("synthetic") if n <= spectrum::DENSE_SAMPLES => {
                 Some(spectrum::singular_values(&dataset.x).map_err(CliError::run_failed)?.min)
@@ -104,6 +110,9 @@ impl<'a, T: Element> Run<'a, T> {
         let mut progress = Progress::new(Mode::detect(quiet), shown);
         dataset.notes.iter().for_each(|note| progress.note(note));
         progress.note(&plan.to_string());
+        if let Some(blas) = &machine.blas {
+            progress.note(&format!("backend blas: {blas}"));
+        }
         if let Some(sigma) = sigma_min {
             progress.note(&format!("smallest singular value of [x_j (x) x_j]: {}", number(sigma)));
         }
@@ -190,7 +199,7 @@ impl<'a, T: Element> Run<'a, T> {
 
     /// The cheaper route for the final weights and n samples, unless one is forced.
     fn route(&self, n: usize) -> Route {
-        Plan::new(n, self.network.width(), self.network.neurons(), self.config.run.route.forced()).route
+        Plan::new(Samples::All(n), self.network.width(), self.network.neurons(), self.config.run.route.forced()).route
     }
 
     /// Evaluates the final weights over the whole training set. Nobody has looked at the last step of a mini-batch run
@@ -237,6 +246,7 @@ impl<'a, T: Element> Run<'a, T> {
             dtype: run.dtype,
             isa: self.machine.isa_name().to_owned(),
             backend: run.backend,
+            blas: self.machine.blas.clone(),
             threads: self.machine.threads,
             route: self.plan.route.into(),
             epochs: outcome.epochs,

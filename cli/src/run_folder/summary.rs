@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::blas::Blas;
 use crate::config::{Backend, Dtype, Route};
 
 /// Why a run ended.
@@ -58,6 +59,8 @@ pub struct Summary {
     pub isa: String,
     /// Implementation that ran.
     pub backend: Backend,
+    /// The library that the backend `blas` called; absent = another backend.
+    pub blas: Option<Blas>,
     /// Threads that ran.
     pub threads: usize,
     /// Route that ran.
@@ -115,6 +118,7 @@ impl Summary {
             dtype: Dtype::F32,
             isa: "avx512".to_owned(),
             backend: Backend::Native,
+            blas: None,
             threads: 2,
             route: Route::Neuron,
             epochs: 60.0,
@@ -174,7 +178,7 @@ mod tests {
     #[test]
     fn what_does_not_apply_is_present_as_null() {
         let value = json(&Summary::example());
-        for field in ["k", "p", "sigma_min"] {
+        for field in ["k", "p", "sigma_min", "blas"] {
             assert_eq!(value.get(field), Some(&Value::Null), "{field}");
         }
     }

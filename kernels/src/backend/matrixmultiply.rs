@@ -1,68 +1,30 @@
-//! The crate `matrixmultiply` behind one name for both element types.
+//! Products by the crate `matrixmultiply`.
 
-/// General matrix product of a type.
-pub trait Gemm: Sized {
-    /// C = A B + beta C with A m x k, B k x n, C m x n, each given by a pointer, a row stride and a column stride.
-    ///
-    /// # Safety
-    /// Every element of the three matrices must be readable, those of C writable and distinct, and C must not overlap
-    /// A or B.
-    #[expect(clippy::too_many_arguments, reason = "the classical GEMM interface")]
-    unsafe fn gemm(
-        m: usize,
-        k: usize,
-        n: usize,
-        a: *const Self,
-        rsa: isize,
-        csa: isize,
-        b: *const Self,
-        rsb: isize,
-        csb: isize,
-        beta: Self,
-        c: *mut Self,
-        rsc: isize,
-        csc: isize,
-    );
-}
+use super::{Accum, Factor, Product, is_f32};
+use crate::element::Element;
 
-impl Gemm for f32 {
-    unsafe fn gemm(
-        m: usize,
-        k: usize,
-        n: usize,
-        a: *const f32,
-        rsa: isize,
-        csa: isize,
-        b: *const f32,
-        rsb: isize,
-        csb: isize,
-        beta: f32,
-        c: *mut f32,
-        rsc: isize,
-        csc: isize,
-    ) {
-        // SAFETY: the caller's contract is the same.
-        unsafe { matrixmultiply::sgemm(m, k, n, 1.0, a, rsa, csa, b, rsb, csb, beta, c, rsc, csc) }
+/// C = A B or C += A B.
+pub(super) fn gemm<T: Element>(product: Product<'_, T>) {
+    let Product { m, k, n, a, b, accum, mut c } = product;
+    let ((a, rsa, csa), (b, rsb, csb)) = (strided(a), strided(b));
+    let (rsc, c) = (c.stride() as isize, c.as_mut_ptr());
+    let add = accum == Accum::Add;
+    if is_f32::<T>() {
+        let beta = f32::from(add);
+        // SAFETY: the pointers and strides come from views that hold every element of the shapes that `Product::new`
+        // has compared, `c` is borrowed mutably, and T is f32.
+        unsafe { matrixmultiply::sgemm(m, k, n, 1.0, a.cast(), rsa, csa, b.cast(), rsb, csb, beta, c.cast(), rsc, 1) }
+    } else {
+        let beta = f64::from(add);
+        // SAFETY: as above, with T f64.
+        unsafe { matrixmultiply::dgemm(m, k, n, 1.0, a.cast(), rsa, csa, b.cast(), rsb, csb, beta, c.cast(), rsc, 1) }
     }
 }
 
-impl Gemm for f64 {
-    unsafe fn gemm(
-        m: usize,
-        k: usize,
-        n: usize,
-        a: *const f64,
-        rsa: isize,
-        csa: isize,
-        b: *const f64,
-        rsb: isize,
-        csb: isize,
-        beta: f64,
-        c: *mut f64,
-        rsc: isize,
-        csc: isize,
-    ) {
-        // SAFETY: the caller's contract is the same.
-        unsafe { matrixmultiply::dgemm(m, k, n, 1.0, a, rsa, csa, b, rsb, csb, beta, c, rsc, csc) }
+/// (pointer, row stride, column stride).
+fn strided<T: Element>(factor: Factor<'_, T>) -> (*const T, isize, isize) {
+    match factor {
+        Factor::Plain(m) => (m.as_ptr(), m.stride() as isize, 1),
+        Factor::Transposed(m) => (m.as_ptr(), 1, m.stride() as isize),
     }
 }

@@ -16,6 +16,7 @@
 
 use pulp::Simd;
 
+use super::sweep::Epilogue;
 use crate::element::{Element, lanes};
 
 /// The accumulators of a tile: element (r, v) holds row r, lanes `v * LANES..` of the panel.
@@ -36,18 +37,21 @@ pub(crate) struct Operands<T, const NR: usize> {
     pub(crate) step: usize,
 }
 
-/// Computes one tile, with `stages` calls of `between` spread evenly over the depth.
+/// Computes the tile that begins at row `next`, with the stages of `waiting` spread evenly over the depth.
+///
+/// The epilogue itself is handed in and not a closure that calls it: the compiler may leave a closure by itself, and then
+/// compiles it without the instruction set.
 ///
 /// # Safety
 /// For all k < depth, `panel.add(k * width)` must be readable for MV registers, and `rows[r].add(k * step)` for all r.
 #[inline(always)]
-pub(crate) unsafe fn tile<S: Simd, T: Element, const MV: usize, const NR: usize>(
+pub(crate) unsafe fn tile<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: usize>(
     simd: S,
     operands: Operands<T, NR>,
-    stages: usize,
-    mut between: impl FnMut(usize),
+    waiting: &mut E,
+    next: usize,
 ) -> Tile<S, T, MV, NR> {
-    let depth = operands.depth;
+    let (depth, stages) = (operands.depth, waiting.stages::<MV, NR>());
     let mut acc = [[T::splat(simd, T::ZERO); MV]; NR];
     let mut k = 0;
     let between_stages = depth / (stages + 1);
@@ -58,7 +62,7 @@ pub(crate) unsafe fn tile<S: Simd, T: Element, const MV: usize, const NR: usize>
             unsafe { rank_one(simd, operands, k, &mut acc) };
             k += 1;
         }
-        between(stage);
+        waiting.stage::<S, MV>(simd, stage, next);
     }
     while k < depth {
         // SAFETY: as above.
@@ -82,7 +86,10 @@ unsafe fn rank_one<S: Simd, T: Element, const MV: usize, const NR: usize>(
     // SAFETY: the caller vouches for the panel's k-th row and for element k of every row.
     unsafe {
         let from = panel.add(k * width);
-        let p: [T::Vector<S>; MV] = std::array::from_fn(|v| load(from.add(v * lanes::<S, T>())));
+        let mut p = [T::splat(simd, T::ZERO); MV];
+        for v in 0..MV {
+            p[v] = load(from.add(v * lanes::<S, T>()));
+        }
         for r in 0..NR {
             let x = T::splat(simd, *rows[r].add(k * step));
             for v in 0..MV {

@@ -15,10 +15,10 @@ pub(crate) mod sweep;
 pub use pack::Panels;
 
 use crate::arch::Isa;
-use crate::backend::Backend;
+use crate::backend::{Backend, Plain};
 use crate::element::Element;
 use crate::error::KernelError;
-use crate::mat::{Mat, MatRef};
+use crate::mat::MatRef;
 use crate::parallel::Par;
 
 /// How the passes run.
@@ -42,7 +42,7 @@ impl Engine {
     pub fn pack_rows<T: Element>(&self, m: MatRef<'_, T>) -> Packed<T> {
         match self.backend {
             Backend::Native => Packed::Panels(Panels::from_rows(self.isa, m)),
-            Backend::MatrixMultiply => Packed::Plain(m.to_owned()),
+            plain => Packed::Plain(Plain::new(plain, m)),
         }
     }
 
@@ -50,7 +50,7 @@ impl Engine {
     pub fn pack_symmetric<T: Element>(&self, s: MatRef<'_, T>) -> Packed<T> {
         match self.backend {
             Backend::Native => Packed::Panels(Panels::from_upper_triangle(self.isa, s)),
-            Backend::MatrixMultiply => Packed::Plain(s.to_owned()),
+            plain => Packed::Plain(Plain::doubled_upper(plain, s)),
         }
     }
 }
@@ -65,8 +65,8 @@ pub(crate) fn other_engine(what: &'static str, prepared: String, engine: &Engine
 pub enum Packed<T: Element> {
     /// Panels of the native backend.
     Panels(Panels<T>),
-    /// A plain matrix (columns x depth), for backends that pack by themselves.
-    Plain(Mat<T>),
+    /// A plain matrix (columns x depth), for the backends that pack by themselves.
+    Plain(Plain<T>),
 }
 
 impl<T: Element> Packed<T> {
@@ -74,7 +74,7 @@ impl<T: Element> Packed<T> {
     pub fn columns(&self) -> usize {
         match self {
             Packed::Panels(panels) => panels.columns(),
-            Packed::Plain(mat) => mat.rows(),
+            Packed::Plain(plain) => plain.mat.rows(),
         }
     }
 
@@ -85,9 +85,9 @@ impl<T: Element> Packed<T> {
     pub(crate) fn check_made_for(&self, what: &'static str, engine: &Engine) -> Result<(), KernelError> {
         match (self, engine.backend) {
             (Packed::Panels(panels), Backend::Native) if panels.isa() == engine.isa => Ok(()),
-            (Packed::Plain(_), Backend::MatrixMultiply) => Ok(()),
+            (Packed::Plain(plain), used) if plain.backend == used => Ok(()),
             (Packed::Panels(panels), _) => Err(other_engine(what, format!("native, {}", panels.isa()), engine)),
-            (Packed::Plain(_), _) => Err(other_engine(what, Backend::MatrixMultiply.to_string(), engine)),
+            (Packed::Plain(plain), _) => Err(other_engine(what, plain.backend.to_string(), engine)),
         }
     }
 
@@ -95,7 +95,7 @@ impl<T: Element> Packed<T> {
     pub fn depth(&self) -> usize {
         match self {
             Packed::Panels(panels) => panels.depth(),
-            Packed::Plain(mat) => mat.cols(),
+            Packed::Plain(plain) => plain.mat.cols(),
         }
     }
 }

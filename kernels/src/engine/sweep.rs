@@ -139,8 +139,7 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
             });
             let operands =
                 Operands { depth: left.depth, panel: panel.data.as_ptr(), width, rows, step: left.depth_step };
-            let stages = epilogue.stages::<MV, NR>();
-            tile::<S, T, MV, NR>(simd, operands, stages, |stage| epilogue.stage::<S, MV>(simd, stage, row))
+            tile::<S, T, E, MV, NR>(simd, operands, epilogue, row)
         };
         epilogue.finish(simd, acc, row, valid);
         row += NR;

@@ -53,7 +53,7 @@ pub fn features<T: Element>(
         }),
         Packed::Plain(r) => for_row_blocks(par, z, GEMM_ROW_BLOCK, &|row, mut z| {
             let x = x.rows_range(row..row + z.rows());
-            gemm(Factor::Plain(x), Factor::Transposed(r.as_ref()), Accum::Replace, z.reborrow());
+            gemm(r.backend, Factor::Plain(x), Factor::Transposed(r.mat.as_ref()), Accum::Replace, z.reborrow());
             for j in 0..z.rows() {
                 z.row_mut(j).iter_mut().for_each(|value| *value = (1..p).fold(*value, |product, _| product * *value));
             }

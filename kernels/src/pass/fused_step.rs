@@ -139,7 +139,7 @@ impl<T: Element> FusedStep<T> {
         }
         let groups = match engine.backend {
             Backend::Native => Groups::Panels(PanelGroup::all(engine.isa, weights, a, capacity)),
-            Backend::MatrixMultiply => Groups::Gemm(GemmGroup::all(weights, a, capacity)),
+            _ => Groups::Gemm(GemmGroup::all(weights, a, capacity)),
         };
         Ok(Self { engine, d, r, capacity, groups })
     }

@@ -73,7 +73,7 @@ pub fn gradient_from_moment<T: Element>(
         }),
         Packed::Plain(m) => for_row_blocks(par, out, GEMM_ROW_BLOCK, &|row, mut out| {
             let w = w.rows_range(row..row + out.rows());
-            gemm(Factor::Plain(w), Factor::Plain(m.as_ref()), Accum::Replace, out.reborrow());
+            gemm(m.backend, Factor::Plain(w), Factor::Plain(m.mat.as_ref()), Accum::Replace, out.reborrow());
             for i in 0..out.rows() {
                 let sign = a[row + i];
                 out.row_mut(i).iter_mut().zip(w.row(i)).for_each(|(g, &w)| *g = sign * *g + gamma * w);

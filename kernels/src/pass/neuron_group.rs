@@ -279,7 +279,7 @@ impl<T: Element> GemmGroup<T> {
                 self.u.row_mut(j).iter_mut().for_each(|u| *u *= delta);
             }
             let u = self.u.as_ref().rows_range(0..x.rows());
-            gemm(Factor::Transposed(u), Factor::Plain(x), Accum::Replace, self.g.as_mut());
+            gemm(engine.backend, Factor::Transposed(u), Factor::Plain(x), Accum::Replace, self.g.as_mut());
             let Weights { w, first, second } = &mut self.weights;
             let alone = Engine { par: Par::Seq, ..*engine };
             update(&alone, rule, w.padded_mut(), first.padded_mut(), second.padded_mut(), self.g.padded());
@@ -288,7 +288,8 @@ impl<T: Element> GemmGroup<T> {
         if let Some(batch) = forward {
             let x = batch.x();
             let (mut u, _) = self.u.as_mut().split_rows(x.rows());
-            gemm(Factor::Plain(x), Factor::Transposed(self.weights.w.as_ref()), Accum::Replace, u.reborrow());
+            let w = Factor::Transposed(self.weights.w.as_ref());
+            gemm(engine.backend, Factor::Plain(x), w, Accum::Replace, u.reborrow());
             for j in 0..x.rows() {
                 let mut q = T::ZERO;
                 for (u, &a) in u.row_mut(j).iter_mut().zip(&self.a) {

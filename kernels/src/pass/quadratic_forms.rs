@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use crate::arch::Kernel;
-use crate::backend::{Accum, Factor, gemm};
+use crate::backend::{dot, times_upper};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::{Element, lanes};
 use crate::engine::epilogue::{Ahead, DotRows, load_lanes};
@@ -55,7 +55,7 @@ pub fn quadratic_forms<T: Element, X: Rows<T>>(
 pub(crate) struct QuadraticForms<'a, T: Element> {
     engine: &'a Engine,
     s: &'a Packed<T>,
-    /// Native: a register per row. Plain GEMM: X S.
+    /// Native: a register per row. Plain products: X T, T the doubled upper triangle of S.
     partial: AlignedVec<T>,
     product: Mat<T>,
 }
@@ -68,8 +68,8 @@ impl<'a, T: Element> QuadraticForms<'a, T> {
                 let partial = aligned_zeros(rows * engine.isa.lanes::<T>());
                 Self { engine, s, partial, product: Mat::zeros(0, 0) }
             }
-            Packed::Plain(s_plain) => {
-                let product = Mat::zeros(rows, s_plain.cols());
+            Packed::Plain(t) => {
+                let product = Mat::zeros(rows, t.mat.cols());
                 Self { engine, s, partial: aligned_zeros(0), product }
             }
         }
@@ -86,11 +86,11 @@ impl<'a, T: Element> QuadraticForms<'a, T> {
             Packed::Panels(s) => {
                 self.engine.isa.run(QuadraticBlock { x, s, partial: &mut self.partial, q, ahead: Ahead::of(next) })
             }
-            Packed::Plain(s) => {
+            Packed::Plain(t) => {
                 let (mut product, _) = self.product.as_mut().split_rows(x.rows());
-                gemm(Factor::Plain(x), Factor::Plain(s.as_ref()), Accum::Replace, product.reborrow());
+                times_upper(t.backend, x, t.mat.as_ref(), product.reborrow());
                 for (j, q) in q.iter_mut().enumerate() {
-                    *q = x.row(j).iter().zip(product.row(j)).fold(T::ZERO, |sum, (&x, &sx)| sum + x * sx);
+                    *q = dot(x.row(j), product.row(j));
                 }
             }
         }

@@ -6,7 +6,7 @@ use pulp::Simd;
 
 use super::upper_triangle::{Triangles, UpperTriangle};
 use crate::arch::Kernel;
-use crate::backend::{Accum, Factor, gemm};
+use crate::backend::add_gram;
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::{Element, lanes};
 use crate::engine::epilogue::{AddTile, Ahead, load_lanes, store_lanes};
@@ -50,7 +50,7 @@ pub fn weighted_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) ->
 pub(crate) struct GramAccumulator<'a, T: Element> {
     engine: &'a Engine,
     upper: UpperTriangle<T>,
-    /// Native: the panel diag(v) X[:, c..c + width]. Plain GEMM: diag(v) X.
+    /// Native: the panel diag(v) X[:, c..c + width]. Plain products: the scaled rows of a block.
     scaled: AlignedVec<T>,
 }
 
@@ -81,12 +81,7 @@ impl<'a, T: Element> GramAccumulator<'a, T> {
                 self.engine.isa.run(GramBlock { x, v, upper, scaled: &mut self.scaled, ahead });
             }
             UpperTriangle::Plain(upper) => {
-                let d = x.cols();
-                for (j, row) in self.scaled.chunks_mut(d.max(1)).take(x.rows()).enumerate() {
-                    row.iter_mut().zip(x.row(j)).for_each(|(scaled, &x)| *scaled = v[j] * x);
-                }
-                let scaled = MatRef::new(&self.scaled, x.rows(), d, d);
-                gemm(Factor::Transposed(scaled), Factor::Plain(x), Accum::Add, upper.as_mut());
+                add_gram(self.engine.backend, x, v, &mut self.scaled, upper.as_mut());
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::Objective;
 use crate::observe::{Observer, Outcome, Record, StopReason};
-use crate::planner::Plan;
+use crate::planner::{Plan, Samples};
 
 /// Trains `net` in place on batches of `batch` samples, shuffled every epoch by the stream (seed, shuffle, epoch). The
 /// loss recorded at iteration t is f over the batch that iteration t is about to learn from.
@@ -52,7 +52,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
         }
     };
     // The route that suits a batch need not suit the whole set.
-    let whole = Objective { route: Plan::new(n, x.cols(), net.neurons(), None).route, ..*objective };
+    let whole = Objective { route: Plan::new(Samples::All(n), x.cols(), net.neurons(), None).route, ..*objective };
     let mut guard = LossGuard::default();
     let mut t = 0;
     load(&mut current, 0);
