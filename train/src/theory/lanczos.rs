@@ -237,9 +237,9 @@ mod tests {
 
     #[test]
     fn finds_the_smallest_eigenvalue_through_many_restarts() {
-        // A condition that the first basis cannot meet: 400 eigenvalues, the smallest close to the next.
-        let values: Vec<f64> = (0..400).map(|i| ((i * 7) % 400) as f64 * 0.02 - 1.0).collect();
-        let found = smallest_eigenvalue(diagonal(&values), 400, &LanczosOptions::default()).unwrap();
+        // A condition that the first basis cannot meet: 2000 eigenvalues, the smallest close to the next.
+        let values: Vec<f64> = (0..2000).map(|i| ((i * 7) % 2000) as f64 * 0.01 - 1.0).collect();
+        let found = smallest_eigenvalue(diagonal(&values), 2000, &LanczosOptions::default()).unwrap();
         assert!(found.converged && found.products > 2 * BASIS, "{}", found.products);
         assert!((found.value + 1.0).abs() <= found.residual.max(1e-14), "{} {}", found.value, found.residual);
         assert!(found.residual <= 1e-7 && (found.vector[0].abs() - 1.0).abs() < 1e-10);
