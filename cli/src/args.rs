@@ -1,6 +1,8 @@
 //! The command line, as typed. What it means is decided in [`layer`](crate::layer) and [`config`](crate::config).
 
 mod bench;
+mod certify;
+mod stored;
 
 use std::path::PathBuf;
 
@@ -13,6 +15,8 @@ use crate::layer::{COMPUTE, Layer};
 use crate::units::ByteSize;
 
 pub use bench::BenchArgs;
+pub use certify::CertifyArgs;
+pub use stored::StoredArgs;
 
 /// Train quadratic networks that memorise their training data, on CPUs.
 ///
@@ -33,6 +37,7 @@ Examples:
   memorize reproduce all                          every experiment of the paper at full scale
   memorize train --data mnist --normalize --noise 0.01 --neurons 3000 --epochs 60
   memorize eval --weights W.safetensors --inputs X.npy --targets y.npy
+  memorize certify --weights W.safetensors --inputs X.npy --targets y.npy
   memorize bench --quick                          throughput of the passes on this machine
 
 Exit codes: 0 done, 1 the run failed, 2 bad arguments or input, 130 interrupted.";
@@ -46,6 +51,8 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Compute loss, error and gradient of stored weights
     Eval(EvalArgs),
+    /// Say how far stored weights are from a second-order stationary point, and what follows for the loss
+    Certify(CertifyArgs),
     /// Measure how fast this machine runs the passes, beside its limits
     Bench(BenchArgs),
 }
@@ -204,20 +211,11 @@ impl TrainArgs {
 #[derive(Args, Debug)]
 #[command(allow_negative_numbers = true, next_help_heading = "Input", after_help = EVAL_EXAMPLES)]
 pub struct EvalArgs {
-    /// Weights: safetensors with W (d x r) and a (r), and R (k x d) for three layers
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub weights: PathBuf,
-    /// Samples: .npy (f32 or f64, n x d) or IDX
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub inputs: PathBuf,
-    /// Targets: .npy or IDX, one number a sample
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub targets: PathBuf,
-    /// Scale every sample to length 1 first
-    #[arg(long)]
-    pub normalize: bool,
+    /// Weights and samples.
+    #[command(flatten)]
+    pub stored: StoredArgs,
     /// Add gamma/2 ||W||^2 to the value and its gradient
-    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    #[arg(long, value_name = "X", default_value_t = 0.0, help_heading = "Input")]
     pub gamma: f64,
     /// Print one JSON object
     #[arg(long, help_heading = "Output")]
@@ -245,13 +243,10 @@ impl EvalArgs {
     /// If a flag has a value that cannot be used.
     pub fn config(&self) -> Result<EvalConfig, ConfigError> {
         let config = EvalConfig {
-            weights: self.weights.clone(),
-            inputs: self.inputs.clone(),
-            targets: self.targets.clone(),
+            stored: self.stored.stored(),
             dtype: self.dtype,
             gradient_out: self.gradient_out.clone(),
             json: self.json,
-            normalize: self.normalize,
             backend: self.compute.backend.unwrap_or_default(),
             isa: self.compute.isa,
             threads: self.compute.threads,

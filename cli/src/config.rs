@@ -1,5 +1,6 @@
 //! A run's configuration, with every question answered: what the trainer is given and what `config.toml` records.
 
+mod certificate;
 mod choices;
 mod error;
 mod evaluation;
@@ -9,9 +10,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub use certificate::CertifyConfig;
 pub use choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 pub use error::ConfigError;
-pub use evaluation::EvalConfig;
+pub use evaluation::{EvalConfig, Stored};
 
 use crate::layer::Layer;
 use crate::units::ByteSize;

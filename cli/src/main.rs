@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::Reproduce(arguments) => commands::reproduce(&arguments),
         Command::Train(arguments) => commands::train(&arguments),
         Command::Eval(arguments) => commands::eval(&arguments),
+        Command::Certify(arguments) => commands::certify(&arguments),
         Command::Bench(arguments) => commands::bench(&arguments),
     };
     exit::conclude(outcome)

@@ -14,6 +14,7 @@ pub mod optim;
 pub mod planner;
 pub mod schedule;
 pub mod spectrum;
+pub mod theory;
 
 pub use error::TrainError;
 pub use features::{FeatureLayer, Featured};

@@ -7,6 +7,7 @@ use memorize_kernels::{Element, Engine, Mat, Rows, pass};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::planner::Route;
+use crate::theory::hessian::HessianOperator;
 
 /// The loss of a network on a set of samples.
 #[derive(Debug)]
@@ -93,36 +94,13 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     }
 
     /// The Hessian of g at W applied to Z, both as transposes (r x d):
-    /// M Z A + 2/n sum_j h_j x_j x_j^T W A + gamma Z with h_j = x_j^T (W A Z^T) x_j.
+    /// M Z A + 2/n sum_j h_j x_j x_j^T W A + gamma Z with h_j = x_j^T (W A Z^T) x_j. For many products at one point make a
+    /// [`HessianOperator`], which computes M once.
     ///
     /// # Errors
     /// If the shapes do not go together.
     pub fn hessian_vector(&self, net: &Network<T>, z: &Mat<T>) -> Result<Mat<T>, TrainError> {
-        let (engine, a) = (&self.engine, &net.signs);
-        let n = self.x.rows();
-        let delta: Vec<T> = self.outputs(net)?.iter().zip(self.y).map(|(&q, &y)| q - y).collect();
-        let weigh = |v: &[T], factor: f64| {
-            let factor = T::from_f64(factor / n.max(1) as f64);
-            let scaled: Vec<T> = v.iter().map(|&v| v * factor).collect();
-            pass::weighted_gram(engine, self.x, &scaled)
-        };
-        let m = weigh(&delta, 1.0)?;
-        let mut h = vec![T::ZERO; n];
-        pass::quadratic_forms(
-            engine,
-            self.x,
-            &engine.pack_symmetric(symmetric_part(engine, net, z)?.as_ref()),
-            &mut h,
-        )?;
-        let h = weigh(&h, 2.0)?;
-
-        let gamma = T::from_f64(self.gamma);
-        let mut product = Mat::zeros(net.neurons(), net.width());
-        pass::gradient_from_moment(engine, z.as_ref(), a, m.as_ref(), gamma, product.as_mut())?;
-        let mut curvature = Mat::zeros(net.neurons(), net.width());
-        pass::gradient_from_moment(engine, net.weights.as_ref(), a, h.as_ref(), T::ZERO, curvature.as_mut())?;
-        product.padded_mut().iter_mut().zip(curvature.padded()).for_each(|(sum, &value)| *sum += value);
-        Ok(product)
+        HessianOperator::new(self, net)?.apply(z)
     }
 
     fn evaluation(&self, squares: f64, net: &Network<T>) -> Result<Evaluation, TrainError> {
@@ -136,16 +114,6 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
         };
         Ok(Evaluation { loss, regularized: loss + penalty })
     }
-}
-
-/// The symmetric part of W A Z^T (d x d), all of it that a quadratic form sees.
-fn symmetric_part<T: Element>(engine: &Engine, net: &Network<T>, z: &Mat<T>) -> Result<Mat<T>, TrainError> {
-    let d = net.width();
-    let half = T::from_f64(0.5);
-    let wa = Mat::from_fn(d, net.neurons(), |i, l| half * net.signs[l] * net.weights.row(l)[i]);
-    let mut product = Mat::zeros(d, d);
-    pass::features(engine, wa.as_ref(), &engine.pack_rows(z.transposed().as_ref()), 1, product.as_mut())?;
-    Ok(Mat::from_fn(d, d, |i, k| product.row(i)[k] + product.row(k)[i]))
 }
 
 #[cfg(test)]

@@ -144,12 +144,34 @@ fn eval_reads_its_flags_and_checks_them() {
         other => panic!("{other:?}"),
     };
     let evaluation = config(&format!("{files} --json --dtype f32 --gradient-out g.npy --gamma 0.5")).unwrap();
-    assert!(evaluation.json && !evaluation.normalize);
+    assert!(evaluation.json && !evaluation.stored.normalize);
     assert_eq!((evaluation.dtype, evaluation.gamma), (Dtype::F32, 0.5));
     assert_eq!(evaluation.gradient_out.as_deref(), Some(Path::new("g.npy")));
     assert!(config(&format!("{files} --gamma nan")).is_err());
     assert!(config(&format!("{files} --threads 0")).is_err());
     assert_eq!(parse("eval --inputs x --targets y").unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
+}
+
+#[test]
+fn certify_reads_its_flags_and_checks_them() {
+    let files = "certify --weights w --inputs x --targets y";
+    let config = |line: &str| match parse(line).unwrap() {
+        Command::Certify(arguments) => arguments.config(),
+        other => panic!("{other:?}"),
+    };
+    let all = format!("{files} --normalize --json --sigma-min 0.5 --tolerance 1e-3 --max-products 7 --seed 4");
+    let asked = config(&all).unwrap();
+    assert!(asked.json && asked.stored.normalize);
+    assert_eq!((asked.sigma_min, asked.eigensolver.tolerance), (Some(0.5), 1e-3));
+    assert_eq!((asked.eigensolver.max_products, asked.eigensolver.seed), (7, 4));
+    for wrong in ["--sigma-min 0", "--sigma-min -1", "--tolerance nan", "--max-products 0", "--threads 0"] {
+        assert!(config(&format!("{files} {wrong}")).is_err(), "{wrong}");
+    }
+    let default = config(files).unwrap().eigensolver;
+    let help = help("certify");
+    for stated in [format!("[default: {:e}]", default.tolerance), format!("[default: {}]", default.max_products)] {
+        assert!(help.contains(&stated), "{stated}");
+    }
 }
 
 #[test]
@@ -189,7 +211,7 @@ fn the_help_is_grouped_and_names_every_experiment() {
 
 #[test]
 fn the_examples_in_the_help_are_valid() {
-    for examples in [EXAMPLES, REPRODUCE_EXAMPLES, TRAIN_EXAMPLES, EVAL_EXAMPLES] {
+    for examples in [EXAMPLES, REPRODUCE_EXAMPLES, TRAIN_EXAMPLES, EVAL_EXAMPLES, certify::EXAMPLES] {
         for line in examples.lines().filter_map(|line| line.strip_prefix("  memorize ")) {
             // What follows several spaces is a remark.
             let command = line.split("   ").next().unwrap();

@@ -1,17 +1,17 @@
 //! `memorize eval`: loss, error and gradient of stored weights on given samples.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use memorize_data::{ElementType, Preparation, Prepared, Projection, Table, labels, source};
+use memorize_data::{ElementType, source};
 use memorize_kernels::{Element, Mat, Rows};
-use memorize_train::{Featured, Objective, Plan, Samples, checkpoint};
+use memorize_train::{Objective, Plan, Samples};
 use serde::Serialize;
 
+use super::stored::{self, Opened};
 use crate::args::EvalArgs;
 use crate::blas::{self, Blas};
 use crate::config::{Dtype, EvalConfig};
-use crate::exit::{CliError, WithHint};
+use crate::exit::CliError;
 use crate::report;
 use crate::run::machine::Machine;
 use crate::units::{number, thousands};
@@ -58,25 +58,7 @@ pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
 }
 
 fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evaluation, CliError> {
-    let weights = checkpoint::load::<T>(&config.weights).map_err(CliError::bad_input)?;
-    let (inputs, targets) = (Table::open(&config.inputs)?, Table::open(&config.targets)?);
-    labels::check_pair(&inputs, &targets)?;
-    let y: Vec<T> = labels::targets(&targets)?;
-    let d = inputs.row_len();
-    check_width(config, &weights, d)?;
-
-    let projection = weights.projection.as_ref().map(|(basis, mean)| {
-        let basis = Mat::from_fn(basis.rows(), basis.cols(), |i, j| basis.row(i)[j].to_f64());
-        let mean = mean.iter().map(|value| value.to_f64()).collect();
-        Arc::new(Projection { basis, mean, variances: Vec::new() })
-    });
-    let preparation = Preparation { normalize: config.normalize, projection, noise: None };
-    let prepared = Prepared::<T>::new(&machine.engine, Arc::new(inputs), &preparation)?;
-    let x: Box<dyn Rows<T>> = match &weights.features {
-        None => Box::new(prepared),
-        Some(layer) => Box::new(Featured::new(prepared, layer, machine.engine).map_err(CliError::bad_input)?),
-    };
-    let network = weights.network;
+    let Opened { network, x, y, d, k } = stored::open::<T>(&config.stored, machine.engine)?;
     let plan = Plan::new(Samples::All(x.rows()), network.width(), network.neurons(), config.route.forced());
     let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: config.gamma, route: plan.route };
     let mut gradient = Mat::zeros(network.neurons(), network.width());
@@ -91,7 +73,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
         gradient_norm: gradient.frobenius_norm(),
         n: x.rows(),
         d,
-        k: weights.features.as_ref().map(|layer| layer.weights().rows()),
+        k,
         r: network.neurons(),
         gamma: config.gamma,
         dtype: config.dtype,
@@ -101,21 +83,6 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
         route: plan.route.name(),
         threads: machine.threads,
     })
-}
-
-/// Compares the width of the samples with the width that the stored network takes them in.
-fn check_width<T: Element>(config: &EvalConfig, weights: &checkpoint::Weights<T>, d: usize) -> Result<(), CliError> {
-    let expected = match (&weights.projection, &weights.features) {
-        (Some((basis, _)), _) => basis.cols(),
-        (None, Some(layer)) => layer.weights().cols(),
-        (None, None) => weights.network.width(),
-    };
-    if d == expected {
-        return Ok(());
-    }
-    let (inputs, file) = (config.inputs.display(), config.weights.display());
-    let error = anyhow::anyhow!("{inputs} has {d} values a row, the network in {file} takes {expected}");
-    Err(CliError::BadInput(error.hint("give the inputs that the network was made for")))
 }
 
 /// Writes the gradient as the paper lays it out, d x r.

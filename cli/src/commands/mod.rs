@@ -1,11 +1,14 @@
 //! The commands: each resolves and checks its configuration, then runs it.
 
 mod bench;
+mod certify;
 mod eval;
 mod reproduce;
+mod stored;
 mod train;
 
 pub use bench::bench;
+pub use certify::certify;
 pub use eval::eval;
 pub use reproduce::reproduce;
 pub use train::train;

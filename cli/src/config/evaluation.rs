@@ -5,23 +5,30 @@ use std::path::PathBuf;
 use super::validate::{at_least_one, at_most_threads, finite_non_negative};
 use super::{Backend, ConfigError, Dtype, IsaName, Route};
 
-/// An evaluation of stored weights on given samples.
+/// Stored weights and the samples they are looked at with.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EvalConfig {
+pub struct Stored {
     /// Weights in safetensors.
     pub weights: PathBuf,
     /// Samples.
     pub inputs: PathBuf,
     /// Targets.
     pub targets: PathBuf,
+    /// Scale every sample to length 1 first.
+    pub normalize: bool,
+}
+
+/// An evaluation of stored weights on given samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalConfig {
+    /// Weights and samples.
+    pub stored: Stored,
     /// Type that numbers are computed in.
     pub dtype: Dtype,
     /// Write the gradient there, as .npy.
     pub gradient_out: Option<PathBuf>,
     /// Print one JSON object instead of text.
     pub json: bool,
-    /// Scale every sample to length 1 first.
-    pub normalize: bool,
     /// Implementation of the heavy passes.
     pub backend: Backend,
     /// Instruction set; absent = the best that the CPU has, or the one that `MEMORIZE_ISA` names.

@@ -38,7 +38,7 @@ pub(super) fn at_least_one(field: &'static str, value: Option<usize>, flag: &str
 }
 
 /// A number that scales something: a step size, a standard deviation.
-fn finite_positive(field: &'static str, value: f64, flag: &str) -> Check {
+pub(super) fn finite_positive(field: &'static str, value: f64, flag: &str) -> Check {
     ensure(value.is_finite() && value > 0.0, || {
         invalid(field, value, format!("must be a finite number above 0 ({flag})"))
     })

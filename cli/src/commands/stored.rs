@@ -1,0 +1,67 @@
+//! Stored weights and the samples they are looked at with, opened and compared with each other.
+
+use std::sync::Arc;
+
+use memorize_data::{Preparation, Prepared, Projection, Table, labels};
+use memorize_kernels::{Element, Engine, Mat, Rows};
+use memorize_train::checkpoint::{self, Weights};
+use memorize_train::{Featured, Network};
+
+use crate::config::Stored;
+use crate::exit::{CliError, WithHint};
+
+/// A network, and the samples as its trained layer sees them.
+pub(super) struct Opened<T: Element> {
+    /// The trained layer.
+    pub network: Network<T>,
+    /// What it takes in: samples, or their features.
+    pub x: Box<dyn Rows<T>>,
+    /// Targets.
+    pub y: Vec<T>,
+    /// Width of a sample in the file.
+    pub d: usize,
+    /// Random features; none with two layers.
+    pub k: Option<usize>,
+}
+
+/// Reads the weights and prepares the samples.
+///
+/// # Errors
+/// Bad input if a file is wrong or they do not go together.
+pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened<T>, CliError> {
+    let weights = checkpoint::load::<T>(&stored.weights).map_err(CliError::bad_input)?;
+    let (inputs, targets) = (Table::open(&stored.inputs)?, Table::open(&stored.targets)?);
+    labels::check_pair(&inputs, &targets)?;
+    let y: Vec<T> = labels::targets(&targets)?;
+    let d = inputs.row_len();
+    check_width(stored, &weights, d)?;
+
+    let projection = weights.projection.as_ref().map(|(basis, mean)| {
+        let basis = Mat::from_fn(basis.rows(), basis.cols(), |i, j| basis.row(i)[j].to_f64());
+        let mean = mean.iter().map(|value| value.to_f64()).collect();
+        Arc::new(Projection { basis, mean, variances: Vec::new() })
+    });
+    let preparation = Preparation { normalize: stored.normalize, projection, noise: None };
+    let prepared = Prepared::<T>::new(&engine, Arc::new(inputs), &preparation)?;
+    let x: Box<dyn Rows<T>> = match &weights.features {
+        None => Box::new(prepared),
+        Some(layer) => Box::new(Featured::new(prepared, layer, engine).map_err(CliError::bad_input)?),
+    };
+    let k = weights.features.as_ref().map(|layer| layer.weights().rows());
+    Ok(Opened { network: weights.network, x, y, d, k })
+}
+
+/// Compares the width of the samples with the width that the stored network takes them in.
+fn check_width<T: Element>(stored: &Stored, weights: &Weights<T>, d: usize) -> Result<(), CliError> {
+    let expected = match (&weights.projection, &weights.features) {
+        (Some((basis, _)), _) => basis.cols(),
+        (None, Some(layer)) => layer.weights().cols(),
+        (None, None) => weights.network.width(),
+    };
+    if d == expected {
+        return Ok(());
+    }
+    let (inputs, file) = (stored.inputs.display(), stored.weights.display());
+    let error = anyhow::anyhow!("{inputs} has {d} values a row, the network in {file} takes {expected}");
+    Err(CliError::BadInput(error.hint("give the inputs that the network was made for")))
+}

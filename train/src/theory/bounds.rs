@@ -1,0 +1,264 @@
+//! Lemmas 1, 4, 5 and 8: what curvature, smoothness and the position of the samples say of the loss.
+
+use faer::{Mat as Dense, Par};
+use memorize_kernels::{Mat, Rows, rows};
+
+use crate::error::TrainError;
+use crate::spectrum::{DENSE_SAMPLES, SingularValues};
+
+/// Most elements of the n x d(d+1)/2 matrix that is decomposed: 32 MB, seconds.
+pub const DENSE_ELEMENTS: usize = 4 << 20;
+
+/// Lemmas 1 and 4: with lambda_min of the Hessian of f at least -lambda and r >= 2d+2,
+///
+/// ```text
+/// f <= n d lambda^2 / (4 sigma^2)
+/// ```
+///
+/// for then ||M||_2 <= lambda (Lemma 3), sigma ||delta||/n <= ||M||_F <= sqrt(d) ||M||_2 and f = ||delta||^2/(4n). Lemma 4 uses it for g:
+/// where the Hessian of g is at least -gamma, that of f is at least -2 gamma, and f <= n d gamma^2/sigma^2.
+pub fn loss_bound(n: usize, d: usize, lambda: f64, sigma: f64) -> f64 {
+    n as f64 * d as f64 * (lambda / (2.0 * sigma)).powi(2)
+}
+
+/// Lemma 5: Lipschitz constants of the gradient and of the Hessian of g on the ball ||W||_F <= Gamma.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lipschitz {
+    /// Of the gradient: 3 B^4 Gamma^2 + Y B^2 + gamma.
+    pub gradient: f64,
+    /// Of the Hessian: 6 B^4 Gamma.
+    pub hessian: f64,
+}
+
+impl Lipschitz {
+    /// For samples of norm at most B, targets of modulus at most Y, the radius Gamma and the regulariser gamma.
+    pub fn on_ball(input_bound: f64, target_bound: f64, radius: f64, gamma: f64) -> Self {
+        let (b2, b4) = (input_bound.powi(2), input_bound.powi(4));
+        Self { gradient: 3.0 * b4 * radius.powi(2) + target_bound * b2 + gamma, hessian: 6.0 * b4 * radius }
+    }
+}
+
+/// B: the largest norm of a sample.
+pub fn largest_norm<X: Rows<f64>>(x: &X) -> f64 {
+    let block = memorize_kernels::block::ROW_BLOCK;
+    let mut scratch = Mat::zeros(if x.needs_scratch() { block } else { 0 }, x.cols());
+    let mut largest = 0.0f64;
+    for first in (0..x.rows()).step_by(block) {
+        let range = first..x.rows().min(first + block);
+        let view = x.block(range.clone(), &mut scratch);
+        for i in 0..range.len() {
+            largest = largest.max(view.row(i).iter().map(|v| v * v).sum());
+        }
+    }
+    largest.sqrt()
+}
+
+/// The matrix whose rows are x_j (x) x_j without its repetitions: x_ja^2 and sqrt(2) x_ja x_jb for a < b, n x d(d+1)/2. It
+/// has the singular values of [x_1 (x) x_1, ..., x_n (x) x_n], and decomposing it, not K = (X X^T) squared elementwise,
+/// does not square its condition number.
+#[derive(Debug)]
+pub struct Lifted {
+    /// In descending order, min(n, d(d+1)/2) of them.
+    values: Vec<f64>,
+    /// Left singular vectors, n x min(n, d(d+1)/2).
+    vectors: Dense<f64>,
+    /// d(d+1)/2.
+    capacity: usize,
+}
+
+impl Lifted {
+    /// Whether n samples of width d are few enough for [`Lifted::new`].
+    pub fn fits(n: usize, d: usize) -> bool {
+        let capacity = d.checked_add(1).and_then(|next| d.checked_mul(next)).map(|twice| twice / 2);
+        n <= DENSE_SAMPLES
+            && capacity.and_then(|columns| columns.checked_mul(n)).is_some_and(|all| all <= DENSE_ELEMENTS)
+    }
+
+    /// Decomposes the lifted samples, on one thread so that the bits do not depend on their number.
+    ///
+    /// # Errors
+    /// [`TrainError::NoSamples`] for an empty set, [`TrainError::Eigenvalues`] if the decomposition fails.
+    ///
+    /// # Panics
+    /// If the samples are too many: see [`Lifted::fits`].
+    pub fn new<X: Rows<f64>>(x: &X) -> Result<Self, TrainError> {
+        let (n, d) = (x.rows(), x.cols());
+        assert!(Self::fits(n, d), "{n} samples of width {d} are too many for a dense decomposition");
+        if n == 0 || d == 0 {
+            return Err(TrainError::NoSamples);
+        }
+        let x = rows::to_mat(memorize_kernels::Par::Seq, x);
+        let pairs: Vec<(usize, usize)> = (0..d).flat_map(|a| (a..d).map(move |b| (a, b))).collect();
+        let lifted = Dense::from_fn(n, pairs.len(), |j, at| {
+            let (a, b) = pairs[at];
+            let once = x.row(j)[a] * x.row(j)[b];
+            if a == b { once } else { std::f64::consts::SQRT_2 * once }
+        });
+        faer::set_global_parallelism(Par::Seq);
+        let svd = lifted.thin_svd().map_err(|_| TrainError::Eigenvalues(n))?;
+        let values: Vec<f64> = svd.S().column_vector().iter().copied().collect();
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(TrainError::Eigenvalues(n));
+        }
+        Ok(Self { values, vectors: svd.U().to_owned(), capacity: pairs.len() })
+    }
+
+    /// sigma_min and sigma_max of the n columns x_j (x) x_j. With more than d(d+1)/2 samples sigma_min is zero.
+    pub fn singular_values(&self) -> SingularValues {
+        let n = self.vectors.nrows();
+        let min = if n > self.capacity { 0.0 } else { self.values[n - 1] };
+        SingularValues { min, max: self.values[0] }
+    }
+
+    /// Rounding errors of the decomposition: a sigma_min below this cannot be told from zero.
+    pub fn resolution(&self) -> f64 {
+        f64::EPSILON * self.vectors.nrows().max(self.capacity) as f64 * self.values[0]
+    }
+
+    /// Lemma 8's leave-one-out distances: dist_i is the distance of x_i (x) x_i from the span of the others, and
+    /// dist_i^2 = 1/(K^-1)_ii with (K^-1)_ii = sum_k (U_ik/sigma_k)^2. Zero for all when sigma_min is zero to rounding.
+    pub fn leave_one_out(&self) -> LeaveOneOut {
+        let n = self.vectors.nrows();
+        let distance = |i: usize| {
+            let inverse: f64 = (0..n).map(|k| (self.vectors[(i, k)] / self.values[k]).powi(2)).sum();
+            inverse.recip().sqrt()
+        };
+        let degenerate = self.singular_values().min <= self.resolution();
+        let distances = if degenerate { vec![0.0; n] } else { (0..n).map(distance).collect() };
+        let min = distances.iter().copied().fold(f64::INFINITY, f64::min);
+        LeaveOneOut { distances, min }
+    }
+}
+
+/// Distances of each x_i (x) x_i from the span of the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeaveOneOut {
+    /// dist_i, n.
+    pub distances: Vec<f64>,
+    /// The smallest of them.
+    pub min: f64,
+}
+
+impl LeaveOneOut {
+    /// Lemma 8: min_i dist_i / sqrt(n) <= sigma_min <= min_i dist_i.
+    pub fn sigma_min_bounds(&self) -> (f64, f64) {
+        (self.min / (self.distances.len() as f64).sqrt(), self.min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memorize_data::random::Purpose;
+    use memorize_kernels::Engine;
+
+    use super::*;
+    use crate::network::{Network, normal_rows};
+    use crate::objective::Objective;
+    use crate::planner::Route;
+    use crate::theory::curvature::extreme_eigenpair;
+    use crate::theory::hessian::HessianOperator;
+
+    const SIZES: [(usize, usize); 8] = [(1, 1), (1, 3), (3, 2), (5, 3), (6, 3), (10, 5), (20, 8), (36, 8)];
+
+    fn samples(n: usize, d: usize, seed: u64) -> Mat<f64> {
+        normal_rows(n, d, 1.0, seed, Purpose::SyntheticInputs)
+    }
+
+    #[test]
+    fn lemma_1_on_random_instances() {
+        let mut slackest: f64 = f64::INFINITY;
+        for (n, d) in SIZES {
+            for seed in 0..5 {
+                let x = samples(n, d, seed);
+                let y: Vec<f64> = samples(n, 1, seed + 50).iter().copied().collect();
+                let net = Network::random(2 * d + 2, d, 0.3 * seed as f64 + 0.01, seed).unwrap();
+                let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Gram };
+                let hessian = HessianOperator::new(&objective, &net).unwrap();
+                let lambda = extreme_eigenpair(hessian.moment()).unwrap().value.abs();
+                let sigma = Lifted::new(&x).unwrap().singular_values().min;
+                let bound = loss_bound(n, d, lambda, sigma);
+                assert!(hessian.loss() <= bound * (1.0 + 1e-9), "n {n} d {d}: {} above {bound}", hessian.loss());
+                slackest = slackest.min(bound / hessian.loss());
+            }
+        }
+        // With n = d = 1 it is an equality: a smaller constant would be wrong.
+        assert!((slackest - 1.0).abs() < 1e-9, "{slackest}");
+    }
+
+    #[test]
+    fn lemma_5_on_random_pairs_of_points() {
+        for (n, d) in SIZES {
+            let x = samples(n, d, 7);
+            let y: Vec<f64> = samples(n, 1, 57).iter().copied().collect();
+            let target = y.iter().fold(0.0f64, |largest, y| largest.max(y.abs()));
+            let points = [1, 2].map(|seed| Network::<f64>::random(4, d, 0.5, seed).unwrap());
+            let radius = points.iter().map(|net| net.weights.frobenius_norm()).fold(0.0, f64::max);
+            let bound = Lipschitz::on_ball(largest_norm(&x), target, radius, 0.1);
+            let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.1, route: Route::Gram };
+            let hessians = points.each_ref().map(|net| HessianOperator::new(&objective, net).unwrap());
+            let difference =
+                |a: &Mat<f64>, b: &Mat<f64>| Mat::from_fn(4, d, |i, k| a.row(i)[k] - b.row(i)[k]).frobenius_norm();
+            let apart = difference(&points[0].weights, &points[1].weights);
+            let gradients = hessians.each_ref().map(|hessian| hessian.gradient().unwrap());
+            assert!(difference(&gradients[0], &gradients[1]) <= bound.gradient * apart);
+            let z = Network::<f64>::random(4, d, 1.0, 3).unwrap().weights;
+            let products = hessians.each_ref().map(|hessian| hessian.apply(&z).unwrap());
+            assert!(difference(&products[0], &products[1]) <= bound.hessian * apart * z.frobenius_norm());
+        }
+    }
+
+    #[test]
+    fn lemma_8_bounds_sigma_min_from_both_sides() {
+        for (n, d) in SIZES {
+            for seed in 0..5 {
+                let lifted = Lifted::new(&samples(n, d, seed)).unwrap();
+                let (lower, upper) = lifted.leave_one_out().sigma_min_bounds();
+                let sigma = lifted.singular_values().min;
+                assert!(lower <= sigma * (1.0 + 1e-9) && sigma <= upper * (1.0 + 1e-9), "{lower} {sigma} {upper}");
+            }
+        }
+    }
+
+    #[test]
+    fn distances_are_those_of_the_least_squares_residuals() {
+        let (n, d) = (9, 4);
+        let x = samples(n, d, 3);
+        let lift = |j: usize| Dense::from_fn(d * d, 1, |at, _| x.row(j)[at / d] * x.row(j)[at % d]);
+        let found = Lifted::new(&x).unwrap().leave_one_out();
+        for i in 0..n {
+            let others: Vec<usize> = (0..n).filter(|&j| j != i).collect();
+            let others = Dense::from_fn(d * d, n - 1, |at, j| lift(others[j])[(at, 0)]);
+            let q = others.qr().compute_thin_Q();
+            let own = lift(i);
+            let residual = &own - &q * (q.transpose() * &own);
+            assert!((found.distances[i] - residual.norm_l2()).abs() < 1e-10 * own.norm_l2());
+        }
+    }
+
+    #[test]
+    fn singular_values_are_those_of_the_kronecker_matrix() {
+        let x = samples(7, 4, 1);
+        let kronecker = Dense::from_fn(16, 7, |at, j| x.row(j)[at / 4] * x.row(j)[at % 4]);
+        let exact = kronecker.singular_values().unwrap();
+        let found = Lifted::new(&x).unwrap().singular_values();
+        assert!((found.max - exact[0]).abs() < 1e-13 * exact[0] && (found.min - exact[6]).abs() < 1e-13 * exact[0]);
+    }
+
+    #[test]
+    fn samples_beyond_capacity_or_repeated_are_degenerate() {
+        let many = Lifted::new(&samples(7, 3, 1)).unwrap();
+        assert_eq!((many.singular_values().min, many.leave_one_out().min), (0.0, 0.0));
+        let x = samples(3, 4, 1);
+        let twice = Mat::from_fn(6, 4, |j, k| x.row(j / 2)[k]);
+        let twice = Lifted::new(&twice).unwrap();
+        assert!(twice.singular_values().min <= twice.resolution());
+        assert_eq!(twice.leave_one_out().min, 0.0);
+    }
+
+    #[test]
+    fn sizes_that_are_too_large_are_known_before_anything_is_made() {
+        assert!(Lifted::fits(300, 100) && Lifted::fits(DENSE_SAMPLES, 60));
+        assert!(!Lifted::fits(60_000, 784) && !Lifted::fits(2, usize::MAX) && !Lifted::fits(DENSE_SAMPLES + 1, 1));
+        assert!(matches!(Lifted::new(&Mat::<f64>::zeros(0, 3)), Err(TrainError::NoSamples)));
+    }
+}
