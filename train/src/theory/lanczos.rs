@@ -29,7 +29,7 @@ pub struct LanczosOptions {
     /// Residual norm, relative to the eigenvalue, at which it counts as found. The rounding errors of a product, relative
     /// to the operator's norm, are a floor below it.
     pub tolerance: f64,
-    /// Most products with the operator.
+    /// Most products with the operator; two are the least that it takes, the second for the residual.
     pub max_products: usize,
     /// Seed of the start vector, drawn from the stream (seed, probe, 0).
     pub seed: u64,
