@@ -30,8 +30,8 @@ pub const LEAF_ROWS_MIN: usize = 512;
 /// Leaves that a problem between the two limits is cut into. Part of the order of summation.
 pub const LEAVES: usize = 16;
 
-/// Work below which no thread is woken, in flops. Measured with `cargo bench --bench crossovers`: sharing 2.6 MFLOP between
-/// two threads takes them 1.2 times less long than one, 5.1 MFLOP 1.5 times, and 1.3 MFLOP longer.
+/// Work below which no thread is woken, in flops. Measured with `cargo bench --bench crossovers`: two threads are slower
+/// than one at 1.3 MFLOP, 1.2 times as fast at 2.6 and 1.5 times at 5.1.
 pub const PARALLEL_FLOPS: f64 = 4e6;
 
 /// Elements of each array that a thread updates at a time, four arrays of 16 KB: L2-sized pieces of work.
