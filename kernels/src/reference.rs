@@ -60,6 +60,16 @@ pub fn weighted_gram(x: &Dense, v: &[f64]) -> Dense {
     Dense::from_fn(x.cols, x.cols, |i, k| (0..x.rows).map(|j| v[j] * x.at(j, i) * x.at(j, k)).sum())
 }
 
+/// X s, x_j . s for every sample. X: n x d, s: d, result: n.
+pub fn times_vector(x: &Dense, s: &[f64]) -> Vec<f64> {
+    (0..x.rows).map(|j| (0..x.cols).map(|i| x.at(j, i) * s[i]).sum()).collect()
+}
+
+/// X^T v = sum_j v_j x_j. X: n x d, v: n, result: d.
+pub fn transposed_times_vector(x: &Dense, v: &[f64]) -> Vec<f64> {
+    (0..x.cols).map(|i| (0..x.rows).map(|j| v[j] * x.at(j, i)).sum()).collect()
+}
+
 /// The network's outputs q_j = sum_i a_i (w_i . x_j)^2.
 pub fn outputs(x: &Dense, w: &Dense, a: &[f64]) -> Vec<f64> {
     let unit = |j: usize, i: usize| (0..x.cols).map(|k| w.at(k, i) * x.at(j, k)).sum::<f64>();

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::block::ROW_BLOCK;
 use crate::element::Element;
 use crate::mat::{Mat, MatMut, MatRef};
-use crate::parallel::{Par, for_row_blocks};
+use crate::parallel::{Par, for_chunks, for_row_blocks, leaf_rows};
 
 /// Samples, one a row, that a pass reads a block at a time.
 ///
@@ -122,6 +122,21 @@ pub(crate) fn for_blocks<T: Element, X: Rows<T>>(
         let next = (!x.needs_scratch()).then(|| x.block(following, &mut unused));
         work(block.clone(), x.block(block, &mut scratch), next);
     }
+}
+
+/// `f` of every row of `x`, by the threads of the current rayon pool if `par` says so.
+pub fn map<T: Element, R: Clone + Default + Send>(
+    par: Par,
+    x: &(impl Rows<T> + ?Sized),
+    f: impl Fn(&[T]) -> R + Sync,
+) -> Vec<R> {
+    let mut all = vec![R::default(); x.rows()];
+    for_chunks(par, &mut all, leaf_rows(x.rows()), &|start, values| {
+        for_blocks(&x, start..start + values.len(), ROW_BLOCK, |block, x, _| {
+            values[block.start - start..block.end - start].iter_mut().enumerate().for_each(|(j, value)| *value = f(x.row(j)));
+        });
+    });
+    all
 }
 
 /// All of `x` in memory, produced a block at a time by the threads of the current rayon pool if `par` says so.

@@ -85,7 +85,13 @@ fn check_linear_maps<T: Element>(n: usize, d: usize, seed: u64) {
     let forms = naive::quadratic_forms(&x, &s);
     let forms_scale = naive::quadratic_forms(&absolute(&x), &absolute(&s));
     let gram = naive::weighted_gram(&x, &v);
-    let gram_scale = naive::weighted_gram(&absolute(&x), &v.iter().map(|v| v.abs()).collect::<Vec<_>>());
+    let magnitudes: Vec<f64> = v.iter().map(|v| v.abs()).collect();
+    let gram_scale = naive::weighted_gram(&absolute(&x), &magnitudes);
+    let coordinates = &s.data[..d];
+    let products = naive::times_vector(&x, coordinates);
+    let products_scale = naive::times_vector(&absolute(&x), &absolute(&s).data[..d]);
+    let sum = naive::transposed_times_vector(&x, &v);
+    let sum_scale = naive::transposed_times_vector(&absolute(&x), &magnitudes);
     for engine in engines() {
         let x = mat::<T>(&x);
         let mut q = vec![T::ONE; n];
@@ -93,6 +99,10 @@ fn check_linear_maps<T: Element>(n: usize, d: usize, seed: u64) {
         assert_close("q", &engine, &q, &forms, &forms_scale, 2 * d + 2);
         let m = pass::weighted_gram(&engine, &x, &vec::<T>(&v)).unwrap();
         assert_close("M", &engine, m.iter(), &gram.data, &gram_scale.data, n + 2);
+        pass::times_vector(&engine, &x, &vec::<T>(coordinates), &mut q).unwrap();
+        assert_close("X s", &engine, &q, &products, &products_scale, d + 2);
+        let found = pass::transposed_times_vector(&engine, &x, &vec::<T>(&v)).unwrap();
+        assert_close("X^T v", &engine, &found, &sum, &sum_scale, n + 2);
     }
 }
 
@@ -259,6 +269,9 @@ fn shapes_that_do_not_go_together_are_refused() {
     let error = pass::quadratic_forms(&engine, &x, &engine.pack_symmetric(s.as_ref()), &mut [0.0; 5]).unwrap_err();
     assert_eq!(error.to_string(), "width of the samples and of S: expected 4, got 3");
     assert!(pass::weighted_gram(&engine, &x, &[0.0; 4]).is_err());
+    assert!(pass::times_vector(&engine, &x, &[0.0; 4], &mut [0.0; 5]).is_err());
+    assert!(pass::times_vector(&engine, &x, &[0.0; 3], &mut [0.0; 4]).is_err());
+    assert!(pass::transposed_times_vector(&engine, &x, &[0.0; 4]).is_err());
     let w = Mat::<f32>::zeros(2, 3);
     assert!(pass::loss_and_gradient(&engine, &x, &[0.0; 4], w.as_ref(), &[1.0, -1.0], 0.0).is_err());
     assert!(FusedStep::new(engine, &Weights::new(w), &[1.0], 8).is_err());

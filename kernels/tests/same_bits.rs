@@ -54,6 +54,9 @@ fn results<T: Element, X: Rows<T>>(engine: &Engine, x: &X) -> Vec<u64> {
     pass::outputs(engine, x, w.as_ref(), &a, &mut q).unwrap();
     keep(&q);
     keep(pass::weighted_gram(engine, x, &y).unwrap().padded());
+    keep(&pass::transposed_times_vector(engine, x, &y).unwrap());
+    pass::times_vector(engine, x, w.row(0), &mut q).unwrap();
+    keep(&q);
     let gram = pass::loss_and_moment(engine, x, &y, &packed).unwrap();
     keep(gram.moment.padded());
     let mut g = Mat::zeros(R, D);

@@ -13,6 +13,7 @@ pub mod observe;
 pub mod optim;
 pub mod planner;
 pub mod schedule;
+pub mod solve;
 pub mod spectrum;
 pub mod theory;
 

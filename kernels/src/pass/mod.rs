@@ -11,6 +11,7 @@ mod neuron_route;
 mod quadratic_forms;
 mod update;
 mod upper_triangle;
+mod vector_product;
 mod weighted_gram;
 #[cfg(test)]
 mod worked_example;
@@ -23,4 +24,5 @@ pub use moment::{LossAndMoment, loss_and_moment};
 pub use neuron_route::{LossAndGradient, loss_and_gradient, outputs};
 pub use quadratic_forms::quadratic_forms;
 pub use update::{AdamStep, Rule, update};
+pub use vector_product::{times_vector, transposed_times_vector};
 pub use weighted_gram::weighted_gram;

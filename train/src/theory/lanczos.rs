@@ -14,6 +14,7 @@
 use faer::{Mat as Dense, Par, Side};
 use memorize_data::random::{Purpose, Stream};
 
+use super::vector::{add_scaled, dot, length};
 use crate::error::TrainError;
 
 /// Most vectors in the basis.
@@ -104,7 +105,7 @@ pub fn smallest_eigenvalue(
 fn start(dimension: usize, seed: u64) -> Vec<f64> {
     let mut v = vec![0.0; dimension];
     Stream::new(seed, Purpose::Probe).row(0).fill_normal_f64(&mut v);
-    let length = dot(&v, &v).sqrt();
+    let length = length(&v);
     v.iter_mut().for_each(|value| *value /= length);
     v
 }
@@ -166,7 +167,7 @@ impl Krylov {
         faer::set_global_parallelism(Par::Seq);
         let eigen = t.self_adjoint_eigen(Side::Lower).map_err(|_| TrainError::Eigenvalues(m))?;
         let smallest: Vec<f64> = (0..m).map(|i| eigen.U()[(i, 0)]).collect();
-        let length = dot(&w, &w).sqrt();
+        let length = length(&w);
         Ok(Step {
             values: eigen.S().column_vector().iter().copied().collect(),
             vectors: eigen.U().to_owned(),
@@ -196,7 +197,7 @@ impl Krylov {
     fn orthogonalize(&self, w: &mut [f64]) -> Vec<f64> {
         let coefficients: Vec<f64> = self.basis.iter().map(|v| dot(v, w)).collect();
         for (v, &coefficient) in self.basis.iter().zip(&coefficients) {
-            w.iter_mut().zip(v).for_each(|(w, &v)| *w -= coefficient * v);
+            add_scaled(w, -coefficient, v);
         }
         coefficients
     }
@@ -205,26 +206,10 @@ impl Krylov {
     fn combine(&self, s: &[f64]) -> Vec<f64> {
         let mut sum = vec![0.0; self.basis[0].len()];
         for (v, &s) in self.basis.iter().zip(s) {
-            sum.iter_mut().zip(v).for_each(|(sum, &v)| *sum += s * v);
+            add_scaled(&mut sum, s, v);
         }
         sum
     }
-}
-
-/// Number of partial sums of a dot product: independent chains that the compiler can keep in registers.
-const CHAINS: usize = 8;
-
-/// a . b, in an order that the length fixes.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; CHAINS];
-    let (a_chunks, b_chunks) = (a.chunks_exact(CHAINS), b.chunks_exact(CHAINS));
-    let rest: f64 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for i in 0..CHAINS {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    sums.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]

@@ -3,5 +3,8 @@
 pub mod bounds;
 pub mod constants;
 pub mod curvature;
+pub mod gram_operator;
 pub mod hessian;
 pub mod lanczos;
+pub mod nystrom;
+pub(crate) mod vector;

@@ -1,0 +1,138 @@
+//! Products of the samples with one vector, X s and X^T v: bound by memory, one trip over X each, the same on every backend.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use crate::arch::Kernel;
+use crate::block::ROW_BLOCK;
+use crate::element::{Element, lanes};
+use crate::engine::Engine;
+use crate::engine::epilogue::{load_lanes, store_lanes};
+use crate::error::{KernelError, check_shape};
+use crate::mat::MatRef;
+use crate::parallel::{for_chunks, leaf_rows, reduce_rows};
+use crate::rows::{Rows, for_blocks};
+
+/// Sums side by side in a product of two vectors: one would wait for each of its additions.
+const SUMS: usize = 4;
+
+/// Rows added up in one trip over the result.
+const ROWS_AT_ONCE: usize = 4;
+
+/// q = X s, q_j = x_j . s. x: n x d, s: d, q: n. 2 n d flops.
+///
+/// # Errors
+/// [`KernelError::Shape`] if `s` does not have d elements or `q` not n.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// let x = Mat::from_slice(2, 2, &[1.0f64, 2.0, 3.0, 4.0]);
+/// let mut q = [0.0; 2];
+/// pass::times_vector(&Engine::best(), &x, &[10.0, 1.0], &mut q)?;
+/// assert_eq!(q, [12.0, 34.0]);
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
+pub fn times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, s: &[T], q: &mut [T]) -> Result<(), KernelError> {
+    check_shape("length of the vector", x.cols(), s.len())?;
+    check_shape("number of products", x.rows(), q.len())?;
+    let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64);
+    for_chunks(par, q, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK), &|start, q| {
+        for_blocks(x, start..start + q.len(), ROW_BLOCK, |block, x, _| {
+            engine.isa.run(RowProducts { x, s, q: &mut q[block.start - start..block.end - start] });
+        });
+    });
+    Ok(())
+}
+
+/// X^T v = sum_j v_j x_j. x: n x d, v: n, result: d. 2 n d flops.
+///
+/// # Errors
+/// [`KernelError::Shape`] if `v` does not have n elements.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// let x = Mat::from_slice(2, 2, &[1.0f64, 2.0, 3.0, 4.0]);
+/// assert_eq!(pass::transposed_times_vector(&Engine::best(), &x, &[10.0, 1.0])?, [13.0, 24.0]);
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
+pub fn transposed_times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) -> Result<Vec<T>, KernelError> {
+    check_shape("number of weights", x.rows(), v.len())?;
+    let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64);
+    let leaf = |range: Range<usize>| {
+        let mut sum = vec![T::ZERO; x.cols()];
+        for_blocks(x, range, ROW_BLOCK, |block, x, _| engine.isa.run(WeightedRows { x, v: &v[block], sum: &mut sum }));
+        sum
+    };
+    let combine = |mut left: Vec<T>, right: Vec<T>| {
+        left.iter_mut().zip(right).for_each(|(left, right)| *left += right);
+        left
+    };
+    Ok(reduce_rows(par, x.rows(), &leaf, &combine))
+}
+
+/// q_j = x_j . s for a block of rows.
+struct RowProducts<'a, T: Element> {
+    x: MatRef<'a, T>,
+    s: &'a [T],
+    q: &'a mut [T],
+}
+
+impl<T: Element> Kernel for RowProducts<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
+        let lanes = lanes::<S, T>();
+        for (j, q) in self.q.iter_mut().enumerate() {
+            let mut sums = [T::splat(simd, T::ZERO); SUMS];
+            let (x, s) = (self.x.row(j).chunks(SUMS * lanes), self.s.chunks(SUMS * lanes));
+            for (x, s) in x.zip(s) {
+                for (sum, (x, s)) in sums.iter_mut().zip(x.chunks(lanes).zip(s.chunks(lanes))) {
+                    *sum = T::vfma(simd, load_lanes(simd, x), load_lanes(simd, s), *sum);
+                }
+            }
+            let [first, second, third, fourth] = sums;
+            let sum = T::vadd(simd, T::vadd(simd, first, second), T::vadd(simd, third, fourth));
+            *q = T::reduce_sum(simd, sum);
+        }
+    }
+}
+
+/// sum += sum_j v_j x_j over a block of rows.
+struct WeightedRows<'a, T: Element> {
+    x: MatRef<'a, T>,
+    v: &'a [T],
+    sum: &'a mut [T],
+}
+
+impl<T: Element> Kernel for WeightedRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
+        let Self { x, v, sum } = self;
+        let lanes = lanes::<S, T>();
+        let together = v.len() / ROWS_AT_ONCE * ROWS_AT_ONCE;
+        for first in (0..together).step_by(ROWS_AT_ONCE) {
+            let rows: [&[T]; ROWS_AT_ONCE] = std::array::from_fn(|i| x.row(first + i));
+            let weights: [T::Vector<S>; ROWS_AT_ONCE] = std::array::from_fn(|i| T::splat(simd, v[first + i]));
+            for (at, sum) in sum.chunks_mut(lanes).enumerate() {
+                let mut total = load_lanes(simd, sum);
+                for (row, &weight) in rows.iter().zip(&weights) {
+                    total = T::vfma(simd, weight, load_lanes(simd, &row[at * lanes..][..sum.len()]), total);
+                }
+                store_lanes(simd, sum, total);
+            }
+        }
+        for j in together..v.len() {
+            let weight = T::splat(simd, v[j]);
+            for (sum, x) in sum.chunks_mut(lanes).zip(x.row(j).chunks(lanes)) {
+                let total = T::vfma(simd, weight, load_lanes(simd, x), load_lanes(simd, sum));
+                store_lanes(simd, sum, total);
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Memorising without descent. The output x^T S x is linear in S = W A W^T, so the training set is memorised by the S of
+//! least norm that meets every target:
+//!
+//! ```text
+//! S = A*(alpha) = sum_j alpha_j x_j x_j^T  with  K alpha = y,  K = A A* = (X X^T) squared elementwise
+//! ```
+//!
+//! K is applied by the fused passes and never formed, a Nystrom approximation of it is the preconditioner, and the residual
+//! y - K alpha is minimised in its own norm: f = ||y - K alpha||^2/(4n) falls with every product. Eigenvectors of S are
+//! the neurons: r = 2 max(n_+, n_-) <= 2d of them.
+//!
+//! S and W are rounded, so f is computed again from W; while it is above what was asked for and falls, the residuals of W
+//! are solved for in turn.
+
+mod minimal_residual;
+mod neurons;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use memorize_kernels::error::check_shape;
+use memorize_kernels::{Element, Engine, Mat, Rows};
+
+use crate::error::TrainError;
+use crate::network::Network;
+use crate::objective::{Evaluation, Objective};
+use crate::observe::{Observer, Outcome, Record, StopReason};
+use crate::planner::{Plan, Samples};
+use crate::theory::constants::capacity;
+use crate::theory::gram_operator::GramOperator;
+use crate::theory::nystrom::Nystrom;
+use minimal_residual::{Goal, Stop, minimal_residual};
+use neurons::Spectral;
+
+/// Landmarks of the preconditioner unless said otherwise, at most one a sample.
+pub const DEFAULT_RANK: usize = 2000;
+
+/// The loss that the residuals are solved for, as a share of the one asked for: what rounding S and W may add.
+const MARGIN: f64 = 0.9;
+/// A round that leaves more than this share of the loss was at the limit of the rounding errors.
+const WORTHWHILE: f64 = 0.5;
+/// The same of a round that ended at a least squares solution, whose loss is not zero.
+const MEASURABLE: f64 = 1.0 - 1e-6;
+
+/// What to solve for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// f(W) at or below which the set counts as memorised.
+    pub tolerance: f64,
+    /// Most products with K. Each reads the samples twice, as a loss and gradient does.
+    pub max_products: usize,
+    /// Landmarks of the preconditioner.
+    pub rank: usize,
+    /// Which samples are landmarks.
+    pub seed: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// f(W) is what was asked for.
+    Memorised,
+    /// f(W) is above it, and no network of any width does measurably better.
+    LeastSquares {
+        /// Whether there are more samples than the d(d+1)/2 numbers that S consists of; if not, they are degenerate.
+        beyond_capacity: bool,
+    },
+    /// Rounding errors of W and of its outputs keep f(W) above it.
+    Resolution,
+    /// All products were used.
+    Budget,
+    /// The observer said stop.
+    Interrupted,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memorised => "memorised",
+            Self::LeastSquares { beyond_capacity: true } => {
+                "the least squares solution: there are more samples than the d(d+1)/2 numbers of x^T S x, and none fits all"
+            }
+            Self::LeastSquares { beyond_capacity: false } => {
+                "the least squares solution: the samples are degenerate (not in general position), and no x^T S x fits all; \
+                 perturb them with noise"
+            }
+            Self::Resolution => "rounding errors keep the loss above what was asked for; use f64",
+            Self::Budget => "the iterations are used up; allow more, or a higher rank",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
+/// A network that memorises, or comes as near as it can.
+#[derive(Debug)]
+pub struct Solution<T: Element> {
+    /// r = 2 max(n_+, n_-) neurons.
+    pub network: Network<T>,
+    /// f at the network.
+    pub evaluation: Evaluation,
+    /// Eigenvalues of S above zero, n_+.
+    pub positive: usize,
+    /// Eigenvalues of S below zero, n_-.
+    pub negative: usize,
+    /// Landmarks of the preconditioner.
+    pub rank: usize,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Products with K, and passes over the samples: one for each.
+    pub outcome: Outcome,
+}
+
+/// Solves for a network that memorises `x` and `y`. A record is one product with K, its loss the one that the recursion
+/// has reached.
+///
+/// # Errors
+/// [`TrainError::NoSamples`] for an empty set; [`TrainError::Eigenvalues`] if samples or targets are not finite or too
+/// large; shape errors.
+pub fn solve<T: Element, X: Rows<T>>(
+    engine: Engine,
+    x: &X,
+    y: &[T],
+    settings: &Settings,
+    observer: &mut dyn Observer,
+) -> Result<Solution<T>, TrainError> {
+    check_shape("number of targets", x.rows(), y.len())?;
+    let n = x.rows();
+    let operator = GramOperator::<T, X>::new(engine, x);
+    let preconditioner = Nystrom::<T>::new(engine, x, settings.rank, settings.seed)?;
+    let mut attempt = Attempt { engine, x, y, operator, sum: Mat::zeros(x.cols(), x.cols()) };
+    let goal = Goal {
+        residual: (4.0 * n as f64 * settings.tolerance * MARGIN).sqrt(),
+        products: settings.max_products,
+        resolution: T::EPSILON * preconditioner.operator_norm()?,
+    };
+    let mut products = 0;
+    let mut delta: Vec<f64> = y.iter().map(|y| y.to_f64()).collect();
+    let mut best: Option<Fit<T>> = None;
+    let verdict = loop {
+        let step = |done: usize, residual: f64| {
+            let iteration = (products + done) as u64;
+            observer.record(&Record { iteration, loss: residual.powi(2) / (4.0 * n as f64), learning_rate: 0.0 });
+            observer.keep_going()
+        };
+        let goal = Goal { products: settings.max_products - products, ..goal };
+        let minimum =
+            minimal_residual(|v| attempt.operator.apply(v), |v| preconditioner.apply(v), &delta, &goal, step)?;
+        products += minimum.products;
+        let fit = attempt.add(&minimum.x)?;
+        let before = best.as_ref().map_or(f64::INFINITY, |best| best.loss);
+        let loss = fit.loss;
+        delta.clone_from(&fit.delta);
+        if best.as_ref().is_none_or(|best| loss < best.loss) {
+            best = Some(fit);
+        }
+        if loss <= settings.tolerance {
+            break Verdict::Memorised;
+        }
+        match minimum.stop {
+            Stop::Reached if loss > WORTHWHILE * before => break Verdict::Resolution,
+            Stop::Reached => {}
+            Stop::LeastSquares if loss <= MEASURABLE * before => {}
+            Stop::LeastSquares => {
+                break Verdict::LeastSquares { beyond_capacity: n as u128 > capacity(x.cols()) };
+            }
+            Stop::Budget => break Verdict::Budget,
+            Stop::Interrupted => break Verdict::Interrupted,
+        }
+    };
+    let Fit { spectral: Spectral { network, positive, negative }, loss, .. } = best.expect("the loop has run once");
+    let reason = match verdict {
+        Verdict::Memorised => StopReason::Target,
+        Verdict::LeastSquares { .. } | Verdict::Resolution => StopReason::Returned,
+        Verdict::Budget => StopReason::Budget,
+        Verdict::Interrupted => StopReason::Interrupted,
+    };
+    let outcome = Outcome { iterations: products as u64, epochs: products as f64, reason };
+    let evaluation = Evaluation { loss, regularized: loss };
+    Ok(Solution { network, evaluation, positive, negative, rank: preconditioner.rank(), verdict, outcome })
+}
+
+/// A network with what its own outputs leave of the targets.
+struct Fit<T: Element> {
+    spectral: Spectral<T>,
+    /// y - q, n.
+    delta: Vec<f64>,
+    /// f.
+    loss: f64,
+}
+
+/// S so far, as a sum of solutions.
+struct Attempt<'a, T: Element, X> {
+    engine: Engine,
+    x: &'a X,
+    y: &'a [T],
+    operator: GramOperator<'a, T, X>,
+    sum: Mat<f64>,
+}
+
+impl<T: Element, X: Rows<T>> Attempt<'_, T, X> {
+    /// Adds A*(alpha) to S, and looks at the network that S is.
+    fn add(&mut self, alpha: &[f64]) -> Result<Fit<T>, TrainError> {
+        let more = self.operator.adjoint(alpha)?;
+        for i in 0..more.rows() {
+            self.sum.row_mut(i).iter_mut().zip(more.row(i)).for_each(|(sum, more)| *sum += more.to_f64());
+        }
+        let spectral = neurons::from_matrix::<T>(&self.sum)?;
+        let network = &spectral.network;
+        let n = self.x.rows();
+        let plan = Plan::new(Samples::All(n), network.width(), network.neurons(), None);
+        let objective = Objective { engine: self.engine, x: self.x, y: self.y, gamma: 0.0, route: plan.route };
+        let outputs = objective.outputs(network)?;
+        let delta: Vec<f64> = outputs.iter().zip(self.y).map(|(q, y)| y.to_f64() - q.to_f64()).collect();
+        let loss = delta.iter().map(|delta| delta * delta).sum::<f64>() / (4.0 * n as f64);
+        Ok(Fit { spectral, delta, loss })
+    }
+}

@@ -1,0 +1,148 @@
+use faer::{Mat as Dense, Side};
+use memorize_data::random::Purpose;
+use memorize_kernels::{Backend, Engine, Mat, Par, pass};
+
+use super::*;
+use crate::network::normal_rows;
+use crate::observe::Silent;
+
+fn settings(tolerance: f64) -> Settings {
+    Settings { tolerance, max_products: 300, rank: DEFAULT_RANK, seed: 0 }
+}
+
+fn problem<T: Element>(n: usize, d: usize, seed: u64) -> (Mat<T>, Vec<T>) {
+    let x = normal_rows(n, d, 1.0 / (d as f64).sqrt(), seed, Purpose::SyntheticInputs);
+    (x, normal_rows::<T>(n, 1, 1.0, seed, Purpose::SyntheticTargets).iter().copied().collect())
+}
+
+fn solved<T: Element>(x: &Mat<T>, y: &[T], settings: &Settings) -> Solution<T> {
+    solve(Engine { par: Par::Seq, ..Engine::best() }, x, y, settings, &mut Silent).unwrap()
+}
+
+/// The least squares solution of least norm by a dense decomposition of K: S and f.
+fn dense_solution(x: &Mat<f64>, y: &[f64]) -> (Dense<f64>, f64) {
+    let (n, d) = (x.rows(), x.cols());
+    let product = |i: usize, j: usize| x.row(i).iter().zip(x.row(j)).map(|(a, b)| a * b).sum::<f64>().powi(2);
+    let eigen = Dense::from_fn(n, n, product).self_adjoint_eigen(Side::Lower).unwrap();
+    let largest = eigen.S()[n - 1];
+    let mut alpha = vec![0.0; n];
+    for k in (0..n).filter(|&k| eigen.S()[k] > 1e-12 * largest) {
+        let along: f64 = (0..n).map(|j| eigen.U()[(j, k)] * y[j]).sum::<f64>() / eigen.S()[k];
+        alpha.iter_mut().enumerate().for_each(|(j, alpha)| *alpha += along * eigen.U()[(j, k)]);
+    }
+    let s = Dense::from_fn(d, d, |i, k| (0..n).map(|j| alpha[j] * x.row(j)[i] * x.row(j)[k]).sum());
+    let form = |j: usize| (0..d * d).map(|at| x.row(j)[at / d] * s[(at / d, at % d)] * x.row(j)[at % d]).sum::<f64>();
+    let loss = (0..n).map(|j| (form(j) - y[j]).powi(2)).sum::<f64>() / (4.0 * n as f64);
+    (s, loss)
+}
+
+#[test]
+fn finds_the_solution_of_least_norm() {
+    for (seed, (n, d)) in [(1, 1), (1, 3), (3, 2), (10, 5), (30, 10), (55, 10), (200, 30)].into_iter().enumerate() {
+        let (x, y) = problem::<f64>(n, d, seed as u64);
+        let found = solved(&x, &y, &settings(1e-18));
+        assert_eq!(found.verdict, Verdict::Memorised, "n {n} d {d}: f = {:e}", found.evaluation.loss);
+        assert!(found.network.neurons() == 2 * found.positive.max(found.negative) && found.positive + found.negative <= d);
+        let s = pass::network_matrix(&Engine::best(), found.network.weights.as_ref(), &found.network.signs).unwrap();
+        let (exact, _) = dense_solution(&x, &y);
+        let difference = Dense::from_fn(d, d, |i, k| s.row(i)[k] - exact[(i, k)]).norm_l2();
+        assert!(difference < 1e-6 * exact.norm_l2(), "n {n} d {d}: {difference:e} of {:e}", exact.norm_l2());
+    }
+}
+
+#[test]
+fn more_samples_than_unknowns_end_with_the_least_squares_solution() {
+    for (seed, (n, d)) in [(4, 2), (35, 6), (60, 3), (400, 10)].into_iter().enumerate() {
+        let (x, y) = problem::<f64>(n, d, 20 + seed as u64);
+        let found = solved(&x, &y, &settings(1e-12));
+        let (_, exact) = dense_solution(&x, &y);
+        assert_eq!(found.verdict, Verdict::LeastSquares { beyond_capacity: true }, "n {n} d {d}");
+        let loss = found.evaluation.loss;
+        assert!(loss >= exact * (1.0 - 1e-9) && loss <= exact * (1.0 + 1e-6), "n {n} d {d}: {loss:e}, exact {exact:e}");
+    }
+}
+
+#[test]
+fn a_low_rank_preconditioner_is_slower_and_no_less_exact() {
+    let (x, y) = problem::<f64>(400, 40, 3);
+    let [full, low, least] = [400, 40, 1].map(|rank| solved(&x, &y, &Settings { rank, ..settings(1e-16) }));
+    for found in [&full, &low, &least] {
+        assert_eq!(found.verdict, Verdict::Memorised);
+        assert!(found.evaluation.loss <= 1e-16);
+    }
+    assert!(full.outcome.iterations < low.outcome.iterations && low.outcome.iterations <= least.outcome.iterations);
+    assert_eq!((full.rank, low.rank, least.rank), (400, 40, 1));
+}
+
+#[test]
+fn samples_that_contradict_each_other_are_said_to_be_degenerate() {
+    let (x, mut y) = problem::<f64>(20, 8, 4);
+    let x = Mat::from_fn(20, 8, |j, k| x.row(j / 2 * 2)[k]);
+    y.iter_mut().enumerate().for_each(|(j, y)| *y = (j % 2) as f64);
+    let found = solved(&x, &y, &settings(1e-10));
+    assert_eq!(found.verdict, Verdict::LeastSquares { beyond_capacity: false });
+    // Half of the targets are 0 and half 1: the best output is 1/2, f = 1/16.
+    assert!((found.evaluation.loss - 1.0 / 16.0).abs() < 1e-9, "{}", found.evaluation.loss);
+    // Where they agree, repeated samples are no obstacle.
+    y.iter_mut().enumerate().for_each(|(j, y)| *y = (j / 2) as f64);
+    assert_eq!(solved(&x, &y, &settings(1e-10)).verdict, Verdict::Memorised);
+}
+
+#[test]
+fn f32_is_solved_by_rounds_and_its_limit_is_said() {
+    let (x, y) = problem::<f32>(300, 40, 5);
+    let found = solved(&x, &y, &settings(1e-11));
+    assert_eq!(found.verdict, Verdict::Memorised, "{:e}", found.evaluation.loss);
+    let beyond = solved(&x, &y, &settings(1e-25));
+    assert_eq!(beyond.verdict, Verdict::Resolution);
+    assert!(beyond.evaluation.loss < 1e-11, "{:e}", beyond.evaluation.loss);
+}
+
+#[test]
+fn the_loss_is_that_of_the_network_returned_on_every_backend() {
+    let (x, y) = problem::<f64>(60, 12, 6);
+    for &backend in Backend::ALL {
+        let engine = Engine { backend, par: Par::Seq, ..Engine::best() };
+        let found = solve(engine, &x, &y, &Settings { max_products: 2, rank: 5, ..settings(1e-20) }, &mut Silent).unwrap();
+        assert_eq!((found.verdict, found.outcome.iterations), (Verdict::Budget, 2));
+        let objective = Objective { engine, x: &x, y: &y, gamma: 0.0, route: crate::Route::Neuron };
+        let loss = objective.evaluate(&found.network).unwrap().loss;
+        assert!((found.evaluation.loss - loss).abs() < 1e-10 * loss, "{backend}");
+    }
+}
+
+#[test]
+fn the_loss_recorded_never_rises_and_an_interruption_leaves_what_was_reached() {
+    struct Watcher(Vec<f64>);
+    impl Observer for Watcher {
+        fn record(&mut self, record: &Record) {
+            assert_eq!(record.iteration, self.0.len() as u64);
+            self.0.push(record.loss);
+        }
+        fn keep_going(&mut self) -> bool {
+            self.0.len() < 5
+        }
+    }
+    let (x, y) = problem::<f64>(200, 25, 7);
+    let mut watcher = Watcher(Vec::new());
+    let settings = Settings { rank: 3, ..settings(1e-20) };
+    let found = solve(Engine::best(), &x, &y, &settings, &mut watcher).unwrap();
+    assert!(watcher.0.len() == 5 && watcher.0.windows(2).all(|pair| pair[1] <= pair[0]));
+    assert_eq!((found.verdict, found.outcome.reason), (Verdict::Interrupted, StopReason::Interrupted));
+    assert!((found.evaluation.loss - watcher.0[4]).abs() < 1e-9 * watcher.0[0]);
+}
+
+#[test]
+fn targets_of_zero_need_no_neurons_and_an_empty_set_is_refused() {
+    let (x, _) = problem::<f32>(10, 4, 8);
+    let found = solved(&x, &[0.0; 10], &settings(1e-10));
+    assert_eq!((found.verdict, found.outcome.iterations, found.network.neurons()), (Verdict::Memorised, 0, 2));
+    assert_eq!(found.evaluation.loss, 0.0);
+    let error = solve(Engine::best(), &Mat::<f64>::zeros(0, 3), &[], &settings(1e-5), &mut Silent).unwrap_err();
+    assert!(matches!(error, TrainError::NoSamples));
+    let error = solve(Engine::best(), &x, &[0.0; 9], &settings(1e-5), &mut Silent).unwrap_err();
+    assert!(matches!(error, TrainError::Kernel(_)));
+    let x = Mat::from_fn(3, 2, |_, _| f64::NAN);
+    let error = solve(Engine::best(), &x, &[0.0; 3], &settings(1e-5), &mut Silent).unwrap_err();
+    assert!(matches!(error, TrainError::Eigenvalues(_)));
+}

@@ -1,0 +1,112 @@
+//! K = (X X^T) squared elementwise, n x n, applied to vectors without ever being formed.
+//!
+//! ```text
+//! K v = A(A*(v)),    A*(v) = sum_j v_j x_j x_j^T,    A(S)_j = x_j^T S x_j
+//! ```
+//!
+//! K_ij = (x_i . x_j)^2 = (x_i (x) x_i) . (x_j (x) x_j): the eigenvalues of K are the squares of the singular values of
+//! [x_1 (x) x_1, ..., x_n (x) x_n].
+
+use std::marker::PhantomData;
+
+use memorize_kernels::{Element, Engine, Mat, Rows, pass, rows};
+
+use crate::error::TrainError;
+
+/// K of a set of samples. A product takes 2 n d^2 flops in the samples' own type T.
+#[derive(Debug)]
+pub struct GramOperator<'a, T, X> {
+    engine: Engine,
+    x: &'a X,
+    element: PhantomData<T>,
+}
+
+impl<'a, T: Element, X: Rows<T>> GramOperator<'a, T, X> {
+    /// The operator of the samples X, n x d.
+    pub fn new(engine: Engine, x: &'a X) -> Self {
+        Self { engine, x, element: PhantomData }
+    }
+
+    /// Number of samples n.
+    pub fn dimension(&self) -> usize {
+        self.x.rows()
+    }
+
+    /// K v. v: n.
+    ///
+    /// # Errors
+    /// If v does not have n elements.
+    pub fn apply(&self, v: &[f64]) -> Result<Vec<f64>, TrainError> {
+        self.forms(&self.adjoint(v)?)
+    }
+
+    /// A*(v) = sum_j v_j x_j x_j^T, d x d. v: n.
+    ///
+    /// # Errors
+    /// If v does not have n elements.
+    pub fn adjoint(&self, v: &[f64]) -> Result<Mat<T>, TrainError> {
+        let v: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
+        Ok(pass::weighted_gram(&self.engine, self.x, &v)?)
+    }
+
+    /// A(S)_j = x_j^T S x_j, n. S: d x d, symmetric.
+    ///
+    /// # Errors
+    /// If S is not d x d.
+    pub fn forms(&self, s: &Mat<T>) -> Result<Vec<f64>, TrainError> {
+        let mut q = vec![T::ZERO; self.x.rows()];
+        pass::quadratic_forms(&self.engine, self.x, &self.engine.pack_symmetric(s.as_ref()), &mut q)?;
+        Ok(q.into_iter().map(T::to_f64).collect())
+    }
+
+    /// K_jj = ||x_j||^4, n.
+    pub fn diagonal(&self) -> Vec<f64> {
+        rows::map(self.engine.par, self.x, |row| squared_length(row).powi(2))
+    }
+}
+
+/// ||v||^2, summed in f64.
+pub(crate) fn squared_length<T: Element>(v: &[T]) -> f64 {
+    v.iter().map(|v| v.to_f64().powi(2)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use memorize_data::random::Purpose;
+    use memorize_kernels::{Backend, Par};
+
+    use super::*;
+    use crate::network::normal_rows;
+
+    #[test]
+    fn products_and_diagonal_are_those_of_the_squared_inner_products() {
+        let (n, d) = (150, 7);
+        let x: Mat<f64> = normal_rows(n, d, 1.0, 1, Purpose::SyntheticInputs);
+        let v: Vec<f64> = (0..n).map(|j| (j as f64).sin()).collect();
+        let k = |i: usize, j: usize| x.row(i).iter().zip(x.row(j)).map(|(a, b)| a * b).sum::<f64>().powi(2);
+        for &backend in Backend::ALL {
+            let operator = GramOperator::new(Engine { backend, par: Par::Seq, ..Engine::best() }, &x);
+            assert_eq!(operator.dimension(), n);
+            let (product, diagonal) = (operator.apply(&v).unwrap(), operator.diagonal());
+            for i in 0..n {
+                let exact: f64 = (0..n).map(|j| k(i, j) * v[j]).sum();
+                let scale: f64 = (0..n).map(|j| k(i, j) * v[j].abs()).sum();
+                assert!((product[i] - exact).abs() < 1e-13 * scale, "{backend} {i}");
+                assert!((diagonal[i] - k(i, i)).abs() < 1e-13 * k(i, i));
+            }
+        }
+    }
+
+    #[test]
+    fn the_two_maps_are_adjoint() {
+        let x: Mat<f32> = normal_rows(60, 5, 1.0, 2, Purpose::SyntheticInputs);
+        let operator = GramOperator::new(Engine::best(), &x);
+        let v: Vec<f64> = (0..60).map(|j| f64::from(j % 7) - 3.0).collect();
+        let s = Mat::from_fn(5, 5, |i, k| ((i + 1) * (k + 1)) as f32 / 10.0);
+        let left: f64 = operator.forms(&s).unwrap().iter().zip(&v).map(|(q, v)| q * v).sum();
+        let gram = operator.adjoint(&v).unwrap();
+        let right: f64 = gram.iter().zip(s.iter()).map(|(m, s)| f64::from(*m) * f64::from(*s)).sum();
+        assert!((left - right).abs() < 1e-4 * left.abs(), "{left} {right}");
+        assert!(operator.apply(&v[1..]).is_err() && operator.forms(&Mat::zeros(4, 4)).is_err());
+    }
+}
