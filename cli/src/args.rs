@@ -2,6 +2,7 @@
 
 mod bench;
 mod certify;
+mod solve;
 mod stored;
 
 use std::path::PathBuf;
@@ -9,13 +10,14 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use crate::config::{Backend, ConfigError, Dtype, EvalConfig, IsaName, Route, RunConfig};
+use crate::config::{Backend, ConfigError, Dtype, EvalConfig, IsaName, OptimizerKind, Route, RunConfig};
 use crate::experiments::{Experiment, Scale};
 use crate::layer::{COMPUTE, Layer};
 use crate::units::ByteSize;
 
 pub use bench::BenchArgs;
 pub use certify::CertifyArgs;
+pub use solve::SolveArgs;
 pub use stored::StoredArgs;
 
 /// Train quadratic networks that memorise their training data, on CPUs.
@@ -37,6 +39,7 @@ Examples:
   memorize reproduce all                          every experiment of the paper at full scale
   memorize train --data mnist --normalize --noise 0.01 --neurons 3000 --epochs 60
   memorize eval --weights W.safetensors --inputs X.npy --targets y.npy
+  memorize solve --inputs X.npy --targets y.npy --normalize --out W.safetensors
   memorize certify --weights W.safetensors --inputs X.npy --targets y.npy
   memorize bench --quick                          throughput of the passes on this machine
 
@@ -49,6 +52,8 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Train a network on your own data, MNIST or synthetic data
     Train(Box<TrainArgs>),
+    /// Memorise without descent: solve for the network, as a linear system
+    Solve(Box<SolveArgs>),
     /// Compute loss, error and gradient of stored weights
     Eval(EvalArgs),
     /// Say how far stored weights are from a second-order stationary point, and what follows for the loss
@@ -96,6 +101,9 @@ pub struct ReproduceArgs {
     /// Stop after so many passes over the training set [default: the experiment's]
     #[arg(long, value_name = "N")]
     pub epochs: Option<u64>,
+    /// Another algorithm than the paper's, with its own defaults; `solve` takes seconds instead of minutes
+    #[arg(long, value_name = "NAME")]
+    pub optimizer: Option<OptimizerKind>,
     /// Seed of every random number [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
@@ -127,6 +135,7 @@ Examples:
   memorize reproduce synthetic
   memorize reproduce mnist-3layer --quick
   memorize reproduce mnist-2layer-noise --epochs 100 --seed 7 --out results/noise-7
+  memorize reproduce mnist-2layer-noise --optimizer solve
   memorize reproduce all --out results";
 
 impl ReproduceArgs {
@@ -135,7 +144,8 @@ impl ReproduceArgs {
     /// # Errors
     /// If a flag has a value that cannot be run with.
     pub fn config(&self, experiment: Experiment) -> Result<RunConfig, ConfigError> {
-        let mut config = experiment.config(if self.quick { Scale::Quick } else { Scale::Full });
+        let scale = if self.quick { Scale::Quick } else { Scale::Full };
+        let mut config = experiment.config_with(scale, self.optimizer)?;
         let run = &mut config.run;
         if self.epochs.is_some() {
             (run.epochs, run.iterations) = (self.epochs, None);

@@ -65,8 +65,8 @@ pub struct DataSection {
 /// `[network]`: q(x) = sum_i a_i (w_i . x)^2, or the same over random features of x.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NetworkSection {
-    /// Hidden neurons, r; even.
-    pub neurons: usize,
+    /// Hidden neurons, r; even. Absent = as many as the algorithm finds that it needs.
+    pub neurons: Option<usize>,
     /// Standard deviation of the entries of W at the start; absent = chosen by the trainer.
     pub init_scale: Option<f64>,
     /// The fixed first layer of a three-layer network; absent = two layers.
@@ -107,6 +107,15 @@ pub struct OptimizerSection {
     pub gamma: f64,
     /// Perturbed gradient descent: its thresholds; absent = another algorithm.
     pub pgd: Option<PgdSection>,
+    /// The linear solver: its settings; absent = another algorithm.
+    pub solve: Option<SolveSection>,
+}
+
+/// `[optimizer.solve]`: the solver ends at `run.stop_below`, or after `run.iterations` products.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SolveSection {
+    /// Samples that the preconditioner is made of; absent = decided from the size of the training set.
+    pub rank: Option<usize>,
 }
 
 /// `[optimizer.pgd]`: the thresholds of the paper's Algorithm 1, with its names.

@@ -85,7 +85,7 @@ pub struct DataLayer {
 #[command(next_help_heading = "Network")]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkLayer {
-    /// Hidden neurons, an even number; required here or in --config
+    /// Hidden neurons, an even number; required here or in --config, except by `--optimizer solve`
     #[arg(long, short = 'r', value_name = "R")]
     pub neurons: Option<usize>,
     /// Standard deviation of the weights at the start [default: chosen from the network's size]
@@ -146,6 +146,18 @@ pub struct OptimizerLayer {
     /// `[optimizer.pgd]`
     #[command(flatten)]
     pub pgd: PgdLayer,
+    /// `[optimizer.solve]`
+    #[command(flatten)]
+    pub solve: SolveLayer,
+}
+
+/// What is said about the linear solver.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SolveLayer {
+    /// Solve: samples that the preconditioner is made of; more take fewer iterations, and memory [default: four a coordinate]
+    #[arg(long = "solve-rank", value_name = "N")]
+    pub rank: Option<usize>,
 }
 
 /// What is said about the thresholds of perturbed gradient descent: all four with `pgd`, none with another optimiser.
@@ -180,13 +192,14 @@ pub struct RunLayer {
     /// Stop after so many passes over the training set
     #[arg(long, value_name = "N")]
     pub epochs: Option<u64>,
-    /// Stop after so many steps; with --epochs too, whichever comes first
+    /// Stop after so many steps; with --epochs too, whichever comes first [default: 1000 for solve]
     #[arg(long, value_name = "N")]
     pub iterations: Option<u64>,
     /// Stop when the loss f over the whole training set is at most F; looked at once an epoch in mini-batch training
+    /// [default: 1e-5 for solve]
     #[arg(long, value_name = "F")]
     pub stop_below: Option<f64>,
-    /// Record the loss every N iterations [default: 5]
+    /// Record the loss every N iterations [default: 5, and 1 for solve]
     #[arg(long, value_name = "N")]
     pub record_every: Option<u64>,
     /// Seed of every random number [default: 0]

@@ -190,7 +190,10 @@ fn facts(plan: &Plan, now: &Snapshot, with_iteration: bool) -> String {
         });
     }
     facts.push(format!("loss {}", scientific(now.smoothed_loss)).into());
-    facts.push(format!("lr {}", scientific(now.learning_rate)).into());
+    // A solver has no step size.
+    if now.learning_rate > 0.0 {
+        facts.push(format!("lr {}", scientific(now.learning_rate)).into());
+    }
     facts.extend(samples_per_second(plan, now).map(|rate| format!("{} samples/s", thousands(rate)).into()));
     facts.extend(time_left(plan, now).map(|left| format!("{} left", duration(left)).into()));
     facts.join("  ")

@@ -29,7 +29,9 @@ pub fn one(summary: &Summary, folder: &Path) -> String {
     rows.extend(summary.paper.as_ref().map(|paper| ["the paper".to_owned(), paper.clone()]));
     rows.extend(summary.sigma_min.map(|sigma| ["sigma_min".to_owned(), number(sigma)]));
     rows.push(["network".to_owned(), network(summary)]);
-    rows.push(["weights at start".to_owned(), format!("{}, scale {}", summary.init, number(summary.init_scale))]);
+    let scale =
+        if summary.init_scale > 0.0 { format!(", scale {}", number(summary.init_scale)) } else { String::new() };
+    rows.push(["weights at start".to_owned(), format!("{}{scale}", summary.init)]);
     rows.push(["computed with".to_owned(), machine(summary)]);
     rows.push(["results".to_owned(), folder.display().to_string()]);
     format!("{title}\n\n{}", table(&rows, &[Align::Left, Align::Left]))

@@ -106,6 +106,11 @@ pub fn thousands(count: u64) -> String {
     text
 }
 
+/// An amount of memory to be read by people: `179.4 MiB`.
+pub fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
 /// A number in scientific notation with three significant digits: `1.23e-6`.
 pub fn scientific(value: f64) -> String {
     if value == 0.0 { "0".to_owned() } else { format!("{value:.2e}") }

@@ -133,7 +133,10 @@ pub fn map<T: Element, R: Clone + Default + Send>(
     let mut all = vec![R::default(); x.rows()];
     for_chunks(par, &mut all, leaf_rows(x.rows()), &|start, values| {
         for_blocks(&x, start..start + values.len(), ROW_BLOCK, |block, x, _| {
-            values[block.start - start..block.end - start].iter_mut().enumerate().for_each(|(j, value)| *value = f(x.row(j)));
+            values[block.start - start..block.end - start]
+                .iter_mut()
+                .enumerate()
+                .for_each(|(j, value)| *value = f(x.row(j)));
         });
     });
     all

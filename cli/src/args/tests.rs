@@ -118,7 +118,7 @@ fn flags_override_the_file() {
     let text = "[data]\nsource = \"mnist\"\nnormalize = true\n[network]\nneurons = 10\n[run]\nepochs = 5\nseed = 3\n";
     std::fs::write(&path, text).unwrap();
     let config = train(&format!("--config {} --neurons 20 --normalize=false", path.display())).unwrap();
-    assert_eq!((config.network.neurons, config.data.normalize), (20, false));
+    assert_eq!((config.network.neurons, config.data.normalize), (Some(20), false));
     assert_eq!((config.run.epochs, config.run.seed), (Some(5), 3));
 }
 

@@ -4,6 +4,7 @@ mod bench;
 mod certify;
 mod eval;
 mod reproduce;
+mod solve;
 mod stored;
 mod train;
 
@@ -11,4 +12,5 @@ pub use bench::bench;
 pub use certify::certify;
 pub use eval::eval;
 pub use reproduce::reproduce;
+pub use solve::solve;
 pub use train::train;

@@ -101,12 +101,19 @@ pub enum OptimizerKind {
     Adam,
     /// Perturbed gradient descent (the paper's Algorithm 1) on the whole training set
     Pgd,
+    /// No descent: the network is solved for as a linear system, which also decides how many neurons it has
+    Solve,
 }
 
 impl OptimizerKind {
     /// Whether every iteration sees the whole training set.
     pub fn is_full_batch(self) -> bool {
-        matches!(self, Self::Gd | Self::Pgd)
+        matches!(self, Self::Gd | Self::Pgd | Self::Solve)
+    }
+
+    /// Whether the algorithm decides how many neurons there are.
+    pub fn decides_neurons(self) -> bool {
+        self == Self::Solve
     }
 }
 

@@ -65,9 +65,9 @@ fn the_full_batch_has_a_name_of_its_own() {
 fn every_number_out_of_range_is_named_with_its_value_and_its_flag() {
     type Change = fn(&mut RunConfig);
     let cases: [(&str, &str, Change); 38] = [
-        ("network.neurons = 0", "--neurons", |c| c.network.neurons = 0),
-        ("network.neurons = 301", "try 302", |c| c.network.neurons = 301),
-        ("network.neurons = 1", "try 2", |c| c.network.neurons = 1),
+        ("network.neurons = 0", "--neurons", |c| c.network.neurons = Some(0)),
+        ("network.neurons = 301", "try 302", |c| c.network.neurons = Some(301)),
+        ("network.neurons = 1", "try 2", |c| c.network.neurons = Some(1)),
         ("network.init_scale = 0", "--init-scale", |c| c.network.init_scale = Some(0.0)),
         ("network.init_scale = NaN", "--init-scale", |c| c.network.init_scale = Some(f64::NAN)),
         ("network.features.k = 0", "--features-k", |c| c.network.features = Some(features(0, 2, 0.1))),

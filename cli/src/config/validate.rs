@@ -4,12 +4,12 @@ use std::fmt::Display;
 
 use super::{
     Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
-    RunConfig, RunSection, Source,
+    RunConfig, RunSection, SolveSection, Source,
 };
 use memorize_train::features::MAX_POWER;
 
 use crate::experiments::Experiment;
-use crate::layer::PGD_NEEDS;
+use crate::layer::{NEURONS_NEEDED, PGD_NEEDS};
 
 /// The outcome of a check.
 type Check = Result<(), ConfigError>;
@@ -17,7 +17,7 @@ type Check = Result<(), ConfigError>;
 /// Checks a whole configuration, section by section.
 pub(super) fn run(config: &RunConfig) -> Check {
     data(&config.data)?;
-    network(&config.network)?;
+    network(&config.network, config.optimizer.kind)?;
     optimizer(&config.optimizer)?;
     run_section(&config.run)
 }
@@ -101,8 +101,24 @@ fn sources(data: &DataSection) -> Check {
     })
 }
 
-fn network(network: &NetworkSection) -> Check {
-    let neurons = network.neurons;
+fn network(network: &NetworkSection, kind: OptimizerKind) -> Check {
+    if kind.decides_neurons() {
+        let decided = format!("{kind} decides it; leave out");
+        ensure(network.neurons.is_none(), || {
+            invalid("network.neurons", network.neurons.unwrap_or(0), format!("{decided} --neurons"))
+        })?;
+        ensure(network.init_scale.is_none(), || {
+            invalid("network.init_scale", network.init_scale.unwrap_or(0.0), format!("{decided} --init-scale"))
+        })?;
+    } else {
+        trained(network)?;
+    }
+    network.features.as_ref().map_or(Ok(()), features)
+}
+
+/// A network that descends from somewhere.
+fn trained(network: &NetworkSection) -> Check {
+    let neurons = network.neurons.ok_or(ConfigError::Missing { field: "network.neurons", advice: NEURONS_NEEDED })?;
     ensure(neurons > 0, || invalid("network.neurons", 0, "a network needs at least 2 neurons (--neurons)"))?;
     ensure(neurons.is_multiple_of(2), || {
         let next = neurons.saturating_add(1);
@@ -112,7 +128,7 @@ fn network(network: &NetworkSection) -> Check {
     if let Some(scale) = network.init_scale {
         finite_positive("network.init_scale", scale, "--init-scale")?;
     }
-    network.features.as_ref().map_or(Ok(()), features)
+    Ok(())
 }
 
 /// Most threads that are started: more than any machine has, few enough to start.
@@ -155,11 +171,15 @@ fn optimizer(optimizer: &OptimizerSection) -> Check {
     ensure(optimizer.epsilon >= f64::from(f32::MIN_POSITIVE), || {
         invalid("optimizer.epsilon", optimizer.epsilon, "must be a number that f32 can tell from 0 (--adam-epsilon)")
     })?;
-    let decays = optimizer.kind == OptimizerKind::Pgd && optimizer.decay_every.is_some();
-    ensure(!decays, || {
-        invalid("optimizer.decay_every", "(given)", "perturbed gradient descent has one step size (--lr-decay-every)")
+    let constant = matches!(optimizer.kind, OptimizerKind::Pgd | OptimizerKind::Solve);
+    ensure(!constant || optimizer.decay_every.is_none(), || {
+        let advice = format!("{} has no step size that could decay; leave out --lr-decay-every", optimizer.kind);
+        invalid("optimizer.decay_every", "(given)", advice)
     })?;
     finite_non_negative("optimizer.gamma", optimizer.gamma, "--gamma")?;
+    if let Some(solve) = &optimizer.solve {
+        solver(solve, optimizer)?;
+    }
     match &optimizer.pgd {
         Some(pgd) => thresholds(pgd, optimizer),
         None => ensure(optimizer.kind != OptimizerKind::Pgd, || ConfigError::Missing {
@@ -167,6 +187,17 @@ fn optimizer(optimizer: &OptimizerSection) -> Check {
             advice: PGD_NEEDS,
         }),
     }
+}
+
+fn solver(solve: &SolveSection, optimizer: &OptimizerSection) -> Check {
+    let kind = optimizer.kind;
+    ensure(kind == OptimizerKind::Solve, || {
+        invalid("optimizer.solve", "(given)", format!("read by --optimizer solve only, not by {kind}"))
+    })?;
+    at_least_one("optimizer.solve.rank", solve.rank, "--solve-rank")?;
+    ensure(optimizer.gamma == 0.0, || {
+        invalid("optimizer.gamma", optimizer.gamma, "the solver knows no regulariser; leave out --gamma")
+    })
 }
 
 fn batch(optimizer: &OptimizerSection) -> Check {

@@ -1,9 +1,9 @@
 //! The values that fill the holes of a layer, and the filling.
 
-use super::{DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer};
+use super::{DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer, SolveLayer};
 use crate::config::{
     Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
-    RunConfig, RunSection, Source,
+    RunConfig, RunSection, SolveSection, Source,
 };
 
 /// Samples of the synthetic data set; the paper's number.
@@ -31,6 +31,15 @@ pub const DEFAULT_EPSILON: f64 = 1e-8;
 /// Iterations between two records of the loss; the paper's number.
 pub const DEFAULT_RECORD_EVERY: u64 = 5;
 
+/// Products after which the linear solver gives up.
+pub const DEFAULT_SOLVE_ITERATIONS: u64 = 1000;
+/// Loss at which the linear solver has memorised; what the paper's figures show.
+pub const DEFAULT_SOLVE_LOSS: f64 = 1e-5;
+
+/// What is said when the number of neurons is missing.
+pub(crate) const NEURONS_NEEDED: &str =
+    "say how many hidden neurons to train with --neurons R; the paper uses 300 and 3000";
+
 /// What is said when a threshold of perturbed gradient descent is missing: none of them has a default.
 pub(crate) const PGD_NEEDS: &str = "--optimizer pgd needs all four of --pgd-radius, --pgd-g-threshold, \
     --pgd-f-threshold and --pgd-t-threshold";
@@ -42,10 +51,11 @@ impl Layer {
     /// If something is missing that has no default. Values are not checked here but in [`RunConfig::validate`].
     pub fn resolve(self) -> Result<RunConfig, ConfigError> {
         let data = self.data.resolve()?;
-        let network = self.network.resolve()?;
         let optimizer = self.optimizer.resolve()?;
-        let name = || format!("{}-r{}-{}", data.source, network.neurons, optimizer.kind);
-        let run = self.run.resolve(name);
+        let network = self.network.resolve(optimizer.kind)?;
+        let width = network.neurons.map(|neurons| format!("-r{neurons}")).unwrap_or_default();
+        let name = || format!("{}{width}-{}", data.source, optimizer.kind);
+        let run = self.run.resolve(optimizer.kind, name);
         Ok(RunConfig { run, data, network, optimizer })
     }
 }
@@ -77,12 +87,11 @@ impl DataLayer {
 }
 
 impl NetworkLayer {
-    fn resolve(self) -> Result<NetworkSection, ConfigError> {
-        let neurons = self.neurons.ok_or(ConfigError::Missing {
-            field: "network.neurons",
-            advice: "say how many hidden neurons to train with --neurons R; the paper uses 300 and 3000",
-        })?;
-        Ok(NetworkSection { neurons, init_scale: self.init_scale, features: self.features.resolve()? })
+    fn resolve(self, kind: OptimizerKind) -> Result<NetworkSection, ConfigError> {
+        if self.neurons.is_none() && !kind.decides_neurons() {
+            return Err(ConfigError::Missing { field: "network.neurons", advice: NEURONS_NEEDED });
+        }
+        Ok(NetworkSection { neurons: self.neurons, init_scale: self.init_scale, features: self.features.resolve()? })
     }
 }
 
@@ -117,6 +126,7 @@ impl OptimizerLayer {
             epsilon: self.epsilon.unwrap_or(DEFAULT_EPSILON),
             gamma: self.gamma.unwrap_or(0.0),
             pgd: self.pgd.resolve()?,
+            solve: self.solve.resolve(kind),
         })
     }
 }
@@ -136,8 +146,17 @@ impl PgdLayer {
     }
 }
 
+impl SolveLayer {
+    fn resolve(self, kind: OptimizerKind) -> Option<SolveSection> {
+        let read = self.rank.is_some() || kind == OptimizerKind::Solve;
+        read.then_some(SolveSection { rank: self.rank })
+    }
+}
+
 impl RunLayer {
-    fn resolve(self, name: impl FnOnce() -> String) -> RunSection {
+    fn resolve(self, kind: OptimizerKind, name: impl FnOnce() -> String) -> RunSection {
+        let solves = kind == OptimizerKind::Solve;
+        let products = (solves && self.epochs.is_none()).then_some(DEFAULT_SOLVE_ITERATIONS);
         RunSection {
             experiment: self.experiment,
             name: self.name.unwrap_or_else(name),
@@ -148,9 +167,9 @@ impl RunLayer {
             threads: self.threads,
             route: self.route.unwrap_or_default(),
             epochs: self.epochs,
-            iterations: self.iterations,
-            stop_below: self.stop_below,
-            record_every: self.record_every.unwrap_or(DEFAULT_RECORD_EVERY),
+            iterations: self.iterations.or(products),
+            stop_below: self.stop_below.or(solves.then_some(DEFAULT_SOLVE_LOSS)),
+            record_every: self.record_every.unwrap_or(if solves { 1 } else { DEFAULT_RECORD_EVERY }),
             memory_budget: self.memory_budget,
         }
     }

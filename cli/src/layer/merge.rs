@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{DataLayer, Layer, NetworkLayer, OptimizerLayer};
-use crate::config::{ConfigError, Source};
+use crate::config::{ConfigError, OptimizerKind, Source};
 
 impl Layer {
     /// Reads a layer from TOML text.
@@ -42,7 +42,8 @@ impl Layer {
     ///
     /// Some choices take more with them than their own key: any change of data, network or optimiser drops the name of the
     /// experiment, another data source drops the base's files, another
-    /// optimiser drops the base's step sizes (but not the regulariser), and a length in epochs or iterations replaces the
+    /// optimiser drops the base's step sizes (but not the regulariser; one that decides the number of neurons drops that and
+    /// the base's length too), and a length in epochs or iterations replaces the
     /// base's, in whichever unit that was.
     ///
     /// # Errors
@@ -71,6 +72,10 @@ impl Layer {
         }
         if upper.optimizer.kind.is_some_and(|kind| kind != self.optimizer.kind.unwrap_or_default()) {
             self.optimizer = OptimizerLayer { gamma: self.optimizer.gamma, ..OptimizerLayer::default() };
+            if upper.optimizer.kind.is_some_and(OptimizerKind::decides_neurons) {
+                (self.network.neurons, self.network.init_scale) = (None, None);
+                (self.run.epochs, self.run.iterations, self.run.record_every) = (None, None, None);
+            }
         }
         if upper.run.epochs.is_some() || upper.run.iterations.is_some() {
             (self.run.epochs, self.run.iterations) = (None, None);

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use memorize_data::{DataError, Mnist, Noise, Preparation, Prepared, Projection, Table, labels, synthetic};
 use memorize_kernels::{Element, Engine, Par, Rows, rows};
-use memorize_train::{FeatureLayer, Featured};
+use memorize_train::checkpoint::Weights;
+use memorize_train::{FeatureLayer, Featured, Network, Objective, Plan, Route, Samples};
 
 use super::memory;
 use crate::config::{DataSection, RunConfig, Source};
 use crate::exit::CliError;
-use crate::units::{ByteSize, thousands};
+use crate::units::{ByteSize, mebibytes, thousands};
 
 /// A training set, and a test set if there is one.
 pub struct Dataset<T: Element> {
@@ -91,6 +92,33 @@ impl<T: Element> Dataset<T> {
             _ => None,
         };
         Ok(Self { x, y, test, features, projection: preparation.projection, input_width, notes: memory.notes })
+    }
+}
+
+impl<T: Element> Dataset<T> {
+    /// The mean squared error 1/n sum_j (q_j - y_j)^2 on the test set, if there is one.
+    ///
+    /// # Errors
+    /// A failed run if the network is not as wide as the samples.
+    pub fn test_mse(
+        &self,
+        engine: Engine,
+        network: &Network<T>,
+        forced: Option<Route>,
+    ) -> Result<Option<f64>, CliError> {
+        let Some((x, y)) = &self.test else { return Ok(None) };
+        let Plan { route, .. } = Plan::new(Samples::All(x.rows()), network.width(), network.neurons(), forced);
+        let test = Objective { engine, x, y, gamma: 0.0, route };
+        Ok(Some(test.evaluate(network).map_err(CliError::run_failed)?.mse()))
+    }
+
+    /// A trained layer with the fixed ones before it, as a weights file holds them.
+    pub fn weights(&self, network: Network<T>) -> Weights<T> {
+        let projection = self.projection.as_ref().map(|projection| {
+            let mean = projection.mean.iter().map(|&value| T::from_f64(value)).collect();
+            (projection.basis_as(), mean)
+        });
+        Weights { network, features: self.features.clone(), projection }
     }
 }
 
@@ -185,11 +213,6 @@ impl Memory {
         self.notes.push(format!("{what}: {shape}, in memory"));
         Box::new(rows::to_mat(Par::Rayon, &x))
     }
-}
-
-/// An amount of memory to be read by people: `179.4 MiB`.
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 /// Memory that the system can hand out without swapping, in bytes; unknown outside Linux.

@@ -3,6 +3,7 @@
 pub mod dataset;
 pub mod machine;
 mod memory;
+pub mod solution;
 pub mod watch;
 
 use std::path::Path;
@@ -15,7 +16,8 @@ use memorize_kernels::{Element, Rows};
 use memorize_train::optim::{Limits, Method, Settings, full_batch, mini_batch, pgd};
 use memorize_train::schedule::StepDecay;
 use memorize_train::{
-    Evaluation, Network, Objective, Outcome, Plan, Route, Samples, TrainError, checkpoint, network, spectrum,
+    Evaluation, Network, Objective, Observer, Outcome, Plan, Route, Samples, TrainError, checkpoint, network, solve,
+    spectrum,
 };
 
 use crate::config::{Batch, Dtype, IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
@@ -85,18 +87,17 @@ impl<'a, T: Element> Run<'a, T> {
         let started = Instant::now();
         RunFolder::check(path, existing)?;
         let dataset = Dataset::<T>::open(&config, &machine.engine)?;
-        let (n, d, r) = (dataset.x.rows(), dataset.x.cols(), config.network.neurons);
+        let (n, d) = (dataset.x.rows(), dataset.x.cols());
         let batch = batch_rows(&config.optimizer, n);
         let iterations_an_epoch = n.div_ceil(batch) as u64;
         let iterations = budget(&config, iterations_an_epoch);
 
-        memory::ensure::<T>("the weights and their two moments", &[3, r, d], "train fewer neurons (--neurons)")?;
-        let (network, init) = initial_network(&mut config, r, d)?;
+        let (network, init) = initial_network(&mut config, d)?;
         let samples = match config.optimizer.batch {
             Batch::Full => Samples::All(n),
             Batch::Rows(_) => Samples::Batch(batch),
         };
-        let plan = Plan::new(samples, d, r, config.run.route.forced());
+        let plan = Plan::new(samples, d, network.neurons(), config.run.route.forced());
         let sigma_min = match config.run.experiment.as_deref() {
             Some("synthetic") if n <= spectrum::DENSE_SAMPLES => {
                 Some(spectrum::singular_values(&dataset.x).map_err(CliError::run_failed)?.min)
@@ -109,7 +110,13 @@ impl<'a, T: Element> Run<'a, T> {
             progress::Plan { iterations: Some(iterations), epochs: config.run.epochs, ..progress::Plan::default() };
         let mut progress = Progress::new(Mode::detect(quiet), shown);
         dataset.notes.iter().for_each(|note| progress.note(note));
-        progress.note(&plan.to_string());
+        match &config.optimizer.solve {
+            Some(solve) => {
+                let settings = solution::settings::<T>(&config.run, solve, n, d);
+                progress.note(&solution::announce::<T>(n, settings.rank)?);
+            }
+            None => progress.note(&plan.to_string()),
+        }
         if let Some(blas) = &machine.blas {
             progress.note(&format!("backend blas: {blas}"));
         }
@@ -170,8 +177,15 @@ impl<'a, T: Element> Run<'a, T> {
         let limits = Limits { iterations: self.iterations, record_every: run.record_every, stop_below: run.stop_below };
         let mut network = self.network.clone();
         let objective = self.objective();
-        let outcome = match (&optimizer.pgd, optimizer.batch) {
-            (Some(section), _) => {
+        let outcome = match (&optimizer.pgd, &optimizer.solve, optimizer.batch) {
+            (_, Some(section), _) => {
+                let settings = solution::settings::<T>(run, section, objective.x.rows(), objective.x.cols());
+                let found = solve::solve(objective.engine, objective.x, objective.y, &settings, watch)?;
+                watch.note(&found.to_string());
+                network = found.network;
+                found.outcome
+            }
+            (Some(section), ..) => {
                 let thresholds = pgd::Thresholds {
                     eta: optimizer.learning_rate,
                     radius: section.radius,
@@ -185,7 +199,7 @@ impl<'a, T: Element> Run<'a, T> {
                 network.weights = found.weights;
                 found.outcome
             }
-            (None, batch) => {
+            (None, None, batch) => {
                 let settings = Settings { method: method(optimizer), schedule: schedule(optimizer), limits };
                 match batch {
                     Batch::Full => full_batch(&objective, &mut network, &settings, watch)?,
@@ -222,16 +236,10 @@ impl<'a, T: Element> Run<'a, T> {
     /// What the run came to; evaluates the final weights over the test set if there is one.
     fn summarize(&self, at: Evaluation, outcome: &Outcome, seconds: f64) -> Result<Summary, CliError> {
         let (n, d, r) = (self.dataset.x.rows(), self.network.width(), self.network.neurons());
-        let test_mse = match &self.dataset.test {
-            None => None,
-            Some((x, y)) => {
-                let route = self.route(x.rows());
-                let test = Objective { engine: self.machine.engine, x, y, gamma: 0.0, route };
-                Some(test.evaluate(&self.network).map_err(CliError::run_failed)?.mse())
-            }
-        };
-        let RunConfig { run, network, .. } = &self.config;
+        let test_mse = self.dataset.test_mse(self.machine.engine, &self.network, self.config.run.route.forced())?;
+        let RunConfig { run, network, optimizer, .. } = &self.config;
         let features = network.features.as_ref();
+        let run_solves = optimizer.solve.is_some();
         Ok(Summary {
             experiment: run.experiment.clone(),
             name: run.name.clone(),
@@ -248,7 +256,7 @@ impl<'a, T: Element> Run<'a, T> {
             backend: run.backend,
             blas: self.machine.blas.clone(),
             threads: self.machine.threads,
-            route: self.plan.route.into(),
+            route: if run_solves { self.route(n) } else { self.plan.route }.into(),
             epochs: outcome.epochs,
             iterations: outcome.iterations,
             samples_per_second: outcome.epochs * n as f64 / seconds.max(f64::MIN_POSITIVE),
@@ -271,14 +279,8 @@ impl<'a, T: Element> Run<'a, T> {
     }
 
     fn save_weights(&self) -> Result<(), CliError> {
-        let projection = self.dataset.projection.as_ref();
-        let projection = projection.map(|projection| {
-            let mean = projection.mean.iter().map(|&value| T::from_f64(value)).collect();
-            (projection.basis_as(), mean)
-        });
-        let (network, features) = (self.network.clone(), self.dataset.features.clone());
-        checkpoint::save(&self.folder.file(CHECKPOINT), &checkpoint::Weights { network, features, projection })
-            .map_err(CliError::run_failed)
+        let weights = self.dataset.weights(self.network.clone());
+        checkpoint::save(&self.folder.file(CHECKPOINT), &weights).map_err(CliError::run_failed)
     }
 
     fn plot(&self, records: &[Record]) -> Result<(), CliError> {
@@ -311,11 +313,11 @@ fn budget(config: &RunConfig, iterations_an_epoch: u64) -> u64 {
 
 /// The weights that training starts from, and how they came about. The scale chosen is written back to the
 /// configuration, so that the file in the folder says it.
-fn initial_network<T: Element>(
-    config: &mut RunConfig,
-    r: usize,
-    d: usize,
-) -> Result<(Network<T>, &'static str), CliError> {
+fn initial_network<T: Element>(config: &mut RunConfig, d: usize) -> Result<(Network<T>, &'static str), CliError> {
+    let Some(r) = config.network.neurons else {
+        return Ok((Network::zeros(2, d).map_err(CliError::bad_input)?, "none, W is solved for"));
+    };
+    memory::ensure::<T>("the weights and their two moments", &[3, r, d], "train fewer neurons (--neurons)")?;
     if config.optimizer.kind == OptimizerKind::Pgd && config.network.init_scale.is_none() {
         return Ok((Network::zeros(r, d).map_err(CliError::bad_input)?, "W = 0, as in Algorithm 1"));
     }
@@ -329,7 +331,7 @@ fn method(optimizer: &OptimizerSection) -> Method {
         OptimizerKind::Adam => {
             Method::Adam { beta1: optimizer.beta1, beta2: optimizer.beta2, epsilon: optimizer.epsilon }
         }
-        OptimizerKind::Gd | OptimizerKind::Sgd | OptimizerKind::Pgd => Method::Descent,
+        OptimizerKind::Gd | OptimizerKind::Sgd | OptimizerKind::Pgd | OptimizerKind::Solve => Method::Descent,
     }
 }
 

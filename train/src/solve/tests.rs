@@ -7,7 +7,7 @@ use crate::network::normal_rows;
 use crate::observe::Silent;
 
 fn settings(tolerance: f64) -> Settings {
-    Settings { tolerance, max_products: 300, rank: DEFAULT_RANK, seed: 0 }
+    Settings { tolerance, max_products: 300, rank: 2000, seed: 0 }
 }
 
 fn problem<T: Element>(n: usize, d: usize, seed: u64) -> (Mat<T>, Vec<T>) {
@@ -42,7 +42,9 @@ fn finds_the_solution_of_least_norm() {
         let (x, y) = problem::<f64>(n, d, seed as u64);
         let found = solved(&x, &y, &settings(1e-18));
         assert_eq!(found.verdict, Verdict::Memorised, "n {n} d {d}: f = {:e}", found.evaluation.loss);
-        assert!(found.network.neurons() == 2 * found.positive.max(found.negative) && found.positive + found.negative <= d);
+        assert!(
+            found.network.neurons() == 2 * found.positive.max(found.negative) && found.positive + found.negative <= d
+        );
         let s = pass::network_matrix(&Engine::best(), found.network.weights.as_ref(), &found.network.signs).unwrap();
         let (exact, _) = dense_solution(&x, &y);
         let difference = Dense::from_fn(d, d, |i, k| s.row(i)[k] - exact[(i, k)]).norm_l2();
@@ -103,7 +105,8 @@ fn the_loss_is_that_of_the_network_returned_on_every_backend() {
     let (x, y) = problem::<f64>(60, 12, 6);
     for &backend in Backend::ALL {
         let engine = Engine { backend, par: Par::Seq, ..Engine::best() };
-        let found = solve(engine, &x, &y, &Settings { max_products: 2, rank: 5, ..settings(1e-20) }, &mut Silent).unwrap();
+        let found =
+            solve(engine, &x, &y, &Settings { max_products: 2, rank: 5, ..settings(1e-20) }, &mut Silent).unwrap();
         assert_eq!((found.verdict, found.outcome.iterations), (Verdict::Budget, 2));
         let objective = Objective { engine, x: &x, y: &y, gamma: 0.0, route: crate::Route::Neuron };
         let loss = objective.evaluate(&found.network).unwrap().loss;
@@ -130,6 +133,15 @@ fn the_loss_recorded_never_rises_and_an_interruption_leaves_what_was_reached() {
     assert!(watcher.0.len() == 5 && watcher.0.windows(2).all(|pair| pair[1] <= pair[0]));
     assert_eq!((found.verdict, found.outcome.reason), (Verdict::Interrupted, StopReason::Interrupted));
     assert!((found.evaluation.loss - watcher.0[4]).abs() < 1e-9 * watcher.0[0]);
+}
+
+#[test]
+fn the_default_rank_follows_the_width_and_the_memory() {
+    assert_eq!(default_rank::<f32>(60_000, 784), 3136);
+    assert_eq!((default_rank::<f32>(300, 100), default_rank::<f32>(2000, 10)), (300, 500));
+    assert!((2000..2500).contains(&default_rank::<f64>(60_000, 784)));
+    assert!((200..300).contains(&default_rank::<f32>(1_000_000, 784)));
+    assert_eq!((default_rank::<f32>(0, 5), default_rank::<f64>(usize::MAX, 5)), (1, 1));
 }
 
 #[test]

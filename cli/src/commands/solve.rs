@@ -1,0 +1,200 @@
+//! `memorize solve`: the network that memorises, as the solution of a linear system.
+
+use std::path::Path;
+use std::time::Instant;
+
+use memorize_kernels::Element;
+use memorize_train::solve::{self, Solution, Verdict};
+use memorize_train::{Observer, Record, checkpoint};
+use serde::Serialize;
+
+use crate::args::SolveArgs;
+use crate::blas;
+use crate::config::{Dtype, RunConfig};
+use crate::exit::{CliError, WithHint};
+use crate::progress::{self, Mode, Progress, Snapshot};
+use crate::report;
+use crate::run::dataset::Dataset;
+use crate::run::machine::Machine;
+use crate::run::solution;
+use crate::run::watch::Interrupt;
+use crate::units::{number, thousands};
+
+/// What `solve` finds. A value that does not apply is null.
+#[derive(Clone, Debug, Serialize)]
+struct Solved {
+    /// f(W), computed from the weights returned.
+    loss: f64,
+    mse: f64,
+    test_mse: Option<f64>,
+    /// `memorised`, `least_squares`, `resolution`, `budget` or `interrupted`.
+    verdict: &'static str,
+    /// The same in words.
+    explanation: String,
+    /// Products with K.
+    iterations: u64,
+    neurons: usize,
+    /// Eigenvalues of S above and below zero.
+    positive: usize,
+    negative: usize,
+    rank: usize,
+    /// All of it, from opening the data to evaluating the weights.
+    wall_seconds: f64,
+    n: usize,
+    d: usize,
+    /// Random features; null with two layers.
+    k: Option<usize>,
+    seed: u64,
+    dtype: Dtype,
+    backend: &'static str,
+    isa: &'static str,
+    threads: usize,
+}
+
+/// Solves for the network and prints what came of it.
+///
+/// # Errors
+/// Bad input if a flag or a file is wrong, a failed run if the weights cannot be written, interrupted if a signal arrived:
+/// what was reached until then is written and printed first.
+pub fn solve(arguments: &SolveArgs) -> Result<(), CliError> {
+    let config = arguments.config()?;
+    if let Some(path) = &arguments.out {
+        check_free(path, arguments.overwrite)?;
+    }
+    let quiet = arguments.quiet || arguments.json;
+    blas::announce(Some(config.run.backend), quiet)?;
+    let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
+    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    let watch = Watching {
+        progress: Progress::new(Mode::detect(quiet), progress::Plan::default()),
+        interrupt,
+        start: Instant::now(),
+        n: 0,
+    };
+    let out = arguments.out.as_deref();
+    let found = machine.install(|| match config.run.dtype {
+        Dtype::F32 => run::<f32>(&config, &machine, out, watch),
+        Dtype::F64 => run::<f64>(&config, &machine, out, watch),
+    })?;
+    report::print(&if arguments.json { json(&found) } else { text(&found, out) })?;
+    if found.verdict == "interrupted" { Err(CliError::Interrupted) } else { Ok(()) }
+}
+
+/// Refuses to write over a file that nobody said may be replaced, before minutes are spent.
+fn check_free(path: &Path, overwrite: bool) -> Result<(), CliError> {
+    if overwrite || !path.exists() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("{} already exists", path.display());
+    Err(CliError::BadInput(error.hint("name another file with --out FILE, or pass --overwrite to replace it")))
+}
+
+fn run<T: Element>(
+    config: &RunConfig,
+    machine: &Machine,
+    out: Option<&Path>,
+    mut watch: Watching,
+) -> Result<Solved, CliError> {
+    let dataset = Dataset::<T>::open(config, &machine.engine)?;
+    let (n, width) = (dataset.x.rows(), dataset.x.cols());
+    let section = config.optimizer.solve.as_ref().expect("the command asks for the solver");
+    let settings = solution::settings::<T>(&config.run, section, n, width);
+    watch.n = n;
+    dataset.notes.iter().for_each(|note| watch.progress.note(note));
+    watch.progress.note(&solution::announce::<T>(n, settings.rank)?);
+    let solution = solve::solve(machine.engine, &dataset.x, &dataset.y, &settings, &mut watch);
+    watch.progress.finish();
+    let Solution { network, evaluation, positive, negative, rank, verdict, outcome } =
+        solution.map_err(CliError::run_failed)?;
+    let test_mse = dataset.test_mse(machine.engine, &network, config.run.route.forced())?;
+    let neurons = network.neurons();
+    if let Some(path) = out {
+        checkpoint::save(path, &dataset.weights(network)).map_err(CliError::run_failed)?;
+    }
+    Ok(Solved {
+        loss: evaluation.loss,
+        mse: evaluation.mse(),
+        test_mse,
+        verdict: name(verdict),
+        explanation: verdict.to_string(),
+        iterations: outcome.iterations,
+        neurons,
+        positive,
+        negative,
+        rank,
+        wall_seconds: watch.start.elapsed().as_secs_f64(),
+        n,
+        d: dataset.input_width,
+        k: dataset.features.as_ref().map(|layer| layer.weights().rows()),
+        seed: config.run.seed,
+        dtype: config.run.dtype,
+        backend: machine.engine.backend.name(),
+        isa: machine.isa_name(),
+        threads: machine.threads,
+    })
+}
+
+fn name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Memorised => "memorised",
+        Verdict::LeastSquares { .. } => "least_squares",
+        Verdict::Resolution => "resolution",
+        Verdict::Budget => "budget",
+        Verdict::Interrupted => "interrupted",
+    }
+}
+
+/// Shows how far the solver is, and listens for signals.
+struct Watching {
+    progress: Progress,
+    interrupt: Interrupt,
+    start: Instant,
+    n: usize,
+}
+
+impl Observer for Watching {
+    fn record(&mut self, record: &Record) {
+        self.progress.update(&Snapshot {
+            iteration: record.iteration,
+            epoch: record.iteration as f64,
+            loss: record.loss,
+            smoothed_loss: record.loss,
+            learning_rate: record.learning_rate,
+            samples_seen: record.iteration * self.n as u64,
+            elapsed: self.start.elapsed(),
+        });
+    }
+
+    fn keep_going(&mut self) -> bool {
+        !self.interrupt.is_set()
+    }
+}
+
+fn json(found: &Solved) -> String {
+    let mut text = serde_json::to_string(found).expect("a struct with string keys is always JSON");
+    text.push('\n');
+    text
+}
+
+fn text(found: &Solved, out: Option<&Path>) -> String {
+    let mut lines = vec![
+        ("result", found.explanation.clone()),
+        ("training loss f(W)", number(found.loss)),
+        ("training MSE (4f)", number(found.mse)),
+    ];
+    lines.extend(found.test_mse.map(|mse| ("test MSE", number(mse))));
+    let layers = found.k.map_or_else(String::new, |k| format!(", k = {k}"));
+    let eigenvalues = format!("{} positive and {} negative eigenvalues", found.positive, found.negative);
+    lines.extend([
+        ("network", format!("d = {}{layers}, r = {} neurons: {eigenvalues}", found.d, thousands(found.neurons as u64))),
+        ("samples", thousands(found.n as u64)),
+        (
+            "iterations",
+            format!("{}, preconditioner of rank {}", thousands(found.iterations), thousands(found.rank as u64)),
+        ),
+        ("time", format!("{:.1} s", found.wall_seconds)),
+        ("computed with", format!("{}, {}, {}, {} threads", found.dtype, found.backend, found.isa, found.threads)),
+    ]);
+    lines.extend(out.map(|path| ("weights", path.display().to_string())));
+    lines.iter().map(|(name, value)| format!("{name:<19} {value}\n")).collect()
+}
