@@ -194,7 +194,12 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Reads a run's checkpoint.
     pub fn of(folder: &Path) -> Self {
-        let bytes = fs::read(folder.join("checkpoint.safetensors")).unwrap();
+        Self::read(&folder.join("checkpoint.safetensors"))
+    }
+
+    /// Reads a weights file.
+    pub fn read(path: &Path) -> Self {
+        let bytes = fs::read(path).unwrap();
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
         let values = |name: &str| {

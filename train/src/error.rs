@@ -61,6 +61,16 @@ pub enum TrainError {
         /// What is wrong with it, and what to do.
         problem: String,
     },
+    /// NaN or infinity among the numbers to compute with, or numbers so large that their products are.
+    #[error(
+        "{what} {row} (counted from 0) is not finite, or so large that its products are not; remove it, or scale the data"
+    )]
+    NotFinite {
+        /// `sample` or `target`.
+        what: &'static str,
+        /// The first one.
+        row: usize,
+    },
     /// A dense decomposition did not converge.
     #[error("the eigenvalues of a {0} x {0} matrix did not converge; are the inputs finite and not too large?")]
     Eigenvalues(usize),

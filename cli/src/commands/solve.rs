@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use memorize_kernels::Element;
 use memorize_train::solve::{self, Solution, Verdict};
-use memorize_train::{Observer, Record, checkpoint};
+use memorize_train::{Observer, Record, TrainError, checkpoint};
 use serde::Serialize;
 
 use crate::args::SolveArgs;
@@ -105,7 +105,7 @@ fn run<T: Element>(
     let solution = solve::solve(machine.engine, &dataset.x, &dataset.y, &settings, &mut watch);
     watch.progress.finish();
     let Solution { network, evaluation, positive, negative, rank, verdict, outcome } =
-        solution.map_err(CliError::run_failed)?;
+        solution.map_err(solution_error)?;
     let test_mse = dataset.test_mse(machine.engine, &network, config.run.route.forced())?;
     let neurons = network.neurons();
     if let Some(path) = out {
@@ -132,6 +132,14 @@ fn run<T: Element>(
         isa: machine.isa_name(),
         threads: machine.threads,
     })
+}
+
+/// Numbers that cannot be computed with are bad input.
+fn solution_error(error: TrainError) -> CliError {
+    match error {
+        TrainError::NotFinite { .. } | TrainError::NoSamples => CliError::bad_input(error),
+        error => CliError::run_failed(error),
+    }
 }
 
 fn name(verdict: Verdict) -> &'static str {

@@ -135,8 +135,8 @@ impl<T: Element> fmt::Display for Solution<T> {
 /// has reached.
 ///
 /// # Errors
-/// [`TrainError::NoSamples`] for an empty set; [`TrainError::Eigenvalues`] if samples or targets are not finite or too
-/// large; shape errors.
+/// [`TrainError::NoSamples`] for an empty set; [`TrainError::NotFinite`] if a sample or target is not finite or too large;
+/// [`TrainError::Eigenvalues`] if a decomposition fails; shape errors.
 pub fn solve<T: Element, X: Rows<T>>(
     engine: Engine,
     x: &X,
@@ -147,6 +147,13 @@ pub fn solve<T: Element, X: Rows<T>>(
     check_shape("number of targets", x.rows(), y.len())?;
     let n = x.rows();
     let operator = GramOperator::<T, X>::new(engine, x);
+    // Of K too: what overflows T on the diagonal does so in every product.
+    if let Some(row) = operator.diagonal().iter().position(|&k| !T::from_f64(k).is_finite()) {
+        return Err(TrainError::NotFinite { what: "sample", row });
+    }
+    if let Some(row) = y.iter().position(|y| !y.is_finite()) {
+        return Err(TrainError::NotFinite { what: "target", row });
+    }
     let preconditioner = Nystrom::<T>::new(engine, x, settings.rank, settings.seed)?;
     let mut attempt = Attempt { engine, x, y, operator, sum: Mat::zeros(x.cols(), x.cols()) };
     let goal = Goal {

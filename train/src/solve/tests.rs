@@ -156,5 +156,11 @@ fn targets_of_zero_need_no_neurons_and_an_empty_set_is_refused() {
     assert!(matches!(error, TrainError::Kernel(_)));
     let x = Mat::from_fn(3, 2, |_, _| f64::NAN);
     let error = solve(Engine::best(), &x, &[0.0; 3], &settings(1e-5), &mut Silent).unwrap_err();
-    assert!(matches!(error, TrainError::Eigenvalues(_)));
+    assert!(matches!(error, TrainError::NotFinite { what: "sample", row: 0 }));
+    let (x, y) = (Mat::from_fn(3, 2, |_, _| 1e30_f32), [0.0; 3]);
+    let error = solve(Engine::best(), &x, &y, &settings(1e-5), &mut Silent).unwrap_err();
+    assert!(matches!(error, TrainError::NotFinite { what: "sample", row: 0 }));
+    let (x, y) = (Mat::from_fn(3, 2, |_, _| 1.0), [0.0, 0.0, f64::INFINITY]);
+    let error = solve(Engine::best(), &x, &y, &settings(1e-5), &mut Silent).unwrap_err();
+    assert!(matches!(error, TrainError::NotFinite { what: "target", row: 2 }));
 }

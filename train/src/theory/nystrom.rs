@@ -83,7 +83,7 @@ impl<T: Element> Nystrom<T> {
     /// Bytes that a preconditioner of this rank for n samples keeps.
     pub fn bytes(n: usize, rank: usize) -> u64 {
         let rank = rank.min(n) as u64;
-        (n as u64 * size_of::<T>() as u64).saturating_add(rank * 8).saturating_mul(rank)
+        (n as u64).saturating_mul(size_of::<T>() as u64).saturating_add(rank * 8).saturating_mul(rank)
     }
 
     /// P v. v: n.
