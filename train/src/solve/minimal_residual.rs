@@ -37,6 +37,8 @@ pub(super) struct Goal {
     pub residual: f64,
     /// Most products with K.
     pub products: usize,
+    /// Most directions that are kept; see [`directions_that_fit`].
+    pub directions: usize,
     /// Rounding errors of a product K p, as a multiple of ||p||: a direction that K shortens to less says nothing.
     pub resolution: f64,
 }
@@ -89,6 +91,11 @@ impl Kind {
     }
 }
 
+/// Directions for n unknowns that take a gigabyte, but a few whatever they take.
+pub(super) fn directions_that_fit(n: usize) -> usize {
+    (DIRECTIONS_BYTES / (2 * n.max(1) * size_of::<f64>())).max(FEWEST_DIRECTIONS)
+}
+
 /// Minimises ||b - K x|| from x = 0. `apply` is K, `precondition` P; `step(products, ||r||)` is told of each residual and
 /// says whether to go on.
 ///
@@ -102,15 +109,11 @@ pub(super) fn minimal_residual(
     mut step: impl FnMut(usize, f64) -> bool,
 ) -> Result<Minimum, TrainError> {
     let n = b.len();
-    let capacity = (DIRECTIONS_BYTES / (2 * n.max(1) * size_of::<f64>())).max(FEWEST_DIRECTIONS);
     let mut directions: VecDeque<Direction> = VecDeque::new();
     let (mut x, mut r) = (vec![0.0; n], b.to_vec());
     let (mut kind, mut idle, mut products) = (Kind::Preconditioned, 0, 0);
     let stop = loop {
         let residual = length(&r);
-        if !residual.is_finite() {
-            return Err(TrainError::Eigenvalues(n));
-        }
         let go_on = step(products, residual);
         if residual <= goal.residual {
             break Stop::Reached;
@@ -127,13 +130,16 @@ pub(super) fn minimal_residual(
         };
         let q = apply(&p)?;
         products += 1;
+        if !length(&q).is_finite() {
+            return Err(TrainError::Eigenvalues(n));
+        }
         let mut gain = 0.0;
         if let Some(direction) = orthogonalized(Direction { p, q }, &directions, goal.resolution) {
             let along = dot(&direction.q, &r);
             add_scaled(&mut x, along, &direction.p);
             add_scaled(&mut r, -along, &direction.q);
             gain = (along / residual).powi(2);
-            if directions.len() == capacity {
+            if directions.len() == goal.directions {
                 directions.pop_front();
             }
             directions.push_back(direction);
@@ -158,9 +164,89 @@ fn orthogonalized(mut new: Direction, directions: &VecDeque<Direction>, resoluti
         }
     }
     let left = length(&new.q);
-    if left.is_nan() || left <= resolution * length(&new.p) {
+    if left <= resolution * length(&new.p) {
         return None;
     }
     new.q.iter_mut().chain(&mut new.p).for_each(|value| *value /= left);
     Some(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const N: usize = 60;
+
+    fn goal(residual: f64) -> Goal {
+        Goal { residual, products: 500, directions: N, resolution: 1e-14 }
+    }
+
+    /// Eigenvalues from 1 to 1000, and a right-hand side that has all of them.
+    fn problem() -> (Vec<f64>, Vec<f64>) {
+        let values = (0..N).map(|i| 1000f64.powf(i as f64 / (N - 1) as f64)).collect();
+        (values, (0..N).map(|i| 1.0 + (i % 5) as f64).collect())
+    }
+
+    fn minimum(values: &[f64], scale: &[f64], b: &[f64], goal: &Goal) -> (Minimum, Vec<f64>) {
+        let times = |diagonal: &[f64], v: &[f64]| Ok(v.iter().zip(diagonal).map(|(v, d)| v * d).collect());
+        let mut residuals = Vec::new();
+        let found = minimal_residual(
+            |v| times(values, v),
+            |v| times(scale, v),
+            b,
+            goal,
+            |_, residual| {
+                residuals.push(residual);
+                true
+            },
+        );
+        (found.unwrap(), residuals)
+    }
+
+    #[test]
+    fn as_many_steps_as_there_are_eigenvalues_are_enough() {
+        let (mut values, b) = problem();
+        values.iter_mut().for_each(|value| *value = value.log10().round().exp());
+        let (found, residuals) = minimum(&values, &[1.0; N], &b, &goal(1e-10));
+        assert_eq!((found.stop, found.products), (Stop::Reached, 4));
+        assert!(residuals.windows(2).all(|pair| pair[1] < pair[0]));
+        assert!(found.x.iter().zip(&values).zip(&b).all(|((x, value), b)| (x * value - b).abs() < 1e-9));
+    }
+
+    #[test]
+    fn a_preconditioner_saves_steps_and_forgetting_costs_them() {
+        let (values, b) = problem();
+        let inverse: Vec<f64> = values.iter().map(|value| 1.0 / (value + 10.0)).collect();
+        let products = |scale: &[f64], directions| {
+            let (found, _) = minimum(&values, scale, &b, &Goal { directions, ..goal(1e-8) });
+            assert_eq!(found.stop, Stop::Reached);
+            found.products
+        };
+        let [best, plain, forgetful] = [products(&inverse, N), products(&[1.0; N], N), products(&inverse, 2)];
+        assert!(best < plain && plain <= N + 1 && best <= forgetful, "{best} {plain} {forgetful}");
+    }
+
+    #[test]
+    fn a_singular_operator_ends_at_the_least_squares_solution() {
+        let (mut values, b) = problem();
+        values[..3].fill(0.0);
+        // The preconditioner sends everything that matters the wrong way.
+        let scale: Vec<f64> = values.iter().map(|value| 1.0 / (value + 1e-12)).collect();
+        let (found, residuals) = minimum(&values, &scale, &b, &goal(1e-8));
+        assert_eq!(found.stop, Stop::LeastSquares);
+        let left = b[..3].iter().map(|b| b * b).sum::<f64>().sqrt();
+        assert!((residuals.last().unwrap() - left).abs() < 1e-8, "{:?} {left}", residuals.last());
+    }
+
+    #[test]
+    fn products_are_counted_and_nonsense_is_an_error() {
+        let (values, b) = problem();
+        let (found, residuals) = minimum(&values, &[1.0; N], &b, &Goal { products: 5, ..goal(0.0) });
+        assert_eq!((found.stop, found.products, residuals.len()), (Stop::Budget, 5, 6));
+        let nothing = minimum(&values, &[1.0; N], &[0.0; N], &goal(0.0)).0;
+        assert_eq!((nothing.stop, nothing.products), (Stop::Reached, 0));
+        let broken = |_: &[f64]| Ok(vec![f64::NAN; N]);
+        let found = minimal_residual(broken, |v| Ok(v.to_vec()), &b, &goal(0.0), |_, _| true);
+        assert!(matches!(found, Err(TrainError::Eigenvalues(N))));
+    }
 }

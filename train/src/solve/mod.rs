@@ -30,7 +30,7 @@ use crate::planner::{Plan, Samples};
 use crate::theory::constants::capacity;
 use crate::theory::gram_operator::GramOperator;
 use crate::theory::nystrom::Nystrom;
-use minimal_residual::{Goal, Stop, minimal_residual};
+use minimal_residual::{Goal, Stop, directions_that_fit, minimal_residual};
 use neurons::Spectral;
 
 /// Landmarks a coordinate. The preconditioner costs 3 n rank^2 flops, as much as 1.5 (rank/d)^2 products, and saves some: on
@@ -159,6 +159,7 @@ pub fn solve<T: Element, X: Rows<T>>(
     let goal = Goal {
         residual: (4.0 * n as f64 * settings.tolerance * MARGIN).sqrt(),
         products: settings.max_products,
+        directions: directions_that_fit(n),
         resolution: T::EPSILON * preconditioner.operator_norm()?,
     };
     let mut products = 0;
