@@ -78,14 +78,14 @@ impl<'a, T: Element> Triangles<'a, T> {
 
 /// Copies the upper triangle over the lower one, square by square so that both sides stay in cache.
 fn mirror<T: Element>(mut m: Mat<T>) -> Mat<T> {
-    let d = m.rows();
+    let (d, stride) = (m.rows(), m.as_ref().stride());
     for i0 in (0..d).step_by(MIRROR_SQUARE) {
         for k0 in (0..=i0).step_by(MIRROR_SQUARE) {
             for i in i0..d.min(i0 + MIRROR_SQUARE) {
-                for k in k0..i.min(k0 + MIRROR_SQUARE) {
-                    let value = m.row(k)[i];
-                    m.row_mut(i)[k] = value;
-                }
+                let (above, row) = m.padded_mut().split_at_mut(i * stride);
+                let columns = k0..i.min(k0 + MIRROR_SQUARE);
+                let sources = above[k0.min(i) * stride..].iter().skip(i).step_by(stride);
+                row[columns].iter_mut().zip(sources).for_each(|(value, &source)| *value = source);
             }
         }
     }
