@@ -115,6 +115,22 @@ impl Lifted {
         f64::EPSILON * self.vectors.nrows().max(self.capacity) as f64 * self.values[0]
     }
 
+    /// The least f = 1/(4n) sum_j (x_j^T S x_j - y_j)^2 of any symmetric S: ||y - P y||^2/(4n) with P the projection onto what
+    /// outputs can be. Directions whose singular value cannot be told from zero do not count.
+    ///
+    /// # Panics
+    /// If there are not as many targets as samples.
+    pub fn least_squares_loss(&self, y: &[f64]) -> f64 {
+        let n = self.vectors.nrows();
+        assert_eq!(y.len(), n, "number of targets");
+        let mut left = y.to_vec();
+        for k in (0..self.values.len()).filter(|&k| self.values[k] > self.resolution()) {
+            let along: f64 = left.iter().enumerate().map(|(j, y)| self.vectors[(j, k)] * y).sum();
+            left.iter_mut().enumerate().for_each(|(j, y)| *y -= along * self.vectors[(j, k)]);
+        }
+        left.iter().map(|y| y * y).sum::<f64>() / (4.0 * n as f64)
+    }
+
     /// Lemma 8's leave-one-out distances: dist_i is the distance of x_i (x) x_i from the span of the others, and
     /// dist_i^2 = 1/(K^-1)_ii with (K^-1)_ii = sum_k (U_ik/sigma_k)^2. Zero for all when sigma_min is zero to rounding.
     pub fn leave_one_out(&self) -> LeaveOneOut {

@@ -7,4 +7,5 @@ pub mod gram_operator;
 pub mod hessian;
 pub mod lanczos;
 pub mod nystrom;
+pub mod threshold;
 pub(crate) mod vector;
