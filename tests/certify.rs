@@ -164,6 +164,49 @@ fn an_eigensolver_that_is_cut_short_says_so() {
     assert!(number(&found, "lambda_min_residual") > 1e-6);
 }
 
+/// A run with these arguments in a folder of its own, and its summary.
+fn trained(arguments: &str) -> (TempDir, Value) {
+    let folder = scratch();
+    memorize("train --quiet --overwrite").and(arguments).with("--out", folder.path()).succeeds();
+    let summary = fs::read_to_string(folder.path().join("summary.json")).unwrap();
+    (folder, serde_json::from_str(&summary).unwrap())
+}
+
+#[test]
+fn a_run_is_looked_at_on_its_own_training_set() {
+    let two =
+        "--data synthetic --samples 25 --dim 6 --normalize --noise 0.1 --seed 4 -r 14 --optimizer gd --iterations 30";
+    let three = "--data mnist --limit 200 --normalize --pca 9 --noise 0.05 --random-labels --seed 3 --features-k 8 -r 18 \
+                 --batch 50 --epochs 3";
+    for how in [two, three] {
+        let (folder, summary) = trained(how);
+        let found = json(memorize("certify").with("--run", folder.path()));
+        let loss = number(&summary, "train_loss");
+        assert_close(number(&found, "loss"), loss, 1e-5, "loss");
+        assert_eq!((&found["n"], &found["k"], &found["r"]), (&summary["n"], &summary["k"], &summary["r"]));
+        assert_eq!(number(&found, "lambda_min_lemma3"), -number(&found, "m_norm"));
+        let evaluated = json(memorize("eval").with("--run", folder.path()));
+        assert_close(number(&evaluated, "loss"), number(&found, "loss"), 1e-12, "loss by eval");
+        // Other weights on the same samples.
+        let weights = folder.path().join("checkpoint.safetensors");
+        let again = json(memorize("eval").with("--run", folder.path()).with("--weights", weights));
+        assert_eq!(again, evaluated);
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_refused() {
+    let folder = scratch();
+    memorize("certify").with("--run", folder.path()).refuses(&["checkpoint.safetensors"]);
+    let problem = Problem::new(9, 4, 10);
+    fs::copy(problem.path("w.safetensors"), folder.path().join("checkpoint.safetensors")).unwrap();
+    memorize("certify").with("--run", folder.path()).refuses(&["config.toml"]);
+    problem.certify().with("--run", folder.path()).refuses(&["--run", "cannot be used with"]);
+    let (run, _) = trained("--data synthetic --samples 9 --dim 5 -r 4 --lr 0.01 --optimizer gd --iterations 2");
+    let other = memorize("eval").with("--run", run.path()).with("--weights", problem.path("w.safetensors"));
+    other.refuses(&["the training set of", "has 5 values a row", "takes 4"]);
+}
+
 #[test]
 fn threads_do_not_change_a_bit_and_routes_and_backends_only_roundings() {
     let problem = Problem::new(300, 10, 24);

@@ -243,6 +243,7 @@ pub struct EvalArgs {
 
 const EVAL_EXAMPLES: &str = "\
 Examples:
+  memorize eval --run runs/synthetic --json
   memorize eval --weights runs/synthetic/checkpoint.safetensors --inputs X.npy --targets y.npy
   memorize eval --weights W.safetensors --inputs X.npy --targets y.npy --json --gradient-out G.npy";
 

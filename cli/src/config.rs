@@ -13,7 +13,7 @@ use serde::Serialize;
 pub use certificate::CertifyConfig;
 pub use choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 pub use error::ConfigError;
-pub use evaluation::{EvalConfig, Stored};
+pub use evaluation::{EvalConfig, SamplesOf, Stored};
 
 use crate::layer::Layer;
 use crate::units::ByteSize;

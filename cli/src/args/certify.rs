@@ -36,11 +36,12 @@ pub struct CertifyArgs {
 pub(super) const EXAMPLES: &str = "\
 Says how far stored weights are from a second-order stationary point of the loss f on these
 samples: gradient, most negative curvature, and the bound on f that follows from it. All of it
-is computed in f64, whatever type the weights are stored in. Samples are taken as they are in
-the file: give a run's own inputs, with the noise that it was trained on.
+is computed in f64, whatever type the weights are stored in. With --run the samples are those
+that the run was trained on, normalised, perturbed and labelled as its config.toml says; samples
+in files are taken as they are.
 
 Examples:
-  memorize certify --weights runs/mine/checkpoint.safetensors --inputs X.npy --targets y.npy
+  memorize certify --run runs/synthetic
   memorize certify --weights W.safetensors --inputs X.npy --targets y.npy --normalize --json";
 
 impl CertifyArgs {

@@ -4,34 +4,47 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use crate::config::Stored;
+use crate::config::{SamplesOf, Stored};
+use crate::run_folder::CHECKPOINT;
 
 /// Stored weights, samples and targets.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Input")]
 pub struct StoredArgs {
-    /// Weights: safetensors with W (d x r) and a (r), and R (k x d) for three layers
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub weights: PathBuf,
+    /// Folder of a run: its weights on the training set that its config.toml names, noise and all
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["inputs", "targets", "normalize"])]
+    pub run: Option<PathBuf>,
+    /// Weights: safetensors with W (d x r) and a (r), and R (k x d) for three layers [default: those of --run]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "run")]
+    pub weights: Option<PathBuf>,
     /// Samples: .npy (f32 or f64, n x d) or IDX
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub inputs: PathBuf,
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "run")]
+    pub inputs: Option<PathBuf>,
     /// Targets: .npy or IDX, one number a sample
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub targets: PathBuf,
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "run")]
+    pub targets: Option<PathBuf>,
     /// Scale every sample to length 1 first
     #[arg(long)]
     pub normalize: bool,
 }
 
 impl StoredArgs {
-    /// The files, as they are given.
+    /// The files, as they are given. The parser has seen to it that they are there.
     pub fn stored(&self) -> Stored {
-        Stored {
-            weights: self.weights.clone(),
-            inputs: self.inputs.clone(),
-            targets: self.targets.clone(),
-            normalize: self.normalize,
+        let given = |path: &Option<PathBuf>| path.clone().unwrap_or_default();
+        match &self.run {
+            Some(run) => Stored {
+                weights: self.weights.clone().unwrap_or_else(|| run.join(CHECKPOINT)),
+                samples: SamplesOf::Run(run.clone()),
+            },
+            None => Stored {
+                weights: given(&self.weights),
+                samples: SamplesOf::Files {
+                    inputs: given(&self.inputs),
+                    targets: given(&self.targets),
+                    normalize: self.normalize,
+                },
+            },
         }
     }
 }

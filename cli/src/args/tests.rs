@@ -6,7 +6,7 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use super::*;
-use crate::config::{Batch, OptimizerKind, Source};
+use crate::config::{Batch, OptimizerKind, SamplesOf, Source, Stored};
 use crate::layer;
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
@@ -136,6 +136,25 @@ fn built_in_data_and_files_exclude_each_other() {
     assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
 }
 
+/// Weights w on the samples x and targets y.
+fn stored(normalize: bool) -> Stored {
+    Stored { weights: "w".into(), samples: SamplesOf::Files { inputs: "x".into(), targets: "y".into(), normalize } }
+}
+
+#[test]
+fn a_run_stands_for_weights_and_samples() {
+    let of = |line: &str| match parse(line).unwrap() {
+        Command::Eval(arguments) => arguments.config().unwrap().stored,
+        other => panic!("{other:?}"),
+    };
+    let samples = SamplesOf::Run("runs/a".into());
+    let own = Stored { weights: "runs/a/checkpoint.safetensors".into(), samples: samples.clone() };
+    assert_eq!(of("eval --run runs/a"), own);
+    assert_eq!(of("eval --run runs/a --weights w"), Stored { weights: "w".into(), samples });
+    assert_eq!(parse("eval --run a --normalize").unwrap_err().kind(), ErrorKind::ArgumentConflict);
+    assert_eq!(parse("eval --weights w").unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
+}
+
 #[test]
 fn eval_reads_its_flags_and_checks_them() {
     let files = "eval --weights w --inputs x --targets y";
@@ -144,7 +163,7 @@ fn eval_reads_its_flags_and_checks_them() {
         other => panic!("{other:?}"),
     };
     let evaluation = config(&format!("{files} --json --dtype f32 --gradient-out g.npy --gamma 0.5")).unwrap();
-    assert!(evaluation.json && !evaluation.stored.normalize);
+    assert!(evaluation.json && evaluation.stored == stored(false));
     assert_eq!((evaluation.dtype, evaluation.gamma), (Dtype::F32, 0.5));
     assert_eq!(evaluation.gradient_out.as_deref(), Some(Path::new("g.npy")));
     assert!(config(&format!("{files} --gamma nan")).is_err());
@@ -161,7 +180,7 @@ fn certify_reads_its_flags_and_checks_them() {
     };
     let all = format!("{files} --normalize --json --sigma-min 0.5 --tolerance 1e-3 --max-products 7 --seed 4");
     let asked = config(&all).unwrap();
-    assert!(asked.json && asked.stored.normalize);
+    assert!(asked.json && asked.stored == stored(true));
     assert_eq!((asked.sigma_min, asked.eigensolver.tolerance), (Some(0.5), 1e-3));
     assert_eq!((asked.eigensolver.max_products, asked.eigensolver.seed), (7, 4));
     for wrong in ["--sigma-min 0", "--sigma-min -1", "--tolerance nan", "--max-products 0", "--threads 0"] {

@@ -6,6 +6,7 @@ use memorize_train::theory::curvature::{
     curvature_along, extreme_eigenpair, lemma3_applies, most_negative_direction, smallest_curvature,
 };
 use memorize_train::theory::hessian::HessianOperator;
+use memorize_train::theory::lanczos::RitzPair;
 use memorize_train::{Network, Objective, Plan, Samples, TrainError};
 use serde::Serialize;
 
@@ -163,11 +164,7 @@ impl Curvature {
         }
         let found = smallest_curvature(hessian, &config.eigensolver)?;
         if !found.converged {
-            notes.push(format!(
-                "the eigensolver stopped after {} products, before its tolerance was met: lambda_min may lie further below \
-                 its value than the residual says (but never below -||M||_2); allow more with --max-products",
-                found.products
-            ));
+            notes.push(not_converged(&found, lemma3.is_some()));
         }
         Ok(Self {
             m_norm,
@@ -186,6 +183,16 @@ impl Curvature {
     fn most_negative(&self) -> f64 {
         self.lemma3.unwrap_or_else(|| (self.ritz - self.residual).max(-self.m_norm))
     }
+}
+
+fn not_converged(found: &RitzPair, lemma3: bool) -> String {
+    let stopped =
+        format!("the iterative eigensolver stopped after {} products, before its tolerance was met", found.products);
+    let meaning = match lemma3 {
+        true => "it only cross-checks Lemma 3's lambda_min, which is exact and which the results below rest on",
+        false => "lambda_min may lie further below its value than the residual says (but never below -||M||_2)",
+    };
+    format!("{stopped}: {meaning}; allow more with --max-products")
 }
 
 fn why_not_lemma3(network: &Network<f64>) -> String {

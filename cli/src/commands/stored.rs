@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use memorize_data::{Preparation, Prepared, Projection, Table, labels};
+use memorize_data::Projection;
 use memorize_kernels::{Element, Engine, Mat, Rows};
 use memorize_train::checkpoint::{self, Weights};
 use memorize_train::{Featured, Network};
 
-use crate::config::Stored;
+use crate::config::{DataSection, SamplesOf, Stored};
 use crate::exit::{CliError, WithHint};
+use crate::layer::{DataLayer, Layer};
+use crate::run::dataset::Tables;
+use crate::run_folder::CONFIG;
 
 /// A network, and the samples as its trained layer sees them.
 pub(super) struct Opened<T: Element> {
@@ -30,25 +33,38 @@ pub(super) struct Opened<T: Element> {
 /// Bad input if a file is wrong or they do not go together.
 pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened<T>, CliError> {
     let weights = checkpoint::load::<T>(&stored.weights).map_err(CliError::bad_input)?;
-    let (inputs, targets) = (Table::open(&stored.inputs)?, Table::open(&stored.targets)?);
-    labels::check_pair(&inputs, &targets)?;
-    let y: Vec<T> = labels::targets(&targets)?;
-    let d = inputs.row_len();
-    check_width(stored, &weights, d)?;
-
+    let (data, seed) = data(&stored.samples)?;
     let projection = weights.projection.as_ref().map(|(basis, mean)| {
         let basis = Mat::from_fn(basis.rows(), basis.cols(), |i, j| basis.row(i)[j].to_f64());
         let mean = mean.iter().map(|value| value.to_f64()).collect();
         Arc::new(Projection { basis, mean, variances: Vec::new() })
     });
-    let preparation = Preparation { normalize: stored.normalize, projection, noise: None };
-    let prepared = Prepared::<T>::new(&engine, Arc::new(inputs), &preparation)?;
+    let tables = Tables::training(&data, seed)?;
+    let d = tables.inputs.row_len();
+    check_width(stored, &weights, d)?;
+    let (prepared, y) = tables.prepare::<T>(&data, seed, projection, &engine)?;
     let x: Box<dyn Rows<T>> = match &weights.features {
         None => Box::new(prepared),
         Some(layer) => Box::new(Featured::new(prepared, layer, engine).map_err(CliError::bad_input)?),
     };
     let k = weights.features.as_ref().map(|layer| layer.weights().rows());
     Ok(Opened { network: weights.network, x, y, d, k })
+}
+
+/// The training set, and the seed of its noise and labels.
+fn data(samples: &SamplesOf) -> Result<(DataSection, u64), CliError> {
+    match samples {
+        SamplesOf::Files { inputs, targets, normalize } => {
+            let (inputs, targets) = (Some(inputs.clone()), Some(targets.clone()));
+            let data = DataLayer { inputs, targets, normalize: Some(*normalize), ..DataLayer::default() };
+            Ok((data.resolve()?, 0))
+        }
+        SamplesOf::Run(folder) => {
+            let config = Layer::from_file(&folder.join(CONFIG))?.resolve()?;
+            config.validate()?;
+            Ok((config.data, config.run.seed))
+        }
+    }
 }
 
 /// Compares the width of the samples with the width that the stored network takes them in.
@@ -61,7 +77,13 @@ fn check_width<T: Element>(stored: &Stored, weights: &Weights<T>, d: usize) -> R
     if d == expected {
         return Ok(());
     }
-    let (inputs, file) = (stored.inputs.display(), stored.weights.display());
-    let error = anyhow::anyhow!("{inputs} has {d} values a row, the network in {file} takes {expected}");
+    let (file, samples) = (
+        stored.weights.display(),
+        match &stored.samples {
+            SamplesOf::Files { inputs, .. } => inputs.display().to_string(),
+            SamplesOf::Run(folder) => format!("the training set of {}", folder.display()),
+        },
+    );
+    let error = anyhow::anyhow!("{samples} has {d} values a row, the network in {file} takes {expected}");
     Err(CliError::BadInput(error.hint("give the inputs that the network was made for")))
 }

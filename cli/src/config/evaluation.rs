@@ -10,12 +10,24 @@ use super::{Backend, ConfigError, Dtype, IsaName, Route};
 pub struct Stored {
     /// Weights in safetensors.
     pub weights: PathBuf,
-    /// Samples.
-    pub inputs: PathBuf,
-    /// Targets.
-    pub targets: PathBuf,
-    /// Scale every sample to length 1 first.
-    pub normalize: bool,
+    /// Samples and targets.
+    pub samples: SamplesOf,
+}
+
+/// Where the samples come from that stored weights are looked at with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SamplesOf {
+    /// Files.
+    Files {
+        /// Samples.
+        inputs: PathBuf,
+        /// Targets.
+        targets: PathBuf,
+        /// Scale every sample to length 1 first.
+        normalize: bool,
+    },
+    /// The training set of the run in this folder.
+    Run(PathBuf),
 }
 
 /// An evaluation of stored weights on given samples.

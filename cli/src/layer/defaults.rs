@@ -61,7 +61,11 @@ impl Layer {
 }
 
 impl DataLayer {
-    fn resolve(self) -> Result<DataSection, ConfigError> {
+    /// Fills every hole with its default.
+    ///
+    /// # Errors
+    /// If nothing says where the samples come from.
+    pub fn resolve(self) -> Result<DataSection, ConfigError> {
         let files = self.inputs.as_ref().map(|_| Source::Files);
         let source = self.source.or(files).ok_or(ConfigError::Missing {
             field: "data.source",

@@ -31,8 +31,10 @@ pub struct Dataset<T: Element> {
 }
 
 /// The tables behind a training or test set.
-struct Tables {
-    inputs: Arc<Table>,
+pub struct Tables {
+    /// Samples, a row each.
+    pub inputs: Arc<Table>,
+    /// Targets, if the source has any.
     targets: Option<Table>,
 }
 
@@ -48,6 +50,36 @@ impl Tables {
         }
         Ok(Self { inputs: Arc::new(inputs), targets })
     }
+
+    /// Those of the training set.
+    ///
+    /// # Errors
+    /// Bad input: files that cannot be used.
+    pub fn training(data: &DataSection, seed: u64) -> Result<Self, CliError> {
+        Ok(tables(data, seed)?.0)
+    }
+
+    /// The training set as a two-layer net sees it: normalised, projected, with its noise, and with its own targets or
+    /// random ones.
+    ///
+    /// # Errors
+    /// Bad input: a projection of another width, targets that cannot be used.
+    pub fn prepare<T: Element>(
+        self,
+        data: &DataSection,
+        seed: u64,
+        projection: Option<Arc<Projection>>,
+        engine: &Engine,
+    ) -> Result<(Prepared<T>, Vec<T>), CliError> {
+        let noise = (data.noise > 0.0).then_some(Noise { sigma: data.noise, seed });
+        let preparation = Preparation { normalize: data.normalize, projection, noise };
+        let samples = Prepared::<T>::new(engine, self.inputs, &preparation)?;
+        let y = match self.targets.filter(|_| !data.random_labels) {
+            Some(targets) => labels::targets::<T>(&targets)?,
+            None => labels::random_labels(seed, samples.rows()).into_iter().map(T::from_f64).collect(),
+        };
+        Ok((samples, y))
+    }
 }
 
 impl<T: Element> Dataset<T> {
@@ -58,27 +90,11 @@ impl<T: Element> Dataset<T> {
     pub fn open(config: &RunConfig, engine: &Engine) -> Result<Self, CliError> {
         let (data, seed) = (&config.data, config.run.seed);
         let (train, test) = tables(data, seed)?;
-        let mut preparation = Preparation { normalize: data.normalize, ..Preparation::default() };
-        if let Some(components) = data.pca {
-            let d = train.inputs.row_len();
-            memory::ensure::<f64>(
-                "the covariance of the samples",
-                &[3, d, d],
-                "do without --pca for inputs this wide",
-            )?;
-            let plain = Prepared::<f64>::new(engine, train.inputs.clone(), &preparation)?;
-            preparation.projection = Some(Arc::new(Projection::fit(engine, &plain, components)?));
-        }
-        let test_preparation = preparation.clone();
-        preparation.noise = (data.noise > 0.0).then_some(Noise { sigma: data.noise, seed });
-
+        let plain = Preparation { normalize: data.normalize, ..Preparation::default() };
+        let projection = data.pca.map(|components| principal(&train, components, &plain, engine)).transpose()?;
+        let test_preparation = Preparation { projection: projection.clone(), ..plain };
         let input_width = train.inputs.row_len();
-        let samples = Prepared::<T>::new(engine, train.inputs, &preparation)?;
-        let n = samples.rows();
-        let y: Vec<T> = match train.targets.filter(|_| !data.random_labels) {
-            Some(targets) => labels::targets::<T>(&targets)?,
-            None => labels::random_labels(seed, n).into_iter().map(T::from_f64).collect(),
-        };
+        let (samples, y) = train.prepare::<T>(data, seed, projection.clone(), engine)?;
         let features = feature_layer(config, samples.cols(), seed)?;
         let mut memory = Memory::new(config.run.memory_budget);
         let x = with_features(Box::new(samples), features.as_ref(), engine)?;
@@ -91,7 +107,7 @@ impl<T: Element> Dataset<T> {
             }
             _ => None,
         };
-        Ok(Self { x, y, test, features, projection: preparation.projection, input_width, notes: memory.notes })
+        Ok(Self { x, y, test, features, projection, input_width, notes: memory.notes })
     }
 }
 
@@ -120,6 +136,19 @@ impl<T: Element> Dataset<T> {
         });
         Weights { network, features: self.features.clone(), projection }
     }
+}
+
+/// The first so many principal directions of the training set.
+fn principal(
+    train: &Tables,
+    components: usize,
+    plain: &Preparation,
+    engine: &Engine,
+) -> Result<Arc<Projection>, CliError> {
+    let d = train.inputs.row_len();
+    memory::ensure::<f64>("the covariance of the samples", &[3, d, d], "do without --pca for inputs this wide")?;
+    let samples = Prepared::<f64>::new(engine, train.inputs.clone(), plain)?;
+    Ok(Arc::new(Projection::fit(engine, &samples, components)?))
 }
 
 fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), CliError> {
