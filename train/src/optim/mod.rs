@@ -1,11 +1,13 @@
 //! The optimisers, one a file.
 //!
-//! [`full_batch`] and [`mini_batch`] run gradient descent and Adam; [`pgd`] is the paper's Algorithm 1.
+//! [`full_batch`] and [`mini_batch`] run gradient descent and Adam; [`pgd`] is the paper's Algorithm 1, [`small`] what it
+//! descends on when the problem is tiny.
 
 mod full_batch;
 mod mini_batch;
 pub mod pgd;
 mod shuffle;
+pub mod small;
 mod stepper;
 
 pub use full_batch::full_batch;

@@ -45,7 +45,29 @@ pub trait Landscape<T: Element> {
     /// # Errors
     /// Whatever keeps the function from being evaluated.
     fn evaluate(&mut self, w: &Mat<T>, gradient: &mut Mat<T>) -> Result<Evaluation, TrainError>;
+
+    /// Takes at most `steps` steps W -= eta grad(W), none from a point where `until` holds or the gradient is not finite, and says
+    /// how many it took. Only for landscapes that take steps faster than whoever calls [`Landscape::evaluate`] could: the others
+    /// take none.
+    ///
+    /// # Errors
+    /// Whatever keeps the function from being evaluated.
+    fn descend(&mut self, _w: &mut Mat<T>, _eta: f64, _steps: u64, _until: &Until) -> Result<u64, TrainError> {
+        Ok(0)
+    }
 }
+
+/// What ends a row of steps that nobody looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Until {
+    /// A gradient norm at most this.
+    pub gradient_norm: Option<f64>,
+    /// A loss f at most this.
+    pub loss: Option<f64>,
+}
+
+/// Most steps between two looks at the observer.
+const UNWATCHED: u64 = 1 << 14;
 
 /// The training objective as a landscape.
 #[derive(Debug)]
@@ -167,9 +189,21 @@ pub fn perturbed_descent<T: Element>(
             *w -= eta * g;
         }
         t += 1;
+        let (steps, until) = uneventful(t, before.as_ref().map(|before| before.iteration), thresholds, limits);
+        t += landscape.descend(&mut w, thresholds.eta, steps, &until)?;
     };
     let outcome = Outcome { iterations: t, epochs: t as f64, reason };
     Ok(Descent { weights: w, outcome, perturbations })
+}
+
+/// How many steps may be taken from iteration `t` before something is due other than what the second value tests for: a
+/// record, the test whether a perturbation escaped, the end, a look at the observer.
+fn uneventful(t: u64, t_noise: Option<u64>, thresholds: &Thresholds, limits: &Limits) -> (u64, Until) {
+    let record = t.next_multiple_of(limits.record_every.max(1)) - t;
+    let test = t_noise.and_then(|t_noise| t_noise.saturating_add(thresholds.t_thres).checked_sub(t));
+    let steps = record.min(limits.iterations.saturating_sub(t)).min(test.unwrap_or(UNWATCHED)).min(UNWATCHED);
+    let gradient_norm = test.is_none().then_some(thresholds.g_thres);
+    (steps, Until { gradient_norm, loss: limits.stop_below })
 }
 
 fn verdict(number: usize, iteration: u64, change: f64, f_thres: f64, escaped: bool) -> String {

@@ -7,5 +7,6 @@ pub mod gram_operator;
 pub mod hessian;
 pub mod lanczos;
 pub mod nystrom;
+pub mod prescription;
 pub mod threshold;
 pub(crate) mod vector;

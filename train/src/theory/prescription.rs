@@ -1,0 +1,270 @@
+//! Algorithm 1 as Theorem 4 prescribes it for a data set: every constant computed from the data, W = 0 at the start,
+//! f(W*) <= epsilon at the end with probability 1 - delta.
+
+use memorize_kernels::{Engine, Par, Rows, rows};
+
+use super::bounds::Lifted;
+use super::constants::{Algorithm1, ConstantsError, Data, Theorem4, Warning, capacity, theorem1_neurons};
+use super::gram_operator::squared_length;
+use crate::error::TrainError;
+use crate::network::Network;
+use crate::objective::{Evaluation, Objective};
+use crate::observe::Observer;
+use crate::optim::Limits;
+use crate::optim::pgd::{Descent, Training, perturbed_descent};
+use crate::optim::small::SmallTraining;
+use crate::planner::{Plan, Samples};
+
+/// Floating-point operations above which a run counts as hopeless: the fastest of the passes need hours for them on a server,
+/// the loops for tiny problems days.
+pub const HOPELESS_FLOPS: f64 = 1e15;
+
+/// What is asked of the algorithm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request {
+    /// Loss that the result may have at most.
+    pub epsilon: f64,
+    /// Probability of failing that is allowed.
+    pub delta: f64,
+    /// The constant c that the theorem leaves open: eta = c/l. Above 1 a step may increase the value.
+    pub c: f64,
+    /// Neurons r, at least 2d+2; `None` for 2d+2.
+    pub neurons: Option<usize>,
+    /// sigma_min, where it is known; `None` to measure it.
+    pub sigma_min: Option<f64>,
+}
+
+impl Request {
+    /// f <= epsilon with probability 0.9, c = 1.
+    pub fn new(epsilon: f64) -> Self {
+        Self { epsilon, delta: 0.1, c: 1.0, neurons: None, sigma_min: None }
+    }
+}
+
+/// Where sigma_min is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigmaSource {
+    /// Measured, by a dense decomposition.
+    Measured,
+    /// The caller knows it.
+    Given,
+    /// Only an upper bound, min_j ||x_j||^2: a column's length is at least the smallest singular value. The constants then bound
+    /// those of the theorem, the iterations from below, and the theorem promises nothing.
+    UpperBound,
+}
+
+impl SigmaSource {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Given => "given",
+            Self::UpperBound => "upper bound",
+        }
+    }
+}
+
+/// Why Theorem 4 prescribes nothing for a data set. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrescriptionError {
+    /// The samples cannot be used at all.
+    #[error(transparent)]
+    Data(#[from] TrainError),
+    /// A constant cannot be computed.
+    #[error(transparent)]
+    Constants(#[from] ConstantsError),
+    /// n > d(d+1)/2.
+    #[error(
+        "{samples} samples of width {width} are more than d(d+1)/2 = {}: sigma_min is 0 and Theorem 4 does not apply; \
+         use fewer samples, or wider ones (random features)",
+        capacity(*.width)
+    )]
+    TooManySamples {
+        /// n.
+        samples: usize,
+        /// d.
+        width: usize,
+    },
+    /// sigma_min cannot be told from zero.
+    #[error(
+        "the samples are degenerate: sigma_min = {sigma:.1e} cannot be told from 0 (rounding: {resolution:.1e}) and Theorem 4 \
+         does not apply; remove repeated or zero samples, or perturb the samples with noise"
+    )]
+    Degenerate {
+        /// What was measured.
+        sigma: f64,
+        /// Its rounding error.
+        resolution: f64,
+    },
+    /// The sigma_min given is impossible.
+    #[error(
+        "sigma_min = {given:e} cannot be: it is never above the smallest ||x_j||^2, {limit:e}; with a value that is too large the \
+         theorem does not hold, so give the measured one"
+    )]
+    ImpossibleSigma {
+        /// What was given.
+        given: f64,
+        /// The upper bound.
+        limit: f64,
+    },
+    /// r < 2d+2.
+    #[error("{0} neurons are fewer than the 2d+2 = {1} that Theorem 4 needs; give at least {1}, an even number")]
+    Neurons(usize, usize),
+    /// c is above one.
+    #[error("c = {0} must be above 0 and at most 1: the step size is c/l, and above 1/l a step may increase the loss")]
+    C(f64),
+}
+
+/// Theorem 4 with the numbers of a data set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prescription {
+    /// What was asked for.
+    pub request: Request,
+    /// What the theorem has to know of the data.
+    pub data: Data,
+    /// Where sigma is from.
+    pub sigma_source: SigmaSource,
+    /// Neurons r.
+    pub neurons: usize,
+    /// The theorem's constants.
+    pub constants: Theorem4,
+    /// Algorithm 1's.
+    pub algorithm: Algorithm1,
+}
+
+impl Prescription {
+    /// The constants for the samples X, n x d, and the targets y.
+    ///
+    /// # Errors
+    /// [`PrescriptionError`] where the theorem does not apply or a constant is out of range.
+    pub fn new<X: Rows<f64>>(x: &X, y: &[f64], request: Request) -> Result<Self, PrescriptionError> {
+        if !(request.c > 0.0 && request.c <= 1.0) {
+            return Err(PrescriptionError::C(request.c));
+        }
+        let (mut data, shortest) = describe(x, y)?;
+        let sigma_source;
+        (data.sigma, sigma_source) = sigma(x, shortest, request.sigma_min)?;
+        let needed = theorem1_neurons(data.width);
+        let neurons = request.neurons.unwrap_or(needed);
+        if neurons < needed {
+            return Err(PrescriptionError::Neurons(neurons, needed));
+        }
+        let constants = Theorem4::new(&data, request.epsilon)?;
+        let algorithm = constants.algorithm(neurons * data.width, request.c, request.delta)?;
+        Ok(Self { request, data, sigma_source, neurons, constants, algorithm })
+    }
+
+    /// Fewest iterations that a run with f(W*) <= epsilon takes: W = 0 is perturbed at once and left within t_thres steps, and
+    /// the perturbation of the point returned is watched for t_thres more. If already f(0) <= epsilon, the first alone.
+    pub fn least_iterations(&self) -> f64 {
+        let t_thres = self.algorithm.thresholds.t_thres as f64;
+        if self.data.loss_at_zero > self.request.epsilon { 2.0 * t_thres + 1.0 } else { t_thres }
+    }
+
+    /// Floating-point operations of so many iterations, each one gradient by the cheaper route.
+    pub fn least_flops(&self) -> f64 {
+        let plan = self.plan();
+        self.least_iterations() * plan.route.flops(self.data.samples, self.data.width, self.neurons)
+    }
+
+    /// Whether even the fewest iterations are more work than [`HOPELESS_FLOPS`].
+    pub fn is_hopeless(&self) -> bool {
+        self.least_flops() > HOPELESS_FLOPS
+    }
+
+    /// What keeps f64 from following the theory: beside entries of W as large as a point on the boundary of the ball that
+    /// descent from W = 0 stays in has them on average, and beside values of g up to g(0) = f(0).
+    pub fn warnings(&self) -> Vec<Warning> {
+        let entry = self.constants.radius / ((self.neurons * self.data.width) as f64).sqrt();
+        self.algorithm.warnings(entry, self.data.loss_at_zero)
+    }
+
+    /// Runs Algorithm 1 from W = 0 until it returns or a limit ends it, and evaluates f and g at the point that it returns.
+    ///
+    /// # Errors
+    /// See [`perturbed_descent`].
+    pub fn run<X: Rows<f64>>(
+        &self,
+        engine: Engine,
+        (x, y): (&X, &[f64]),
+        limits: &Limits,
+        seed: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<(Network<f64>, Descent<f64>, Evaluation), TrainError> {
+        let net = Network::<f64>::zeros(self.neurons, self.data.width)?;
+        let gamma = self.constants.gamma;
+        let objective = Objective { engine, x, y, gamma, route: self.plan().route };
+        let (start, thresholds) = (net.weights.clone(), &self.algorithm.thresholds);
+        let descent = match SmallTraining::new(x, y, gamma, &net) {
+            Some(mut small) => perturbed_descent(&mut small, start, thresholds, limits, seed, observer)?,
+            None => {
+                let mut training = Training::new(&objective, net.clone());
+                perturbed_descent(&mut training, start, thresholds, limits, seed, observer)?
+            }
+        };
+        let net = Network { weights: descent.weights.clone(), ..net };
+        let at = objective.evaluate(&net)?;
+        Ok((net, descent, at))
+    }
+
+    fn plan(&self) -> Plan {
+        Plan::new(Samples::All(self.data.samples), self.data.width, self.neurons, None)
+    }
+}
+
+/// Everything but sigma, and min_j ||x_j||^2.
+fn describe<X: Rows<f64>>(x: &X, y: &[f64]) -> Result<(Data, f64), TrainError> {
+    memorize_kernels::error::check_shape("number of targets", x.rows(), y.len())?;
+    let squares = rows::map(Par::Rayon, x, squared_length);
+    let first = |values: &[f64]| values.iter().position(|value| !value.powi(2).is_finite());
+    let wrong = first(&squares).map(|row| ("sample", row)).or_else(|| first(y).map(|row| ("target", row)));
+    if let Some((what, row)) = wrong {
+        return Err(TrainError::NotFinite { what, row });
+    }
+    if squares.is_empty() {
+        return Err(TrainError::NoSamples);
+    }
+    let longest = squares.iter().copied().fold(0.0f64, f64::max);
+    let shortest = squares.iter().copied().fold(f64::INFINITY, f64::min);
+    let data = Data {
+        samples: x.rows(),
+        width: x.cols(),
+        input_bound: longest.sqrt(),
+        target_bound: y.iter().fold(0.0f64, |largest, y| largest.max(y.abs())),
+        sigma: shortest,
+        loss_at_zero: y.iter().map(|y| y.powi(2)).sum::<f64>() / (4.0 * y.len() as f64),
+    };
+    Ok((data, shortest))
+}
+
+/// sigma_min: given, measured where that is affordable, else its upper bound `shortest`.
+fn sigma<X: Rows<f64>>(x: &X, shortest: f64, given: Option<f64>) -> Result<(f64, SigmaSource), PrescriptionError> {
+    let (samples, width) = (x.rows(), x.cols());
+    if samples as u128 > capacity(width) {
+        return Err(PrescriptionError::TooManySamples { samples, width });
+    }
+    if shortest == 0.0 {
+        return Err(PrescriptionError::Degenerate { sigma: 0.0, resolution: 0.0 });
+    }
+    if let Some(given) = given {
+        // Where all columns are orthogonal and of one length the bound is attained, but for rounding.
+        if given > shortest * (1.0 + 1e-12) {
+            return Err(PrescriptionError::ImpossibleSigma { given, limit: shortest });
+        }
+        return Ok((given, SigmaSource::Given));
+    }
+    if !Lifted::fits(samples, width) {
+        return Ok((shortest, SigmaSource::UpperBound));
+    }
+    let lifted = Lifted::new(x)?;
+    let (sigma, resolution) = (lifted.singular_values().min, lifted.resolution());
+    if sigma <= resolution {
+        return Err(PrescriptionError::Degenerate { sigma, resolution });
+    }
+    Ok((sigma, SigmaSource::Measured))
+}
+
+#[cfg(test)]
+#[path = "prescription_tests.rs"]
+mod tests;
