@@ -1,6 +1,7 @@
 //! The command line, as typed. What it means is decided in [`layer`](crate::layer) and [`config`](crate::config).
 
 mod bench;
+mod capacity;
 mod certify;
 mod solve;
 mod stored;
@@ -16,6 +17,7 @@ use crate::layer::{COMPUTE, Layer};
 use crate::units::ByteSize;
 
 pub use bench::BenchArgs;
+pub use capacity::CapacityArgs;
 pub use certify::CertifyArgs;
 pub use solve::SolveArgs;
 pub use stored::StoredArgs;
@@ -41,6 +43,7 @@ Examples:
   memorize eval --weights W.safetensors --inputs X.npy --targets y.npy
   memorize solve --inputs X.npy --targets y.npy --normalize --out W.safetensors
   memorize certify --weights W.safetensors --inputs X.npy --targets y.npy
+  memorize capacity                               the threshold of Theorem 1, seconds
   memorize bench --quick                          throughput of the passes on this machine
 
 Exit codes: 0 done, 1 the run failed, 2 bad arguments or input, 130 interrupted.";
@@ -58,6 +61,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Say how far stored weights are from a second-order stationary point, and what follows for the loss
     Certify(CertifyArgs),
+    /// Show how many random samples a network memorises: the threshold d(d+1)/2 of Theorem 1
+    Capacity(CapacityArgs),
     /// Measure how fast this machine runs the passes, beside its limits
     Bench(BenchArgs),
 }

@@ -1,5 +1,6 @@
 //! A run's configuration, with every question answered: what the trainer is given and what `config.toml` records.
 
+mod capacity;
 mod certificate;
 mod choices;
 mod error;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub use capacity::{CapacityConfig, Trainer};
 pub use certificate::CertifyConfig;
 pub use choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 pub use error::ConfigError;

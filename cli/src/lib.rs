@@ -7,7 +7,7 @@
 //!                    experiments
 //! ```
 //!
-//! [`mod@bench`] stands apart: it measures the passes and trains nothing.
+//! [`mod@bench`] stands apart: it measures the passes and trains nothing. [`mod@capacity`] trains many small networks.
 //!
 //! What was said ([`args`], [`layer`]) and what it means ([`config`]) are different types: a layer has holes, a
 //! configuration has none, and only configurations are run and written to disk.
@@ -18,6 +18,7 @@ pub mod allocator;
 pub mod args;
 pub mod bench;
 pub mod blas;
+pub mod capacity;
 pub mod commands;
 pub mod config;
 pub mod exit;

@@ -28,8 +28,16 @@ pub const CURVE_PNG: &str = "curve.png";
 /// The weights.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 
+/// One row a training set and optimiser: what `memorize capacity` leaves instead of `metrics.csv`.
+pub const CAPACITY_CSV: &str = "capacity.csv";
+/// Its loss against the number of samples, as vector graphics.
+pub const CAPACITY_SVG: &str = "capacity.svg";
+/// The same as an image.
+pub const CAPACITY_PNG: &str = "capacity.png";
+
 /// Everything that a run writes; the only files that overwriting removes.
-const OURS: [&str; 6] = [CONFIG, METRICS, SUMMARY, CURVE_SVG, CURVE_PNG, CHECKPOINT];
+const OURS: [&str; 9] =
+    [CONFIG, METRICS, SUMMARY, CURVE_SVG, CURVE_PNG, CHECKPOINT, CAPACITY_CSV, CAPACITY_SVG, CAPACITY_PNG];
 
 /// What to do with the results of an earlier run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

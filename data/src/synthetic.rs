@@ -9,6 +9,9 @@ use crate::error::DataError;
 use crate::random::{Purpose, Stream};
 use crate::source::{ElementType, Table};
 
+/// E y^2 of the targets: 1/3 for a uniform number in [-1, 1).
+pub const TARGET_MEAN_SQUARE: f64 = 1.0 / 3.0;
+
 /// Fills `out` with row `row` of the inputs: uniform values in [-1, 1), drawn in f64 and rounded to `T`.
 pub fn input_row<T: Element>(seed: u64, row: u64, out: &mut [T]) {
     let mut stream = Stream::new(seed, Purpose::SyntheticInputs).row(row);
@@ -61,6 +64,8 @@ mod tests {
         assert!(inputs.iter().all(|v| (-1.0..1.0).contains(v)));
         // Standard deviations: mean 0.0033, variance 0.0017.
         assert!(mean.abs() < 0.015 && (variance - 1.0 / 3.0).abs() < 0.008, "{mean} {variance}");
+        let square = targets::<f64>(3, 30_000).iter().map(|y| y * y).sum::<f64>() / n;
+        assert!((square - TARGET_MEAN_SQUARE).abs() < 0.008, "{square}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The commands: each resolves and checks its configuration, then runs it.
 
 mod bench;
+mod capacity;
 mod certify;
 mod eval;
 mod reproduce;
@@ -9,6 +10,7 @@ mod stored;
 mod train;
 
 pub use bench::bench;
+pub use capacity::capacity;
 pub use certify::certify;
 pub use eval::eval;
 pub use reproduce::reproduce;

@@ -23,12 +23,12 @@ pub(super) fn run(config: &RunConfig) -> Check {
 }
 
 /// An error for `field`.
-fn invalid(field: &'static str, value: impl Display, advice: impl Into<String>) -> ConfigError {
+pub(super) fn invalid(field: &'static str, value: impl Display, advice: impl Into<String>) -> ConfigError {
     ConfigError::Invalid { field, value: value.to_string(), advice: advice.into() }
 }
 
 /// Fails with the error unless `condition` holds.
-fn ensure(condition: bool, error: impl FnOnce() -> ConfigError) -> Check {
+pub(super) fn ensure(condition: bool, error: impl FnOnce() -> ConfigError) -> Check {
     if condition { Ok(()) } else { Err(error()) }
 }
 

@@ -21,15 +21,20 @@ pub(crate) trait Axis {
     fn minor(&self) -> &[Tick];
 }
 
-/// The axis of iterations, from 0.
+/// An axis whose values are as far apart as they differ.
 #[derive(Clone, Debug)]
 pub(crate) struct LinearAxis {
-    high: f64,
+    /// Its lower end.
+    pub(crate) low: f64,
+    /// Its upper end.
+    pub(crate) high: f64,
     ticks: Vec<Tick>,
 }
 
 /// Most labels on the axis of iterations: `10,000,000` has to fit between two.
 const MOST_X_LABELS: u64 = 8;
+/// Most steps between labels of a few digits.
+const MOST_SHORT_LABELS: f64 = 12.0;
 
 impl LinearAxis {
     /// The axis from 0 to `last`, labelled at multiples of 1, 2 or 5 times a power of ten.
@@ -37,13 +42,28 @@ impl LinearAxis {
         let high = last.max(1);
         let step = steps().find(|step| high / step <= MOST_X_LABELS).unwrap_or(high);
         let ticks = (0..=high / step).map(|i| Tick { at: (i * step) as f64, label: thousands(i * step) });
-        Self { high: high as f64, ticks: ticks.collect() }
+        Self { low: 0.0, high: high as f64, ticks: ticks.collect() }
+    }
+
+    /// The axis from `low` to `high`, labelled at multiples of 1, 2 or 5 times a power of ten; one around them if they are
+    /// the same.
+    pub(crate) fn covering(low: f64, high: f64) -> Self {
+        let (low, high) = if low < high { (low, high) } else { (low - 0.5, low + 0.5) };
+        let most = MOST_SHORT_LABELS;
+        let exponent = ((high - low) / most).log10().floor();
+        let fits = |step: &f64| (high - low) / step <= most;
+        let unit = 10f64.powf(exponent);
+        let step = [1.0, 2.0, 5.0].map(|digit| digit * unit).into_iter().find(fits).unwrap_or(10.0 * unit);
+        let decimals = (-step.log10().floor()).max(0.0) as usize;
+        let ticks = ((low / step).ceil() as i64..=(high / step).floor() as i64)
+            .map(|i| Tick { at: i as f64 * step, label: format!("{:.decimals$}", i as f64 * step) });
+        Self { low, high, ticks: ticks.collect() }
     }
 }
 
 impl Axis for LinearAxis {
     fn place(&self, value: f64) -> f64 {
-        value / self.high
+        (value - self.low) / (self.high - self.low)
     }
 
     fn ticks(&self) -> &[Tick] {
@@ -161,6 +181,19 @@ mod tests {
         for last in [1, 7, 99, 12_345, u64::MAX / 2, u64::MAX] {
             let ticks = LinearAxis::up_to(last).ticks;
             assert!((2..=MOST_X_LABELS as usize + 1).contains(&ticks.len()), "{last}: {ticks:?}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_labelled_at_round_numbers() {
+        let axis = LinearAxis::covering(0.44, 1.26);
+        assert_eq!(labels(&axis.ticks), ["0.5", "0.6", "0.7", "0.8", "0.9", "1.0", "1.1", "1.2"]);
+        assert!(axis.place(0.44) == 0.0 && axis.place(1.26) == 1.0 && (axis.place(0.85) - 0.5).abs() < 1e-12);
+        assert_eq!(labels(&LinearAxis::covering(0.0, 30.0).ticks), ["0", "5", "10", "15", "20", "25", "30"]);
+        for (low, high) in [(1.0, 1.0), (0.96, 1.04), (0.0, 1e9), (0.999, 1.0)] {
+            let axis = LinearAxis::covering(low, high);
+            assert!((2..=13).contains(&axis.ticks.len()), "{low} {high}: {axis:?}");
+            assert!(axis.ticks.iter().all(|tick| (0.0..=1.0).contains(&axis.place(tick.at))));
         }
     }
 

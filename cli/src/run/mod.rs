@@ -2,7 +2,7 @@
 
 pub mod dataset;
 pub mod machine;
-mod memory;
+pub(crate) mod memory;
 pub mod solution;
 pub mod watch;
 

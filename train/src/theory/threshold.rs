@@ -68,8 +68,7 @@ mod tests {
     use crate::theory::bounds::Lifted;
     use crate::theory::constants::theorem1_neurons;
 
-    /// E y^2 of the synthetic targets, uniform in [-1, 1).
-    const MEAN_SQUARE: f64 = 1.0 / 3.0;
+    const MEAN_SQUARE: f64 = synthetic::TARGET_MEAN_SQUARE;
     const TOLERANCE: f64 = 1e-12;
 
     fn engine() -> Engine {

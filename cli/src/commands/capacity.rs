@@ -1,0 +1,54 @@
+//! `memorize capacity`: the threshold of Theorem 1.
+
+use std::time::Instant;
+
+use crate::args::CapacityArgs;
+use crate::blas;
+use crate::capacity::plot::ThresholdPlot;
+use crate::capacity::show::Report;
+use crate::capacity::{check_memory, run};
+use crate::config::Dtype;
+use crate::exit::{CliError, build_warning};
+use crate::plot;
+use crate::progress::{self, Mode, Progress};
+use crate::report;
+use crate::run::machine::Machine;
+use crate::run::watch::Interrupt;
+use crate::run_folder::{CAPACITY_PNG, CAPACITY_SVG, Existing, RunFolder, SUMMARY};
+
+/// Trains on random data of several sizes, leaves a folder with the losses and their picture, and prints them.
+///
+/// # Errors
+/// Bad input if a flag or the folder is wrong, a failed run if descent diverges or a file cannot be written, interrupted if
+/// a signal arrived: what was finished until then is written and printed first.
+pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
+    let started = Instant::now();
+    let config = arguments.config()?;
+    let existing = Existing::from_flag(arguments.overwrite);
+    RunFolder::check(&arguments.out, existing)?;
+    let quiet = arguments.quiet || arguments.json;
+    blas::announce(Some(config.backend), quiet)?;
+    let machine = Machine::new(config.backend, config.isa, config.threads)?;
+    match config.dtype {
+        Dtype::F32 => check_memory::<f32>(&config, machine.threads)?,
+        Dtype::F64 => check_memory::<f64>(&config, machine.threads)?,
+    }
+    if let Some(warning) = build_warning(true).filter(|_| !quiet) {
+        eprintln!("{warning}");
+    }
+    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    let folder = RunFolder::create(&arguments.out, existing)?;
+    let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
+    let rows = match config.dtype {
+        Dtype::F32 => run::<f32>(&config, &machine, &folder, progress, &interrupt)?,
+        Dtype::F64 => run::<f64>(&config, &machine, &folder, progress, &interrupt)?,
+    };
+    let interrupted = interrupt.is_set();
+    let found = Report::new(&config, &machine, &rows, interrupted, started.elapsed());
+    let drawing = ThresholdPlot::new(&found, &rows);
+    folder.write(CAPACITY_SVG, plot::svg(&drawing).map_err(CliError::run_failed)?.as_bytes())?;
+    folder.write(CAPACITY_PNG, &plot::png(&drawing).map_err(CliError::run_failed)?)?;
+    folder.write(SUMMARY, found.summary().as_bytes())?;
+    report::print(&if arguments.json { found.json() } else { found.text(folder.path()) })?;
+    if interrupted { Err(CliError::Interrupted) } else { Ok(()) }
+}
