@@ -1,6 +1,6 @@
 //! Lemmas 1, 4, 5 and 8: what curvature, smoothness and the position of the samples say of the loss.
 
-use faer::{Mat as Dense, Par};
+use faer::{Col, ColRef, Mat as Dense, Par};
 use memorize_kernels::{Mat, Rows, rows};
 
 use crate::error::TrainError;
@@ -64,6 +64,8 @@ pub struct Lifted {
     vectors: Dense<f64>,
     /// d(d+1)/2.
     capacity: usize,
+    /// Residuals of the smallest and the largest value.
+    residuals: SingularValues,
 }
 
 impl Lifted {
@@ -100,7 +102,9 @@ impl Lifted {
         if values.iter().any(|value| !value.is_finite()) {
             return Err(TrainError::Eigenvalues(n));
         }
-        Ok(Self { values, vectors: svd.U().to_owned(), capacity: pairs.len() })
+        let residual = |at: usize| residual(&lifted, svd.U().col(at), svd.V().col(at), values[at]);
+        let residuals = SingularValues { min: residual(values.len() - 1), max: residual(0) };
+        Ok(Self { values, vectors: svd.U().to_owned(), capacity: pairs.len(), residuals })
     }
 
     /// sigma_min and sigma_max of the n columns x_j (x) x_j. With more than d(d+1)/2 samples sigma_min is zero.
@@ -108,6 +112,13 @@ impl Lifted {
         let n = self.vectors.nrows();
         let min = if n > self.capacity { 0.0 } else { self.values[n - 1] };
         SingularValues { min, max: self.values[0] }
+    }
+
+    /// Errors of the two, from the matrix and the singular vectors: a singular value lies within this distance of each. Zero for a
+    /// sigma_min that is zero by rank.
+    pub fn residuals(&self) -> SingularValues {
+        let beyond = self.vectors.nrows() > self.capacity;
+        if beyond { SingularValues { min: 0.0, ..self.residuals } } else { self.residuals }
     }
 
     /// Rounding errors of the decomposition: a sigma_min below this cannot be told from zero.
@@ -144,6 +155,16 @@ impl Lifted {
         let min = distances.iter().copied().fold(f64::INFINITY, f64::min);
         LeaveOneOut { distances, min }
     }
+}
+
+/// ((||A v - s u||^2 + ||A^T u - s v||^2)/2)^(1/2) for unit vectors u and v: a singular value of A lies within this distance of s, if
+/// it is above it. It is the residual of (u, v)/sqrt 2 as an eigenvector of [[0, A], [A^T, 0]], whose eigenvalues are the
+/// singular values of A, their negatives, and zeros.
+fn residual(a: &Dense<f64>, u: ColRef<'_, f64>, v: ColRef<'_, f64>, s: f64) -> f64 {
+    let apart = |product: &Col<f64>, s_times: ColRef<'_, f64>| -> f64 {
+        product.iter().zip(s_times.iter()).map(|(product, x)| (product - s * x).powi(2)).sum()
+    };
+    ((apart(&(a * v), u) + apart(&(a.transpose() * u), v)) / 2.0).sqrt()
 }
 
 /// Distances of each x_i (x) x_i from the span of the others.
@@ -258,6 +279,25 @@ mod tests {
         let exact = kronecker.singular_values().unwrap();
         let found = Lifted::new(&x).unwrap().singular_values();
         assert!((found.max - exact[0]).abs() < 1e-13 * exact[0] && (found.min - exact[6]).abs() < 1e-13 * exact[0]);
+    }
+
+    #[test]
+    fn residuals_bound_the_errors_of_the_extreme_values() {
+        for (n, d) in SIZES {
+            let x = samples(n, d, 9);
+            let lifted = Lifted::new(&x).unwrap();
+            let (values, residuals) = (lifted.singular_values(), lifted.residuals());
+            assert!(residuals.min < 1e-13 * values.max && residuals.max < 1e-13 * values.max, "{residuals:?}");
+            // Vectors and a value that do not belong together have a residual to show for it.
+            let matrix = Dense::from_fn(n, d * d, |j, at| x.row(j)[at / d] * x.row(j)[at % d]);
+            let exact = matrix.singular_values().unwrap();
+            let unit = |length: usize| Col::from_fn(length, |i| if i == 0 { 1.0 } else { 0.0 });
+            for value in [0.5 * values.max, 2.0 * values.max] {
+                let found = residual(&matrix, unit(n).as_ref(), unit(d * d).as_ref(), value);
+                let nearest = exact.iter().map(|s| (s - value).abs()).fold(value, f64::min);
+                assert!(nearest <= found * (1.0 + 1e-12), "{nearest} {found}");
+            }
+        }
     }
 
     #[test]

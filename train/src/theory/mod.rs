@@ -3,10 +3,13 @@
 pub mod bounds;
 pub mod constants;
 pub mod curvature;
+pub mod davidson;
 pub mod gram_operator;
 pub mod hessian;
 pub mod lanczos;
 pub mod nystrom;
+pub mod position;
 pub mod prescription;
+pub mod random_position;
 pub mod threshold;
 pub(crate) mod vector;

@@ -1,0 +1,381 @@
+//! Whether samples are in general position, which is Theorem 4's condition on them: the smallest singular value sigma_min of
+//! [x_1 (x) x_1, ..., x_n (x) x_n] is above zero, and so n <= d(d+1)/2.
+//!
+//! A sigma_min that is zero is told where it can be known exactly: by rank, or by samples that are equal up to their sign,
+//! which have the same x (x) x. Else it is measured: small sets by the singular value decomposition of the lifted matrix,
+//! large ones as the square root of the smallest eigenvalue of K = (X X^T) squared elementwise, which is searched for with
+//! products alone.
+
+use memorize_kernels::{Engine, Mat, Rows, rows};
+
+use super::bounds::{Lifted, largest_norm};
+use super::constants::capacity;
+use super::davidson::{self, DavidsonOptions, Step, Stop};
+use super::gram_operator::{GramOperator, squared_length};
+use super::lanczos::{LanczosOptions, smallest_eigenvalue};
+use super::nystrom::Nystrom;
+use crate::error::TrainError;
+
+/// Residual, relative to the largest eigenvalue of K, at which it counts as found. It is far from the others where samples have
+/// a mean: few products.
+const LARGEST_TOLERANCE: f64 = 1e-8;
+/// Most products for the largest eigenvalue.
+const LARGEST_PRODUCTS: usize = 100;
+/// Landmarks a coordinate of the preconditioner.
+const RANK_A_COORDINATE: usize = 4;
+/// Up to so many samples are all landmarks.
+const SMALLEST_RANK: usize = 500;
+/// Bytes that the preconditioner may take unless its rank is given.
+const PRECONDITIONER_BYTES: u64 = 1 << 30;
+
+/// How to look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Residual of the smallest eigenvalue of K, relative to it, at which it counts as found. sigma_min's relative error is
+    /// about half of it.
+    pub tolerance: f64,
+    /// Most products with K for it. Each reads the samples twice.
+    pub max_products: usize,
+    /// Landmarks of the preconditioner, at most one a sample; see [`default_rank`].
+    pub rank: usize,
+    /// Seed of the landmarks and of the start vectors.
+    pub seed: u64,
+    /// Whether a set that is small enough is decomposed instead.
+    pub dense: bool,
+}
+
+/// A rank of the preconditioner for n samples of width d: four landmarks a coordinate, within a gigabyte.
+pub fn default_rank(n: usize, d: usize) -> usize {
+    let wanted = d.saturating_mul(RANK_A_COORDINATE).max(SMALLEST_RANK).min(n);
+    let affordable = PRECONDITIONER_BYTES / Nystrom::<f64>::bytes(n, 1).max(1);
+    wanted.min(usize::try_from(affordable).unwrap_or(usize::MAX)).max(1)
+}
+
+/// How sigma_min was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// By counting: it is exactly zero.
+    Exact,
+    /// By a singular value decomposition.
+    Dense,
+    /// By products with K.
+    Iterative,
+}
+
+/// Why sigma_min is exactly zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Degeneracy {
+    /// More samples than the d(d+1)/2 dimensions that x (x) x has.
+    BeyondCapacity,
+    /// The same, once the coordinates that are zero in every sample are left out: only so many are not.
+    ConstantZeros {
+        /// Coordinates that some sample has.
+        width: usize,
+    },
+    /// A sample that is zero.
+    Zero {
+        /// Its row.
+        row: usize,
+    },
+    /// Two samples that are equal, or equal up to the sign.
+    Repeated {
+        /// The row of the first.
+        first: usize,
+        /// The row of the second.
+        second: usize,
+        /// How many samples have an equal one before them.
+        count: usize,
+    },
+}
+
+/// What can be said of the samples' position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// sigma_min is above zero by more than its error.
+    GeneralPosition,
+    /// sigma_min is zero, exactly.
+    Degenerate(Degeneracy),
+    /// sigma_min cannot be told from zero in f64.
+    NumericallyDegenerate,
+    /// The search ended before its error was below its value: only an upper bound on sigma_min is known.
+    Undecided,
+}
+
+/// A singular value with its error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SingularValue {
+    /// The value.
+    pub value: f64,
+    /// A singular value of the matrix lies within this distance: the residual, with the rounding errors of a product.
+    pub error: f64,
+    /// Whether the residual met its tolerance.
+    pub converged: bool,
+}
+
+/// Lemma 8: dist_i is the distance of x_i (x) x_i from the span of the others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Nearest {
+    /// The sample that is nearest to the span of the others, or that is known to be near.
+    pub row: usize,
+    /// min_i dist_i, or an upper bound on it.
+    pub distance: f64,
+    /// Whether it is the minimum and not an upper bound.
+    pub exact: bool,
+}
+
+/// Where samples are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Position {
+    /// n.
+    pub samples: usize,
+    /// d.
+    pub width: usize,
+    /// B: the largest norm of a sample.
+    pub input_bound: f64,
+    /// What can be said.
+    pub verdict: Verdict,
+    /// How.
+    pub method: Method,
+    /// sigma_min; nothing where it cannot be told from zero.
+    pub min: Option<SingularValue>,
+    /// An upper bound on sigma_min, with all errors in it.
+    pub min_below: f64,
+    /// sigma_max.
+    pub max: SingularValue,
+    /// Singular values below this cannot be told from zero, however long one searches.
+    pub resolution: f64,
+    /// Lemma 8's nearest sample.
+    pub nearest: Option<Nearest>,
+    /// Products with K, for both.
+    pub products: usize,
+    /// Why the search for the smallest ended; nothing if there was none.
+    pub stop: Option<Stop>,
+}
+
+/// Looks at the samples x, n x d. `watch` is told of every step of the search for the smallest eigenvalue of K and says
+/// whether to go on.
+///
+/// # Errors
+/// [`TrainError::NoSamples`] for an empty set; [`TrainError::NotFinite`] if a sample is not finite or too large;
+/// [`TrainError::Eigenvalues`] if a decomposition fails.
+pub fn examine<X: Rows<f64>>(
+    engine: Engine,
+    x: &X,
+    settings: &Settings,
+    watch: impl FnMut(&Step) -> bool,
+) -> Result<Position, TrainError> {
+    let (n, d) = (x.rows(), x.cols());
+    if n == 0 || d == 0 {
+        return Err(TrainError::NoSamples);
+    }
+    let operator = GramOperator::<f64, X>::new(engine, x);
+    // Of K too: what overflows on the diagonal does so in every product.
+    if let Some(row) = operator.diagonal().iter().position(|k| !k.is_finite()) {
+        return Err(TrainError::NotFinite { what: "sample", row });
+    }
+    let degeneracy = degeneracy(engine, x);
+    if settings.dense && degeneracy.is_none() && Lifted::fits(n, d) {
+        return dense(x);
+    }
+    let largest = largest(&operator, settings.seed)?;
+    let found = Position {
+        samples: n,
+        width: d,
+        input_bound: largest_norm(x),
+        verdict: Verdict::Undecided,
+        method: Method::Exact,
+        min: Some(SingularValue { value: 0.0, error: 0.0, converged: true }),
+        min_below: 0.0,
+        max: largest.root(),
+        resolution: largest.resolution(n, d).sqrt(),
+        nearest: None,
+        products: largest.products,
+        stop: None,
+    };
+    match degeneracy {
+        Some(degeneracy) => Ok(Position { verdict: Verdict::Degenerate(degeneracy), ..found }),
+        None => iterative(engine, x, settings, &largest, found, watch),
+    }
+}
+
+fn dense<X: Rows<f64>>(x: &X) -> Result<Position, TrainError> {
+    let lifted = Lifted::new(x)?;
+    let (values, errors, resolution) = (lifted.singular_values(), lifted.residuals(), lifted.resolution());
+    let told_from_zero = values.min > resolution;
+    let nearest = told_from_zero.then(|| {
+        let found = lifted.leave_one_out();
+        let row = found.distances.iter().position(|&distance| distance == found.min).unwrap_or(0);
+        Nearest { row, distance: found.min, exact: true }
+    });
+    let min = SingularValue { value: values.min, error: errors.min, converged: true };
+    Ok(Position {
+        samples: x.rows(),
+        width: x.cols(),
+        input_bound: largest_norm(x),
+        verdict: if told_from_zero { Verdict::GeneralPosition } else { Verdict::NumericallyDegenerate },
+        method: Method::Dense,
+        min: told_from_zero.then_some(min),
+        min_below: values.min + errors.min.max(if told_from_zero { 0.0 } else { resolution }),
+        max: SingularValue { value: values.max, error: errors.max, converged: true },
+        resolution,
+        nearest,
+        products: 0,
+        stop: None,
+    })
+}
+
+fn iterative<X: Rows<f64>>(
+    engine: Engine,
+    x: &X,
+    settings: &Settings,
+    largest: &Eigenvalue,
+    found: Position,
+    watch: impl FnMut(&Step) -> bool,
+) -> Result<Position, TrainError> {
+    let operator = GramOperator::<f64, X>::new(engine, x);
+    let preconditioner = Nystrom::<f64>::new(engine, x, settings.rank, settings.seed)?;
+    let resolution = largest.resolution(x.rows(), x.cols());
+    let options = DavidsonOptions {
+        tolerance: settings.tolerance,
+        max_products: settings.max_products,
+        resolution,
+        seed: settings.seed,
+    };
+    let (pair, stop) =
+        davidson::smallest_eigenpair(|v| operator.apply(v), |v| preconditioner.apply(v), x.rows(), &options, watch)?;
+    let smallest = Eigenvalue {
+        value: pair.value.max(0.0),
+        error: pair.residual + resolution,
+        converged: pair.converged,
+        products: pair.products,
+    };
+    let below = (smallest.value + resolution).sqrt();
+    let (row, share) = pair
+        .vector
+        .iter()
+        .enumerate()
+        .fold((0, 0.0f64), |best, (row, v)| if v.abs() > best.1 { (row, v.abs()) } else { best });
+    let told_from_zero = smallest.value > resolution;
+    let verdict = match () {
+        () if !told_from_zero => Verdict::NumericallyDegenerate,
+        () if smallest.value > smallest.error && smallest.converged => Verdict::GeneralPosition,
+        () => Verdict::Undecided,
+    };
+    Ok(Position {
+        verdict,
+        method: Method::Iterative,
+        min: told_from_zero.then(|| smallest.root()),
+        min_below: below,
+        nearest: Some(Nearest { row, distance: below / share, exact: false }),
+        products: found.products + smallest.products,
+        stop: Some(stop),
+        ..found
+    })
+}
+
+/// An eigenvalue of K.
+struct Eigenvalue {
+    value: f64,
+    error: f64,
+    converged: bool,
+    products: usize,
+}
+
+impl Eigenvalue {
+    /// sqrt(lambda). What is at most e away from lambda has a root at most sqrt(lambda) - sqrt(lambda - e) away from its.
+    fn root(&self) -> SingularValue {
+        let error = self.value.sqrt() - (self.value - self.error).max(0.0).sqrt();
+        SingularValue { value: self.value.sqrt(), error, converged: self.converged }
+    }
+
+    /// Of the largest: rounding errors of a product K v for v of length 1. An entry of A*(v) is a sum of n products, x^T S x
+    /// two sums of d; the rounding errors of a sum of N terms add up to sqrt(N) u of the sum of their moduli (Higham and
+    /// Mary, 2019: N u in the worst case, which does not happen), and that sum is what ||K|| bounds where inner products
+    /// have one sign, as of images. So (sqrt(n) + 2 sqrt(d)) u ||K||.
+    fn resolution(&self, n: usize, d: usize) -> f64 {
+        ((n as f64).sqrt() + 2.0 * (d as f64).sqrt()) * (f64::EPSILON / 2.0) * self.value
+    }
+}
+
+/// The largest eigenvalue of K, as the smallest of -K.
+fn largest<X: Rows<f64>>(operator: &GramOperator<'_, f64, X>, seed: u64) -> Result<Eigenvalue, TrainError> {
+    let options = LanczosOptions { tolerance: LARGEST_TOLERANCE, max_products: LARGEST_PRODUCTS, seed };
+    let negated = |v: &[f64]| Ok(operator.apply(v)?.into_iter().map(|value| -value).collect());
+    let found = smallest_eigenvalue(negated, operator.dimension(), &options)?;
+    let value = -found.value;
+    Ok(Eigenvalue { value, error: found.residual, converged: found.converged, products: found.products })
+}
+
+/// Why sigma_min is exactly zero, if that can be told without computing it.
+fn degeneracy<X: Rows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
+    let (n, d) = (x.rows(), x.cols());
+    if n as u128 > capacity(d) {
+        return Some(Degeneracy::BeyondCapacity);
+    }
+    let width = nonzero_columns(x);
+    if let Some(row) = rows::map(engine.par, x, |row| squared_length(row) == 0.0).iter().position(|&zero| zero) {
+        return Some(Degeneracy::Zero { row });
+    }
+    if n as u128 > capacity(width) {
+        return Some(Degeneracy::ConstantZeros { width });
+    }
+    repeated(engine, x)
+}
+
+/// How many coordinates some sample has.
+fn nonzero_columns<X: Rows<f64>>(x: &X) -> usize {
+    let block = memorize_kernels::block::ROW_BLOCK;
+    let mut scratch = Mat::zeros(if x.needs_scratch() { block } else { 0 }, x.cols());
+    let mut seen = vec![false; x.cols()];
+    for first in (0..x.rows()).step_by(block) {
+        let range = first..x.rows().min(first + block);
+        let view = x.block(range.clone(), &mut scratch);
+        for i in 0..range.len() {
+            seen.iter_mut().zip(view.row(i)).for_each(|(seen, &value)| *seen |= value != 0.0);
+        }
+        if seen.iter().all(|&seen| seen) {
+            break;
+        }
+    }
+    seen.iter().filter(|&&seen| seen).count()
+}
+
+/// Samples that are equal, or equal up to their sign.
+fn repeated<X: Rows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
+    let mut keys: Vec<(u64, usize)> =
+        rows::map(engine.par, x, key).into_iter().enumerate().map(|(row, key)| (key, row)).collect();
+    keys.sort_unstable();
+    let mut pair = Mat::zeros(2, x.cols());
+    let (mut earliest, mut count) = (None::<(usize, usize)>, 0);
+    for window in keys.windows(2).filter(|window| window[0].0 == window[1].0) {
+        let (first, second) = (window[0].1, window[1].1);
+        x.gather(&[u32::try_from(first).ok()?, u32::try_from(second).ok()?], pair.as_mut());
+        let (a, b) = (pair.row(0), pair.row(1));
+        let (sign_a, sign_b) = (sign(a), sign(b));
+        if a.iter().zip(b).all(|(a, b)| a * sign_a == b * sign_b) {
+            count += 1;
+            if earliest.is_none_or(|(_, before)| second < before) {
+                earliest = Some((first, second));
+            }
+        }
+    }
+    earliest.map(|(first, second)| Degeneracy::Repeated { first, second, count })
+}
+
+/// The sign of the first coordinate that is not zero.
+fn sign(row: &[f64]) -> f64 {
+    row.iter().find(|&&value| value != 0.0).map_or(1.0, |value| value.signum())
+}
+
+/// A number that samples share if they are equal up to their sign, and hardly any others.
+fn key(row: &[f64]) -> u64 {
+    let sign = sign(row);
+    // FNV-1a over 64-bit words; adding zero makes +0 of -0.
+    row.iter().fold(0xcbf2_9ce4_8422_2325, |hash, value| {
+        let mixed = (hash ^ (value * sign + 0.0).to_bits()).wrapping_mul(0x0100_0000_01b3);
+        mixed ^ (mixed >> 29)
+    })
+}
+
+#[cfg(test)]
+mod tests;
