@@ -104,6 +104,7 @@ fn summaries_hold_what_was_promised() {
         assert_eq!(summary["k"], k.map_or(Value::Null, Value::from), "{name}");
         assert_eq!(summary["p"], k.map_or(Value::Null, |_| Value::from(2)), "{name}");
         assert_eq!(summary["parameters"], k.unwrap_or(d) * r, "{name}");
+        assert_eq!(number(&summary, "parameters_per_sample"), (k.unwrap_or(d) * r) as f64 / n as f64, "{name}");
         assert_eq!(summary["seed"], 0);
         for field in ["dtype", "isa", "backend", "route", "init", "version"] {
             assert!(summary[field].as_str().is_some_and(|text| !text.is_empty()), "{name}: {field}");

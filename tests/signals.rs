@@ -127,3 +127,26 @@ fn an_interrupt_ends_the_whole_series_of_experiments() {
     assert_interrupted(&series.signal("TERM"), &first);
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "no other experiment was started");
 }
+
+#[test]
+fn an_interrupt_ends_the_training_sets_and_leaves_those_that_were_finished() {
+    let root = scratch();
+    let out = root.path().join("run");
+    // A quarter of the capacity takes no time and leaves 32 rows, all of it takes Adam for ever.
+    let flags = "--dim 8 --ratios 0.25,1 --seeds 16 --tolerance 1e-20 --iterations 1000000000000";
+    let mut sets = Running::start(&format!("capacity {flags} --threads 2"), &out);
+    sets.wait_for_records(&out.join("capacity.csv"));
+    let output = sets.signal("INT");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(!stderr.contains("panicked") && stderr.lines().any(|line| line == "interrupted"), "{stderr}");
+    assert!(stdout.contains("16 of 16") && stdout.contains("note: interrupted"), "{stdout}");
+    let found = summary(&out);
+    assert_eq!((&found["interrupted"], number(&found["points"][0], "finished")), (&true.into(), 16.0));
+    let rows = String::from_utf8(left(&out, "capacity.csv")).unwrap();
+    assert!(
+        rows.ends_with('\n') && rows.lines().filter(|row| row.contains(",adam,memorised,")).count() >= 16,
+        "{rows}"
+    );
+    assert!(!left(&out, "capacity.svg").is_empty() && !left(&out, "capacity.png").is_empty());
+}

@@ -67,6 +67,9 @@ fn the_weights_memorise_and_the_report_is_theirs() {
             assert!(number(&found, "loss") <= tolerance && (number(&found, "loss") - problem.loss()).abs() < agreement);
             let (positive, negative) = (number(&found, "positive"), number(&found, "negative"));
             assert!(positive + negative <= 11.0 && number(&found, "neurons") == 2.0 * positive.max(negative));
+            let parameters = 11.0 * number(&found, "neurons");
+            let reported = ["parameters", "parameters_per_sample"].map(|field| number(&found, field));
+            assert_eq!(reported, [parameters, parameters / 40.0]);
             assert!(number(&found, "iterations") > 0.0 && number(&found, "wall_seconds") > 0.0);
             assert_eq!(found["test_mse"], Value::Null);
         }
@@ -99,6 +102,8 @@ fn the_test_set_is_projected_and_evaluated() {
     let call = memorize("solve --data mnist --limit 400 --normalize --pca 30 --noise 0.05 --features-k 60 --json");
     let found: Value = serde_json::from_str(&call.with("--data-dir", mnist_folder()).succeeds().stdout).unwrap();
     assert_eq!((number(&found, "d"), number(&found, "k"), number(&found, "n")), (784.0, 60.0, 400.0));
+    // With three layers the features are what the trained weights see.
+    assert_eq!(number(&found, "parameters"), 60.0 * number(&found, "neurons"));
     assert!(found["verdict"] == "memorised" && number(&found, "test_mse") > number(&found, "mse"), "{found}");
 }
 

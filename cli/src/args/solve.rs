@@ -59,11 +59,16 @@ The output of the network is linear in S = W A W^T, so that the S of least norm 
 target is the solution of a linear system. Eigenvectors of S are the neurons, at most 2d of them.
 Where no S meets every target, the one that comes nearest is found, and the program says so.
 
+The second example has three layers of the sizes of Theorem 5: k = 2 ceil(sqrt n) = 490 random
+features for 60,000 samples, and at most r = 2k+2 = 982 neurons. What is reported as parameters
+are the trained weights alone: d r of them, or k r.
+
 `memorize train --optimizer solve` and `memorize reproduce EXPERIMENT --optimizer solve` do the
 same and leave a run's folder, with the curve.
 
 Examples:
   memorize solve --data mnist --normalize --noise 0.01 --out W.safetensors
+  memorize solve --data mnist --normalize --pca 100 --noise 0.05 --features-k 490 --tolerance 1e-4
   memorize solve --inputs X.npy --targets y.npy --normalize --tolerance 1e-8 --dtype f64 --json";
 
 impl SolveArgs {

@@ -38,6 +38,9 @@ struct Solved {
     positive: usize,
     negative: usize,
     rank: usize,
+    /// Trained weights, d r, or k r with three layers.
+    parameters: usize,
+    parameters_per_sample: f64,
     /// All of it, from opening the data to evaluating the weights.
     wall_seconds: f64,
     n: usize,
@@ -107,7 +110,7 @@ fn run<T: Element>(
     let Solution { network, evaluation, positive, negative, rank, verdict, outcome } =
         solution.map_err(solution_error)?;
     let test_mse = dataset.test_mse(machine.engine, &network, config.run.route.forced())?;
-    let neurons = network.neurons();
+    let (neurons, parameters) = (network.neurons(), network.parameters());
     if let Some(path) = out {
         checkpoint::save(path, &dataset.weights(network)).map_err(CliError::run_failed)?;
     }
@@ -122,6 +125,8 @@ fn run<T: Element>(
         positive,
         negative,
         rank,
+        parameters,
+        parameters_per_sample: parameters as f64 / n as f64,
         wall_seconds: watch.start.elapsed().as_secs_f64(),
         n,
         d: dataset.input_width,
@@ -195,7 +200,7 @@ fn text(found: &Solved, out: Option<&Path>) -> String {
     let eigenvalues = format!("{} positive and {} negative eigenvalues", found.positive, found.negative);
     lines.extend([
         ("network", format!("d = {}{layers}, r = {} neurons: {eigenvalues}", found.d, thousands(found.neurons as u64))),
-        ("samples", thousands(found.n as u64)),
+        ("size", report::parameters(found.parameters, found.n)),
         (
             "iterations",
             format!("{}, preconditioner of rank {}", thousands(found.iterations), thousands(found.rank as u64)),

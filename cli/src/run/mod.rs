@@ -249,6 +249,7 @@ impl<'a, T: Element> Run<'a, T> {
             r,
             p: features.map(|features| features.p),
             parameters: self.network.parameters(),
+            parameters_per_sample: self.network.parameters() as f64 / n as f64,
             samples: n,
             seed: run.seed,
             dtype: run.dtype,

@@ -49,6 +49,8 @@ pub struct Summary {
     pub p: Option<u32>,
     /// Trained parameters: d r, or k r with three layers.
     pub parameters: usize,
+    /// The same for each training sample.
+    pub parameters_per_sample: f64,
     /// Training samples, again: the number that the paper compares with `parameters`.
     pub samples: usize,
     /// Seed.
@@ -113,6 +115,7 @@ impl Summary {
             r: 3000,
             p: None,
             parameters: 2_352_000,
+            parameters_per_sample: 39.2,
             samples: 60_000,
             seed: 0,
             dtype: Dtype::F32,
@@ -155,6 +158,7 @@ mod tests {
             "d",
             "r",
             "parameters",
+            "parameters_per_sample",
             "samples",
             "seed",
             "threads",
