@@ -5,6 +5,7 @@ mod certificate;
 mod choices;
 mod error;
 mod evaluation;
+mod theory;
 mod validate;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use certificate::CertifyConfig;
 pub use choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 pub use error::ConfigError;
 pub use evaluation::{EvalConfig, SamplesOf, Stored};
+pub use theory::TheorySection;
 
 use crate::layer::Layer;
 use crate::units::ByteSize;
@@ -91,7 +93,8 @@ pub struct FeaturesSection {
 pub struct OptimizerSection {
     /// Which algorithm.
     pub kind: OptimizerKind,
-    /// Step size at the start.
+    /// Step size at the start; 0 and absent from the file = decided by `theory`.
+    #[serde(skip_serializing_if = "is_zero")]
     pub learning_rate: f64,
     /// Samples in an iteration.
     pub batch: Batch,
@@ -107,8 +110,10 @@ pub struct OptimizerSection {
     pub epsilon: f64,
     /// Weight of the regulariser, gamma/2 ||W||_F^2.
     pub gamma: f64,
-    /// Perturbed gradient descent: its thresholds; absent = another algorithm.
+    /// Perturbed gradient descent: its thresholds; absent = decided by `theory`, or another algorithm.
     pub pgd: Option<PgdSection>,
+    /// Perturbed gradient descent as Theorem 4 has it; absent = with thresholds that were given, or another algorithm.
+    pub theory: Option<TheorySection>,
     /// The linear solver: its settings; absent = another algorithm.
     pub solve: Option<SolveSection>,
 }
@@ -158,10 +163,14 @@ pub struct RunSection {
     pub iterations: Option<u64>,
     /// Stop when the loss f over the whole training set is at most this; looked at once an epoch in mini-batch training.
     pub stop_below: Option<f64>,
-    /// Record the loss every so many iterations.
+    /// Record the loss every so many iterations; 0 = chosen from the iterations that `optimizer.theory` foresees.
     pub record_every: u64,
     /// Memory for what can be kept or recomputed; absent = decided from what the machine has. The results do not depend on it.
     pub memory_budget: Option<ByteSize>,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl RunConfig {

@@ -85,7 +85,8 @@ pub struct DataLayer {
 #[command(next_help_heading = "Network")]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkLayer {
-    /// Hidden neurons, an even number; required here or in --config, except by `--optimizer solve`
+    /// Hidden neurons, an even number; required here or in --config, except by `--optimizer solve`; with --theory at least
+    /// 2d+2, the default there
     #[arg(long, short = 'r', value_name = "R")]
     pub neurons: Option<usize>,
     /// Standard deviation of the weights at the start [default: chosen from the network's size]
@@ -146,9 +147,44 @@ pub struct OptimizerLayer {
     /// `[optimizer.pgd]`
     #[command(flatten)]
     pub pgd: PgdLayer,
+    /// `[optimizer.theory]`
+    #[command(flatten)]
+    pub theory: TheoryLayer,
     /// `[optimizer.solve]`
     #[command(flatten)]
     pub solve: SolveLayer,
+}
+
+/// What is said about Theorem 4: any of it turns perturbed gradient descent with the theorem's constants on.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TheoryLayer {
+    /// PGD: compute the step size, the thresholds and the regulariser from the data as Theorem 4 has them, start at W = 0 and
+    /// run until the algorithm returns; needs --epsilon [default: false]
+    #[arg(long = "theory", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub enabled: Option<bool>,
+    /// PGD with --theory: the loss f(W) to end with
+    #[arg(id = "theory_epsilon", long = "epsilon", value_name = "E")]
+    pub epsilon: Option<f64>,
+    /// PGD with --theory: probability of failing that is allowed [default: 0.1]
+    #[arg(long, value_name = "D")]
+    pub delta: Option<f64>,
+    /// PGD with --theory: the constant that the theorem leaves open, at most 1; the step size is c/l [default: 1]
+    #[arg(long, value_name = "C")]
+    pub c: Option<f64>,
+    /// PGD with --theory: the smallest singular value of [x_j (x) x_j], as `memorize certify` reports it [default: measured]
+    #[arg(id = "theory_sigma_min", long = "sigma-min", value_name = "X")]
+    pub sigma_min: Option<f64>,
+    /// PGD with --theory: start even where the run is hopeless or sigma_min is not known [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub force: Option<bool>,
+}
+
+impl TheoryLayer {
+    /// Whether anything here asks for the theorem's constants.
+    pub fn is_asked_for(&self) -> bool {
+        self.enabled != Some(false) && *self != Self::default()
+    }
 }
 
 /// What is said about the linear solver.
@@ -160,11 +196,12 @@ pub struct SolveLayer {
     pub rank: Option<usize>,
 }
 
-/// What is said about the thresholds of perturbed gradient descent: all four with `pgd`, none with another optimiser.
+/// What is said about the thresholds of perturbed gradient descent: all four with `pgd`, none with --theory or another
+/// optimiser.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PgdLayer {
-    /// PGD: radius of the perturbations; `--optimizer pgd` needs all four --pgd-* flags
+    /// PGD: radius of the perturbations; `--optimizer pgd` needs all four --pgd-* flags, or --theory
     #[arg(long = "pgd-radius", value_name = "X")]
     pub radius: Option<f64>,
     /// PGD: perturb when the gradient is shorter than this
@@ -199,13 +236,13 @@ pub struct RunLayer {
     /// [default: 1e-5 for solve]
     #[arg(long, value_name = "F")]
     pub stop_below: Option<f64>,
-    /// Record the loss every N iterations [default: 5, and 1 for solve]
+    /// Record the loss every N iterations [default: 5, 1 for solve, some 500 times in all with --theory]
     #[arg(long, value_name = "N")]
     pub record_every: Option<u64>,
     /// Seed of every random number [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
-    /// Type of the numbers [default: f32]
+    /// Type of the numbers [default: f32, and f64 with --theory]
     #[arg(long, value_name = "TYPE", help_heading = COMPUTE)]
     pub dtype: Option<Dtype>,
     /// Implementation of the heavy passes [default: native]

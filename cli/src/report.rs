@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::exit::CliError;
+use crate::run::theory::TheorySummary;
 use crate::run_folder::{StopReason, Summary};
 use crate::units::{duration, number, thousands};
 
@@ -28,6 +29,7 @@ pub fn one(summary: &Summary, folder: &Path) -> String {
     rows.extend(summary.test_mse.map(|mse| ["test MSE".to_owned(), number(mse)]));
     rows.extend(summary.paper.as_ref().map(|paper| ["the paper".to_owned(), paper.clone()]));
     rows.extend(summary.sigma_min.map(|sigma| ["sigma_min".to_owned(), number(sigma)]));
+    rows.extend(summary.theory.as_ref().map(|theory| ["Theorem 4".to_owned(), promise(summary, theory)]));
     rows.push(["network".to_owned(), network(summary)]);
     let scale =
         if summary.init_scale > 0.0 { format!(", scale {}", number(summary.init_scale)) } else { String::new() };
@@ -91,6 +93,19 @@ fn epochs(epochs: f64) -> String {
 
 fn wall(summary: &Summary) -> String {
     Duration::try_from_secs_f64(summary.wall_seconds).map_or_else(|_| NONE.to_owned(), duration)
+}
+
+/// Whether the loss that was promised is reached, and what it took beside what was foreseen.
+fn promise(summary: &Summary, theory: &TheorySummary) -> String {
+    let kept = if theory.reached { "f(W) <=" } else { "not kept: f(W) is above" };
+    format!(
+        "{kept} epsilon = {} after {} iterations, {} perturbations; at least {} and at most {} were foreseen",
+        number(theory.epsilon),
+        thousands(summary.iterations),
+        theory.perturbations,
+        number(theory.iterations_at_least),
+        number(theory.iterations_at_most)
+    )
 }
 
 fn network(summary: &Summary) -> String {

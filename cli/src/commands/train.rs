@@ -4,6 +4,7 @@ use crate::args::TrainArgs;
 use crate::blas;
 use crate::exit::CliError;
 use crate::report;
+use crate::run::theory::broken_promise;
 use crate::run::watch::Interrupt;
 use crate::run::{self, Finished};
 use crate::run_folder::Existing;
@@ -21,5 +22,9 @@ pub fn train(arguments: &TrainArgs) -> Result<(), CliError> {
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let Finished { summary, interrupted } = run::execute(config, &path, existing, arguments.output.quiet, &interrupt)?;
     report::print(&report::one(&summary, &path))?;
-    if interrupted { Err(CliError::Interrupted) } else { Ok(()) }
+    match broken_promise(&summary) {
+        _ if interrupted => Err(CliError::Interrupted),
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
 }

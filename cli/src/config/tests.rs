@@ -176,6 +176,47 @@ fn thresholds_belong_to_perturbed_gradient_descent() {
     assert!(message.contains("--pgd-t-threshold"), "{message}");
 }
 
+/// Perturbed gradient descent as Theorem 4 has it.
+fn prescribed() -> RunConfig {
+    let optimizer = "[optimizer]\nkind = \"pgd\"\n[optimizer.theory]\nepsilon = 0.5\n";
+    RunConfig::from_toml(&format!("[data]\nsource = \"synthetic\"\n{optimizer}")).unwrap()
+}
+
+#[test]
+fn theorem_4_decides_all_but_its_own_section() {
+    let config = prescribed();
+    let section = TheorySection { epsilon: 0.5, delta: 0.1, c: 1.0, sigma_min: None, force: false };
+    assert_eq!((config.optimizer.theory.as_ref(), config.network.neurons), (Some(&section), None));
+    assert_eq!((config.run.dtype, config.run.name.as_str()), (Dtype::F64, "synthetic-pgd-theory"));
+    assert_eq!(RunConfig::from_toml(&config.to_toml().unwrap()).unwrap(), config);
+    type Change = fn(&mut RunConfig);
+    let cases: [(&str, Change); 12] = [
+        ("leave out --lr", |c| c.optimizer.learning_rate = 0.1),
+        ("leave out --gamma", |c| c.optimizer.gamma = 0.1),
+        ("leave out --init-scale", |c| c.network.init_scale = Some(0.1)),
+        ("leave out --epochs", |c| c.run.epochs = Some(3)),
+        ("leave out --stop-below", |c| c.run.stop_below = Some(0.1)),
+        ("leave out the --pgd-* flags", |c| {
+            c.optimizer.pgd = Some(PgdSection { radius: 1.0, g_threshold: 1.0, f_threshold: 1.0, t_threshold: 1 });
+        }),
+        ("--dtype f64", |c| c.run.dtype = Dtype::F32),
+        ("not by gd", |c| c.optimizer.kind = OptimizerKind::Gd),
+        ("(--epsilon)", |c| c.optimizer.theory.as_mut().unwrap().epsilon = 0.0),
+        ("(--delta)", |c| c.optimizer.theory.as_mut().unwrap().delta = 1.0),
+        ("(--c)", |c| c.optimizer.theory.as_mut().unwrap().c = 1.5),
+        ("(--sigma-min)", |c| c.optimizer.theory.as_mut().unwrap().sigma_min = Some(f64::NAN)),
+    ];
+    for (advice, change) in cases {
+        let mut config = prescribed();
+        change(&mut config);
+        let message = config.validate().unwrap_err().to_string();
+        assert!(message.contains(advice), "{advice}: {message}");
+    }
+    let mut limited = prescribed();
+    limited.run.iterations = Some(1000);
+    assert!(limited.validate().is_ok());
+}
+
 /// A positive finite number of any size.
 fn scale() -> impl Strategy<Value = f64> {
     (-300..300_i32, 1.0..10.0_f64).prop_map(|(exponent, digits)| digits * 10_f64.powi(exponent))

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::{
     Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
-    RunConfig, RunSection, SolveSection, Source,
+    RunConfig, RunSection, SolveSection, Source, theory,
 };
 use memorize_train::features::MAX_POWER;
 
@@ -12,14 +12,16 @@ use crate::experiments::Experiment;
 use crate::layer::{NEURONS_NEEDED, PGD_NEEDS};
 
 /// The outcome of a check.
-type Check = Result<(), ConfigError>;
+pub(super) type Check = Result<(), ConfigError>;
 
 /// Checks a whole configuration, section by section.
 pub(super) fn run(config: &RunConfig) -> Check {
     data(&config.data)?;
-    network(&config.network, config.optimizer.kind)?;
+    let prescribed = config.optimizer.theory.is_some();
+    network(&config.network, config.optimizer.kind.decides_neurons(), prescribed)?;
+    config.optimizer.theory.as_ref().map_or(Ok(()), |section| theory::check(section, config))?;
     optimizer(&config.optimizer)?;
-    run_section(&config.run)
+    run_section(&config.run, prescribed)
 }
 
 /// An error for `field`.
@@ -101,16 +103,16 @@ fn sources(data: &DataSection) -> Check {
     })
 }
 
-fn network(network: &NetworkSection, kind: OptimizerKind) -> Check {
-    if kind.decides_neurons() {
-        let decided = format!("{kind} decides it; leave out");
+fn network(network: &NetworkSection, decided: bool, prescribed: bool) -> Check {
+    if decided {
+        let advice = |flag: &str| format!("--optimizer solve decides it; leave out {flag}");
         ensure(network.neurons.is_none(), || {
-            invalid("network.neurons", network.neurons.unwrap_or(0), format!("{decided} --neurons"))
+            invalid("network.neurons", network.neurons.unwrap_or(0), advice("--neurons"))
         })?;
         ensure(network.init_scale.is_none(), || {
-            invalid("network.init_scale", network.init_scale.unwrap_or(0.0), format!("{decided} --init-scale"))
+            invalid("network.init_scale", network.init_scale.unwrap_or(0.0), advice("--init-scale"))
         })?;
-    } else {
+    } else if network.neurons.is_some() || !prescribed {
         trained(network)?;
     }
     network.features.as_ref().map_or(Ok(()), features)
@@ -153,7 +155,9 @@ fn features(features: &FeaturesSection) -> Check {
 }
 
 fn optimizer(optimizer: &OptimizerSection) -> Check {
-    finite_positive("optimizer.learning_rate", optimizer.learning_rate, "--lr")?;
+    if optimizer.theory.is_none() {
+        finite_positive("optimizer.learning_rate", optimizer.learning_rate, "--lr")?;
+    }
     batch(optimizer)?;
     ensure(optimizer.decay_every != Some(0), || {
         invalid("optimizer.decay_every", 0, "must be at least 1 epoch; leave out --lr-decay-every for a constant rate")
@@ -182,7 +186,7 @@ fn optimizer(optimizer: &OptimizerSection) -> Check {
     }
     match &optimizer.pgd {
         Some(pgd) => thresholds(pgd, optimizer),
-        None => ensure(optimizer.kind != OptimizerKind::Pgd, || ConfigError::Missing {
+        None => ensure(optimizer.kind != OptimizerKind::Pgd || optimizer.theory.is_some(), || ConfigError::Missing {
             field: "optimizer.pgd",
             advice: PGD_NEEDS,
         }),
@@ -226,17 +230,17 @@ fn thresholds(pgd: &PgdSection, optimizer: &OptimizerSection) -> Check {
     })
 }
 
-fn run_section(run: &RunSection) -> Check {
+fn run_section(run: &RunSection, prescribed: bool) -> Check {
     if let Some(name) = &run.experiment {
         ensure(Experiment::from_name(name).is_some(), || {
             let names = Experiment::ALL.map(Experiment::name).join(", ");
             invalid("run.experiment", format!("{name:?}"), format!("not an experiment of the paper; there are {names}"))
         })?;
     }
-    duration(run)?;
+    duration(run, prescribed)?;
     at_least_one("run.threads", run.threads, "--threads")?;
     at_most_threads("run.threads", run.threads)?;
-    ensure(run.record_every > 0, || {
+    ensure(run.record_every > 0 || prescribed, || {
         invalid("run.record_every", 0, "must be at least 1; 1 records every iteration (--record-every)")
     })?;
     if let Some(loss) = run.stop_below {
@@ -254,12 +258,12 @@ fn run_section(run: &RunSection) -> Check {
     })
 }
 
-/// A run has to end: by epochs, by iterations, or by whichever comes first.
-fn duration(run: &RunSection) -> Check {
+/// A run has to end: by epochs, by iterations, by whichever comes first, or when the algorithm returns.
+fn duration(run: &RunSection, prescribed: bool) -> Check {
     let advice = "must be at least 1 (--epochs, --iterations)";
     ensure(run.epochs != Some(0), || invalid("run.epochs", 0, advice))?;
     ensure(run.iterations != Some(0), || invalid("run.iterations", 0, advice))?;
-    ensure(run.epochs.is_some() || run.iterations.is_some(), || ConfigError::Missing {
+    ensure(run.epochs.is_some() || run.iterations.is_some() || prescribed, || ConfigError::Missing {
         field: "run.epochs",
         advice: "say how long to train with --epochs N or --iterations N; with both, whichever comes first",
     })

@@ -1,9 +1,11 @@
 //! The values that fill the holes of a layer, and the filling.
 
-use super::{DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer, SolveLayer};
+use super::{
+    DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer, SolveLayer, TheoryLayer,
+};
 use crate::config::{
-    Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
-    RunConfig, RunSection, SolveSection, Source,
+    Batch, ConfigError, DataSection, Dtype, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection,
+    PgdSection, RunConfig, RunSection, SolveSection, Source, TheorySection,
 };
 
 /// Samples of the synthetic data set; the paper's number.
@@ -36,13 +38,18 @@ pub const DEFAULT_SOLVE_ITERATIONS: u64 = 1000;
 /// Loss at which the linear solver has memorised; what the paper's figures show.
 pub const DEFAULT_SOLVE_LOSS: f64 = 1e-5;
 
+/// Probability that a run by Theorem 4 may fail with.
+pub const DEFAULT_DELTA: f64 = 0.1;
+/// The constant that Theorem 4 leaves open: the largest for which no step can increase the value.
+pub const DEFAULT_THEORY_C: f64 = 1.0;
+
 /// What is said when the number of neurons is missing.
 pub(crate) const NEURONS_NEEDED: &str =
     "say how many hidden neurons to train with --neurons R; the paper uses 300 and 3000";
 
 /// What is said when a threshold of perturbed gradient descent is missing: none of them has a default.
 pub(crate) const PGD_NEEDS: &str = "--optimizer pgd needs all four of --pgd-radius, --pgd-g-threshold, \
-    --pgd-f-threshold and --pgd-t-threshold";
+    --pgd-f-threshold and --pgd-t-threshold, or --theory --epsilon E to compute them from the data";
 
 impl Layer {
     /// Fills every hole with its default.
@@ -52,10 +59,11 @@ impl Layer {
     pub fn resolve(self) -> Result<RunConfig, ConfigError> {
         let data = self.data.resolve()?;
         let optimizer = self.optimizer.resolve()?;
-        let network = self.network.resolve(optimizer.kind)?;
+        let network = self.network.resolve(optimizer.kind.decides_neurons() || optimizer.theory.is_some())?;
         let width = network.neurons.map(|neurons| format!("-r{neurons}")).unwrap_or_default();
-        let name = || format!("{}{width}-{}", data.source, optimizer.kind);
-        let run = self.run.resolve(optimizer.kind, name);
+        let theory = if optimizer.theory.is_some() { "-theory" } else { "" };
+        let name = || format!("{}{width}-{}{theory}", data.source, optimizer.kind);
+        let run = self.run.resolve(&optimizer, name);
         Ok(RunConfig { run, data, network, optimizer })
     }
 }
@@ -91,8 +99,8 @@ impl DataLayer {
 }
 
 impl NetworkLayer {
-    fn resolve(self, kind: OptimizerKind) -> Result<NetworkSection, ConfigError> {
-        if self.neurons.is_none() && !kind.decides_neurons() {
+    fn resolve(self, decided: bool) -> Result<NetworkSection, ConfigError> {
+        if self.neurons.is_none() && !decided {
             return Err(ConfigError::Missing { field: "network.neurons", advice: NEURONS_NEEDED });
         }
         Ok(NetworkSection { neurons: self.neurons, init_scale: self.init_scale, features: self.features.resolve()? })
@@ -116,8 +124,12 @@ impl FeaturesLayer {
 impl OptimizerLayer {
     fn resolve(self) -> Result<OptimizerSection, ConfigError> {
         let kind = self.kind.unwrap_or_default();
-        let learning_rate =
-            if kind == OptimizerKind::Adam { DEFAULT_ADAM_LEARNING_RATE } else { DEFAULT_LEARNING_RATE };
+        let theory = self.theory.resolve()?;
+        let learning_rate = match kind {
+            _ if theory.is_some() => 0.0,
+            OptimizerKind::Adam => DEFAULT_ADAM_LEARNING_RATE,
+            _ => DEFAULT_LEARNING_RATE,
+        };
         let batch = if kind.is_full_batch() { Batch::Full } else { Batch::Rows(DEFAULT_BATCH) };
         Ok(OptimizerSection {
             kind,
@@ -130,6 +142,7 @@ impl OptimizerLayer {
             epsilon: self.epsilon.unwrap_or(DEFAULT_EPSILON),
             gamma: self.gamma.unwrap_or(0.0),
             pgd: self.pgd.resolve()?,
+            theory,
             solve: self.solve.resolve(kind),
         })
     }
@@ -150,6 +163,25 @@ impl PgdLayer {
     }
 }
 
+impl TheoryLayer {
+    fn resolve(self) -> Result<Option<TheorySection>, ConfigError> {
+        if !self.is_asked_for() {
+            return Ok(None);
+        }
+        let epsilon = self.epsilon.ok_or(ConfigError::Missing {
+            field: "optimizer.theory.epsilon",
+            advice: "say which loss f(W) the theorem has to guarantee with --epsilon E",
+        })?;
+        Ok(Some(TheorySection {
+            epsilon,
+            delta: self.delta.unwrap_or(DEFAULT_DELTA),
+            c: self.c.unwrap_or(DEFAULT_THEORY_C),
+            sigma_min: self.sigma_min,
+            force: self.force.unwrap_or(false),
+        }))
+    }
+}
+
 impl SolveLayer {
     fn resolve(self, kind: OptimizerKind) -> Option<SolveSection> {
         let read = self.rank.is_some() || kind == OptimizerKind::Solve;
@@ -158,14 +190,20 @@ impl SolveLayer {
 }
 
 impl RunLayer {
-    fn resolve(self, kind: OptimizerKind, name: impl FnOnce() -> String) -> RunSection {
-        let solves = kind == OptimizerKind::Solve;
+    fn resolve(self, optimizer: &OptimizerSection, name: impl FnOnce() -> String) -> RunSection {
+        let solves = optimizer.kind == OptimizerKind::Solve;
+        let prescribed = optimizer.theory.is_some();
+        let record_every = match (prescribed, solves) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => DEFAULT_RECORD_EVERY,
+        };
         let products = (solves && self.epochs.is_none()).then_some(DEFAULT_SOLVE_ITERATIONS);
         RunSection {
             experiment: self.experiment,
             name: self.name.unwrap_or_else(name),
             seed: self.seed.unwrap_or(0),
-            dtype: self.dtype.unwrap_or_default(),
+            dtype: self.dtype.unwrap_or(if prescribed { Dtype::F64 } else { Dtype::default() }),
             backend: self.backend.unwrap_or_default(),
             isa: self.isa,
             threads: self.threads,
@@ -173,7 +211,7 @@ impl RunLayer {
             epochs: self.epochs,
             iterations: self.iterations.or(products),
             stop_below: self.stop_below.or(solves.then_some(DEFAULT_SOLVE_LOSS)),
-            record_every: self.record_every.unwrap_or(if solves { 1 } else { DEFAULT_RECORD_EVERY }),
+            record_every: self.record_every.unwrap_or(record_every),
             memory_budget: self.memory_budget,
         }
     }

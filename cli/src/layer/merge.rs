@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{DataLayer, Layer, NetworkLayer, OptimizerLayer};
+use super::{DataLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, TheoryLayer};
 use crate::config::{ConfigError, OptimizerKind, Source};
 
 impl Layer {
@@ -43,7 +43,7 @@ impl Layer {
     /// Some choices take more with them than their own key: any change of data, network or optimiser drops the name of the
     /// experiment, another data source drops the base's files, another
     /// optimiser drops the base's step sizes (but not the regulariser; one that decides the number of neurons drops that and
-    /// the base's length too), and a length in epochs or iterations replaces the
+    /// the base's length too), Theorem 4 drops all that it decides, and a length in epochs or iterations replaces the
     /// base's, in whichever unit that was.
     ///
     /// # Errors
@@ -77,9 +77,26 @@ impl Layer {
                 (self.run.epochs, self.run.iterations, self.run.record_every) = (None, None, None);
             }
         }
+        if upper.optimizer.theory.is_asked_for() && !self.optimizer.theory.is_asked_for() {
+            self.make_way_for_theory();
+        }
+        if upper.optimizer.theory.enabled == Some(false) {
+            self.optimizer.theory = TheoryLayer::default();
+        }
         if upper.run.epochs.is_some() || upper.run.iterations.is_some() {
             (self.run.epochs, self.run.iterations) = (None, None);
         }
+    }
+}
+
+impl Layer {
+    /// Drops what Theorem 4 decides.
+    fn make_way_for_theory(&mut self) {
+        let optimizer = &mut self.optimizer;
+        (optimizer.learning_rate, optimizer.gamma, optimizer.pgd) = (None, None, PgdLayer::default());
+        self.network.init_scale = None;
+        let run = &mut self.run;
+        (run.epochs, run.iterations, run.stop_below, run.record_every, run.dtype) = (None, None, None, None, None);
     }
 }
 

@@ -52,6 +52,24 @@ fn another_optimiser_starts_from_its_own_defaults_but_keeps_the_objective() {
 }
 
 #[test]
+fn theorem_4_takes_the_place_of_what_it_decides() {
+    let thresholds = "pgd.radius = 1.0\npgd.g_threshold = 1.0\npgd.f_threshold = 1.0\npgd.t_threshold = 1\n";
+    let base = format!(
+        "[data]\nsource = \"synthetic\"\n[network]\ninit_scale = 0.5\n[run]\nepochs = 3\nrecord_every = 1\n\
+         [optimizer]\nkind = \"pgd\"\nlearning_rate = 0.5\ngamma = 0.1\n{thresholds}"
+    );
+    let merged = layer("[optimizer.theory]\nenabled = true\nepsilon = 0.5\n").over(layer(&base)).unwrap();
+    let config = merged.clone().resolve().unwrap();
+    config.validate().unwrap();
+    assert!(config.optimizer.theory.is_some() && config.optimizer.pgd.is_none());
+    // And the way back.
+    let back = layer("[optimizer.theory]\nenabled = false\n").over(merged).unwrap();
+    assert!(!back.optimizer.theory.is_asked_for());
+    let missing = layer("[optimizer.theory]\nenabled = true\n").over(layer(&base)).unwrap().resolve();
+    assert!(matches!(missing, Err(ConfigError::Missing { field: "optimizer.theory.epsilon", .. })), "{missing:?}");
+}
+
+#[test]
 fn a_length_replaces_a_length_in_another_unit() {
     let merged = layer("[run]\niterations = 100\n").over(layer("[run]\nepochs = 1\nseed = 4\n")).unwrap();
     assert_eq!((merged.run.epochs, merged.run.iterations, merged.run.seed), (None, Some(100), Some(4)));

@@ -4,6 +4,7 @@ pub mod dataset;
 pub mod machine;
 pub(crate) mod memory;
 pub mod solution;
+pub mod theory;
 pub mod watch;
 
 use std::path::Path;
@@ -13,8 +14,10 @@ use clap::ValueEnum;
 use memorize_data::mnist::DATA_DIR_VARIABLE;
 use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_kernels::{Element, Rows};
+use memorize_train::optim::small::SmallTraining;
 use memorize_train::optim::{Limits, Method, Settings, full_batch, mini_batch, pgd};
 use memorize_train::schedule::StepDecay;
+use memorize_train::theory::prescription::Prescription;
 use memorize_train::{
     Evaluation, Network, Objective, Observer, Outcome, Plan, Route, Samples, TrainError, checkpoint, network, solve,
     spectrum,
@@ -69,6 +72,8 @@ struct Run<'a, T: Element> {
     init: &'static str,
     plan: Plan,
     sigma_min: Option<f64>,
+    prescription: Option<Prescription>,
+    perturbations: usize,
     progress: Progress,
     iterations: u64,
     iterations_an_epoch: u64,
@@ -88,6 +93,7 @@ impl<'a, T: Element> Run<'a, T> {
         RunFolder::check(path, existing)?;
         let dataset = Dataset::<T>::open(&config, &machine.engine)?;
         let (n, d) = (dataset.x.rows(), dataset.x.cols());
+        let prescription = prescribe(&mut config, &dataset)?;
         let batch = batch_rows(&config.optimizer, n);
         let iterations_an_epoch = n.div_ceil(batch) as u64;
         let iterations = budget(&config, iterations_an_epoch);
@@ -102,25 +108,27 @@ impl<'a, T: Element> Run<'a, T> {
             Some("synthetic") if n <= spectrum::DENSE_SAMPLES => {
                 Some(spectrum::singular_values(&dataset.x).map_err(CliError::run_failed)?.min)
             }
-            _ => None,
+            _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
         };
         let folder = RunFolder::create(path, existing)?;
         folder.write(CONFIG, config.to_toml()?.as_bytes())?;
-        let shown =
-            progress::Plan { iterations: Some(iterations), epochs: config.run.epochs, ..progress::Plan::default() };
+        let limit = (iterations < u64::MAX).then_some(iterations);
+        let shown = progress::Plan { iterations: limit, epochs: config.run.epochs, ..progress::Plan::default() };
         let mut progress = Progress::new(Mode::detect(quiet), shown);
         dataset.notes.iter().for_each(|note| progress.note(note));
+        prescription.iter().flat_map(theory::announce).for_each(|line| progress.note(&line));
         match &config.optimizer.solve {
             Some(solve) => {
                 let settings = solution::settings::<T>(&config.run, solve, n, d);
                 progress.note(&solution::announce::<T>(n, settings.rank)?);
             }
+            None if prescription.is_some() && SmallTraining::fits(n, d) => {}
             None => progress.note(&plan.to_string()),
         }
         if let Some(blas) = &machine.blas {
             progress.note(&format!("backend blas: {blas}"));
         }
-        if let Some(sigma) = sigma_min {
+        if let (Some(sigma), None) = (sigma_min, &prescription) {
             progress.note(&format!("smallest singular value of [x_j (x) x_j]: {}", number(sigma)));
         }
         Ok(Self {
@@ -132,6 +140,8 @@ impl<'a, T: Element> Run<'a, T> {
             init,
             plan,
             sigma_min,
+            prescription,
+            perturbations: 0,
             progress,
             iterations,
             iterations_an_epoch,
@@ -177,15 +187,22 @@ impl<'a, T: Element> Run<'a, T> {
         let limits = Limits { iterations: self.iterations, record_every: run.record_every, stop_below: run.stop_below };
         let mut network = self.network.clone();
         let objective = self.objective();
-        let outcome = match (&optimizer.pgd, &optimizer.solve, optimizer.batch) {
-            (_, Some(section), _) => {
+        let mut perturbations = 0;
+        let outcome = match (&self.prescription, &optimizer.pgd, &optimizer.solve, optimizer.batch) {
+            (Some(prescription), ..) => {
+                let data = (objective.x, objective.y);
+                let found = prescription.run(objective.engine, data, &limits, run.seed, watch)?;
+                (network, perturbations) = (found.network, found.perturbations.len());
+                found.outcome
+            }
+            (_, _, Some(section), _) => {
                 let settings = solution::settings::<T>(run, section, objective.x.rows(), objective.x.cols());
                 let found = solve::solve(objective.engine, objective.x, objective.y, &settings, watch)?;
                 watch.note(&found.to_string());
                 network = found.network;
                 found.outcome
             }
-            (Some(section), ..) => {
+            (_, Some(section), ..) => {
                 let thresholds = pgd::Thresholds {
                     eta: optimizer.learning_rate,
                     radius: section.radius,
@@ -199,7 +216,7 @@ impl<'a, T: Element> Run<'a, T> {
                 network.weights = found.weights;
                 found.outcome
             }
-            (None, None, batch) => {
+            (None, None, None, batch) => {
                 let settings = Settings { method: method(optimizer), schedule: schedule(optimizer), limits };
                 match batch {
                     Batch::Full => full_batch(&objective, &mut network, &settings, watch)?,
@@ -207,7 +224,7 @@ impl<'a, T: Element> Run<'a, T> {
                 }
             }
         };
-        self.network = network;
+        (self.network, self.perturbations) = (network, perturbations);
         Ok(outcome)
     }
 
@@ -266,6 +283,10 @@ impl<'a, T: Element> Run<'a, T> {
             train_mse: at.mse(),
             test_mse,
             sigma_min: self.sigma_min,
+            theory: self
+                .prescription
+                .as_ref()
+                .map(|prescription| theory::TheorySummary::new(prescription, at.loss, self.perturbations)),
             init: self.init.to_owned(),
             init_scale: network.init_scale.unwrap_or(0.0),
             stopped: outcome.reason.into(),
@@ -309,7 +330,19 @@ fn batch_rows(optimizer: &OptimizerSection, n: usize) -> usize {
 /// Iterations until the first of the limits given.
 fn budget(config: &RunConfig, iterations_an_epoch: u64) -> u64 {
     let epochs = config.run.epochs.map(|epochs| epochs.saturating_mul(iterations_an_epoch));
-    [epochs, config.run.iterations].into_iter().flatten().min().unwrap_or(0)
+    let endless = if config.optimizer.theory.is_some() { u64::MAX } else { 0 };
+    [epochs, config.run.iterations].into_iter().flatten().min().unwrap_or(endless)
+}
+
+/// Theorem 4's constants for the training set, if asked for. What they decide is written back to the configuration.
+fn prescribe<T: Element>(config: &mut RunConfig, data: &Dataset<T>) -> Result<Option<Prescription>, CliError> {
+    let Some(section) = &config.optimizer.theory else { return Ok(None) };
+    let prescription = theory::prescribe(section, config.network.neurons, &data.x, &data.y)?;
+    config.network.neurons = Some(prescription.neurons);
+    if config.run.record_every == 0 {
+        config.run.record_every = theory::record_every(&prescription);
+    }
+    Ok(Some(prescription))
 }
 
 /// The weights that training starts from, and how they came about. The scale chosen is written back to the

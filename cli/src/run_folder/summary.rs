@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::blas::Blas;
 use crate::config::{Backend, Dtype, Route};
+use crate::run::theory::TheorySummary;
 
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -83,6 +84,8 @@ pub struct Summary {
     pub test_mse: Option<f64>,
     /// Smallest singular value of [x_1 (x) x_1, ..., x_n (x) x_n]; absent = not computed.
     pub sigma_min: Option<f64>,
+    /// Theorem 4's constants and what became of its promise; absent = not asked for.
+    pub theory: Option<TheorySummary>,
     /// How the weights started, in words.
     pub init: String,
     /// Standard deviation of the weights at the start.
@@ -132,6 +135,7 @@ impl Summary {
             train_mse: 4.936e-6,
             test_mse: Some(1.21),
             sigma_min: None,
+            theory: None,
             init: "normal".to_owned(),
             init_scale: 0.01,
             stopped: StopReason::Completed,
@@ -182,7 +186,7 @@ mod tests {
     #[test]
     fn what_does_not_apply_is_present_as_null() {
         let value = json(&Summary::example());
-        for field in ["k", "p", "sigma_min", "blas"] {
+        for field in ["k", "p", "sigma_min", "blas", "theory"] {
             assert_eq!(value.get(field), Some(&Value::Null), "{field}");
         }
     }

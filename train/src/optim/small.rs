@@ -11,7 +11,7 @@
 //! About d(d+1)/2 (2n + r) + d^2 r multiplications. W is held by groups of [`LANES`] neurons of one sign, all d coordinates
 //! of a group together; what a group has too many are neurons that are zero and stay zero.
 
-use memorize_kernels::{Mat, Rows, rows};
+use memorize_kernels::{Element, Mat, Rows, rows};
 
 use super::pgd::{Landscape, Until};
 use crate::error::TrainError;
@@ -51,22 +51,23 @@ impl SmallTraining {
 
     /// The objective g with regulariser `gamma` of networks with the shape and the signs of `net`, or `None` if the problem is
     /// not small (see [`SmallTraining::fits`]), there is not one target a sample, or a sign is not +1 or -1.
-    pub fn new<X: Rows<f64>>(x: &X, y: &[f64], gamma: f64, net: &Network<f64>) -> Option<Self> {
+    pub fn new<T: Element, X: Rows<T>>(x: &X, y: &[T], gamma: f64, net: &Network<T>) -> Option<Self> {
         let (n, d) = (x.rows(), x.cols());
-        let fine = Self::fits(n, d) && y.len() == n && net.width() == d && net.signs.iter().all(|a| a.abs() == 1.0);
-        if !fine {
+        let of_modulus_one = net.signs.iter().all(|&a| a == T::ONE || a == -T::ONE);
+        if !(Self::fits(n, d) && y.len() == n && net.width() == d && of_modulus_one) {
             return None;
         }
-        let of_sign = |sign: f64| {
+        let of_sign = |sign: T| {
             let mut places: Vec<_> = (0..net.neurons()).filter(|&i| net.signs[i] == sign).map(Some).collect();
             places.resize(places.len().next_multiple_of(LANES), None);
             places
         };
-        let (mut places, negative) = (of_sign(1.0), of_sign(-1.0));
+        let (mut places, negative) = (of_sign(T::ONE), of_sign(-T::ONE));
         let positive_groups = places.len() / LANES;
         places.extend(negative);
-        let x = rows::to_mat(memorize_kernels::Par::Seq, x);
-        let setup = Setup { x: &x, y, gamma, groups: places.len() / LANES, positive_groups };
+        let x = in_f64(x);
+        let y: Vec<f64> = y.iter().map(|y| y.to_f64()).collect();
+        let setup = Setup { x: &x, y: &y, gamma, groups: places.len() / LANES, positive_groups };
         Some(Self { problem: setup.problem(d)?, places, neurons: net.neurons() })
     }
 
@@ -101,6 +102,12 @@ impl Landscape<f64> for SmallTraining {
         }
         Ok(done)
     }
+}
+
+/// All of `x` in memory, in f64.
+pub(crate) fn in_f64<T: Element, X: Rows<T>>(x: &X) -> Mat<f64> {
+    let x = rows::to_mat(memorize_kernels::Par::Seq, x);
+    Mat::from_fn(x.rows(), x.cols(), |j, a| x.row(j)[a].to_f64())
 }
 
 /// A problem of a width that the compiler knows, with its current point and the gradient there.

@@ -1,7 +1,7 @@
 //! Algorithm 1 as Theorem 4 prescribes it for a data set: every constant computed from the data, W = 0 at the start,
 //! f(W*) <= epsilon at the end with probability 1 - delta.
 
-use memorize_kernels::{Engine, Par, Rows, rows};
+use memorize_kernels::{Element, Engine, Mat, Par, Rows, rows};
 
 use super::bounds::Lifted;
 use super::constants::{Algorithm1, ConstantsError, Data, Theorem4, Warning, capacity, theorem1_neurons};
@@ -9,10 +9,10 @@ use super::gram_operator::squared_length;
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::{Evaluation, Objective};
-use crate::observe::Observer;
+use crate::observe::{Observer, Outcome};
 use crate::optim::Limits;
-use crate::optim::pgd::{Descent, Training, perturbed_descent};
-use crate::optim::small::SmallTraining;
+use crate::optim::pgd::{Perturbation, Training, perturbed_descent};
+use crate::optim::small::{SmallTraining, in_f64};
 use crate::planner::{Plan, Samples};
 
 /// Floating-point operations above which a run counts as hopeless: the fastest of the passes need hours for them on a server,
@@ -138,7 +138,7 @@ impl Prescription {
     ///
     /// # Errors
     /// [`PrescriptionError`] where the theorem does not apply or a constant is out of range.
-    pub fn new<X: Rows<f64>>(x: &X, y: &[f64], request: Request) -> Result<Self, PrescriptionError> {
+    pub fn new<T: Element, X: Rows<T>>(x: &X, y: &[T], request: Request) -> Result<Self, PrescriptionError> {
         if !(request.c > 0.0 && request.c <= 1.0) {
             return Err(PrescriptionError::C(request.c));
         }
@@ -180,32 +180,37 @@ impl Prescription {
         self.algorithm.warnings(entry, self.data.loss_at_zero)
     }
 
-    /// Runs Algorithm 1 from W = 0 until it returns or a limit ends it, and evaluates f and g at the point that it returns.
+    /// Runs Algorithm 1 from W = 0 until it returns or a limit ends it. Tiny problems (see [`SmallTraining::fits`]) are computed in
+    /// f64 whatever T is.
     ///
     /// # Errors
     /// See [`perturbed_descent`].
-    pub fn run<X: Rows<f64>>(
+    pub fn run<T: Element, X: Rows<T>>(
         &self,
         engine: Engine,
-        (x, y): (&X, &[f64]),
+        (x, y): (&X, &[T]),
         limits: &Limits,
         seed: u64,
         observer: &mut dyn Observer,
-    ) -> Result<(Network<f64>, Descent<f64>, Evaluation), TrainError> {
-        let net = Network::<f64>::zeros(self.neurons, self.data.width)?;
+    ) -> Result<Memorized<T>, TrainError> {
+        let mut network = Network::<T>::zeros(self.neurons, self.data.width)?;
         let gamma = self.constants.gamma;
+        let thresholds = &self.algorithm.thresholds;
         let objective = Objective { engine, x, y, gamma, route: self.plan().route };
-        let (start, thresholds) = (net.weights.clone(), &self.algorithm.thresholds);
-        let descent = match SmallTraining::new(x, y, gamma, &net) {
-            Some(mut small) => perturbed_descent(&mut small, start, thresholds, limits, seed, observer)?,
-            None => {
-                let mut training = Training::new(&objective, net.clone());
-                perturbed_descent(&mut training, start, thresholds, limits, seed, observer)?
-            }
-        };
-        let net = Network { weights: descent.weights.clone(), ..net };
-        let at = objective.evaluate(&net)?;
-        Ok((net, descent, at))
+        let (outcome, perturbations);
+        if let Some(mut small) = SmallTraining::new(x, y, gamma, &network) {
+            let start = Mat::zeros(self.neurons, self.data.width);
+            let found = perturbed_descent(&mut small, start, thresholds, limits, seed, observer)?;
+            let weight = |i: usize, a: usize| T::from_f64(found.weights.row(i)[a]);
+            network.weights = Mat::from_fn(self.neurons, self.data.width, weight);
+            (outcome, perturbations) = (found.outcome, found.perturbations);
+        } else {
+            let (mut training, start) = (Training::new(&objective, network.clone()), network.weights.clone());
+            let found = perturbed_descent(&mut training, start, thresholds, limits, seed, observer)?;
+            (network.weights, outcome, perturbations) = (found.weights, found.outcome, found.perturbations);
+        }
+        let at = objective.evaluate(&network)?;
+        Ok(Memorized { network, outcome, perturbations, at })
     }
 
     fn plan(&self) -> Plan {
@@ -213,12 +218,26 @@ impl Prescription {
     }
 }
 
+/// What a run as prescribed came to.
+#[derive(Clone, Debug)]
+pub struct Memorized<T: Element> {
+    /// W*.
+    pub network: Network<T>,
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// Every perturbation.
+    pub perturbations: Vec<Perturbation>,
+    /// f and g at W*.
+    pub at: Evaluation,
+}
+
 /// Everything but sigma, and min_j ||x_j||^2.
-fn describe<X: Rows<f64>>(x: &X, y: &[f64]) -> Result<(Data, f64), TrainError> {
+fn describe<T: Element, X: Rows<T>>(x: &X, y: &[T]) -> Result<(Data, f64), TrainError> {
     memorize_kernels::error::check_shape("number of targets", x.rows(), y.len())?;
     let squares = rows::map(Par::Rayon, x, squared_length);
+    let y: Vec<f64> = y.iter().map(|y| y.to_f64()).collect();
     let first = |values: &[f64]| values.iter().position(|value| !value.powi(2).is_finite());
-    let wrong = first(&squares).map(|row| ("sample", row)).or_else(|| first(y).map(|row| ("target", row)));
+    let wrong = first(&squares).map(|row| ("sample", row)).or_else(|| first(&y).map(|row| ("target", row)));
     if let Some((what, row)) = wrong {
         return Err(TrainError::NotFinite { what, row });
     }
@@ -239,7 +258,11 @@ fn describe<X: Rows<f64>>(x: &X, y: &[f64]) -> Result<(Data, f64), TrainError> {
 }
 
 /// sigma_min: given, measured where that is affordable, else its upper bound `shortest`.
-fn sigma<X: Rows<f64>>(x: &X, shortest: f64, given: Option<f64>) -> Result<(f64, SigmaSource), PrescriptionError> {
+fn sigma<T: Element, X: Rows<T>>(
+    x: &X,
+    shortest: f64,
+    given: Option<f64>,
+) -> Result<(f64, SigmaSource), PrescriptionError> {
     let (samples, width) = (x.rows(), x.cols());
     if samples as u128 > capacity(width) {
         return Err(PrescriptionError::TooManySamples { samples, width });
@@ -257,7 +280,7 @@ fn sigma<X: Rows<f64>>(x: &X, shortest: f64, given: Option<f64>) -> Result<(f64,
     if !Lifted::fits(samples, width) {
         return Ok((shortest, SigmaSource::UpperBound));
     }
-    let lifted = Lifted::new(x)?;
+    let lifted = Lifted::new(&in_f64(x))?;
     let (sigma, resolution) = (lifted.singular_values().min, lifted.resolution());
     if sigma <= resolution {
         return Err(PrescriptionError::Degenerate { sigma, resolution });

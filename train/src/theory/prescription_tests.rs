@@ -29,10 +29,10 @@ fn every_one_of_a_family_is_memorised_to_epsilon() {
             let (x, y) = samples(n, d, seed);
             let prescription = Prescription::new(&x, &y, Request::new(epsilon)).unwrap();
             assert!(prescription.data.loss_at_zero > epsilon);
-            let (net, descent, at) = prescription.run(Engine::best(), (&x, &y), &UNLIMITED, seed, &mut Silent).unwrap();
-            let iterations = descent.outcome.iterations as f64;
-            assert_eq!((net.neurons(), descent.outcome.reason), (2 * d + 2, StopReason::Returned));
-            assert!(at.loss <= epsilon, "n = {n}, d = {d}, epsilon = {epsilon}, seed {seed}: {}", at.loss);
+            let run = prescription.run(Engine::best(), (&x, &y), &UNLIMITED, seed, &mut Silent).unwrap();
+            let iterations = run.outcome.iterations as f64;
+            assert_eq!((run.network.neurons(), run.outcome.reason), (2 * d + 2, StopReason::Returned));
+            assert!(run.at.loss <= epsilon, "n = {n}, d = {d}, epsilon = {epsilon}, seed {seed}: {}", run.at.loss);
             assert!(prescription.least_iterations() <= iterations);
             assert!(iterations <= prescription.algorithm.iterations_bound());
             cases += 1;
@@ -65,7 +65,7 @@ fn the_numbers_are_those_of_the_data() {
 #[test]
 fn where_the_theorem_does_not_apply_it_says_why() {
     let refused = |x: &Mat<f64>, y: &[f64], request: Request, words: &str| {
-        let error = Prescription::new(x, y, request).unwrap_err().to_string();
+        let error = Prescription::new::<f64, _>(x, y, request).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     };
     let (x, y, request) = (Mat::from_slice(2, 2, &[2.0, 0.0, 0.0, 3.0]), [4.0, -2.0], Request::new(0.5));
@@ -105,15 +105,15 @@ fn both_landscapes_take_the_same_way() {
     let (x, y) = samples(3, 3, 0);
     let prescription = Prescription::new(&x, &y, Request::new(0.5)).unwrap();
     let limits = Limits { iterations: 30_000, record_every: 7_000, stop_below: None };
-    let (net, descent, _) = prescription.run(Engine::best(), (&x, &y), &limits, 5, &mut Silent).unwrap();
+    let run = prescription.run(Engine::best(), (&x, &y), &limits, 5, &mut Silent).unwrap();
     let gamma = prescription.constants.gamma;
     let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma, route: crate::planner::Route::Gram };
     let start = Network::zeros(8, 3).unwrap();
     let mut training = Training::new(&objective, start.clone());
     let thresholds = &prescription.algorithm.thresholds;
     let other = perturbed_descent(&mut training, start.weights, thresholds, &limits, 5, &mut Silent).unwrap();
-    assert_eq!((descent.outcome, descent.perturbations.len()), (other.outcome, other.perturbations.len()));
-    let scale = net.weights.frobenius_norm();
+    assert_eq!((run.outcome, run.perturbations.len()), (other.outcome, other.perturbations.len()));
+    let scale = run.network.weights.frobenius_norm();
     assert!(scale > 0.5, "the saddle has been left");
-    assert!(net.weights.iter().zip(other.weights.iter()).all(|(a, b)| (a - b).abs() < 1e-6 * scale));
+    assert!(run.network.weights.iter().zip(other.weights.iter()).all(|(a, b)| (a - b).abs() < 1e-6 * scale));
 }
