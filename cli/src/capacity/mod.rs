@@ -71,7 +71,8 @@ pub struct Row {
     pub ended: Ending,
     /// f(W) of the network returned.
     pub loss: f64,
-    /// f of the solver's network on the same samples: the least of any network, or, where that is zero, below the tolerance.
+    /// f of the solver's network on the same samples: the least of any network, unless that is below the tolerance, where
+    /// the solver ends, or the solver was at the end of its iterations or of the precision.
     pub least_squares_loss: f64,
     /// The expected value of the least f, from n and d alone.
     pub predicted_loss: f64,

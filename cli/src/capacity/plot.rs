@@ -22,7 +22,9 @@ const ABOVE: f64 = 0.5;
 /// Room beside the points, as a part of their range.
 const BESIDE: f64 = 0.04;
 /// Points of the predicted curve, closer together towards the capacity, where it falls off.
-const STEPS: i32 = 200;
+const STEPS: i32 = 1000;
+/// How many of them the distance to the capacity takes to become a tenth.
+const STEPS_A_DECADE: f64 = 50.0;
 /// Distance of text from the line that it names.
 const GAP: f64 = 8.0;
 
@@ -78,7 +80,7 @@ impl<'a> ThresholdPlot<'a> {
         let at_zero = all.map_or(0.0, |point| point.predicted_loss / (1.0 - point.ratio.recip()));
         let end = x.high;
         let predicted = (0..=STEPS)
-            .map(|step| 1.0 + (end - 1.0) * 10f64.powf(0.1 * f64::from(step - STEPS)))
+            .map(|step| 1.0 + (end - 1.0) * 10f64.powf(f64::from(step - STEPS) / STEPS_A_DECADE))
             .map(|ratio| (ratio, (at_zero * (1.0 - ratio.recip())).log10()))
             .filter(|at| at.1 >= floor)
             .collect();
@@ -128,22 +130,20 @@ impl ThresholdPlot<'_> {
     fn lines<DB: DrawingBackend>(&self, pen: &Pen<DB>, capacity: u64) -> Outcome<DB> {
         let half = f64::from(TEXT_SIZE) / 2.0;
         let across = self.pixels(&[(self.x.low, self.tolerance), (self.x.high, self.tolerance)]);
+        let down = self.pixels(&[(1.0, self.y.low), (1.0, self.y.high)]);
         pen.line(&across, QUIET_INK, 1)?;
-        let at = (FRAME.right - GAP, across[0].1 + GAP + half);
+        pen.line(&down, CAPACITY, 2)?;
+        // Text stands on the side of the capacity that has more room.
+        let line = down[0].0;
+        let room_on_the_left = line > (FRAME.left + FRAME.right) / 2.0;
+        let (x, anchor) = if room_on_the_left { (line - GAP, HPos::Right) } else { (line + GAP, HPos::Left) };
+        let text = format!("capacity d(d+1)/2 = {}", thousands(capacity));
+        // Above the losses, which need not fall off at the line exactly.
+        pen.text(&text, (x, FRAME.top + half), CAPACITY, (anchor, VPos::Center))?;
         let (tolerance, floor) = (self.report.tolerance, number(10f64.powf(self.tolerance - BELOW)));
         let text = format!("memorised: f <= {tolerance:e}; what is below {floor} is drawn there");
+        let at = (if room_on_the_left { line } else { FRAME.right } - GAP, across[0].1 + GAP + half);
         pen.text(&text, at, QUIET_INK, (HPos::Right, VPos::Center))?;
-        let down = self.pixels(&[(1.0, self.y.low), (1.0, self.y.high)]);
-        pen.line(&down, CAPACITY, 2)?;
-        let text = format!("capacity d(d+1)/2 = {}", thousands(capacity));
-        // On the side with more room.
-        let (x, side) = if down[0].0 > (FRAME.left + FRAME.right) / 2.0 {
-            (down[0].0 - GAP, HPos::Right)
-        } else {
-            (down[0].0 + GAP, HPos::Left)
-        };
-        // Above the losses, which need not fall off at the line exactly.
-        pen.text(&text, (x, FRAME.top + half), CAPACITY, (side, VPos::Center))?;
         pen.line(&self.pixels(&self.predicted), PREDICTION, 6)
     }
 
