@@ -14,6 +14,16 @@ pub enum TrainError {
     /// The number of neurons cannot be split into as many positive as negative ones.
     #[error("the number of neurons r = {0} must be even and at least 2: half of them are added, half subtracted")]
     Neurons(usize),
+    /// Lemma 3 does not speak of the network.
+    #[error(
+        "{neurons} neurons are fewer than the 2d+2 = {needed} that Lemma 3 needs for a direction of negative curvature; train {needed} or more"
+    )]
+    TooFewNeurons {
+        /// r.
+        neurons: usize,
+        /// 2d+2.
+        needed: usize,
+    },
     /// The power of the features is zero or absurd.
     #[error("the power p of the random features is {0}; it must be from 1 to {max}", max = crate::features::MAX_POWER)]
     Power(u32),

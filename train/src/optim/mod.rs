@@ -1,10 +1,12 @@
 //! The optimisers, one a file.
 //!
 //! [`full_batch`] and [`mini_batch`] run gradient descent and Adam; [`pgd`] is the paper's Algorithm 1, [`small`] what it
-//! descends on when the problem is tiny.
+//! descends on when the problem is tiny. [`accelerated`] and [`negative_curvature`] leave saddle points in other ways.
 
+pub mod accelerated;
 mod full_batch;
 mod mini_batch;
+pub mod negative_curvature;
 pub mod pgd;
 mod shuffle;
 pub mod small;

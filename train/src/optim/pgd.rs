@@ -214,7 +214,7 @@ fn verdict(number: usize, iteration: u64, change: f64, f_thres: f64, escaped: bo
 }
 
 /// Adds a point drawn uniformly from the ball of this radius: a normal direction scaled to length r U^(1/D).
-fn perturb<T: Element>(w: &mut Mat<T>, radius: f64, seed: u64, number: u64, observer: &mut dyn Observer) {
+pub(super) fn perturb<T: Element>(w: &mut Mat<T>, radius: f64, seed: u64, number: u64, observer: &mut dyn Observer) {
     let dimension = w.rows() * w.cols();
     let mut row = Stream::new(seed, Purpose::Ball).row(number);
     let uniform = row.uniform_f64();

@@ -68,6 +68,44 @@ fn a_double_well_takes_every_branch() {
     assert!(log.notes[0].contains("escaped a saddle") && log.notes[1].contains("did not escape"), "{:?}", log.notes);
 }
 
+/// The same landscape, with steps that it takes by itself.
+struct Quick;
+
+impl Landscape<f64> for Quick {
+    fn evaluate(&mut self, w: &Mat<f64>, gradient: &mut Mat<f64>) -> Result<Evaluation, TrainError> {
+        DoubleWell.evaluate(w, gradient)
+    }
+
+    fn descend(&mut self, w: &mut Mat<f64>, eta: f64, steps: u64, until: &Until) -> Result<u64, TrainError> {
+        let mut gradient = Mat::zeros(1, 2);
+        for step in 0..steps {
+            let at = self.evaluate(w, &mut gradient)?;
+            let flat = until.gradient_norm.is_some_and(|norm| gradient.frobenius_norm() <= norm);
+            if flat || until.loss.is_some_and(|loss| at.loss <= loss) {
+                return Ok(step);
+            }
+            w.padded_mut().iter_mut().zip(gradient.padded()).for_each(|(w, &g)| *w -= eta * g);
+        }
+        Ok(steps)
+    }
+}
+
+#[test]
+fn steps_that_nobody_looks_at_change_nothing() {
+    let start = || Mat::from_slice(1, 2, &[1.0, 0.0]);
+    for (iterations, record_every, stop_below) in
+        [(1000, 1, None), (1000, 1000, None), (1000, 7, None), (45, 1000, None), (1000, 13, Some(0.1))]
+    {
+        let limits = Limits { iterations, record_every, stop_below };
+        let [mut watched, mut unwatched] = [Log::default(), Log::default()];
+        let one = perturbed_descent(&mut DoubleWell, start(), &THRESHOLDS, &limits, 42, &mut watched).unwrap();
+        let two = perturbed_descent(&mut Quick, start(), &THRESHOLDS, &limits, 42, &mut unwatched).unwrap();
+        assert_eq!((one.outcome, &one.perturbations), (two.outcome, &two.perturbations));
+        assert_eq!(one.weights.padded(), two.weights.padded());
+        assert_eq!((watched.losses, watched.notes), (unwatched.losses, unwatched.notes));
+    }
+}
+
 #[test]
 fn perturbations_lie_in_the_ball_and_fill_it() {
     let (dimension, radius) = (3, 2.0);
