@@ -3,6 +3,7 @@
 mod bench;
 mod capacity;
 mod certify;
+mod condition;
 mod solve;
 mod stored;
 
@@ -19,6 +20,7 @@ use crate::units::ByteSize;
 pub use bench::BenchArgs;
 pub use capacity::CapacityArgs;
 pub use certify::CertifyArgs;
+pub use condition::ConditionArgs;
 pub use solve::SolveArgs;
 pub use stored::StoredArgs;
 
@@ -43,6 +45,7 @@ Examples:
   memorize eval --weights W.safetensors --inputs X.npy --targets y.npy
   memorize solve --inputs X.npy --targets y.npy --normalize --out W.safetensors
   memorize certify --weights W.safetensors --inputs X.npy --targets y.npy
+  memorize condition --inputs X.npy --normalize   are the samples in general position?
   memorize capacity                               the threshold of Theorem 1, seconds
   memorize bench --quick                          throughput of the passes on this machine
 
@@ -61,6 +64,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Say how far stored weights are from a second-order stationary point, and what follows for the loss
     Certify(CertifyArgs),
+    /// Say whether samples are in general position, so that a network can memorise any targets
+    Condition(Box<ConditionArgs>),
     /// Show how many random samples a network memorises: the threshold d(d+1)/2 of Theorem 1
     Capacity(CapacityArgs),
     /// Measure how fast this machine runs the passes, beside its limits

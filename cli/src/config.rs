@@ -3,6 +3,7 @@
 mod capacity;
 mod certificate;
 mod choices;
+mod condition;
 mod error;
 mod evaluation;
 mod theory;
@@ -15,6 +16,7 @@ use serde::Serialize;
 pub use capacity::{CapacityConfig, Trainer};
 pub use certificate::CertifyConfig;
 pub use choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
+pub use condition::{ConditionConfig, ConditionDefaults};
 pub use error::ConfigError;
 pub use evaluation::{EvalConfig, SamplesOf, Stored};
 pub use theory::TheorySection;

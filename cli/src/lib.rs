@@ -20,6 +20,7 @@ pub mod bench;
 pub mod blas;
 pub mod capacity;
 pub mod commands;
+pub mod condition;
 pub mod config;
 pub mod exit;
 pub mod experiments;

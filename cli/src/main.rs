@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::Solve(arguments) => commands::solve(&arguments),
         Command::Eval(arguments) => commands::eval(&arguments),
         Command::Certify(arguments) => commands::certify(&arguments),
+        Command::Condition(arguments) => commands::condition(&arguments),
         Command::Capacity(arguments) => commands::capacity(&arguments),
         Command::Bench(arguments) => commands::bench(&arguments),
     };

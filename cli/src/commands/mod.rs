@@ -3,6 +3,7 @@
 mod bench;
 mod capacity;
 mod certify;
+mod condition;
 mod eval;
 mod reproduce;
 mod solve;
@@ -12,6 +13,7 @@ mod train;
 pub use bench::bench;
 pub use capacity::capacity;
 pub use certify::certify;
+pub use condition::condition;
 pub use eval::eval;
 pub use reproduce::reproduce;
 pub use solve::solve;

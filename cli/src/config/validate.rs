@@ -17,6 +17,7 @@ pub(super) type Check = Result<(), ConfigError>;
 /// Checks a whole configuration, section by section.
 pub(super) fn run(config: &RunConfig) -> Check {
     data(&config.data)?;
+    targets(&config.data)?;
     let prescribed = config.optimizer.theory.is_some();
     network(&config.network, config.optimizer.kind.decides_neurons(), prescribed)?;
     config.optimizer.theory.as_ref().map_or(Ok(()), |section| theory::check(section, config))?;
@@ -53,7 +54,8 @@ pub(super) fn finite_non_negative(field: &'static str, value: f64, flag: &str) -
     })
 }
 
-fn data(data: &DataSection) -> Check {
+/// Everything but the targets, which what only looks at the samples can do without.
+pub(super) fn data(data: &DataSection) -> Check {
     at_least_one("data.samples", data.samples, "--samples")?;
     at_least_one("data.dim", data.dim, "--dim")?;
     at_least_one("data.limit", data.limit, "--limit")?;
@@ -70,10 +72,6 @@ fn sources(data: &DataSection) -> Check {
     ensure(!files || data.inputs.is_some(), || ConfigError::Missing {
         field: "data.inputs",
         advice: "give the training samples with --inputs FILE, or choose --data mnist or --data synthetic",
-    })?;
-    ensure(!files || data.targets.is_some() || data.random_labels, || ConfigError::Missing {
-        field: "data.targets",
-        advice: "give the training targets with --targets FILE, or ask for --random-labels",
     })?;
     ensure(data.test_inputs.is_some() == data.test_targets.is_some(), || ConfigError::Missing {
         field: if data.test_inputs.is_some() { "data.test_targets" } else { "data.test_inputs" },
@@ -100,6 +98,14 @@ fn sources(data: &DataSection) -> Check {
     ensure(data.dir.is_none() || data.source == Source::Mnist, || {
         let value = data.dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
         invalid("data.dir", value, format!("not read when data.source is {}", data.source))
+    })
+}
+
+fn targets(data: &DataSection) -> Check {
+    let given = data.source != Source::Files || data.targets.is_some() || data.random_labels;
+    ensure(given, || ConfigError::Missing {
+        field: "data.targets",
+        advice: "give the training targets with --targets FILE, or ask for --random-labels",
     })
 }
 
@@ -143,7 +149,7 @@ pub(super) fn at_most_threads(field: &'static str, threads: Option<usize>) -> Ch
     })
 }
 
-fn features(features: &FeaturesSection) -> Check {
+pub(super) fn features(features: &FeaturesSection) -> Check {
     ensure(features.k > 0, || {
         invalid("network.features.k", 0, "must be at least 1; leave out --features-k for a two-layer network")
     })?;

@@ -108,7 +108,7 @@ impl NetworkLayer {
 }
 
 impl FeaturesLayer {
-    fn resolve(self) -> Result<Option<FeaturesSection>, ConfigError> {
+    pub(crate) fn resolve(self) -> Result<Option<FeaturesSection>, ConfigError> {
         if self == Self::default() {
             return Ok(None);
         }

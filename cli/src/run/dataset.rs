@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use memorize_data::{DataError, Mnist, Noise, Preparation, Prepared, Projection, Table, labels, synthetic};
-use memorize_kernels::{Element, Engine, Par, Rows, rows};
+use memorize_kernels::{Element, Engine, Mat, Par, Rows, rows};
 use memorize_train::checkpoint::Weights;
+use memorize_train::theory::random_position;
 use memorize_train::{FeatureLayer, Featured, Network, Objective, Plan, Route, Samples};
 
 use super::memory;
-use crate::config::{DataSection, RunConfig, Source};
+use crate::config::{DataSection, FeaturesSection, RunConfig, Source};
 use crate::exit::CliError;
 use crate::units::{ByteSize, mebibytes, thousands};
 
@@ -71,12 +72,26 @@ impl Tables {
         projection: Option<Arc<Projection>>,
         engine: &Engine,
     ) -> Result<(Prepared<T>, Vec<T>), CliError> {
+        let (samples, y) = self.prepare_with_or_without(data, seed, projection, engine)?;
+        let n = samples.rows();
+        Ok((samples, y.unwrap_or_else(|| random_targets(seed, n))))
+    }
+
+    /// The same, but where the source has no targets and no random ones are asked for there are none.
+    fn prepare_with_or_without<T: Element>(
+        self,
+        data: &DataSection,
+        seed: u64,
+        projection: Option<Arc<Projection>>,
+        engine: &Engine,
+    ) -> Result<(Prepared<T>, Option<Vec<T>>), CliError> {
         let noise = (data.noise > 0.0).then_some(Noise { sigma: data.noise, seed });
         let preparation = Preparation { normalize: data.normalize, projection, noise };
         let samples = Prepared::<T>::new(engine, self.inputs, &preparation)?;
-        let y = match self.targets.filter(|_| !data.random_labels) {
-            Some(targets) => labels::targets::<T>(&targets)?,
-            None => labels::random_labels(seed, samples.rows()).into_iter().map(T::from_f64).collect(),
+        let y = match self.targets {
+            _ if data.random_labels => Some(random_targets(seed, samples.rows())),
+            Some(targets) => Some(labels::targets::<T>(&targets)?),
+            None => None,
         };
         Ok((samples, y))
     }
@@ -91,11 +106,11 @@ impl<T: Element> Dataset<T> {
         let (data, seed) = (&config.data, config.run.seed);
         let (train, test) = tables(data, seed)?;
         let plain = Preparation { normalize: data.normalize, ..Preparation::default() };
-        let projection = data.pca.map(|components| principal(&train, components, &plain, engine)).transpose()?;
+        let projection = principal(&train, data, engine)?;
         let test_preparation = Preparation { projection: projection.clone(), ..plain };
         let input_width = train.inputs.row_len();
         let (samples, y) = train.prepare::<T>(data, seed, projection.clone(), engine)?;
-        let features = feature_layer(config, samples.cols(), seed)?;
+        let features = feature_layer(config.network.features.as_ref(), samples.cols(), seed)?;
         let mut memory = Memory::new(config.run.memory_budget);
         let x = with_features(Box::new(samples), features.as_ref(), engine)?;
         let x = memory.keep(x, "training set");
@@ -138,17 +153,60 @@ impl<T: Element> Dataset<T> {
     }
 }
 
-/// The first so many principal directions of the training set.
-fn principal(
-    train: &Tables,
-    components: usize,
-    plain: &Preparation,
-    engine: &Engine,
-) -> Result<Arc<Projection>, CliError> {
+/// Samples that are looked at and not trained on.
+pub struct Inspected {
+    /// The samples, or their random features.
+    pub x: Box<dyn Rows<f64>>,
+    /// The samples before the random features, if there are any and the samples are few.
+    pub before: Option<Mat<f64>>,
+    /// Targets, if there are any.
+    pub y: Option<Vec<f64>>,
+    /// The random features.
+    pub features: Option<FeatureLayer<f64>>,
+    /// Width of a sample as it comes from its source.
+    pub input_width: usize,
+    /// What was decided about memory, to be told.
+    pub notes: Vec<String>,
+}
+
+impl Inspected {
+    /// Opens and prepares a training set and leaves its test set alone.
+    ///
+    /// # Errors
+    /// Bad input: files that cannot be used, shapes that do not go together.
+    pub fn open(
+        data: &DataSection,
+        features: Option<&FeaturesSection>,
+        seed: u64,
+        budget: Option<ByteSize>,
+        engine: &Engine,
+    ) -> Result<Self, CliError> {
+        let train = Tables::training(data, seed)?;
+        let projection = principal(&train, data, engine)?;
+        let input_width = train.inputs.row_len();
+        let (samples, y) = train.prepare_with_or_without::<f64>(data, seed, projection, engine)?;
+        let features = feature_layer(features, samples.cols(), seed)?;
+        let few = features.is_some() && random_position::fits(samples.rows());
+        let before = few.then(|| rows::to_mat(Par::Rayon, &samples));
+        let mut memory = Memory::new(budget);
+        let x = memory.keep(with_features(Box::new(samples), features.as_ref(), engine)?, "samples");
+        Ok(Self { x, before, y, features, input_width, notes: memory.notes })
+    }
+}
+
+/// Digits drawn at random.
+fn random_targets<T: Element>(seed: u64, n: usize) -> Vec<T> {
+    labels::random_labels(seed, n).into_iter().map(T::from_f64).collect()
+}
+
+/// The principal directions of the training set that the samples are projected to, if they are.
+fn principal(train: &Tables, data: &DataSection, engine: &Engine) -> Result<Option<Arc<Projection>>, CliError> {
+    let Some(components) = data.pca else { return Ok(None) };
+    let plain = Preparation { normalize: data.normalize, ..Preparation::default() };
     let d = train.inputs.row_len();
     memory::ensure::<f64>("the covariance of the samples", &[3, d, d], "do without --pca for inputs this wide")?;
-    let samples = Prepared::<f64>::new(engine, train.inputs.clone(), plain)?;
-    Ok(Arc::new(Projection::fit(engine, &samples, components)?))
+    let samples = Prepared::<f64>::new(engine, train.inputs.clone(), &plain)?;
+    Ok(Some(Arc::new(Projection::fit(engine, &samples, components)?)))
 }
 
 fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), CliError> {
@@ -197,8 +255,11 @@ fn check_widths(train: &Table, test: &Table) -> Result<(), DataError> {
     })
 }
 
-fn feature_layer<T: Element>(config: &RunConfig, d: usize, seed: u64) -> Result<Option<FeatureLayer<T>>, CliError> {
-    let layer = config.network.features.as_ref();
+fn feature_layer<T: Element>(
+    layer: Option<&FeaturesSection>,
+    d: usize,
+    seed: u64,
+) -> Result<Option<FeatureLayer<T>>, CliError> {
     if let Some(f) = layer {
         memory::ensure::<T>("the random first layer", &[f.k, d], "use fewer random features (--features-k)")?;
     }

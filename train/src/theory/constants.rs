@@ -124,6 +124,13 @@ impl Theorem4 {
         })
     }
 
+    /// The order of the bound on the iterations, l Delta_f/eps'^2 log^4(D l Delta_f/(eps'^2 delta)) for D weights: what
+    /// [`Algorithm1::iterations_order`] is, without its thresholds. Not a number if Delta_f is zero.
+    pub fn iterations_order(&self, dimension: usize, delta: f64) -> f64 {
+        let log = logarithm(dimension, self.l, self.delta_f, self.epsilon, delta);
+        if self.delta_f > 0.0 { order(self.l, self.delta_f, self.epsilon, log) } else { f64::NAN }
+    }
+
     /// Algorithm 1 with these constants, for a network of r neurons on samples of width d: dimension = r d.
     ///
     /// # Errors
@@ -136,6 +143,16 @@ impl Theorem4 {
             delta,
         )
     }
+}
+
+/// log(D l Delta_f/(eps^2 delta)). Products of small numbers leave the range of f64 before their logarithms do.
+fn logarithm(dimension: usize, l: f64, delta_f: f64, epsilon: f64, delta: f64) -> f64 {
+    (dimension as f64).ln() + l.ln() + delta_f.ln() - 2.0 * epsilon.ln() - delta.ln()
+}
+
+/// l Delta_f/eps^2 log^4.
+fn order(l: f64, delta_f: f64, epsilon: f64, log: f64) -> f64 {
+    l * delta_f / epsilon.powi(2) * log.max(1.0).powi(4)
 }
 
 /// What Algorithm 1 has to know of a function.
@@ -239,8 +256,7 @@ impl Algorithm1 {
         if !(delta > 0.0 && delta < 1.0) {
             return Err(ConstantsError::Delta(delta));
         }
-        // Products of small numbers leave the range of f64 before their logarithms do.
-        let log = (of.dimension as f64).ln() + of.l.ln() + of.delta_f.ln() - 2.0 * epsilon.ln() - delta.ln();
+        let log = logarithm(of.dimension, of.l, of.delta_f, epsilon, delta);
         let chi = 3.0 * (log - c.ln()).max(4.0);
         let steps = (chi / c.powi(2) * of.l / (of.rho * epsilon).sqrt()).ceil();
         if steps.is_nan() || steps >= u64::MAX as f64 {
@@ -253,7 +269,7 @@ impl Algorithm1 {
             f_thres: c / chi.powi(3) * (epsilon.powi(3) / of.rho).sqrt(),
             t_thres: steps as u64,
         };
-        let iterations_order = of.l * of.delta_f / epsilon.powi(2) * log.max(1.0).powi(4);
+        let iterations_order = order(of.l, of.delta_f, epsilon, log);
         Ok(Self { chi, thresholds, iterations_order, smoothness: *of, epsilon })
     }
 
@@ -355,6 +371,7 @@ mod tests {
         let escapes = 1.0 / f_thres * t_thres as f64;
         close(found.iterations_bound(), escapes + 2.0 / (eta * g_thres * g_thres) + t_thres as f64);
         assert!(found.iterations_bound() > found.iterations_order);
+        close(by_hand().iterations_order(12, 0.1), found.iterations_order);
     }
 
     #[test]

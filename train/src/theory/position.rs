@@ -51,6 +51,11 @@ pub fn default_rank(n: usize, d: usize) -> usize {
     wanted.min(usize::try_from(affordable).unwrap_or(usize::MAX)).max(1)
 }
 
+/// Whether [`examine`] decomposes n samples of width d if it may.
+pub fn is_dense(n: usize, d: usize) -> bool {
+    Lifted::fits(n, d)
+}
+
 /// How sigma_min was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -174,7 +179,7 @@ pub fn examine<X: Rows<f64>>(
         return Err(TrainError::NotFinite { what: "sample", row });
     }
     let degeneracy = degeneracy(engine, x);
-    if settings.dense && degeneracy.is_none() && Lifted::fits(n, d) {
+    if settings.dense && degeneracy.is_none() && is_dense(n, d) {
         return dense(x);
     }
     let largest = largest(&operator, settings.seed)?;

@@ -1,0 +1,118 @@
+//! `memorize condition`: is a data set in general position?
+
+use std::time::Instant;
+
+use memorize_kernels::Rows;
+use memorize_train::TrainError;
+use memorize_train::theory::davidson::Step;
+use memorize_train::theory::nystrom::Nystrom;
+use memorize_train::theory::position::{self, Settings};
+
+use crate::args::ConditionArgs;
+use crate::blas;
+use crate::condition::{Report, Theory};
+use crate::config::ConditionConfig;
+use crate::exit::{CliError, build_warning};
+use crate::progress::{self, Mode, Progress};
+use crate::report;
+use crate::run::dataset::Inspected;
+use crate::run::machine::Machine;
+use crate::run::memory;
+use crate::run::watch::Interrupt;
+use crate::units::{mebibytes, scientific, thousands};
+
+/// Least seconds between two lines of progress.
+const LINE_EVERY: f64 = 10.0;
+/// Samples from which a build without optimisation is warned of.
+const MANY_SAMPLES: usize = 5000;
+
+/// Looks at a training set and prints what position it is in.
+///
+/// # Errors
+/// Bad input if a flag or a file is wrong, a failed run if a decomposition fails, interrupted if a signal arrived: what was
+/// known until then is printed first.
+pub fn condition(arguments: &ConditionArgs) -> Result<(), CliError> {
+    let config = arguments.config()?;
+    let quiet = arguments.quiet || arguments.json;
+    blas::announce(Some(config.backend), quiet)?;
+    let machine = Machine::new(config.backend, config.isa, config.threads)?;
+    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
+    let found = machine.install(|| look_at(&config, &machine, &interrupt, progress))?;
+    report::print(&if arguments.json { found.json() } else { found.text() })?;
+    if found.interrupted() { Err(CliError::Interrupted) } else { Ok(()) }
+}
+
+fn look_at(
+    config: &ConditionConfig,
+    machine: &Machine,
+    interrupt: &Interrupt,
+    mut progress: Progress,
+) -> Result<Report, CliError> {
+    let start = Instant::now();
+    let samples =
+        Inspected::open(&config.data, config.features.as_ref(), config.seed, config.memory_budget, &machine.engine)?;
+    samples.notes.iter().for_each(|note| progress.note(note));
+    let (n, width) = (samples.x.rows(), samples.x.cols());
+    if let Some(warning) = build_warning(n >= MANY_SAMPLES) {
+        progress.note(warning);
+    }
+    let settings = Settings {
+        tolerance: config.tolerance,
+        max_products: config.max_products,
+        rank: config.rank.unwrap_or_else(|| position::default_rank(n, width)).min(n),
+        seed: config.seed,
+        dense: config.dense,
+    };
+    if !(config.dense && position::is_dense(n, width)) {
+        memory::ensure::<f64>("the preconditioner", &[n, settings.rank], "use a lower rank (--rank)")?;
+    }
+    let mut watch = Watch { progress, interrupt, start, shown: None, settings, n };
+    let found = position::examine(machine.engine, &samples.x, &settings, |step| watch.step(step));
+    watch.progress.finish();
+    let found = found.map_err(position_error)?;
+    let theory = Theory::of(config, &samples, &found).map_err(CliError::run_failed)?;
+    Ok(Report::new(config, machine, &samples, &settings, &found, theory, start.elapsed()))
+}
+
+/// Numbers that cannot be computed with are bad input.
+fn position_error(error: TrainError) -> CliError {
+    match error {
+        TrainError::NotFinite { .. } | TrainError::NoSamples | TrainError::TooManySamples(_) => {
+            CliError::bad_input(error)
+        }
+        error => CliError::run_failed(error),
+    }
+}
+
+/// Shows how far the search is, and listens for signals.
+struct Watch<'a> {
+    progress: Progress,
+    interrupt: &'a Interrupt,
+    start: Instant,
+    shown: Option<f64>,
+    settings: Settings,
+    n: usize,
+}
+
+impl Watch<'_> {
+    fn step(&mut self, step: &Step) -> bool {
+        let now = self.start.elapsed().as_secs_f64();
+        if self.shown.is_none() {
+            let bytes = mebibytes(Nystrom::<f64>::bytes(self.n, self.settings.rank));
+            let rank = thousands(self.settings.rank as u64);
+            self.progress.note(&format!("preconditioner: rank {rank}, {bytes} in memory"));
+        }
+        if self.shown.is_none_or(|shown| now - shown >= LINE_EVERY) {
+            self.shown = Some(now);
+            self.progress.note(&format!(
+                "{} products: sigma_min <= {}, residual {} of its square (until {})",
+                thousands(step.products as u64),
+                scientific(step.value.max(0.0).sqrt()),
+                scientific(step.residual / step.value.abs().max(f64::MIN_POSITIVE)),
+                scientific(self.settings.tolerance),
+            ));
+        }
+        !self.interrupt.is_set()
+    }
+}

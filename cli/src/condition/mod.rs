@@ -1,0 +1,7 @@
+//! What `memorize condition` reports: the position of a training set, and what the paper's theorems say of it.
+
+mod show;
+mod theory;
+
+pub use show::Report;
+pub use theory::Theory;

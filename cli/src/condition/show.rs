@@ -1,0 +1,372 @@
+//! What `memorize condition` prints, as text and as JSON.
+
+use std::time::Duration;
+
+use memorize_train::theory::constants::capacity;
+use memorize_train::theory::davidson::Stop;
+use memorize_train::theory::position::{Degeneracy, Method, Position, Settings, SingularValue, Verdict};
+use serde::Serialize;
+
+use super::Theory;
+use super::theory::{Constants, RandomBound, Theorem1, Theorem5};
+use crate::config::ConditionConfig;
+use crate::run::dataset::Inspected;
+use crate::run::machine::Machine;
+use crate::units::{number, thousands};
+
+/// What was found. A value that does not apply or is not known is null, and `notes` says why.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    n: usize,
+    /// Width of the samples, before random features.
+    d: usize,
+    /// Width of a sample as it comes from its source.
+    input_width: usize,
+    /// Random features; null with two layers. Where it is not, everything below is of them.
+    k: Option<usize>,
+    p: Option<u32>,
+    /// d(d+1)/2, or k(k+1)/2.
+    capacity: u128,
+    /// B = max_j ||x_j||.
+    input_bound: f64,
+    /// Y = max_j |y_j|.
+    target_bound: Option<f64>,
+    /// `general_position`, `degenerate`, `numerically_degenerate` or `undecided`.
+    verdict: &'static str,
+    /// The same in words.
+    explanation: String,
+    /// Smallest singular value of [x_1 (x) x_1, ..., x_n (x) x_n]; null where it cannot be told from zero.
+    sigma_min: Option<f64>,
+    /// A singular value lies within this distance.
+    sigma_min_residual: Option<f64>,
+    sigma_min_converged: bool,
+    /// sigma_min is not above this.
+    sigma_min_below: f64,
+    sigma_max: f64,
+    sigma_max_residual: f64,
+    sigma_max_converged: bool,
+    condition_number: Option<f64>,
+    /// Singular values below this cannot be told from zero by this method.
+    resolution: f64,
+    /// `exact`, `dense` or `iterative`.
+    method: &'static str,
+    /// Products with K.
+    products: usize,
+    /// Samples that the preconditioner is made of.
+    rank: Option<usize>,
+    /// min_i dist_i, the distance of x_i (x) x_i from the span of the others.
+    leave_one_out: Option<f64>,
+    /// An upper bound on it.
+    leave_one_out_below: Option<f64>,
+    /// The sample that it belongs to.
+    leave_one_out_row: Option<usize>,
+    /// Lemma 8: min_i dist_i / sqrt(n) <= sigma_min <= min_i dist_i.
+    lemma8_lower: Option<f64>,
+    lemma8_upper: Option<f64>,
+    theorem1: Theorem1,
+    theorem5: Theorem5,
+    theorem4: Option<Constants>,
+    random_bound: Option<RandomBound>,
+    seed: u64,
+    wall_seconds: f64,
+    backend: &'static str,
+    isa: &'static str,
+    threads: usize,
+    notes: Vec<String>,
+    #[serde(skip)]
+    interrupted: bool,
+}
+
+impl Report {
+    /// The report of a look at these samples.
+    pub fn new(
+        config: &ConditionConfig,
+        machine: &Machine,
+        samples: &Inspected,
+        settings: &Settings,
+        found: &Position,
+        theory: Theory,
+        time: Duration,
+    ) -> Self {
+        let (k, p) = samples.features.as_ref().map(|layer| (layer.weights().rows(), layer.power())).unzip();
+        let width = samples.features.as_ref().map_or(found.width, |layer| layer.weights().cols());
+        let min = found.min;
+        let nearest = found.nearest.filter(|nearest| nearest.exact);
+        let mut notes = theory.notes;
+        notes.extend(position_notes(found, config));
+        Self {
+            n: found.samples,
+            d: width,
+            input_width: samples.input_width,
+            k,
+            p,
+            capacity: capacity(found.width),
+            input_bound: found.input_bound,
+            target_bound: theory.target_bound,
+            verdict: name(found.verdict),
+            explanation: explanation(found),
+            sigma_min: min.map(|min| min.value),
+            sigma_min_residual: min.map(|min| min.error),
+            sigma_min_converged: min.is_some_and(|min| min.converged),
+            sigma_min_below: found.min_below,
+            sigma_max: found.max.value,
+            sigma_max_residual: found.max.error,
+            sigma_max_converged: found.max.converged,
+            condition_number: min.filter(|min| min.value > 0.0).map(|min| found.max.value / min.value),
+            resolution: found.resolution,
+            method: match found.method {
+                Method::Exact => "exact",
+                Method::Dense => "dense",
+                Method::Iterative => "iterative",
+            },
+            products: found.products,
+            rank: (found.method == Method::Iterative).then_some(settings.rank),
+            leave_one_out: nearest.map(|nearest| nearest.distance),
+            leave_one_out_below: found.nearest.map(|nearest| nearest.distance),
+            leave_one_out_row: found.nearest.map(|nearest| nearest.row),
+            lemma8_lower: nearest.map(|nearest| nearest.distance / (found.samples as f64).sqrt()),
+            lemma8_upper: nearest.map(|nearest| nearest.distance),
+            theorem1: theory.theorem1,
+            theorem5: theory.theorem5,
+            theorem4: theory.theorem4,
+            random_bound: theory.random,
+            seed: config.seed,
+            wall_seconds: time.as_secs_f64(),
+            backend: machine.engine.backend.name(),
+            isa: machine.isa_name(),
+            threads: machine.threads,
+            notes,
+            interrupted: found.stop == Some(Stop::Interrupted),
+        }
+    }
+
+    /// Whether a signal has ended the search.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// One JSON object on a line.
+    pub fn json(&self) -> String {
+        let mut text = serde_json::to_string(self).expect("a struct with string keys is always JSON");
+        text.push('\n');
+        text
+    }
+
+    /// Lines for people.
+    pub fn text(&self) -> String {
+        let mut lines = vec![("verdict", self.explanation.clone(), String::new())];
+        lines.push(("samples", self.shape(), String::new()));
+        lines.extend(self.singular_values());
+        lines.extend(self.lemma8());
+        lines.extend(self.theorems());
+        lines.push(("computed with", self.computed_with(), String::new()));
+        let line = |(name, value, meaning): &(&str, String, String)| {
+            let line = format!("{name:<20} {value:<10} {meaning}");
+            format!("{}\n", line.trim_end())
+        };
+        let mut text: String = lines.iter().map(line).collect();
+        self.notes.iter().for_each(|note| text += &format!("note: {note}\n"));
+        text
+    }
+
+    fn shape(&self) -> String {
+        let features = match (self.k, self.p) {
+            (Some(k), Some(p)) => format!(", k = {k} features z = (Rx)^{p}"),
+            _ => String::new(),
+        };
+        let targets = self.target_bound.map_or_else(String::new, |bound| format!(", Y = {}", number(bound)));
+        let n = thousands(self.n as u64);
+        format!("n = {n}, d = {}{features}, B = {}{targets}", self.d, number(self.input_bound))
+    }
+
+    fn vector(&self) -> &'static str {
+        if self.k.is_some() { "z" } else { "x" }
+    }
+
+    fn singular_values(&self) -> Vec<(&'static str, String, String)> {
+        let x = self.vector();
+        let of = format!("smallest singular value of [{x}_1 (x) {x}_1, ..., {x}_n (x) {x}_n]");
+        let min = match (self.sigma_min, self.sigma_min_residual) {
+            (Some(value), _) if self.method == "exact" => (number(value), format!("{of}, exactly")),
+            (Some(value), Some(error)) => {
+                let open = if self.sigma_min_converged { "" } else { " (not converged: an upper bound)" };
+                (number(value), format!("{of}: residual {}{open}", number(error)))
+            }
+            _ => (format!("< {}", number(self.sigma_min_below)), of),
+        };
+        let open = if self.sigma_max_converged { "" } else { " (not converged)" };
+        let mut lines = vec![
+            ("sigma_min", min.0, min.1),
+            (
+                "sigma_max",
+                number(self.sigma_max),
+                format!("the largest: residual {}{open}", number(self.sigma_max_residual)),
+            ),
+        ];
+        if let Some(condition) = self.condition_number {
+            lines.push(("condition number", number(condition), "sigma_max / sigma_min".to_owned()));
+        }
+        lines
+    }
+
+    fn lemma8(&self) -> Vec<(&'static str, String, String)> {
+        let x = self.vector();
+        let nearest =
+            |row| format!("distance of {x}_{row} (x) {x}_{row} from the span of the others (rows count from 0)");
+        match (self.lemma8_lower, self.lemma8_upper, self.leave_one_out_below, self.leave_one_out_row) {
+            (Some(lower), Some(upper), _, Some(row)) => vec![
+                ("leave-one-out", number(upper), format!("the least {}", nearest(row))),
+                ("Lemma 8", format!("{} <= sigma_min <= {}", number(lower), number(upper)), String::new()),
+            ],
+            (_, _, Some(below), Some(row)) => vec![("leave-one-out", format!("<= {}", number(below)), nearest(row))],
+            _ => Vec::new(),
+        }
+    }
+
+    fn theorems(&self) -> Vec<(&'static str, String, String)> {
+        let width = if self.k.is_some() { "k" } else { "d" };
+        let Theorem1 { neurons, .. } = self.theorem1;
+        let mut lines = vec![
+            (
+                "Theorem 1",
+                format!(
+                    "r = 2{width}+2 = {} neurons for up to {width}({width}+1)/2 = {} samples",
+                    thousands(neurons as u64),
+                    thousands_wide(self.capacity)
+                ),
+                String::new(),
+            ),
+            ("Theorem 5", self.theorem5.to_string(), String::new()),
+        ];
+        if let Some(constants) = &self.theorem4 {
+            lines.push(("Theorem 4", constants.to_string(), String::new()));
+        }
+        if let Some(RandomBound { bound, probability, over }) = self.random_bound {
+            let meaning = format!(
+                "sigma_min is above it with probability {probability} over the {over} (in the part of Lemmas 2 and 13)"
+            );
+            lines.push(("proved bound", number(bound), meaning));
+        }
+        lines
+    }
+
+    fn computed_with(&self) -> String {
+        let how = match (self.method, self.rank) {
+            ("dense", _) => "a singular value decomposition".to_owned(),
+            (_, Some(rank)) => {
+                format!(
+                    "{} products, preconditioner of rank {}",
+                    thousands(self.products as u64),
+                    thousands(rank as u64)
+                )
+            }
+            _ => format!("{} products", thousands(self.products as u64)),
+        };
+        format!("{how}; f64, {}, {}, {} threads, {:.1} s", self.backend, self.isa, self.threads, self.wall_seconds)
+    }
+}
+
+impl std::fmt::Display for Theorem5 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { features, neurons } = self;
+        write!(
+            f,
+            "k = {} features, r = {} neurons for so many samples of any width",
+            thousands(*features as u64),
+            thousands(*neurons as u64)
+        )
+    }
+}
+
+impl std::fmt::Display for Constants {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { epsilon, gamma, rho, l, algorithm_epsilon, iterations_order, .. } = self;
+        let iterations =
+            iterations_order.map_or_else(String::new, |order| format!(", iterations of the order {}", number(order)));
+        write!(
+            f,
+            "for f <= {}: gamma = {}, rho = {}, l = {}, eps' = {}{iterations}",
+            number(*epsilon),
+            number(*gamma),
+            number(*rho),
+            number(*l),
+            number(*algorithm_epsilon)
+        )
+    }
+}
+
+fn thousands_wide(count: u128) -> String {
+    u64::try_from(count).map_or_else(|_| count.to_string(), thousands)
+}
+
+fn name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::GeneralPosition => "general_position",
+        Verdict::Degenerate(_) => "degenerate",
+        Verdict::NumericallyDegenerate => "numerically_degenerate",
+        Verdict::Undecided => "undecided",
+    }
+}
+
+/// The verdict in words, with what to do.
+fn explanation(found: &Position) -> String {
+    let noise = "; perturb them with noise (--noise)";
+    match found.verdict {
+        Verdict::GeneralPosition => "in general position: a network can memorise any targets".to_owned(),
+        Verdict::NumericallyDegenerate => {
+            format!("numerically degenerate: sigma_min cannot be told from 0 in f64{noise}")
+        }
+        Verdict::Undecided => {
+            "undecided: the search for sigma_min ended before its residual was small enough".to_owned()
+        }
+        Verdict::Degenerate(why) => {
+            let why = match why {
+                Degeneracy::BeyondCapacity => {
+                    let n = thousands(found.samples as u64);
+                    return format!(
+                        "degenerate: {n} samples are more than the {} that this width can hold; use fewer, or random features (--features-k)",
+                        thousands_wide(capacity(found.width))
+                    );
+                }
+                Degeneracy::ConstantZeros { width } => format!(
+                    "all but {width} of {} coordinates are zero in every sample, and {width} can hold {} samples",
+                    found.width,
+                    thousands_wide(capacity(width))
+                ),
+                Degeneracy::Zero { row } => format!("sample {row} (counted from 0) is zero"),
+                Degeneracy::Repeated { first, second, count } => format!(
+                    "samples {first} and {second} (counted from 0) are equal up to their sign, {} in all repeat an earlier one",
+                    thousands(count as u64)
+                ),
+            };
+            format!("degenerate: {why}; remove them, or perturb the samples with noise (--noise)")
+        }
+    }
+}
+
+fn position_notes(found: &Position, config: &ConditionConfig) -> Vec<String> {
+    let mut notes = Vec::new();
+    if found.stop == Some(Stop::Budget) {
+        let min = found.min.map_or(0.0, |min: SingularValue| min.error);
+        notes.push(format!(
+            "the search for sigma_min ended after {} products with residual {}: sigma_min is at most {}; allow more with \
+             --max-products, or a higher --rank",
+            config.max_products,
+            number(min),
+            number(found.min_below)
+        ));
+    }
+    if found.method == Method::Iterative && found.verdict == Verdict::GeneralPosition {
+        notes.push(
+            "a singular value lies within the residual of sigma_min, and sigma_min is not above it; that no smaller one was missed is \
+             likely and not proved"
+                .to_owned(),
+        );
+    }
+    if found.nearest.is_some_and(|nearest| !nearest.exact) {
+        notes.push(
+            "Lemma 8's distances take a dense decomposition; only an upper bound on the least is known".to_owned(),
+        );
+    }
+    notes
+}

@@ -1,0 +1,96 @@
+//! What `memorize condition` is asked to do, checked.
+
+use super::validate::{at_least_one, at_most_threads, data, ensure, features, finite_positive, invalid};
+use super::{Backend, ConfigError, DataSection, FeaturesSection, IsaName, Route};
+use crate::units::ByteSize;
+
+/// A look at the position of a training set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConditionConfig {
+    /// The samples, and what happens to them.
+    pub data: DataSection,
+    /// The fixed first layer of a three-layer network; absent = two layers.
+    pub features: Option<FeaturesSection>,
+    /// Loss that Theorem 4's constants are computed for.
+    pub epsilon: f64,
+    /// Probability that what holds by chance may fail with.
+    pub delta: f64,
+    /// Residual of sigma_min^2, relative to it, at which it counts as found.
+    pub tolerance: f64,
+    /// Most products with K for sigma_min.
+    pub max_products: usize,
+    /// Samples that the preconditioner is made of; absent = decided from the size of the set.
+    pub rank: Option<usize>,
+    /// Whether a set that is small enough is decomposed.
+    pub dense: bool,
+    /// Seed of everything that is random.
+    pub seed: u64,
+    /// Memory for what can be kept or made again; absent = decided from what the machine has.
+    pub memory_budget: Option<ByteSize>,
+    /// Implementation of the heavy passes.
+    pub backend: Backend,
+    /// Instruction set; absent = the best that the CPU has, or the one that `MEMORIZE_ISA` names.
+    pub isa: Option<IsaName>,
+    /// Threads; absent = one for each core that the process may use.
+    pub threads: Option<usize>,
+    /// Has to be absent: nothing here has two routes.
+    pub route: Option<Route>,
+}
+
+/// The numbers that have a default.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConditionDefaults {
+    /// See [`ConditionConfig::epsilon`].
+    pub epsilon: f64,
+    /// See [`ConditionConfig::delta`].
+    pub delta: f64,
+    /// See [`ConditionConfig::tolerance`].
+    pub tolerance: f64,
+    /// See [`ConditionConfig::max_products`].
+    pub max_products: usize,
+}
+
+impl ConditionConfig {
+    /// The defaults: sigma_min to about half a percent.
+    pub fn defaults() -> ConditionDefaults {
+        ConditionDefaults { epsilon: 0.01, delta: 0.05, tolerance: 0.01, max_products: 400 }
+    }
+
+    /// Checks every value that can be checked without the data.
+    ///
+    /// # Errors
+    /// The first value that cannot be used, and what to write instead.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        data(&self.data)?;
+        let test = self.data.test_inputs.as_ref().or(self.data.test_targets.as_ref());
+        ensure(test.is_none(), || {
+            let value = test.map(|path| path.display().to_string()).unwrap_or_default();
+            invalid("data.test_inputs", value, "a test set is not looked at; name the set to look at with --inputs")
+        })?;
+        self.features.as_ref().map_or(Ok(()), features)?;
+        finite_positive("epsilon", self.epsilon, "--epsilon")?;
+        ensure(self.delta > 0.0 && self.delta < 1.0, || {
+            invalid("delta", self.delta, "must be a probability between 0 and 1 (--delta)")
+        })?;
+        ensure(self.tolerance > 0.0 && self.tolerance < 1.0, || {
+            invalid(
+                "tolerance",
+                self.tolerance,
+                "must be between 0 and 1, the error as a share of the value (--tolerance)",
+            )
+        })?;
+        ensure(self.max_products >= 2, || {
+            invalid(
+                "max-products",
+                self.max_products,
+                "must be at least 2; the last is for the residual (--max-products)",
+            )
+        })?;
+        at_least_one("rank", self.rank, "--rank")?;
+        ensure(self.route.is_none(), || {
+            invalid("route", "(given)", "a route is of networks, and none is looked at; leave out --route")
+        })?;
+        at_least_one("threads", self.threads, "--threads")?;
+        at_most_threads("threads", self.threads)
+    }
+}

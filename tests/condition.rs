@@ -1,0 +1,200 @@
+//! `memorize condition`: what it says of samples whose singular values are known, or whose position is.
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::{
+    Call, Numbers, assert_close, backends, memorize, mnist_folder, number, scratch, write_inputs, write_targets,
+};
+use memorize_kernels::reference::Dense;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Samples on the disk.
+struct Samples(TempDir);
+
+impl Samples {
+    fn new(x: &Dense) -> Self {
+        let folder = scratch();
+        write_inputs(&folder.path().join("x.npy"), x);
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn condition(&self, arguments: &str) -> Call {
+        memorize("condition").and(arguments).with("--inputs", self.path("x.npy"))
+    }
+
+    fn json(&self, arguments: &str) -> Value {
+        json(self.condition(arguments))
+    }
+}
+
+fn json(call: Call) -> Value {
+    let outcome = call.and("--json").succeeds();
+    assert_eq!(outcome.stderr, "", "progress beside JSON");
+    serde_json::from_str(&outcome.stdout).unwrap()
+}
+
+fn random(n: usize, d: usize) -> Dense {
+    Numbers::new((3 * n + d) as u64).dense(n, d)
+}
+
+#[test]
+fn two_samples_at_an_angle() {
+    // K = [[1, c^2], [c^2, 1]] has the eigenvalues 1 +- c^2, and either sample is sqrt(1 - c^4) away from the other.
+    let c: f64 = 0.8;
+    let samples = Samples::new(&Dense { rows: 2, cols: 2, data: vec![1.0, 0.0, c, 0.6] });
+    for flags in ["", "--iterative"] {
+        let found = samples.json(flags);
+        assert_close(number(&found, "sigma_min"), (1.0 - c * c).sqrt(), 1e-12, "sigma_min");
+        assert_close(number(&found, "sigma_max"), (1.0 + c * c).sqrt(), 1e-12, "sigma_max");
+        let condition = ((1.0 + c * c) / (1.0 - c * c)).sqrt();
+        assert_close(number(&found, "condition_number"), condition, 1e-12, "condition number");
+        assert_eq!((&found["verdict"], number(&found, "capacity")), (&"general_position".into(), 3.0));
+    }
+    let dense = samples.json("");
+    let distance = (1.0 - c.powi(4)).sqrt();
+    assert_close(number(&dense, "leave_one_out"), distance, 1e-12, "distance");
+    assert_close(number(&dense, "lemma8_lower"), distance / 2f64.sqrt(), 1e-12, "Lemma 8");
+    assert_eq!((&dense["method"], &dense["rank"]), (&"dense".into(), &Value::Null));
+    let iterative = samples.json("--iterative");
+    assert_eq!((&iterative["method"], &iterative["leave_one_out"]), (&"iterative".into(), &Value::Null));
+    assert!(number(&iterative, "leave_one_out_below") >= distance && number(&iterative, "products") > 2.0);
+}
+
+#[test]
+fn the_iteration_agrees_with_the_decomposition_on_every_backend_and_number_of_threads() {
+    let samples = Samples::new(&random(150, 24));
+    let dense = samples.json("--normalize");
+    let exact = number(&dense, "sigma_min");
+    assert!(number(&dense, "sigma_min_residual") < 1e-12);
+    for backend in backends() {
+        let flags = format!("--normalize --iterative --rank 40 --tolerance 1e-3 --backend {backend}");
+        let found = samples.json(&flags);
+        let (sigma, residual) = (number(&found, "sigma_min"), number(&found, "sigma_min_residual"));
+        assert!((sigma - exact).abs() <= residual && residual <= 1e-3 * sigma, "{sigma} {residual} {exact}");
+        assert!(number(&found, "sigma_min_below") >= exact && found["sigma_min_converged"] == true, "{found}");
+        let again = samples.json(&format!("{flags} --threads 1"));
+        assert_eq!(number(&again, "sigma_min").to_bits(), sigma.to_bits());
+    }
+}
+
+#[test]
+fn theorem_4_needs_targets_and_has_its_constants() {
+    let samples = Samples::new(&Dense { rows: 2, cols: 2, data: vec![1.0, 0.0, 0.0, 1.0] });
+    let without = samples.json("");
+    assert_eq!((&without["theorem4"], &without["target_bound"]), (&Value::Null, &Value::Null));
+    assert!(without["notes"].to_string().contains("--targets"), "{without}");
+    write_targets(&samples.path("y.npy"), &[2.0, -2.0]);
+    let found = json(samples.condition("--epsilon 0.25").with("--targets", samples.path("y.npy")));
+    assert_eq!((number(&found, "target_bound"), number(&found, "input_bound")), (2.0, 1.0));
+    // sigma = 1, n d = 4: gamma = (1/16)^(1/2); f(0) = 8/8 = 1: l = 3 * 4/gamma + 2 + gamma.
+    let constants = &found["theorem4"];
+    assert_close(number(constants, "gamma"), 0.25, 1e-9, "gamma");
+    assert_close(number(constants, "l"), 50.25, 1e-9, "l");
+    assert_close(number(constants, "c"), 12.0, 1e-9, "C");
+    assert!(number(constants, "iterations_order") > 1e6, "{constants}");
+    assert_eq!(number(&found["theorem1"], "neurons"), 6.0);
+    assert_eq!((number(&found["theorem5"], "features"), number(&found["theorem5"], "neurons")), (4.0, 10.0));
+}
+
+#[test]
+fn degenerate_sets_are_told_why_and_noise_helps() {
+    let mut x = random(8, 5);
+    for k in 0..5 {
+        *x.at_mut(6, k) = -x.at(2, k);
+    }
+    let samples = Samples::new(&x);
+    let outcome = samples.condition("").succeeds();
+    assert!(outcome.stdout.contains("samples 2 and 6") && outcome.stdout.contains("--noise"), "{}", outcome.stdout);
+    let found = samples.json("");
+    assert_eq!((&found["verdict"], number(&found, "sigma_min")), (&"degenerate".into(), 0.0));
+    assert_eq!((&found["condition_number"], &found["random_bound"]), (&Value::Null, &Value::Null));
+    let noisy = samples.json("--noise 0.1");
+    assert_eq!(noisy["verdict"], "general_position");
+    let bound = number(&noisy["random_bound"], "bound");
+    assert!(bound > 0.0 && bound <= number(&noisy, "sigma_min") && noisy["random_bound"]["over"] == "noise");
+
+    let many = Samples::new(&random(7, 3)).json("");
+    assert_eq!((&many["verdict"], &many["method"]), (&"degenerate".into(), &"exact".into()));
+    assert!(many["explanation"].as_str().unwrap().contains("more than the 6"), "{many}");
+}
+
+#[test]
+fn what_cannot_be_told_from_zero_has_no_value() {
+    // Parallel, and not equal: only rounding tells them apart.
+    let x = random(20, 8);
+    let parallel = Dense::from_fn(20, 8, |j, k| if j == 19 { x.at(4, k) / 3.0 } else { x.at(j, k) });
+    let samples = Samples::new(&parallel);
+    for flags in ["", "--iterative"] {
+        let found = samples.json(flags);
+        assert_eq!((&found["verdict"], &found["sigma_min"]), (&"numerically_degenerate".into(), &Value::Null));
+        assert!(number(&found, "sigma_min_below") < 1e-6, "{found}");
+        let text = samples.condition(flags).succeeds().stdout;
+        assert!(text.contains("cannot be told from 0") && text.contains("sigma_min            < "), "{text}");
+    }
+}
+
+#[test]
+fn a_search_that_ends_early_says_so() {
+    let samples = Samples::new(&random(200, 24));
+    let found = samples.json("--iterative --rank 2 --max-products 5 --tolerance 1e-6");
+    assert_eq!((&found["verdict"], &found["sigma_min_converged"]), (&"undecided".into(), &false.into()));
+    assert!(found["notes"].to_string().contains("--max-products"), "{found}");
+    let exact = number(&samples.json(""), "sigma_min");
+    assert!(number(&found, "sigma_min_below") >= exact && number(&found, "sigma_min_residual") > 0.0);
+}
+
+#[test]
+fn three_layers_are_looked_at_through_their_features() {
+    let samples = Samples::new(&random(40, 4));
+    assert_eq!(samples.json("")["verdict"], "degenerate");
+    let found = samples.json("--features-k 14 --noise 0.05");
+    assert_eq!((number(&found, "d"), number(&found, "k"), number(&found, "p")), (4.0, 14.0, 2.0));
+    assert_eq!((number(&found, "capacity"), number(&found["theorem1"], "neurons")), (105.0, 30.0));
+    // Forms of degree 4 in 4 variables: 35 of them, and 40 samples.
+    assert_eq!(found["verdict"], "numerically_degenerate", "{found}");
+    let fewer = samples.json("--features-k 14 --noise 0.05 --limit 25");
+    let bound = number(&fewer["random_bound"], "bound");
+    assert!(fewer["verdict"] == "general_position" && bound > 0.0 && bound <= number(&fewer, "sigma_min"), "{fewer}");
+    let fixed = samples.json("--features-k 25 --limit 25");
+    assert_eq!(fixed["random_bound"]["over"], "random features");
+    assert!(number(&fixed["random_bound"], "bound") <= number(&fixed, "sigma_min"));
+    let few = samples.json("--features-k 14 --limit 25");
+    assert!(few["random_bound"].is_null() && few["notes"].to_string().contains("as many features"), "{few}");
+}
+
+#[test]
+fn mnist_with_noise_is_in_general_position() {
+    let call =
+        memorize("condition --data mnist --limit 400 --normalize --noise 0.01").with("--data-dir", mnist_folder());
+    let found = json(call);
+    assert_eq!((&found["verdict"], &found["method"]), (&"general_position".into(), &"iterative".into()));
+    assert_eq!((number(&found, "d"), number(&found, "capacity")), (784.0, 307_720.0));
+    assert!(number(&found, "sigma_min") > 0.1 && number(&found, "sigma_min") < 1.0, "{found}");
+    assert!(number(&found, "target_bound") == 9.0 && found["theorem4"].is_object());
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_refused() {
+    memorize("condition").refuses(&["--inputs FILE", "--data mnist"]);
+    memorize("condition --data synthetic --tolerance 2").refuses(&["tolerance", "between 0 and 1"]);
+    memorize("condition --data synthetic --delta 1").refuses(&["delta", "probability"]);
+    memorize("condition --data synthetic --epsilon 0").refuses(&["epsilon"]);
+    memorize("condition --data synthetic --max-products 1").refuses(&["max-products", "at least 2"]);
+    memorize("condition --data synthetic --rank 0").refuses(&["rank"]);
+    memorize("condition --data synthetic --route gram").refuses(&["--route"]);
+    memorize("condition --data synthetic --features-p 2").refuses(&["--features-k"]);
+    let samples = Samples::new(&random(4, 3));
+    samples.condition("").with("--test-inputs", samples.path("x.npy")).refuses(&["test set"]);
+    let mut x = random(6, 3);
+    *x.at_mut(2, 1) = f64::NAN;
+    Samples::new(&x).condition("").refuses(&["row 2, column 1 is NaN"]);
+    *x.at_mut(2, 1) = 1e200;
+    Samples::new(&x).condition("").refuses(&["sample 2", "scale the data"]);
+}
