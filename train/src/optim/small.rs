@@ -8,7 +8,7 @@
 //! g_i    = (a_i M + gamma I) w_i
 //! ```
 //!
-//! About d(d+1)/2 (2n + r) + d^2 r multiplications. W is held by groups of [`LANES`] neurons of one sign, all d coordinates
+//! About d(d+1)/2 (2n + r) + d^2 r multiplications. W is held by groups of four neurons of one sign, all d coordinates
 //! of a group together; what a group has too many are neurons that are zero and stay zero.
 
 use memorize_kernels::{Element, Mat, Rows, rows};
