@@ -160,6 +160,8 @@ pub(crate) struct DotRows<'a, T: Element> {
 }
 
 impl<T: Element> Epilogue<T> for DotRows<'_, T> {
+    const TRIANGULAR: bool = true;
+
     #[inline(always)]
     fn finish<S: Simd, const MV: usize, const NR: usize>(
         &mut self,

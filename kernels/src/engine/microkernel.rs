@@ -11,6 +11,10 @@
 //! An epilogue may have work left over from the tile before (an update that waits for memory and divides): it is cut into
 //! stages that run between the steps of this loop, where the multiply-adds hide it.
 //!
+//! Where the panel is triangular, its last rows are zero but for the last registers: the loop goes down in stairs there,
+//! with a register less every `LANES` steps. Each stair is compiled by itself, for accumulators chosen by a variable would
+//! live in memory.
+//!
 //! `step` is 1 where the broadcast operand is a row of X (forward, quadratic forms, features), the row stride of X where
 //! it is a column (weighted Gram), and NR where columns were packed into strips (backward).
 
@@ -27,6 +31,8 @@ pub(crate) type Tile<S, T, const MV: usize, const NR: usize> = [[<T as Element>:
 pub(crate) struct Operands<T, const NR: usize> {
     /// Length of the sums.
     pub(crate) depth: usize,
+    /// Steps with all registers: the depth, or less in a triangular panel.
+    pub(crate) full: usize,
     /// The first of MV neighbouring registers of the packed panel.
     pub(crate) panel: *const T,
     /// Distance between two steps of the panel: its width.
@@ -51,33 +57,61 @@ pub(crate) unsafe fn tile<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, 
     waiting: &mut E,
     next: usize,
 ) -> Tile<S, T, MV, NR> {
-    let (depth, stages) = (operands.depth, waiting.stages::<MV, NR>());
+    let (full, stages) = (operands.full, waiting.stages::<MV, NR>());
     let mut acc = [[T::splat(simd, T::ZERO); MV]; NR];
     let mut k = 0;
-    let between_stages = depth / (stages + 1);
+    let between_stages = full / (stages + 1);
     for stage in 0..stages {
         let end = k + between_stages;
         while k < end {
             // SAFETY: k < depth, and the caller vouches for the memory.
-            unsafe { rank_one(simd, operands, k, &mut acc) };
+            unsafe { rank_one::<S, T, MV, NR, 0>(simd, operands, k, &mut acc) };
             k += 1;
         }
         waiting.stage::<S, MV>(simd, stage, next);
     }
-    while k < depth {
+    while k < full {
         // SAFETY: as above.
-        unsafe { rank_one(simd, operands, k, &mut acc) };
+        unsafe { rank_one::<S, T, MV, NR, 0>(simd, operands, k, &mut acc) };
         k += 1;
+    }
+    if E::TRIANGULAR {
+        const { assert!(MV <= 3, "a stair for each register but the first") };
+        // SAFETY: as above.
+        unsafe {
+            stair::<S, T, MV, NR, 1>(simd, operands, &mut acc);
+            stair::<S, T, MV, NR, 2>(simd, operands, &mut acc);
+        }
     }
     acc
 }
 
-/// acc += p_k x_k^T.
+/// The steps of a triangular panel in which its first `FIRST` registers are zero and the next is not.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn stair<S: Simd, T: Element, const MV: usize, const NR: usize, const FIRST: usize>(
+    simd: S,
+    operands: Operands<T, NR>,
+    acc: &mut Tile<S, T, MV, NR>,
+) {
+    if FIRST < MV {
+        let from = operands.full + (FIRST - 1) * lanes::<S, T>();
+        let to = operands.depth.min(from + lanes::<S, T>());
+        for k in from..to {
+            // SAFETY: k < depth, and the caller vouches for the memory.
+            unsafe { rank_one::<S, T, MV, NR, FIRST>(simd, operands, k, acc) };
+        }
+    }
+}
+
+/// acc += p_k x_k^T, in the registers from `FIRST` on.
 ///
 /// # Safety
 /// As [`tile`], with k < depth.
 #[inline(always)]
-unsafe fn rank_one<S: Simd, T: Element, const MV: usize, const NR: usize>(
+unsafe fn rank_one<S: Simd, T: Element, const MV: usize, const NR: usize, const FIRST: usize>(
     simd: S,
     Operands { panel, width, rows, step, .. }: Operands<T, NR>,
     k: usize,
@@ -87,12 +121,12 @@ unsafe fn rank_one<S: Simd, T: Element, const MV: usize, const NR: usize>(
     unsafe {
         let from = panel.add(k * width);
         let mut p = [T::splat(simd, T::ZERO); MV];
-        for v in 0..MV {
+        for v in FIRST..MV {
             p[v] = load(from.add(v * lanes::<S, T>()));
         }
         for r in 0..NR {
             let x = T::splat(simd, *rows[r].add(k * step));
-            for v in 0..MV {
+            for v in FIRST..MV {
                 acc[r][v] = T::vfma(simd, p[v], x, acc[r][v]);
             }
         }

@@ -55,17 +55,24 @@ pub(crate) struct PanelPart<'a, T> {
     vectors: usize,
     /// Width of the panel, if it is wider than these registers.
     width: Option<usize>,
+    /// Columns of a triangular panel: it ends at the row of its last one and is zero below its diagonal. 0 for others.
+    diagonal: usize,
 }
 
 impl<'a, T: Element> PanelPart<'a, T> {
     /// All registers of a panel.
     pub(crate) fn whole(panel: &'a [T], vectors: usize) -> Self {
-        Self { data: panel, vectors, width: None }
+        Self { data: panel, vectors, width: None, diagonal: 0 }
     }
 
     /// The registers from `first` on, in a panel of `vectors` registers of `lanes` elements.
     pub(crate) fn from(panel: &'a [T], vectors: usize, first: usize, lanes: usize) -> Self {
-        Self { data: &panel[first * lanes..], vectors: vectors - first, width: Some(vectors * lanes) }
+        Self { data: &panel[first * lanes..], vectors: vectors - first, width: Some(vectors * lanes), diagonal: 0 }
+    }
+
+    /// All registers of a panel with so many columns that ends at the row of its last one and is zero below its diagonal.
+    pub(crate) fn triangular(panel: &'a [T], vectors: usize, columns: usize) -> Self {
+        Self { data: panel, vectors, width: None, diagonal: columns }
     }
 }
 
@@ -74,6 +81,9 @@ impl<'a, T: Element> PanelPart<'a, T> {
 /// An epilogue may do its work late: `finish` puts the tile aside, `stages` says how many pieces of work wait, `stage`
 /// does one of them between the multiply-adds of the next tile, and `flush` does what waits when there is no next tile.
 pub(crate) trait Epilogue<T: Element> {
+    /// Whether panels may be triangular: only then the stairs along a diagonal are compiled.
+    const TRIANGULAR: bool = false;
+
     /// Consumes the tile of rows `row..row + valid` (`valid <= NR`; the tile's further rows repeat the last valid one).
     fn finish<S: Simd, const MV: usize, const NR: usize>(
         &mut self,
@@ -127,6 +137,8 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
     let width = panel.width.unwrap_or(registers);
     let last = left.depth.saturating_sub(1) * width;
     assert!(left.depth == 0 || panel.data.len() >= last + registers, "the panel is too short");
+    let stairs = if E::TRIANGULAR { panel.diagonal.saturating_sub(lanes::<S, T>()) } else { 0 };
+    let full = left.depth.saturating_sub(stairs);
     let mut row = 0;
     while row < left.rows {
         let valid = (left.rows - row).min(NR);
@@ -138,7 +150,7 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
                 left.base.wrapping_add(row * left.tile_step + r.min(valid - 1) * left.row_step)
             });
             let operands =
-                Operands { depth: left.depth, panel: panel.data.as_ptr(), width, rows, step: left.depth_step };
+                Operands { depth: left.depth, full, panel: panel.data.as_ptr(), width, rows, step: left.depth_step };
             tile::<S, T, E, MV, NR>(simd, operands, epilogue, row)
         };
         epilogue.finish(simd, acc, row, valid);

@@ -124,7 +124,8 @@ impl<T: Element> Kernel for QuadraticBlock<'_, T> {
         for layout in s.layout() {
             let left = Broadcast::rows(x, layout.depth);
             let mut dot = DotRows { x, column: layout.column, columns: layout.columns, partial, ahead: &mut ahead };
-            sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(s.panel(layout), layout.vectors), left, &mut dot);
+            let panel = PanelPart::triangular(s.panel(layout), layout.vectors, layout.columns);
+            sweep::<S, T, _, MV, NR>(simd, panel, left, &mut dot);
         }
         for (q, partial) in q.iter_mut().zip(partial.chunks(lanes::<S, T>())) {
             *q = T::reduce_sum(simd, load_lanes(simd, partial));
