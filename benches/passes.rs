@@ -16,6 +16,9 @@ fn passes<T: Element>(criterion: &mut Criterion) {
         group.sample_size(if shape.n > 1000 { 10 } else { 100 });
         group.throughput(Throughput::Elements(workload.flops(shape) as u64));
         for &backend in Backend::ALL {
+            if backend != Backend::Native && !workload.multiplies() {
+                continue;
+            }
             // A problem of microseconds is one thread's.
             let par = if workload == Workload::SmallGradient { Par::Seq } else { Par::Rayon };
             let engine = Engine { backend, par, ..Engine::best() };

@@ -1,6 +1,6 @@
 //! A pass is compared with the naive reference before it is timed: a fast wrong answer is no result.
 
-use memorize_kernels::pass::{self, AdamStep, Backward, FusedStep, Rule, Weights};
+use memorize_kernels::pass::{self, Backward, FusedStep, Weights};
 use memorize_kernels::reference::{self as naive, Dense};
 use memorize_kernels::{Element, Engine, Mat};
 
@@ -40,6 +40,11 @@ pub fn check<T: Element>(workload: Workload, engine: &Engine) -> Result<f64, Mis
         Workload::QuadraticForms => quadratic_forms::<T>(engine),
         Workload::WeightedGram => weighted_gram::<T>(engine),
         Workload::Features => features::<T>(engine),
+        Workload::Forward => forward::<T>(engine),
+        Workload::GradientFromMoment => gradient_from_moment::<T>(engine),
+        Workload::Update => update::<T>(engine),
+        Workload::TimesVector => times_vector::<T>(engine),
+        Workload::TransposedTimesVector => transposed_times_vector::<T>(engine),
     };
     let engine = || format!("{}, {}, {}", engine.backend, engine.isa, T::NAME);
     compare::<T>(&got, &expected::<T>(workload)).map_err(|error| Mismatch {
@@ -58,15 +63,18 @@ pub fn expected<T: Element>(workload: Workload) -> Vec<f64> {
         Workload::QuadraticForms => naive::quadratic_forms(&x, &dense(&symmetric::<T>(d))),
         Workload::WeightedGram => naive::weighted_gram(&x, &widen(&sample_weights::<T>(n))).data,
         Workload::Features => naive::features(&x, &dense(&matrix::<T>(r, d)), 2).data,
-        Workload::LossAndGradient | Workload::SmallGradient | Workload::AdamStep => {
-            let mut w = dense(&matrix::<T>(r, d).transposed());
-            let g = naive::gradient(&x, &vec![1.0; n], &w, &widen(&signs::<T>(r)), 0.0);
-            if workload != Workload::AdamStep {
-                return g.data;
-            }
+        Workload::TimesVector => naive::times_vector(&x, &widen(&sample_weights::<T>(d))),
+        Workload::TransposedTimesVector => naive::transposed_times_vector(&x, &widen(&sample_weights::<T>(n))),
+        Workload::Forward => naive::outputs(&x, &dense(&matrix::<T>(r, d).transposed()), &widen(&signs::<T>(r))),
+        Workload::LossAndGradient | Workload::SmallGradient | Workload::GradientFromMoment => {
+            let w = dense(&matrix::<T>(r, d).transposed());
+            naive::gradient(&x, &vec![1.0; n], &w, &widen(&signs::<T>(r)), 0.0).data
+        }
+        Workload::AdamStep | Workload::Update => {
+            let (mut w, g) = (dense(&matrix::<T>(r, d).transposed()), expected::<T>(Workload::LossAndGradient));
             let AdamConstants { lr, beta1, beta2, eps } = CHECKED_ADAM;
-            let [mut m, mut v] = [vec![0.0; g.data.len()], vec![0.0; g.data.len()]];
-            naive::adam(&mut w.data, &mut m, &mut v, &g.data, 1, lr, beta1, beta2, eps);
+            let [mut m, mut v] = [vec![0.0; g.len()], vec![0.0; g.len()]];
+            naive::adam(&mut w.data, &mut m, &mut v, &g, 1, lr, beta1, beta2, eps);
             w.data
         }
     }
@@ -126,16 +134,61 @@ fn gradient<T: Element>(engine: &Engine) -> Vec<f64> {
     widen(g.transposed().iter())
 }
 
+/// r x d: the transposed gradient of the reference, rounded to T.
+fn gradient_of_reference<T: Element>() -> Mat<T> {
+    let g = expected::<T>(Workload::LossAndGradient);
+    Mat::from_fn(CHECKED.r, CHECKED.d, |i, k| T::from_f64(g[k * CHECKED.r + i]))
+}
+
+fn forward<T: Element>(engine: &Engine) -> Vec<f64> {
+    let Shape { n, d, r } = CHECKED;
+    let mut q = vec![T::ZERO; n];
+    let weights = Weights::new(matrix::<T>(r, d));
+    let mut step = FusedStep::new(*engine, &weights, &signs::<T>(r), n).expect(FITS);
+    step.forward(&batch(engine, &matrix::<T>(n, d)), &mut q).expect(FITS);
+    widen(&q)
+}
+
+fn gradient_from_moment<T: Element>(engine: &Engine) -> Vec<f64> {
+    let Shape { n, d, r } = CHECKED;
+    let (x, w, a) = (dense(&matrix::<T>(n, d)), matrix::<T>(r, d), signs::<T>(r));
+    let delta = naive::residuals(&x, &vec![1.0; n], &dense(&w.transposed()), &widen(&a));
+    let m = naive::moment(&x, &delta);
+    let m = Mat::from_fn(d, d, |i, k| T::from_f64(m.at(i, k)));
+    let mut g = Mat::zeros(r, d);
+    pass::gradient_from_moment(engine, w.as_ref(), &a, m.as_ref(), T::ZERO, g.as_mut()).expect(FITS);
+    widen(g.transposed().iter())
+}
+
+fn update<T: Element>(engine: &Engine) -> Vec<f64> {
+    let Shape { d, r, .. } = CHECKED;
+    let (mut w, g) = (matrix::<T>(r, d), gradient_of_reference::<T>());
+    let [mut first, mut second] = [Mat::zeros(r, d), Mat::zeros(r, d)];
+    let (memory, rule) = ((first.padded_mut(), second.padded_mut()), CHECKED_ADAM.rule(1));
+    pass::update(engine, rule, w.padded_mut(), memory.0, memory.1, g.padded());
+    widen(w.transposed().iter())
+}
+
+fn times_vector<T: Element>(engine: &Engine) -> Vec<f64> {
+    let mut q = vec![T::ZERO; CHECKED.n];
+    let (x, s) = (matrix::<T>(CHECKED.n, CHECKED.d), sample_weights::<T>(CHECKED.d));
+    pass::times_vector(engine, &x, &s, &mut q).expect(FITS);
+    widen(&q)
+}
+
+fn transposed_times_vector<T: Element>(engine: &Engine) -> Vec<f64> {
+    let (x, v) = (matrix::<T>(CHECKED.n, CHECKED.d), sample_weights::<T>(CHECKED.n));
+    widen(&pass::transposed_times_vector(engine, &x, &v).expect(FITS))
+}
+
 fn adam<T: Element>(engine: &Engine) -> Vec<f64> {
     let Shape { n, d, r } = CHECKED;
-    let AdamConstants { lr, beta1, beta2, eps } = CHECKED_ADAM;
     let (x, w, a) = (matrix::<T>(n, d), matrix::<T>(r, d), signs::<T>(r));
     let (batch, mut q) = (batch(engine, &x), vec![T::ZERO; n]);
     let mut step = FusedStep::new(*engine, &Weights::new(w), &a, n).expect(FITS);
     step.forward(&batch, &mut q).expect(FITS);
     let delta: Vec<T> = q.iter().map(|&q| (q - T::ONE) * T::from_f64(1.0 / n as f64)).collect();
-    let rule = Rule::Adam(AdamStep::new(1, lr, beta1, beta2, eps, 0.0));
-    step.step(Backward { batch: &batch, delta: &delta, rule }, None, &mut []).expect(FITS);
+    step.step(Backward { batch: &batch, delta: &delta, rule: CHECKED_ADAM.rule(1) }, None, &mut []).expect(FITS);
     widen(step.weights().w.transposed().iter())
 }
 

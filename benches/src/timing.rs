@@ -49,7 +49,10 @@ fn summarize(seconds: &mut [f64]) -> Timing {
 }
 
 /// Sorts, and returns the middle (the mean of the two in the middle).
-fn median(values: &mut [f64]) -> f64 {
+///
+/// # Panics
+/// If there are no values.
+pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     if values.len().is_multiple_of(2) { f64::midpoint(values[middle - 1], values[middle]) } else { values[middle] }

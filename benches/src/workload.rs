@@ -37,11 +37,36 @@ pub enum Workload {
     Features,
     /// Loss and gradient of the paper's synthetic set: a problem of microseconds.
     SmallGradient,
+    /// Outputs of a mini-batch by the neuron route.
+    Forward,
+    /// The gradient from M, what is left of the Gram route when all samples are summed up.
+    GradientFromMoment,
+    /// Adam on weights and a gradient in memory.
+    Update,
+    /// X s for the whole set.
+    TimesVector,
+    /// X^T v over the whole set.
+    TransposedTimesVector,
 }
 
 impl Workload {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
+        Self::AdamStep,
+        Self::LossAndGradient,
+        Self::QuadraticForms,
+        Self::WeightedGram,
+        Self::Features,
+        Self::SmallGradient,
+        Self::Forward,
+        Self::GradientFromMoment,
+        Self::Update,
+        Self::TimesVector,
+        Self::TransposedTimesVector,
+    ];
+
+    /// Those that the peers compute, too.
+    pub const COMPARED: [Self; 6] = [
         Self::AdamStep,
         Self::LossAndGradient,
         Self::QuadraticForms,
@@ -49,6 +74,11 @@ impl Workload {
         Self::Features,
         Self::SmallGradient,
     ];
+
+    /// Whether backends differ in it: whether there is a matrix product in it.
+    pub fn multiplies(self) -> bool {
+        !matches!(self, Self::Update | Self::TimesVector | Self::TransposedTimesVector)
+    }
 
     /// The name that results are filed under.
     pub fn name(self) -> &'static str {
@@ -59,6 +89,11 @@ impl Workload {
             Self::WeightedGram => "weighted-gram",
             Self::Features => "features",
             Self::SmallGradient => "small-gradient",
+            Self::Forward => "forward",
+            Self::GradientFromMoment => "gradient-from-moment",
+            Self::Update => "update",
+            Self::TimesVector => "times-vector",
+            Self::TransposedTimesVector => "transposed-times-vector",
         }
     }
 
@@ -66,8 +101,14 @@ impl Workload {
     pub fn shape(self) -> Shape {
         let full = Shape { n: 60_000, d: 784, r: 3000 };
         match self {
-            Self::AdamStep => Shape { n: 128, ..full },
-            Self::LossAndGradient | Self::QuadraticForms | Self::WeightedGram => full,
+            Self::AdamStep | Self::Forward => Shape { n: 128, ..full },
+            Self::LossAndGradient
+            | Self::QuadraticForms
+            | Self::WeightedGram
+            | Self::GradientFromMoment
+            | Self::Update
+            | Self::TimesVector
+            | Self::TransposedTimesVector => full,
             Self::Features => Shape { n: 60_000, d: 100, r: 750 },
             Self::SmallGradient => Shape { n: 300, d: 100, r: 300 },
         }
@@ -80,7 +121,11 @@ impl Workload {
             Self::AdamStep => 4.0 * n * d * r,
             Self::LossAndGradient | Self::SmallGradient => 2.0 * n * d * d + 3.0 * d * d * r,
             Self::QuadraticForms | Self::WeightedGram => n * d * d,
-            Self::Features => 2.0 * n * d * r,
+            Self::Features | Self::Forward => 2.0 * n * d * r,
+            Self::GradientFromMoment => 2.0 * d * d * r,
+            // Two moments, a root, a quotient, the weight: multiply-adds count twice, anything else once.
+            Self::Update => 12.0 * d * r,
+            Self::TimesVector | Self::TransposedTimesVector => 2.0 * n * d,
         }
     }
 
@@ -92,6 +137,10 @@ impl Workload {
             Self::LossAndGradient | Self::SmallGradient => n * d + n + 3 * d * r,
             Self::QuadraticForms | Self::WeightedGram => n * d + n + d * d,
             Self::Features => n * d + n * r + d * r,
+            Self::Forward => n * d + d * r + n,
+            Self::GradientFromMoment => d * d + 2 * d * r,
+            Self::Update => 7 * d * r,
+            Self::TimesVector | Self::TransposedTimesVector => n * d + n + d,
         };
         elements as f64 * size as f64
     }
@@ -106,12 +155,17 @@ impl Workload {
                 let mut step = FusedStep::new(engine, &Weights::new(matrix::<T>(r, d)), &signs(r), n).expect(FITS);
                 let mut q = vec![T::ZERO; n];
                 step.forward(&batch, &mut q).expect(FITS);
-                let AdamConstants { lr, beta1, beta2, eps } = TIMED_ADAM;
-                let rule = Rule::Adam(AdamStep::new(10, lr, beta1, beta2, eps, 0.0));
+                let rule = TIMED_ADAM.rule(10);
                 Box::new(move || {
                     let primed = Backward { batch: &batch, delta: &delta, rule };
                     step.step(primed, Some(&batch), &mut q).expect(FITS);
                 })
+            }
+            Self::Forward => {
+                let batch = batch(&engine, &matrix::<T>(n, d));
+                let mut step = FusedStep::new(engine, &Weights::new(matrix::<T>(r, d)), &signs(r), n).expect(FITS);
+                let mut q = vec![T::ZERO; n];
+                Box::new(move || step.forward(&batch, &mut q).expect(FITS))
             }
             Self::LossAndGradient | Self::SmallGradient => {
                 let (x, w, a, y) = (matrix::<T>(n, d), matrix::<T>(r, d), signs::<T>(r), vec![T::ONE; n]);
@@ -138,6 +192,31 @@ impl Workload {
                 let mut z = Mat::zeros(n, r);
                 Box::new(move || pass::features(&engine, x.as_ref(), &weights, 2, z.as_mut()).expect(FITS))
             }
+            Self::GradientFromMoment => {
+                let (w, a, m) = (matrix::<T>(r, d), signs::<T>(r), symmetric::<T>(d));
+                let mut gradient = Mat::zeros(r, d);
+                Box::new(move || {
+                    pass::gradient_from_moment(&engine, w.as_ref(), &a, m.as_ref(), T::ZERO, gradient.as_mut())
+                        .expect(FITS);
+                })
+            }
+            Self::Update => {
+                let [mut w, g] = [matrix::<T>(r, d), matrix::<T>(r, d)];
+                let [mut first, mut second] = [Mat::zeros(r, d), Mat::zeros(r, d)];
+                let rule = TIMED_ADAM.rule(10);
+                Box::new(move || {
+                    let (w, first, second) = (w.padded_mut(), first.padded_mut(), second.padded_mut());
+                    pass::update(&engine, rule, w, first, second, g.padded());
+                })
+            }
+            Self::TimesVector => {
+                let (x, s, mut q) = (matrix::<T>(n, d), sample_weights::<T>(d), vec![T::ZERO; n]);
+                Box::new(move || pass::times_vector(&engine, &x, &s, &mut q).expect(FITS))
+            }
+            Self::TransposedTimesVector => {
+                let (x, v) = (matrix::<T>(n, d), sample_weights::<T>(n));
+                Box::new(move || drop(pass::transposed_times_vector(&engine, &x, &v).expect(FITS)))
+            }
         }
     }
 }
@@ -153,6 +232,13 @@ pub struct AdamConstants {
     pub beta2: f64,
     /// What keeps the quotient finite.
     pub eps: f64,
+}
+
+impl AdamConstants {
+    /// The update of step `t`, counted from 1.
+    pub(crate) fn rule<T: Element>(self, t: u64) -> Rule<T> {
+        Rule::Adam(AdamStep::new(t, self.lr, self.beta1, self.beta2, self.eps, 0.0))
+    }
 }
 
 /// Constants of the Adam step that is timed: the defaults of Kingma and Ba.

@@ -45,7 +45,8 @@ pub struct BenchArgs {
 const EXAMPLES: &str = "\
 Measures the peak of multiply-adds and the memory's bandwidth first, then every pass with every
 backend, type and instruction set. Each is compared with a naive reference before it is timed.
-Flops are those that a pass needs, symmetry used.
+Flops are those that a pass needs, symmetry used; medians of both, the peak's measured beside each
+pass, for a shared machine does not keep its speed.
 
 Examples:
   memorize bench --quick

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use memorize_benches::{Effort, Shape, Timing, Workload, check, time};
+use memorize_benches::{Effort, Shape, Timing, Workload, check, median, time};
 use memorize_kernels::{Backend, Element, Engine, Isa, Par, peak};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ const STREAM_BYTES: usize = 512 << 20;
 pub struct BenchReport {
     /// What was measured on.
     pub machine: MachineInfo,
-    /// Peak of fused multiply-adds by type, best instruction set, all threads, GFLOP/s.
+    /// Peak of fused multiply-adds by type, best instruction set, all threads, GFLOP/s; the median of several runs.
     pub peak_gflops: BTreeMap<String, f64>,
     /// Streaming update of memory, reads and writes counted, GB/s.
     pub bandwidth_gbs: f64,
@@ -64,7 +64,7 @@ pub struct Measurement {
     pub gflops: f64,
     /// Bytes that must move at least once over the median time.
     pub gbs: f64,
-    /// `gflops` over the peak of this instruction set, type and number of threads.
+    /// `gflops` over the peak of this instruction set, type and number of threads, as it was right before and after.
     pub fraction_of_peak: f64,
     /// `gflops` over what peak and bandwidth allow together.
     pub fraction_of_roofline: f64,
@@ -140,23 +140,23 @@ pub fn run(
     if let Some(old) = old {
         compare::check_overlap(old, &cases.iter().map(Case::subject).collect::<Vec<_>>())?;
     }
-    let repetitions = if arguments.quick { 5 } else { 25 };
+    let repetitions = if arguments.quick { 5 } else { 15 };
     progress("the machine's limits");
-    let mut limits = Limits::new(best, repetitions);
+    let limits = Limits::new(best, repetitions);
+    let peaks = [(Dtype::F32, limits.peaks::<f32>(&best)), (Dtype::F64, limits.peaks::<f64>(&best))];
     let mut results = Vec::new();
     for (i, case) in cases.iter().enumerate() {
         let Case { workload, shape, engine, dtype } = case;
         let (backend, isa) = (engine.backend, engine.isa);
         progress(&format!("{}/{}: {} {shape} {dtype} {backend} {isa}", i + 1, cases.len(), workload.name()));
         results.push(match dtype {
-            Dtype::F32 => measure::<f32>(case, arguments.quick, &mut limits)?,
-            Dtype::F64 => measure::<f64>(case, arguments.quick, &mut limits)?,
+            Dtype::F32 => measure::<f32>(case, arguments.quick, &limits)?,
+            Dtype::F64 => measure::<f64>(case, arguments.quick, &limits)?,
         });
     }
-    let peak_gflops = [(Dtype::F32, limits.peak::<f32>(&best)), (Dtype::F64, limits.peak::<f64>(&best))];
     Ok(BenchReport {
         machine: MachineInfo::of(&best),
-        peak_gflops: peak_gflops.into_iter().map(|(dtype, peak)| (dtype.to_string(), peak)).collect(),
+        peak_gflops: peaks.into_iter().map(|(dtype, peaks)| (dtype.to_string(), median(&mut { peaks }))).collect(),
         bandwidth_gbs: limits.bandwidth,
         results,
     })
@@ -168,6 +168,9 @@ fn cases(arguments: &BenchArgs, best: Engine) -> Vec<Case> {
     for workload in Workload::ALL {
         for dtype in [Dtype::F32, Dtype::F64] {
             for (backend, isa) in engines(arguments, best.isa) {
+                if backend != Backend::Native && !workload.multiplies() {
+                    continue;
+                }
                 // A problem of microseconds is one thread's.
                 let alone = workload == Workload::SmallGradient || blas::one_at_a_time(backend);
                 let par = if alone { Par::Seq } else { best.par };
@@ -203,7 +206,7 @@ fn shape(workload: Workload, isa: Isa) -> Shape {
     Shape { n: if slow { shape.n / 16 } else { shape.n }, ..shape }
 }
 
-fn measure<T: Element>(case: &Case, quick: bool, limits: &mut Limits) -> Result<Measurement, CliError> {
+fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<Measurement, CliError> {
     let Case { workload, shape, engine, .. } = *case;
     let error = check::<T>(workload, &engine).map_err(CliError::run_failed)?;
     let effort = if quick {
@@ -211,10 +214,12 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &mut Limits) -> Result<
     } else {
         Effort { time: Duration::from_millis(1500), at_least: 7, at_most: 2000 }
     };
-    let Timing { median, fastest, slowest, spread, runs } = time(effort, workload.prepare::<T>(engine, shape));
+    let work = workload.prepare::<T>(engine, shape);
+    let before = limits.peaks::<T>(&engine);
+    let Timing { median: seconds, fastest, slowest, spread, runs } = time(effort, work);
+    let peak = median(&mut [before, limits.peaks::<T>(&engine)].concat());
     let (flops, bytes) = (workload.flops(shape), workload.bytes(shape, size_of::<T>()));
-    let peak = limits.peak::<T>(&engine);
-    let gflops = flops / median / 1e9;
+    let gflops = flops / seconds / 1e9;
     let Subject { pass, shape, dtype, backend, isa, threads } = case.subject();
     Ok(Measurement {
         pass,
@@ -223,36 +228,34 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &mut Limits) -> Result<
         dtype,
         isa,
         threads,
-        seconds: median,
+        seconds,
         spread_seconds: spread,
         fastest_seconds: fastest,
         slowest_seconds: slowest,
         runs,
         gflops,
-        gbs: bytes / median / 1e9,
+        gbs: bytes / seconds / 1e9,
         fraction_of_peak: gflops / peak,
         fraction_of_roofline: gflops / peak.min(limits.bandwidth * flops / bytes),
         error,
     })
 }
 
-/// The machine's limits, each measured when it is first asked for.
+/// The machine's limits. A machine that is shared does not keep its speed, so the peak is measured again beside every
+/// pass.
 struct Limits {
     bandwidth: f64,
     repetitions: usize,
-    peaks: BTreeMap<(String, &'static str, bool), f64>,
 }
 
 impl Limits {
     fn new(best: Engine, repetitions: usize) -> Self {
         let bandwidth = peak::bytes_per_second(&best, STREAM_BYTES, repetitions.min(7)) / 1e9;
-        Self { bandwidth, repetitions, peaks: BTreeMap::new() }
+        Self { bandwidth, repetitions }
     }
 
-    /// GFLOP/s of fused multiply-adds with an engine's instruction set and threads.
-    fn peak<T: Element>(&mut self, engine: &Engine) -> f64 {
-        let key = (engine.isa.name().to_owned(), T::NAME, engine.par == Par::Seq);
-        let measure = || peak::flops_per_second::<T>(engine, self.repetitions) / 1e9;
-        *self.peaks.entry(key).or_insert_with(measure)
+    /// GFLOP/s of fused multiply-adds with an engine's instruction set and threads, several times.
+    fn peaks<T: Element>(&self, engine: &Engine) -> Vec<f64> {
+        (0..self.repetitions).map(|_| peak::flops_per_second::<T>(engine, 1) / 1e9).collect()
     }
 }

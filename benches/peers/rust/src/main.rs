@@ -37,7 +37,7 @@ struct Measured {
 
 fn main() -> anyhow::Result<()> {
     let workloads = std::env::args().skip(1).map(|name| workload(&name)).collect::<anyhow::Result<Vec<_>>>()?;
-    let workloads = if workloads.is_empty() { Workload::ALL.to_vec() } else { workloads };
+    let workloads = if workloads.is_empty() { Workload::COMPARED.to_vec() } else { workloads };
     // On a thread of the pool, or every parallel loop would begin by handing over to one.
     let pool = rayon::ThreadPoolBuilder::new().build()?;
     let cases = workloads.iter().flat_map(|&workload| PEERS.map(|peer| (workload, peer)));
@@ -49,8 +49,10 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn workload(name: &str) -> anyhow::Result<Workload> {
-    let found = Workload::ALL.into_iter().find(|workload| workload.name() == name);
-    found.with_context(|| format!("`{name}` is not a pass; known: {}", Workload::ALL.map(Workload::name).join(", ")))
+    let found = Workload::COMPARED.into_iter().find(|workload| workload.name() == name);
+    found.with_context(|| {
+        format!("`{name}` is not a pass; known: {}", Workload::COMPARED.map(Workload::name).join(", "))
+    })
 }
 
 fn measure(workload: Workload, peer: &dyn Product) -> anyhow::Result<Measured> {
@@ -80,7 +82,9 @@ mod tests {
     fn every_peer_computes_every_pass() {
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            for (workload, peer) in Workload::ALL.into_iter().flat_map(|workload| PEERS.map(|peer| (workload, peer))) {
+            for (workload, peer) in
+                Workload::COMPARED.into_iter().flat_map(|workload| PEERS.map(|peer| (workload, peer)))
+            {
                 pool.install(|| check(workload, peer)).unwrap();
             }
         }

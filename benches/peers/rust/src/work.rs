@@ -62,6 +62,11 @@ pub fn prepare<'a>(
         Workload::Features => {
             Box::new(Features { product, x, weights: matrix(r, d), z: Mat::zeros(n, r), block: settings.block })
         }
+        Workload::Forward
+        | Workload::GradientFromMoment
+        | Workload::Update
+        | Workload::TimesVector
+        | Workload::TransposedTimesVector => unreachable!("{} is not compared", workload.name()),
     }
 }
 
