@@ -82,6 +82,43 @@ impl<T: Element> Rows<T> for Mat<T> {
     }
 }
 
+/// Samples in f64 as samples in f32, every number rounded to the nearest.
+#[derive(Clone, Copy, Debug)]
+pub struct Narrowed<'a, X>(pub &'a X);
+
+impl<X: Rows<f64>> Rows<f32> for Narrowed<'_, X> {
+    fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn cols(&self) -> usize {
+        self.0.cols()
+    }
+
+    fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<f32>) -> MatRef<'a, f32> {
+        let len = range.len();
+        let mut wide = Mat::zeros(if self.0.needs_scratch() { len } else { 0 }, self.cols());
+        narrow(self.0.block(range, &mut wide), scratch.as_mut().split_rows(len).0);
+        scratch.as_ref().rows_range(0..len)
+    }
+
+    fn gather(&self, indices: &[u32], out: MatMut<'_, f32>) {
+        let mut wide = Mat::zeros(indices.len(), self.cols());
+        self.0.gather(indices, wide.as_mut());
+        narrow(wide.as_ref(), out);
+    }
+
+    fn needs_scratch(&self) -> bool {
+        true
+    }
+}
+
+fn narrow(wide: MatRef<'_, f64>, mut out: MatMut<'_, f32>) {
+    for i in 0..wide.rows() {
+        out.row_mut(i).iter_mut().zip(wide.row(i)).for_each(|(out, &value)| *out = value as f32);
+    }
+}
+
 /// Samples behind a pointer are samples.
 macro_rules! forward_rows {
     ($($pointer:ty),*) => {$(

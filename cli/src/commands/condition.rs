@@ -5,7 +5,6 @@ use std::time::Instant;
 use memorize_kernels::Rows;
 use memorize_train::TrainError;
 use memorize_train::theory::davidson::Step;
-use memorize_train::theory::nystrom::Nystrom;
 use memorize_train::theory::position::{self, Settings};
 
 use crate::args::ConditionArgs;
@@ -99,7 +98,7 @@ impl Watch<'_> {
     fn step(&mut self, step: &Step) -> bool {
         let now = self.start.elapsed().as_secs_f64();
         if self.shown.is_none() {
-            let bytes = mebibytes(Nystrom::<f64>::bytes(self.n, self.settings.rank));
+            let bytes = mebibytes(position::preconditioner_bytes(self.n, self.settings.rank));
             let rank = thousands(self.settings.rank as u64);
             self.progress.note(&format!("preconditioner: rank {rank}, {bytes} in memory"));
         }
