@@ -212,6 +212,8 @@ Examples:
   memorize train --data mnist --normalize --noise 0.01 -r 3000 --lr-decay-every 15 --epochs 60
   memorize train --data synthetic --normalize -r 300 --optimizer gd --lr 3 --iterations 2000
   memorize train --data synthetic --samples 3 --dim 2 --normalize --optimizer pgd --theory --epsilon 0.02
+  memorize train --data synthetic --normalize -r 300 --optimizer accelerated --lr 3 --iterations 500
+  memorize train --data mnist --normalize --noise 0.01 --optimizer negative-curvature --epochs 100
   memorize train --config runs/mnist-2layer-noise/config.toml --seed 1 --out runs/again";
 
 impl TrainArgs {

@@ -30,6 +30,7 @@ pub fn one(summary: &Summary, folder: &Path) -> String {
     rows.extend(summary.paper.as_ref().map(|paper| ["the paper".to_owned(), paper.clone()]));
     rows.extend(summary.sigma_min.map(|sigma| ["sigma_min".to_owned(), number(sigma)]));
     rows.extend(summary.theory.as_ref().map(|theory| ["Theorem 4".to_owned(), promise(summary, theory)]));
+    rows.extend(saddles(summary).map(|left| ["saddle points".to_owned(), left]));
     rows.push(["network".to_owned(), network(summary)]);
     let scale =
         if summary.init_scale > 0.0 { format!(", scale {}", number(summary.init_scale)) } else { String::new() };
@@ -106,6 +107,15 @@ fn promise(summary: &Summary, theory: &TheorySummary) -> String {
         number(theory.iterations_at_least),
         number(theory.iterations_at_most)
     )
+}
+
+/// What was done about saddle points; with Theorem 4 its own line says so.
+fn saddles(summary: &Summary) -> Option<String> {
+    let count = |count: Option<u64>, what: &str| count.map(|count| format!("{} {what}", thousands(count)));
+    let perturbations = count(summary.perturbations.filter(|_| summary.theory.is_none()), "perturbations");
+    let steps = count(summary.escapes, "steps along negative curvature");
+    let parts: Vec<String> = perturbations.into_iter().chain(steps).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn network(summary: &Summary) -> String {

@@ -16,6 +16,10 @@ pub trait Observer {
     /// Called every `record_every` iterations, and at the last one of the budget.
     fn record(&mut self, record: &Record);
 
+    /// Called before a record with the passes over the training set done so far, by optimisers whose iterations are not each one
+    /// batch.
+    fn spent(&mut self, _passes: f64) {}
+
     /// Asked before every iteration; `false` stops the run with [`StopReason::Interrupted`].
     fn keep_going(&mut self) -> bool {
         true

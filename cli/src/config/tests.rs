@@ -8,7 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::experiments::Experiment;
-use crate::layer::{DataLayer, FeaturesLayer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer};
+use crate::layer::{
+    AcceleratedLayer, DataLayer, FeaturesLayer, NegativeCurvatureLayer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer,
+};
 
 /// The smallest file that is a whole configuration.
 const SMALL: &str = "[data]\nsource = \"mnist\"\n[network]\nneurons = 300\n[run]\nepochs = 2\n";
@@ -40,7 +42,8 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_key() {
     let message = RunConfig::from_toml(&text).unwrap_err().to_string();
     assert!(message.contains("line 7"), "{message}");
     assert!(message.contains("did you mean `record_every`?"), "{message}");
-    for section in ["data", "network", "network.features", "optimizer", "optimizer.pgd"] {
+    let optimizers = ["optimizer.pgd", "optimizer.accelerated", "optimizer.negative_curvature", "optimizer.solve"];
+    for section in ["data", "network", "network.features", "optimizer"].into_iter().chain(optimizers) {
         let text = format!("[{section}]\nnonsense_key = 1\n");
         assert!(matches!(RunConfig::from_toml(&text), Err(ConfigError::Syntax { .. })), "{section}");
     }
@@ -176,6 +179,72 @@ fn thresholds_belong_to_perturbed_gradient_descent() {
     assert!(message.contains("--pgd-t-threshold"), "{message}");
 }
 
+/// An optimiser with the defaults that it has by itself.
+fn by(kind: &str) -> RunConfig {
+    RunConfig::from_toml(&format!("{SMALL}[optimizer]\nkind = \"{kind}\"\n")).unwrap()
+}
+
+#[test]
+fn other_ways_to_leave_saddle_points_need_no_more_than_their_name() {
+    let config = by("accelerated");
+    let section = config.optimizer.accelerated.clone().unwrap();
+    assert_eq!((config.optimizer.learning_rate, section.theta, section.s), (0.1, 0.1, 0.01));
+    assert!((section.gamma - 0.1).abs() < 1e-15, "theta^2/eta");
+    assert_eq!((config.optimizer.batch, config.optimizer.negative_curvature.is_none()), (Batch::Full, true));
+    let config = by("negative-curvature");
+    let section = config.optimizer.negative_curvature.clone().unwrap();
+    assert_eq!((config.optimizer.learning_rate, section.g_threshold, section.tolerance), (0.0, 0.03, 0.0));
+    let text = config.to_toml().unwrap();
+    assert!(!text.contains("learning_rate") && RunConfig::from_toml(&text).unwrap() == config, "{text}");
+    // Lemma 3's 2d+2 neurons, when d is known.
+    let mut config = config;
+    config.network.neurons = None;
+    assert!(config.validate().is_ok());
+
+    type Change = fn(&mut RunConfig);
+    let cases: [(&str, &str, Change); 11] = [
+        ("accelerated", "--accelerated-theta", |c| c.optimizer.accelerated.as_mut().unwrap().theta = 0.0),
+        ("accelerated", "--accelerated-gamma", |c| c.optimizer.accelerated.as_mut().unwrap().gamma = -1.0),
+        ("accelerated", "--accelerated-s", |c| c.optimizer.accelerated.as_mut().unwrap().s = 0.0),
+        ("accelerated", "--accelerated-radius", |c| c.optimizer.accelerated.as_mut().unwrap().radius = f64::NAN),
+        ("accelerated", "--accelerated-g-threshold", |c| {
+            c.optimizer.accelerated.as_mut().unwrap().g_threshold = -1.0;
+        }),
+        ("accelerated", "--accelerated-t-threshold", |c| c.optimizer.accelerated.as_mut().unwrap().t_threshold = 0),
+        ("accelerated", "leave out --lr-decay-every", |c| c.optimizer.decay_every = Some(1)),
+        ("negative-curvature", "--curvature-g-threshold", |c| {
+            c.optimizer.negative_curvature.as_mut().unwrap().g_threshold = 1.5;
+        }),
+        ("negative-curvature", "--curvature-tolerance", |c| {
+            c.optimizer.negative_curvature.as_mut().unwrap().tolerance = f64::INFINITY;
+        }),
+        ("negative-curvature", "leave out --lr", |c| c.optimizer.learning_rate = 0.1),
+        ("negative-curvature", "read by --optimizer accelerated only, not by negative-curvature", |c| {
+            c.optimizer.accelerated = by("accelerated").optimizer.accelerated;
+        }),
+    ];
+    for (kind, advice, change) in cases {
+        let mut config = by(kind);
+        change(&mut config);
+        let message = config.validate().unwrap_err().to_string();
+        assert!(message.contains(advice), "{advice}: {message}");
+    }
+}
+
+#[test]
+fn only_what_leaves_saddle_points_may_start_at_one() {
+    for kind in ["accelerated", "negative-curvature"] {
+        let mut config = by(kind);
+        config.network.init_scale = Some(0.0);
+        assert!(config.validate().is_ok(), "{kind}");
+        config.network.init_scale = Some(-1.0);
+        assert!(config.validate().is_err(), "{kind}");
+    }
+    let mut config = by("gd");
+    config.network.init_scale = Some(0.0);
+    assert!(config.validate().unwrap_err().to_string().contains("saddle point"));
+}
+
 /// Perturbed gradient descent as Theorem 4 has it.
 fn prescribed() -> RunConfig {
     let optimizer = "[optimizer]\nkind = \"pgd\"\n[optimizer.theory]\nepsilon = 0.5\n";
@@ -268,12 +337,29 @@ fn optimizer() -> impl Strategy<Value = OptimizerLayer> {
     });
     let pgd =
         thresholds.prop_map(|pgd| OptimizerLayer { kind: Some(OptimizerKind::Pgd), pgd, ..OptimizerLayer::default() });
+    let accelerated = (option::of(0.01..1.0_f64), option::of(scale()), option::of(scale()), option::of(1..1000_u64));
+    let accelerated = accelerated.prop_map(|(theta, gamma, radius, t_threshold)| OptimizerLayer {
+        kind: Some(OptimizerKind::Accelerated),
+        accelerated: AcceleratedLayer {
+            theta,
+            gamma: gamma.or(Some(1.0)),
+            s: Some(1.0),
+            radius,
+            g_threshold: None,
+            t_threshold,
+        },
+        ..OptimizerLayer::default()
+    });
+    let negative_curvature = (option::of(0.0..1.0_f64), option::of(scale())).prop_map(|(g_threshold, tolerance)| {
+        let negative_curvature = NegativeCurvatureLayer { g_threshold, tolerance };
+        OptimizerLayer { kind: Some(OptimizerKind::NegativeCurvature), negative_curvature, ..OptimizerLayer::default() }
+    });
     let rates = (option::of(scale()), option::of(1..99_u64), option::of(0.01..1.0_f64), option::of(scale()));
     let adam = (option::of(0.0..1.0_f64), option::of(0.0..1.0_f64), option::of(scale()));
-    (prop_oneof![mini, pgd], rates, adam).prop_map(
+    (prop_oneof![mini, pgd, accelerated, negative_curvature], rates, adam).prop_map(
         |(kind, (learning_rate, decay_every, decay_factor, gamma), (beta1, beta2, epsilon))| OptimizerLayer {
-            learning_rate,
-            decay_every: decay_every.filter(|_| kind.kind != Some(OptimizerKind::Pgd)),
+            learning_rate: learning_rate.filter(|_| kind.kind != Some(OptimizerKind::NegativeCurvature)),
+            decay_every: decay_every.filter(|_| matches!(kind.kind, Some(OptimizerKind::Sgd | OptimizerKind::Adam))),
             decay_factor,
             gamma,
             beta1,

@@ -102,6 +102,7 @@ pub fn accelerated_descent<T: Element>(
             let at = landscape.value(&x)?;
             epochs += VALUE;
             guard.check(t, at.regularized, eta)?;
+            observer.spent(epochs);
             observer.record(&Record { iteration: t, loss: at.loss, learning_rate: eta });
             let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
             break if reached { StopReason::Target } else { StopReason::Budget };
@@ -113,6 +114,7 @@ pub fn accelerated_descent<T: Element>(
         guard.check(t, at.regularized, eta)?;
         let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
         if limits.records(t) || reached {
+            observer.spent(epochs);
             observer.record(&Record { iteration: t, loss: at.loss, learning_rate: eta });
         }
         if reached {

@@ -36,6 +36,9 @@ const HALF: f64 = 0.5;
 /// Iterations after which the residuals are computed from W again: their recursion adds a rounding error each time.
 const REFRESH: u64 = 20;
 
+/// Passes that an iteration takes, the refreshed residuals included.
+pub const PASSES_AN_ITERATION: f64 = 3.0 * HALF + HALF / REFRESH as f64;
+
 /// The parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Escape {
@@ -287,6 +290,7 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
         let loss = at.loss();
         guard.check(t, loss, 0.0)?;
         if limits.records(t) || below(loss) {
+            observer.spent(at.passes);
             observer.record(&Record { iteration: t, loss, learning_rate: 0.0 });
         }
         if below(loss) {
