@@ -6,6 +6,7 @@ mod choices;
 mod condition;
 mod error;
 mod evaluation;
+mod race;
 mod saddles;
 mod theory;
 mod validate;
@@ -20,6 +21,7 @@ pub use choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 pub use condition::{ConditionConfig, ConditionDefaults};
 pub use error::ConfigError;
 pub use evaluation::{EvalConfig, SamplesOf, Stored};
+pub use race::RaceConfig;
 pub use saddles::{AcceleratedSection, NegativeCurvatureSection};
 pub use theory::TheorySection;
 

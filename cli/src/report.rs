@@ -153,16 +153,16 @@ pub(crate) enum Align {
 }
 
 /// Rows as lines, columns two spaces apart and as wide as their widest cell.
-pub(crate) fn table<const N: usize>(rows: &[[String; N]], alignment: &[Align; N]) -> String {
-    let mut widths = [0; N];
+pub(crate) fn table<R: AsRef<[String]>>(rows: &[R], alignment: &[Align]) -> String {
+    let mut widths = vec![0; alignment.len()];
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
             *width = cell.chars().count().max(*width);
         }
     }
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(widths).zip(alignment).map(|((cell, width), align)| match align {
+        let cells = row.as_ref().iter().zip(&widths).zip(alignment).map(|((cell, width), align)| match align {
             Align::Left => format!("  {cell:<width$}"),
             Align::Right => format!("  {cell:>width$}"),
         });

@@ -20,6 +20,10 @@ pub trait Observer {
     /// batch.
     fn spent(&mut self, _passes: f64) {}
 
+    /// Called with f over the whole training set where an optimiser that records the losses of batches has looked at it: once an
+    /// epoch, if it may end at a loss.
+    fn whole(&mut self, _record: &Record) {}
+
     /// Asked before every iteration; `false` stops the run with [`StopReason::Interrupted`].
     fn keep_going(&mut self) -> bool {
         true

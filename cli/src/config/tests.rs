@@ -193,7 +193,7 @@ fn other_ways_to_leave_saddle_points_need_no_more_than_their_name() {
     assert_eq!((config.optimizer.batch, config.optimizer.negative_curvature.is_none()), (Batch::Full, true));
     let config = by("negative-curvature");
     let section = config.optimizer.negative_curvature.clone().unwrap();
-    assert_eq!((config.optimizer.learning_rate, section.g_threshold, section.tolerance), (0.0, 0.03, 0.0));
+    assert_eq!((config.optimizer.learning_rate, section.g_threshold, section.tolerance), (0.0, 0.005, 0.0));
     let text = config.to_toml().unwrap();
     assert!(!text.contains("learning_rate") && RunConfig::from_toml(&text).unwrap() == config, "{text}");
     // Lemma 3's 2d+2 neurons, when d is known.

@@ -17,9 +17,9 @@ pub const DEFAULT_G_THRESHOLD: f64 = 1e-6;
 pub const DEFAULT_S_RADII: f64 = 10.0;
 /// Iterations between two of its perturbations: those that it takes to leave a saddle point, and many more.
 pub const DEFAULT_T_THRESHOLD: u64 = 1000;
-/// Share of ||M|| ||W|| below which a gradient is taken for that of a saddle point. At the start of a run it is about a third,
-/// and a twentieth when most of the loss is gone.
-pub const DEFAULT_SHARE: f64 = 0.03;
+/// Share of ||M|| ||W|| below which a gradient is taken for that of a saddle point: conjugate gradients on MNIST come down to 0.03
+/// without being near one, and lose what they have learnt of the valley when they are led away.
+pub const DEFAULT_SHARE: f64 = 0.005;
 
 /// What is said about perturbed accelerated gradient descent.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -50,16 +50,21 @@ impl AcceleratedLayer {
         if self == Self::default() && kind != OptimizerKind::Accelerated {
             return None;
         }
+        Some(self.settle(learning_rate))
+    }
+
+    /// Fills every hole with its default, for the step size eta.
+    pub fn settle(self, learning_rate: f64) -> AcceleratedSection {
         let theta = self.theta.unwrap_or(DEFAULT_THETA);
         let radius = self.radius.unwrap_or(DEFAULT_RADIUS);
-        Some(AcceleratedSection {
+        AcceleratedSection {
             theta,
             gamma: self.gamma.unwrap_or(theta * theta / learning_rate),
             s: self.s.unwrap_or(DEFAULT_S_RADII * radius),
             radius,
             g_threshold: self.g_threshold.unwrap_or(DEFAULT_G_THRESHOLD),
             t_threshold: self.t_threshold.unwrap_or(DEFAULT_T_THRESHOLD),
-        })
+        }
     }
 }
 
@@ -67,7 +72,7 @@ impl AcceleratedLayer {
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NegativeCurvatureLayer {
-    /// Negative curvature: take Lemma 3's direction where the gradient is shorter than this share of ||M|| ||W|| [default: 0.03]
+    /// Negative curvature: take Lemma 3's direction where the gradient is shorter than this share of ||M|| ||W|| [default: 0.005]
     #[arg(id = "curvature_g_threshold", long = "curvature-g-threshold", value_name = "X")]
     pub g_threshold: Option<f64>,
     /// Negative curvature: return where no curvature is below minus this [default: 0]
@@ -80,9 +85,14 @@ impl NegativeCurvatureLayer {
         if self == Self::default() && kind != OptimizerKind::NegativeCurvature {
             return None;
         }
-        Some(NegativeCurvatureSection {
+        Some(self.settle())
+    }
+
+    /// Fills every hole with its default.
+    pub fn settle(self) -> NegativeCurvatureSection {
+        NegativeCurvatureSection {
             g_threshold: self.g_threshold.unwrap_or(DEFAULT_SHARE),
             tolerance: self.tolerance.unwrap_or(0.0),
-        })
+        }
     }
 }
