@@ -27,7 +27,8 @@ fn accelerated_descent_memorises_with_few_flags_and_again_from_its_file() {
 #[test]
 fn accelerated_descent_leaves_the_saddle_zero() {
     let folder = scratch();
-    let flags = "--optimizer accelerated --lr 0.3 -r 18 --init-scale 0 --iterations 20000 --stop-below 1e-3 --gamma 1e-6";
+    let flags =
+        "--optimizer accelerated --lr 0.3 -r 18 --init-scale 0 --iterations 20000 --stop-below 1e-3 --gamma 1e-6";
     memorize(SMALL).and(flags).with("--out", folder.path().join("run")).succeeds();
     let found = summary(&folder.path().join("run"));
     assert_eq!((found["stopped"].as_str(), found["perturbations"].as_u64()), (Some("stop_below"), Some(1)));

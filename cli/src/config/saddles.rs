@@ -66,3 +66,6 @@ pub(super) fn check(optimizer: &OptimizerSection) -> Check {
 fn read_by(owner: OptimizerKind, kind: OptimizerKind, field: &'static str) -> Check {
     ensure(kind == owner, || invalid(field, "(given)", format!("read by --optimizer {owner} only, not by {kind}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,8 @@ pub const DEFAULT_THETA: f64 = 0.1;
 /// Radius of the perturbations of accelerated descent: of a start at W = 0, which they leave, not of a network.
 pub const DEFAULT_RADIUS: f64 = 1e-3;
 /// Gradient that accelerated descent takes for that of a saddle point. A network that has memorised has one as short; the
-/// perturbation changes its loss by less than 1e-6.
-pub const DEFAULT_G_THRESHOLD: f64 = 1e-6;
+/// perturbation raises its loss by less than 1e-8.
+pub const DEFAULT_G_THRESHOLD: f64 = 1e-7;
 /// Length of its steps along negative curvature, in radii.
 pub const DEFAULT_S_RADII: f64 = 10.0;
 /// Iterations between two of its perturbations: those that it takes to leave a saddle point, and many more.
@@ -37,7 +37,7 @@ pub struct AcceleratedLayer {
     /// Accelerated: radius of the perturbations [default: 0.001]
     #[arg(id = "accelerated_radius", long = "accelerated-radius", value_name = "X")]
     pub radius: Option<f64>,
-    /// Accelerated: perturb when the gradient is shorter than this [default: 1e-6]
+    /// Accelerated: perturb when the gradient is shorter than this [default: 1e-7]
     #[arg(id = "accelerated_g_threshold", long = "accelerated-g-threshold", value_name = "X")]
     pub g_threshold: Option<f64>,
     /// Accelerated: fewest iterations between two perturbations [default: 1000]

@@ -23,7 +23,11 @@ impl Curves {
     pub fn create(path: &Path, overwrite: bool) -> Result<Self, CliError> {
         let mut options = OpenOptions::new();
         options.write(true);
-        if overwrite { options.create(true).truncate(true) } else { options.create_new(true) };
+        if overwrite {
+            options.create(true).truncate(true)
+        } else {
+            options.create_new(true)
+        };
         let file = options.open(path).map_err(|error| {
             let refused = error.kind() == std::io::ErrorKind::AlreadyExists;
             let error = anyhow::anyhow!("cannot create {}: {error}", path.display());

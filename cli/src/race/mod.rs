@@ -15,9 +15,7 @@ use memorize_kernels::{Element, Rows};
 use memorize_train::network::default_init_scale;
 use memorize_train::optim::negative_curvature::Escape;
 use memorize_train::optim::pgd::{Thresholds, Training, perturbed_descent};
-use memorize_train::optim::{
-    Limits, Method, Settings, accelerated, full_batch, mini_batch, negative_curvature,
-};
+use memorize_train::optim::{Limits, Method, Settings, accelerated, full_batch, mini_batch, negative_curvature};
 use memorize_train::schedule::StepDecay;
 use memorize_train::theory::constants::theorem1_neurons;
 use memorize_train::theory::hessian::HessianOperator;
@@ -163,7 +161,8 @@ impl<'a, T: Element> Track<'a, T> {
     fn run(&self, kind: OptimizerKind, runner: &mut Runner) -> Result<Option<f64>, TrainError> {
         match self.train(kind, runner) {
             Ok(network) => {
-                let route = Plan::new(Samples::All(self.objective.x.rows()), network.width(), network.neurons(), None).route;
+                let route =
+                    Plan::new(Samples::All(self.objective.x.rows()), network.width(), network.neurons(), None).route;
                 let objective = Objective { route, ..self.objective };
                 Ok(Some(objective.evaluate(&network)?.loss).filter(|loss| loss.is_finite()))
             }
@@ -215,7 +214,8 @@ impl<'a, T: Element> Track<'a, T> {
                 let mut landscape = Training::new(objective, network.clone());
                 let start = network.weights.clone();
                 let limits = limits(passes);
-                let found = accelerated::accelerated_descent(&mut landscape, start, &parameters, &limits, seed, runner)?;
+                let found =
+                    accelerated::accelerated_descent(&mut landscape, start, &parameters, &limits, seed, runner)?;
                 network.weights = found.weights;
             }
             OptimizerKind::NegativeCurvature => {

@@ -74,11 +74,7 @@ struct Line<T> {
 
 impl<T: Element> Line<T> {
     /// Two quadratic forms of every sample.
-    fn along<X: Rows<T>>(
-        objective: &Objective<'_, T, X>,
-        net: &Network<T>,
-        z: &Mat<T>,
-    ) -> Result<Self, TrainError> {
+    fn along<X: Rows<T>>(objective: &Objective<'_, T, X>, net: &Network<T>, z: &Mat<T>) -> Result<Self, TrainError> {
         let (engine, x) = (&objective.engine, objective.x);
         let forms = |s: &Mat<T>, factor: T| -> Result<Vec<T>, TrainError> {
             let mut values = vec![T::ZERO; x.rows()];
@@ -246,8 +242,7 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
 
     /// Lemma 3's direction at a saddle point with this M, and ||M||_2; no direction where that is at most `enough`.
     fn way_out(&self, moment: &Mat<T>, enough: f64) -> Result<(f64, Option<Mat<T>>), TrainError> {
-        let extreme =
-            extreme_eigenpair(&Mat::from_fn(moment.rows(), moment.cols(), |i, k| moment.row(i)[k].to_f64()))?;
+        let extreme = extreme_eigenpair(&Mat::from_fn(moment.rows(), moment.cols(), |i, k| moment.row(i)[k].to_f64()))?;
         let norm = extreme.value.abs();
         if norm <= enough {
             return Ok((norm, None));

@@ -109,7 +109,6 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
         )?;
         Ok(product)
     }
-
 }
 
 /// 1/2 W A, d x r.
@@ -133,7 +132,12 @@ pub(crate) fn symmetric_part<T: Element>(
 }
 
 /// factor/n sum_j v_j x_j x_j^T.
-pub(crate) fn averaged_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T], factor: f64) -> Result<Mat<T>, TrainError> {
+pub(crate) fn averaged_gram<T: Element, X: Rows<T>>(
+    engine: &Engine,
+    x: &X,
+    v: &[T],
+    factor: f64,
+) -> Result<Mat<T>, TrainError> {
     let factor = T::from_f64(factor / x.rows().max(1) as f64);
     let scaled: Vec<T> = v.iter().map(|&v| v * factor).collect();
     Ok(pass::weighted_gram(engine, x, &scaled)?)
