@@ -111,9 +111,11 @@ fn promise(summary: &Summary, theory: &TheorySummary) -> String {
 
 /// What was done about saddle points; with Theorem 4 its own line says so.
 fn saddles(summary: &Summary) -> Option<String> {
-    let count = |count: Option<u64>, what: &str| count.map(|count| format!("{} {what}", thousands(count)));
-    let perturbations = count(summary.perturbations.filter(|_| summary.theory.is_none()), "perturbations");
-    let steps = count(summary.escapes, "steps along negative curvature");
+    let count = |count: Option<u64>, what: &str, rest: &str| {
+        count.map(|count| format!("{} {what}{}{rest}", thousands(count), if count == 1 { "" } else { "s" }))
+    };
+    let perturbations = count(summary.perturbations.filter(|_| summary.theory.is_none()), "perturbation", "");
+    let steps = count(summary.escapes, "step", " along negative curvature");
     let parts: Vec<String> = perturbations.into_iter().chain(steps).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
