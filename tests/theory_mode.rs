@@ -89,6 +89,18 @@ fn a_run_without_hope_is_refused_with_its_length() {
     assert_eq!(found["theory"]["reached"].as_bool(), Some(false));
 }
 
+/// All of MNIST is refused before anything is decomposed, and a part of it starts when told to, after the estimate.
+#[test]
+fn mnist_is_hopeless() {
+    let mnist = "--data mnist --normalize --noise 0.01 --epsilon 1e-3";
+    memorize(THEORY).and(mnist).refuses(&["Theorem 4 needs at least", "iterations here", "hopeless", "--force"]);
+    let folder = scratch();
+    let forced = memorize(THEORY).and(mnist).and("--limit 200 --pca 30 --force --iterations 2");
+    let said = forced.with("--out", folder.path().join("run")).succeeds().stderr;
+    let (estimate, start) = (said.find("iterations: at least"), said.find("iteration 0"));
+    assert!(estimate.is_some() && estimate < start, "{said}");
+}
+
 #[test]
 fn data_that_the_theorem_does_not_speak_of_are_refused() {
     memorize(THEORY)

@@ -4,6 +4,7 @@ mod bench;
 mod capacity;
 mod certify;
 mod condition;
+mod race;
 mod solve;
 mod stored;
 
@@ -21,6 +22,7 @@ pub use bench::BenchArgs;
 pub use capacity::CapacityArgs;
 pub use certify::CertifyArgs;
 pub use condition::ConditionArgs;
+pub use race::RaceArgs;
 pub use solve::SolveArgs;
 pub use stored::StoredArgs;
 
@@ -47,6 +49,7 @@ Examples:
   memorize certify --weights W.safetensors --inputs X.npy --targets y.npy
   memorize condition --inputs X.npy --normalize   are the samples in general position?
   memorize capacity                               the threshold of Theorem 1, seconds
+  memorize race --data synthetic --normalize      which optimiser is the fastest?
   memorize bench --quick                          throughput of the passes on this machine
 
 Exit codes: 0 done, 1 the run failed, 2 bad arguments or input, 130 interrupted.";
@@ -68,6 +71,8 @@ pub enum Command {
     Condition(Box<ConditionArgs>),
     /// Show how many random samples a network memorises: the threshold d(d+1)/2 of Theorem 1
     Capacity(CapacityArgs),
+    /// Count the passes over the data that each optimiser takes to a loss
+    Race(Box<RaceArgs>),
     /// Measure how fast this machine runs the passes, beside its limits
     Bench(BenchArgs),
 }
@@ -212,6 +217,8 @@ Examples:
   memorize train --data mnist --normalize --noise 0.01 -r 3000 --lr-decay-every 15 --epochs 60
   memorize train --data synthetic --normalize -r 300 --optimizer gd --lr 3 --iterations 2000
   memorize train --data synthetic --samples 3 --dim 2 --normalize --optimizer pgd --theory --epsilon 0.02
+  memorize train --data synthetic --normalize -r 300 --optimizer accelerated --lr 3 --iterations 500
+  memorize train --data mnist --normalize --noise 0.01 --optimizer negative-curvature --epochs 100
   memorize train --config runs/mnist-2layer-noise/config.toml --seed 1 --out runs/again";
 
 impl TrainArgs {

@@ -6,6 +6,8 @@ mod choices;
 mod condition;
 mod error;
 mod evaluation;
+mod race;
+mod saddles;
 mod theory;
 mod validate;
 
@@ -19,6 +21,8 @@ pub use choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 pub use condition::{ConditionConfig, ConditionDefaults};
 pub use error::ConfigError;
 pub use evaluation::{EvalConfig, SamplesOf, Stored};
+pub use race::RaceConfig;
+pub use saddles::{AcceleratedSection, NegativeCurvatureSection};
 pub use theory::TheorySection;
 
 use crate::layer::Layer;
@@ -95,7 +99,7 @@ pub struct FeaturesSection {
 pub struct OptimizerSection {
     /// Which algorithm.
     pub kind: OptimizerKind,
-    /// Step size at the start; 0 and absent from the file = decided by `theory`.
+    /// Step size at the start; 0 and absent from the file = decided by `theory`, or by a line search in each step.
     #[serde(skip_serializing_if = "is_zero")]
     pub learning_rate: f64,
     /// Samples in an iteration.
@@ -116,6 +120,10 @@ pub struct OptimizerSection {
     pub pgd: Option<PgdSection>,
     /// Perturbed gradient descent as Theorem 4 has it; absent = with thresholds that were given, or another algorithm.
     pub theory: Option<TheorySection>,
+    /// Perturbed accelerated gradient descent: its parameters; absent = another algorithm.
+    pub accelerated: Option<AcceleratedSection>,
+    /// Descent along negative curvature: its parameters; absent = another algorithm.
+    pub negative_curvature: Option<NegativeCurvatureSection>,
     /// The linear solver: its settings; absent = another algorithm.
     pub solve: Option<SolveSection>,
 }

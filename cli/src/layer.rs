@@ -5,6 +5,7 @@
 
 mod defaults;
 mod merge;
+mod saddles;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use clap::{Args, ValueHint};
 use serde::{Deserialize, Serialize};
 
 pub use defaults::*;
+pub use saddles::*;
 
 use crate::config::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 use crate::units::ByteSize;
@@ -85,11 +87,12 @@ pub struct DataLayer {
 #[command(next_help_heading = "Network")]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkLayer {
-    /// Hidden neurons, an even number; required here or in --config, except by `--optimizer solve`; with --theory at least
-    /// 2d+2, the default there
+    /// Hidden neurons, an even number; required here or in --config, except by `--optimizer solve`; with --theory and
+    /// `--optimizer negative-curvature` at least 2d+2, the default there
     #[arg(long, short = 'r', value_name = "R")]
     pub neurons: Option<usize>,
-    /// Standard deviation of the weights at the start [default: chosen from the network's size]
+    /// Standard deviation of the weights at the start; 0 for the optimisers that leave saddle points [default: chosen from the
+    /// network's size, 0 for pgd]
     #[arg(long, value_name = "X")]
     pub init_scale: Option<f64>,
     /// `[network.features]`
@@ -120,10 +123,10 @@ pub struct OptimizerLayer {
     /// Training algorithm [default: adam]
     #[arg(long = "optimizer", value_name = "NAME")]
     pub kind: Option<OptimizerKind>,
-    /// Step size at the start [default: 0.003 for adam, 0.1 for the others]
+    /// Step size at the start [default: 0.003 for adam, 0.1 for the others; negative-curvature and solve have none]
     #[arg(long = "lr", value_name = "LR")]
     pub learning_rate: Option<f64>,
-    /// Samples in a step, or `full` [default: 128 for sgd and adam, full for gd and pgd]
+    /// Samples in a step, or `full` [default: 128 for sgd and adam, full for the others]
     #[arg(long, value_name = "N|full")]
     pub batch: Option<Batch>,
     /// Lower the step size every so many epochs [default: never]
@@ -150,6 +153,12 @@ pub struct OptimizerLayer {
     /// `[optimizer.theory]`
     #[command(flatten)]
     pub theory: TheoryLayer,
+    /// `[optimizer.accelerated]`
+    #[command(flatten)]
+    pub accelerated: AcceleratedLayer,
+    /// `[optimizer.negative_curvature]`
+    #[command(flatten)]
+    pub negative_curvature: NegativeCurvatureLayer,
     /// `[optimizer.solve]`
     #[command(flatten)]
     pub solve: SolveLayer,

@@ -7,7 +7,8 @@
 //!                    experiments
 //! ```
 //!
-//! [`mod@bench`] stands apart: it measures the passes and trains nothing. [`mod@capacity`] trains many small networks.
+//! [`mod@bench`] stands apart: it measures the passes and trains nothing. [`mod@capacity`] trains many small networks, [`mod@race`]
+//! one network with every optimiser.
 //!
 //! What was said ([`args`], [`layer`]) and what it means ([`config`]) are different types: a layer has holes, a
 //! configuration has none, and only configurations are run and written to disk.
@@ -27,6 +28,7 @@ pub mod experiments;
 pub mod layer;
 pub mod plot;
 pub mod progress;
+pub mod race;
 pub mod report;
 pub mod run;
 pub mod run_folder;

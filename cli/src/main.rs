@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Certify(arguments) => commands::certify(&arguments),
         Command::Condition(arguments) => commands::condition(&arguments),
         Command::Capacity(arguments) => commands::capacity(&arguments),
+        Command::Race(arguments) => commands::race(&arguments),
         Command::Bench(arguments) => commands::bench(&arguments),
     };
     exit::conclude(outcome)

@@ -30,6 +30,7 @@ pub fn one(summary: &Summary, folder: &Path) -> String {
     rows.extend(summary.paper.as_ref().map(|paper| ["the paper".to_owned(), paper.clone()]));
     rows.extend(summary.sigma_min.map(|sigma| ["sigma_min".to_owned(), number(sigma)]));
     rows.extend(summary.theory.as_ref().map(|theory| ["Theorem 4".to_owned(), promise(summary, theory)]));
+    rows.extend(saddles(summary).map(|left| ["saddle points".to_owned(), left]));
     rows.push(["network".to_owned(), network(summary)]);
     let scale =
         if summary.init_scale > 0.0 { format!(", scale {}", number(summary.init_scale)) } else { String::new() };
@@ -108,6 +109,17 @@ fn promise(summary: &Summary, theory: &TheorySummary) -> String {
     )
 }
 
+/// What was done about saddle points; with Theorem 4 its own line says so.
+fn saddles(summary: &Summary) -> Option<String> {
+    let count = |count: Option<u64>, what: &str, rest: &str| {
+        count.map(|count| format!("{} {what}{}{rest}", thousands(count), if count == 1 { "" } else { "s" }))
+    };
+    let perturbations = count(summary.perturbations.filter(|_| summary.theory.is_none()), "perturbation", "");
+    let steps = count(summary.escapes, "step", " along negative curvature");
+    let parts: Vec<String> = perturbations.into_iter().chain(steps).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 fn network(summary: &Summary) -> String {
     let shape = match (summary.k, summary.p) {
         (Some(k), Some(p)) => format!("3 layers, d = {}, k = {k}, p = {p}, r = {}", summary.d, summary.r),
@@ -143,16 +155,16 @@ pub(crate) enum Align {
 }
 
 /// Rows as lines, columns two spaces apart and as wide as their widest cell.
-pub(crate) fn table<const N: usize>(rows: &[[String; N]], alignment: &[Align; N]) -> String {
-    let mut widths = [0; N];
+pub(crate) fn table<R: AsRef<[String]>>(rows: &[R], alignment: &[Align]) -> String {
+    let mut widths = vec![0; alignment.len()];
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
             *width = cell.chars().count().max(*width);
         }
     }
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(widths).zip(alignment).map(|((cell, width), align)| match align {
+        let cells = row.as_ref().iter().zip(&widths).zip(alignment).map(|((cell, width), align)| match align {
             Align::Left => format!("  {cell:<width$}"),
             Align::Right => format!("  {cell:>width$}"),
         });

@@ -73,13 +73,25 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     /// # Errors
     /// If the shapes do not go together or there are no samples.
     pub fn gradient(&self, net: &Network<T>, gradient: &mut Mat<T>) -> Result<Evaluation, TrainError> {
+        Ok(self.gradient_and_moment(net, gradient)?.0)
+    }
+
+    /// The same with M (d x d), where the route makes it: the Gram route alone does.
+    ///
+    /// # Errors
+    /// If the shapes do not go together or there are no samples.
+    pub fn gradient_and_moment(
+        &self,
+        net: &Network<T>,
+        gradient: &mut Mat<T>,
+    ) -> Result<(Evaluation, Option<Mat<T>>), TrainError> {
         let (w, a) = (net.weights.as_ref(), &net.signs);
         let gamma = T::from_f64(self.gamma);
-        let squares = match self.route {
+        let (squares, moment) = match self.route {
             Route::Neuron => {
                 let out = pass::loss_and_gradient(&self.engine, self.x, self.y, w, a, gamma)?;
                 *gradient = out.gradient;
-                out.squares
+                (out.squares, None)
             }
             Route::Gram => {
                 let s = pass::network_matrix(&self.engine, w, a)?;
@@ -87,10 +99,10 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
                 let out = pass::loss_and_moment(&self.engine, self.x, self.y, &s)?;
                 let m = out.moment.as_ref();
                 pass::gradient_from_moment(&self.engine, w, a, m, gamma, gradient.as_mut())?;
-                out.squares
+                (out.squares, Some(out.moment))
             }
         };
-        self.evaluation(squares, net)
+        Ok((self.evaluation(squares, net)?, moment))
     }
 
     /// The Hessian of g at W applied to Z, both as transposes (r x d):

@@ -16,6 +16,14 @@ pub trait Observer {
     /// Called every `record_every` iterations, and at the last one of the budget.
     fn record(&mut self, record: &Record);
 
+    /// Called before a record with the passes over the training set done so far, by optimisers whose iterations are not each one
+    /// batch.
+    fn spent(&mut self, _passes: f64) {}
+
+    /// Called with f over the whole training set where an optimiser that records the losses of batches has looked at it: once an
+    /// epoch, if it may end at a loss.
+    fn whole(&mut self, _record: &Record) {}
+
     /// Asked before every iteration; `false` stops the run with [`StopReason::Interrupted`].
     fn keep_going(&mut self) -> bool {
         true

@@ -90,7 +90,7 @@ impl From<memorize_train::Route> for Route {
 
 /// The algorithm that changes the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum OptimizerKind {
     /// Gradient descent on the whole training set
     Gd,
@@ -101,6 +101,11 @@ pub enum OptimizerKind {
     Adam,
     /// Perturbed gradient descent (the paper's Algorithm 1) on the whole training set
     Pgd,
+    /// Gradient descent with momentum on the whole training set, perturbed at saddle points
+    Accelerated,
+    /// Conjugate gradients with exact line searches on the whole training set, no step size to choose; leaves saddle points
+    /// along Lemma 3's direction and needs 2d+2 neurons, the default
+    NegativeCurvature,
     /// No descent: the network is solved for as a linear system, which also decides how many neurons it has
     Solve,
 }
@@ -108,7 +113,12 @@ pub enum OptimizerKind {
 impl OptimizerKind {
     /// Whether every iteration sees the whole training set.
     pub fn is_full_batch(self) -> bool {
-        matches!(self, Self::Gd | Self::Pgd | Self::Solve)
+        !matches!(self, Self::Sgd | Self::Adam)
+    }
+
+    /// Whether it leaves the saddle point W = 0.
+    pub fn leaves_saddles(self) -> bool {
+        matches!(self, Self::Pgd | Self::Accelerated | Self::NegativeCurvature)
     }
 
     /// Whether the algorithm decides how many neurons there are.

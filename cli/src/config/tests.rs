@@ -8,7 +8,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::experiments::Experiment;
-use crate::layer::{DataLayer, FeaturesLayer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer};
+use crate::layer::{
+    AcceleratedLayer, DataLayer, FeaturesLayer, NegativeCurvatureLayer, NetworkLayer, OptimizerLayer, PgdLayer,
+    RunLayer,
+};
 
 /// The smallest file that is a whole configuration.
 const SMALL: &str = "[data]\nsource = \"mnist\"\n[network]\nneurons = 300\n[run]\nepochs = 2\n";
@@ -40,7 +43,8 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_key() {
     let message = RunConfig::from_toml(&text).unwrap_err().to_string();
     assert!(message.contains("line 7"), "{message}");
     assert!(message.contains("did you mean `record_every`?"), "{message}");
-    for section in ["data", "network", "network.features", "optimizer", "optimizer.pgd"] {
+    let optimizers = ["optimizer.pgd", "optimizer.accelerated", "optimizer.negative_curvature", "optimizer.solve"];
+    for section in ["data", "network", "network.features", "optimizer"].into_iter().chain(optimizers) {
         let text = format!("[{section}]\nnonsense_key = 1\n");
         assert!(matches!(RunConfig::from_toml(&text), Err(ConfigError::Syntax { .. })), "{section}");
     }
@@ -268,12 +272,29 @@ fn optimizer() -> impl Strategy<Value = OptimizerLayer> {
     });
     let pgd =
         thresholds.prop_map(|pgd| OptimizerLayer { kind: Some(OptimizerKind::Pgd), pgd, ..OptimizerLayer::default() });
+    let accelerated = (option::of(0.01..1.0_f64), option::of(scale()), option::of(scale()), option::of(1..1000_u64));
+    let accelerated = accelerated.prop_map(|(theta, gamma, radius, t_threshold)| OptimizerLayer {
+        kind: Some(OptimizerKind::Accelerated),
+        accelerated: AcceleratedLayer {
+            theta,
+            gamma: gamma.or(Some(1.0)),
+            s: Some(1.0),
+            radius,
+            g_threshold: None,
+            t_threshold,
+        },
+        ..OptimizerLayer::default()
+    });
+    let negative_curvature = (option::of(0.0..1.0_f64), option::of(scale())).prop_map(|(g_threshold, tolerance)| {
+        let negative_curvature = NegativeCurvatureLayer { g_threshold, tolerance };
+        OptimizerLayer { kind: Some(OptimizerKind::NegativeCurvature), negative_curvature, ..OptimizerLayer::default() }
+    });
     let rates = (option::of(scale()), option::of(1..99_u64), option::of(0.01..1.0_f64), option::of(scale()));
     let adam = (option::of(0.0..1.0_f64), option::of(0.0..1.0_f64), option::of(scale()));
-    (prop_oneof![mini, pgd], rates, adam).prop_map(
+    (prop_oneof![mini, pgd, accelerated, negative_curvature], rates, adam).prop_map(
         |(kind, (learning_rate, decay_every, decay_factor, gamma), (beta1, beta2, epsilon))| OptimizerLayer {
-            learning_rate,
-            decay_every: decay_every.filter(|_| kind.kind != Some(OptimizerKind::Pgd)),
+            learning_rate: learning_rate.filter(|_| kind.kind != Some(OptimizerKind::NegativeCurvature)),
+            decay_every: decay_every.filter(|_| matches!(kind.kind, Some(OptimizerKind::Sgd | OptimizerKind::Adam))),
             decay_factor,
             gamma,
             beta1,

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::{
     Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
-    RunConfig, RunSection, SolveSection, Source, theory,
+    RunConfig, RunSection, SolveSection, Source, saddles, theory,
 };
 use memorize_train::features::MAX_POWER;
 
@@ -19,7 +19,7 @@ pub(super) fn run(config: &RunConfig) -> Check {
     data(&config.data)?;
     targets(&config.data)?;
     let prescribed = config.optimizer.theory.is_some();
-    network(&config.network, config.optimizer.kind.decides_neurons(), prescribed)?;
+    network(&config.network, config.optimizer.kind, prescribed)?;
     config.optimizer.theory.as_ref().map_or(Ok(()), |section| theory::check(section, config))?;
     optimizer(&config.optimizer)?;
     run_section(&config.run, prescribed)
@@ -109,8 +109,8 @@ fn targets(data: &DataSection) -> Check {
     })
 }
 
-fn network(network: &NetworkSection, decided: bool, prescribed: bool) -> Check {
-    if decided {
+fn network(network: &NetworkSection, kind: OptimizerKind, prescribed: bool) -> Check {
+    if kind.decides_neurons() {
         let advice = |flag: &str| format!("--optimizer solve decides it; leave out {flag}");
         ensure(network.neurons.is_none(), || {
             invalid("network.neurons", network.neurons.unwrap_or(0), advice("--neurons"))
@@ -118,14 +118,14 @@ fn network(network: &NetworkSection, decided: bool, prescribed: bool) -> Check {
         ensure(network.init_scale.is_none(), || {
             invalid("network.init_scale", network.init_scale.unwrap_or(0.0), advice("--init-scale"))
         })?;
-    } else if network.neurons.is_some() || !prescribed {
-        trained(network)?;
+    } else if network.neurons.is_some() || !(prescribed || kind == OptimizerKind::NegativeCurvature) {
+        trained(network, kind)?;
     }
     network.features.as_ref().map_or(Ok(()), features)
 }
 
 /// A network that descends from somewhere.
-fn trained(network: &NetworkSection) -> Check {
+fn trained(network: &NetworkSection, kind: OptimizerKind) -> Check {
     let neurons = network.neurons.ok_or(ConfigError::Missing { field: "network.neurons", advice: NEURONS_NEEDED })?;
     ensure(neurons > 0, || invalid("network.neurons", 0, "a network needs at least 2 neurons (--neurons)"))?;
     ensure(neurons.is_multiple_of(2), || {
@@ -133,8 +133,8 @@ fn trained(network: &NetworkSection) -> Check {
         let advice = format!("must be even, half of them have output weight +1 and half -1; try {next} (--neurons)");
         invalid("network.neurons", neurons, advice)
     })?;
-    if let Some(scale) = network.init_scale {
-        finite_positive("network.init_scale", scale, "--init-scale")?;
+    if let Some(scale) = network.init_scale.filter(|&scale| scale != 0.0 || !kind.leaves_saddles()) {
+        finite_positive("network.init_scale", scale, "--init-scale; W = 0 is a saddle point")?;
     }
     Ok(())
 }
@@ -161,7 +161,11 @@ pub(super) fn features(features: &FeaturesSection) -> Check {
 }
 
 fn optimizer(optimizer: &OptimizerSection) -> Check {
-    if optimizer.theory.is_none() {
+    if optimizer.kind == OptimizerKind::NegativeCurvature {
+        let advice = "every step is as long as an exact line search finds best; leave out --lr";
+        let rate = optimizer.learning_rate;
+        ensure(rate == 0.0, || invalid("optimizer.learning_rate", rate, advice))?;
+    } else if optimizer.theory.is_none() {
         finite_positive("optimizer.learning_rate", optimizer.learning_rate, "--lr")?;
     }
     batch(optimizer)?;
@@ -181,12 +185,13 @@ fn optimizer(optimizer: &OptimizerSection) -> Check {
     ensure(optimizer.epsilon >= f64::from(f32::MIN_POSITIVE), || {
         invalid("optimizer.epsilon", optimizer.epsilon, "must be a number that f32 can tell from 0 (--adam-epsilon)")
     })?;
-    let constant = matches!(optimizer.kind, OptimizerKind::Pgd | OptimizerKind::Solve);
+    let constant = !matches!(optimizer.kind, OptimizerKind::Gd | OptimizerKind::Sgd | OptimizerKind::Adam);
     ensure(!constant || optimizer.decay_every.is_none(), || {
         let advice = format!("{} has no step size that could decay; leave out --lr-decay-every", optimizer.kind);
         invalid("optimizer.decay_every", "(given)", advice)
     })?;
     finite_non_negative("optimizer.gamma", optimizer.gamma, "--gamma")?;
+    saddles::check(optimizer)?;
     if let Some(solve) = &optimizer.solve {
         solver(solve, optimizer)?;
     }

@@ -59,7 +59,10 @@ impl Layer {
     pub fn resolve(self) -> Result<RunConfig, ConfigError> {
         let data = self.data.resolve()?;
         let optimizer = self.optimizer.resolve()?;
-        let network = self.network.resolve(optimizer.kind.decides_neurons() || optimizer.theory.is_some())?;
+        let decided = optimizer.kind.decides_neurons()
+            || optimizer.kind == OptimizerKind::NegativeCurvature
+            || optimizer.theory.is_some();
+        let network = self.network.resolve(decided)?;
         let width = network.neurons.map(|neurons| format!("-r{neurons}")).unwrap_or_default();
         let theory = if optimizer.theory.is_some() { "-theory" } else { "" };
         let name = || format!("{}{width}-{}{theory}", data.source, optimizer.kind);
@@ -128,12 +131,14 @@ impl OptimizerLayer {
         let learning_rate = match kind {
             _ if theory.is_some() => 0.0,
             OptimizerKind::Adam => DEFAULT_ADAM_LEARNING_RATE,
+            OptimizerKind::NegativeCurvature => 0.0,
             _ => DEFAULT_LEARNING_RATE,
         };
+        let learning_rate = self.learning_rate.unwrap_or(learning_rate);
         let batch = if kind.is_full_batch() { Batch::Full } else { Batch::Rows(DEFAULT_BATCH) };
         Ok(OptimizerSection {
             kind,
-            learning_rate: self.learning_rate.unwrap_or(learning_rate),
+            learning_rate,
             batch: self.batch.unwrap_or(batch),
             decay_every: self.decay_every,
             decay_factor: self.decay_factor.unwrap_or(DEFAULT_DECAY_FACTOR),
@@ -143,6 +148,8 @@ impl OptimizerLayer {
             gamma: self.gamma.unwrap_or(0.0),
             pgd: self.pgd.resolve()?,
             theory,
+            accelerated: self.accelerated.resolve(kind, learning_rate),
+            negative_curvature: self.negative_curvature.resolve(kind),
             solve: self.solve.resolve(kind),
         })
     }

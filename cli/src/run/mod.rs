@@ -3,6 +3,7 @@
 pub mod dataset;
 pub mod machine;
 pub(crate) mod memory;
+pub(crate) mod saddles;
 pub mod solution;
 pub mod theory;
 pub mod watch;
@@ -31,6 +32,7 @@ use crate::run_folder::{CHECKPOINT, CONFIG, Existing, Record, RunFolder, StopRea
 use crate::units::number;
 use dataset::Dataset;
 use machine::Machine;
+use saddles::Saddles;
 use watch::{Interrupt, Watch};
 
 /// A run that has left its files.
@@ -73,7 +75,7 @@ struct Run<'a, T: Element> {
     plan: Plan,
     sigma_min: Option<f64>,
     prescription: Option<Prescription>,
-    perturbations: usize,
+    saddles: Saddles,
     progress: Progress,
     iterations: u64,
     iterations_an_epoch: u64,
@@ -94,6 +96,7 @@ impl<'a, T: Element> Run<'a, T> {
         let dataset = Dataset::<T>::open(&config, &machine.engine)?;
         let (n, d) = (dataset.x.rows(), dataset.x.cols());
         let prescription = prescribe(&mut config, &dataset)?;
+        saddles::settle_neurons(&mut config, d)?;
         let batch = batch_rows(&config.optimizer, n);
         let iterations_an_epoch = n.div_ceil(batch) as u64;
         let iterations = budget(&config, iterations_an_epoch);
@@ -141,7 +144,7 @@ impl<'a, T: Element> Run<'a, T> {
             plan,
             sigma_min,
             prescription,
-            perturbations: 0,
+            saddles: Saddles::default(),
             progress,
             iterations,
             iterations_an_epoch,
@@ -187,12 +190,18 @@ impl<'a, T: Element> Run<'a, T> {
         let limits = Limits { iterations: self.iterations, record_every: run.record_every, stop_below: run.stop_below };
         let mut network = self.network.clone();
         let objective = self.objective();
-        let mut perturbations = 0;
+        if let Some((outcome, saddles)) =
+            saddles::descend(optimizer, &objective, &mut network, &limits, run.seed, watch)?
+        {
+            (self.network, self.saddles) = (network, saddles);
+            return Ok(outcome);
+        }
+        let mut perturbations = None;
         let outcome = match (&self.prescription, &optimizer.pgd, &optimizer.solve, optimizer.batch) {
             (Some(prescription), ..) => {
                 let data = (objective.x, objective.y);
                 let found = prescription.run(objective.engine, data, &limits, run.seed, watch)?;
-                (network, perturbations) = (found.network, found.perturbations.len());
+                (network, perturbations) = (found.network, Some(found.perturbations.len() as u64));
                 found.outcome
             }
             (_, _, Some(section), _) => {
@@ -213,7 +222,7 @@ impl<'a, T: Element> Run<'a, T> {
                 let mut landscape = pgd::Training::new(&objective, network.clone());
                 let start = network.weights.clone();
                 let found = pgd::perturbed_descent(&mut landscape, start, &thresholds, &limits, run.seed, watch)?;
-                network.weights = found.weights;
+                (network.weights, perturbations) = (found.weights, Some(found.perturbations.len() as u64));
                 found.outcome
             }
             (None, None, None, batch) => {
@@ -224,7 +233,7 @@ impl<'a, T: Element> Run<'a, T> {
                 }
             }
         };
-        (self.network, self.perturbations) = (network, perturbations);
+        (self.network, self.saddles.perturbations) = (network, perturbations);
         Ok(outcome)
     }
 
@@ -286,7 +295,9 @@ impl<'a, T: Element> Run<'a, T> {
             theory: self
                 .prescription
                 .as_ref()
-                .map(|prescription| theory::TheorySummary::new(prescription, at.loss, self.perturbations)),
+                .map(|prescription| theory::TheorySummary::new(prescription, at.loss, self.saddles)),
+            perturbations: self.saddles.perturbations,
+            escapes: self.saddles.escapes,
             init: self.init.to_owned(),
             init_scale: network.init_scale.unwrap_or(0.0),
             stopped: outcome.reason.into(),
@@ -329,7 +340,9 @@ fn batch_rows(optimizer: &OptimizerSection, n: usize) -> usize {
 
 /// Iterations until the first of the limits given.
 fn budget(config: &RunConfig, iterations_an_epoch: u64) -> u64 {
-    let epochs = config.run.epochs.map(|epochs| epochs.saturating_mul(iterations_an_epoch));
+    let kind = config.optimizer.kind;
+    let epochs =
+        config.run.epochs.map(|epochs| saddles::iterations_in(epochs, kind).saturating_mul(iterations_an_epoch));
     let endless = if config.optimizer.theory.is_some() { u64::MAX } else { 0 };
     [epochs, config.run.iterations].into_iter().flatten().min().unwrap_or(endless)
 }
@@ -352,8 +365,13 @@ fn initial_network<T: Element>(config: &mut RunConfig, d: usize) -> Result<(Netw
         return Ok((Network::zeros(2, d).map_err(CliError::bad_input)?, "none, W is solved for"));
     };
     memory::ensure::<T>("the weights and their two moments", &[3, r, d], "train fewer neurons (--neurons)")?;
-    if config.optimizer.kind == OptimizerKind::Pgd && config.network.init_scale.is_none() {
-        return Ok((Network::zeros(r, d).map_err(CliError::bad_input)?, "W = 0, as in Algorithm 1"));
+    let zero = match config.network.init_scale {
+        None if config.optimizer.kind == OptimizerKind::Pgd => Some("W = 0, as in Algorithm 1"),
+        Some(0.0) => Some("W = 0, a saddle point"),
+        _ => None,
+    };
+    if let Some(words) = zero {
+        return Ok((Network::zeros(r, d).map_err(CliError::bad_input)?, words));
     }
     let scale = *config.network.init_scale.get_or_insert_with(|| network::default_init_scale(r));
     let network = Network::random(r, d, scale, config.run.seed).map_err(CliError::bad_input)?;
@@ -365,7 +383,7 @@ fn method(optimizer: &OptimizerSection) -> Method {
         OptimizerKind::Adam => {
             Method::Adam { beta1: optimizer.beta1, beta2: optimizer.beta2, epsilon: optimizer.epsilon }
         }
-        OptimizerKind::Gd | OptimizerKind::Sgd | OptimizerKind::Pgd | OptimizerKind::Solve => Method::Descent,
+        _ => Method::Descent,
     }
 }
 

@@ -5,6 +5,7 @@ use memorize_train::optim::small::SmallTraining;
 use memorize_train::theory::prescription::{HOPELESS_FLOPS, Prescription, Request, SigmaSource};
 use serde::Serialize;
 
+use super::saddles::Saddles;
 use crate::config::TheorySection;
 use crate::exit::{CliError, WithHint};
 use crate::run_folder::{StopReason, Summary};
@@ -184,14 +185,14 @@ pub struct TheorySummary {
     /// Most iterations by the theorem's way of counting.
     pub iterations_at_most: f64,
     /// Perturbations that were made.
-    pub perturbations: usize,
+    pub perturbations: u64,
     /// What f64 could not resolve.
     pub warnings: Vec<String>,
 }
 
 impl TheorySummary {
-    /// Of a run that ended with the loss f and so many perturbations.
-    pub fn new(prescription: &Prescription, loss: f64, perturbations: usize) -> Self {
+    /// Of a run that ended with the loss f.
+    pub fn new(prescription: &Prescription, loss: f64, saddles: Saddles) -> Self {
         let Prescription { request, data, constants, algorithm, .. } = prescription;
         let thresholds = &algorithm.thresholds;
         Self {
@@ -218,7 +219,7 @@ impl TheorySummary {
             t_threshold: thresholds.t_thres,
             iterations_at_least: prescription.least_iterations(),
             iterations_at_most: algorithm.iterations_bound(),
-            perturbations,
+            perturbations: saddles.perturbations.unwrap_or(0),
             warnings: prescription.warnings().iter().map(ToString::to_string).collect(),
         }
     }

@@ -45,6 +45,7 @@ pub struct Watch {
     started: Instant,
     samples_an_epoch: f64,
     iterations_an_epoch: f64,
+    spent: Option<f64>,
     records: Vec<Record>,
     failure: Option<FolderError>,
 }
@@ -66,6 +67,7 @@ impl Watch {
             started: Instant::now(),
             samples_an_epoch: samples_an_epoch as f64,
             iterations_an_epoch: iterations_an_epoch as f64,
+            spent: None,
             records: Vec::new(),
             failure: None,
         }
@@ -91,7 +93,7 @@ impl train::Observer for Watch {
         let elapsed = self.started.elapsed();
         let record_out = Record {
             iteration: record.iteration,
-            epoch: record.iteration as f64 / self.iterations_an_epoch,
+            epoch: self.spent.take().unwrap_or(record.iteration as f64 / self.iterations_an_epoch),
             loss: record.loss,
             smoothed_loss: self.smoother.push(record.loss),
             learning_rate: record.learning_rate,
@@ -110,6 +112,10 @@ impl train::Observer for Watch {
             self.failure.get_or_insert(failure);
         }
         self.records.push(record_out);
+    }
+
+    fn spent(&mut self, passes: f64) {
+        self.spent = Some(passes);
     }
 
     fn keep_going(&mut self) -> bool {

@@ -14,7 +14,7 @@ pub enum StopReason {
     Completed,
     /// The loss over the whole training set fell to the value asked for.
     StopBelow,
-    /// Perturbed gradient descent returned by its own criterion.
+    /// The algorithm returned by its own criterion.
     Returned,
     /// Interrupted from outside.
     Interrupted,
@@ -86,6 +86,10 @@ pub struct Summary {
     pub sigma_min: Option<f64>,
     /// Theorem 4's constants and what became of its promise; absent = not asked for.
     pub theory: Option<TheorySummary>,
+    /// Perturbations that were made; absent = an optimiser that makes none.
+    pub perturbations: Option<u64>,
+    /// Steps along a direction of negative curvature; absent = an optimiser that takes none.
+    pub escapes: Option<u64>,
     /// How the weights started, in words.
     pub init: String,
     /// Standard deviation of the weights at the start.
@@ -136,6 +140,8 @@ impl Summary {
             test_mse: Some(1.21),
             sigma_min: None,
             theory: None,
+            perturbations: None,
+            escapes: None,
             init: "normal".to_owned(),
             init_scale: 0.01,
             stopped: StopReason::Completed,
@@ -186,7 +192,7 @@ mod tests {
     #[test]
     fn what_does_not_apply_is_present_as_null() {
         let value = json(&Summary::example());
-        for field in ["k", "p", "sigma_min", "blas", "theory"] {
+        for field in ["k", "p", "sigma_min", "blas", "theory", "perturbations", "escapes"] {
             assert_eq!(value.get(field), Some(&Value::Null), "{field}");
         }
     }

@@ -4,13 +4,20 @@
 //! ```text
 //! v_0 = 0
 //! for t = 0, 1, ...
-//!     if ||grad(x_t)|| <= g_thres and no perturbation in the last t_thres steps:
-//!         x_t = x_t + xi                                       xi uniform in the ball of radius r
 //!     y_t = x_t + (1 - theta) v_t
-//!     x_{t+1} = y_t - eta grad(y_t),   v_{t+1} = x_{t+1} - x_t
-//!     if g(x_t) <= g(y_t) + <grad(y_t), x_t - y_t> - gamma/2 ||x_t - y_t||^2:       too concave between them
+//!     if ||grad(y_t)|| <= g_thres and no perturbation in the last t_thres steps:                    (1)
+//!         x_t = x_t + xi, y_t = y_t + xi                       xi uniform in the ball of radius r
+//!     if g(x_t) <= g(y_t) + <grad(y_t), x_t - y_t> - gamma/2 ||x_t - y_t||^2:                       (2)
 //!         x_{t+1} = x_t if ||v_t|| >= s, else the better of x_t +- s v_t/||v_t||;   v_{t+1} = 0
+//!     else
+//!         x_{t+1} = y_t - eta grad(y_t),   v_{t+1} = x_{t+1} - x_t
 //! ```
+//!
+//! 1. The paper looks at the gradient in x_t. Here it is that in y_t, which is needed anyway.
+//! 2. The function is too concave between the two points. That takes g(x_t), another evaluation, only where
+//!    [`Landscape::curvature_floor`] does not rule it out: on a network's loss M at y_t nearly always does.
+//!
+//! So a step costs one gradient, as in gradient descent. Records and limits look at f(y_t), which it comes with.
 //!
 //! The paper's parameters for an l-smooth function with a rho-Lipschitz Hessian and the accuracy eps, kappa = l/sqrt(rho eps):
 //! eta = 1/(4 l), theta = 1/(4 sqrt kappa), gamma = theta^2/eta, s = gamma/(4 rho), t_thres = sqrt kappa chi c,
@@ -42,12 +49,17 @@ pub struct Acceleration {
     pub t_thres: u64,
 }
 
+/// What a gradient and what a value costs, in passes: a quadratic form of every sample and the weighted Gram matrix, or the forms
+/// alone.
+const GRADIENT: f64 = 1.0;
+const VALUE: f64 = 0.5;
+
 /// Where a run ended, and what happened on the way.
 #[derive(Clone, Debug)]
 pub struct Accelerated<T: Element> {
-    /// The last point.
+    /// The last x_t; the y_t whose loss is low enough, where that ended the run.
     pub weights: Mat<T>,
-    /// How the run ended; its epochs count evaluations of the landscape, up to two an iteration.
+    /// How the run ended. Its epochs count gradients as one and values as a half: what they cost on a training set.
     pub outcome: Outcome,
     /// Perturbations made.
     pub perturbations: u64,
@@ -56,13 +68,13 @@ pub struct Accelerated<T: Element> {
 }
 
 /// target += factor * v.
-fn add<T: Element>(target: &mut Mat<T>, factor: f64, v: &Mat<T>) {
+pub(super) fn add<T: Element>(target: &mut Mat<T>, factor: f64, v: &Mat<T>) {
     let factor = T::from_f64(factor);
     target.padded_mut().iter_mut().zip(v.padded()).for_each(|(target, &v)| *target += factor * v);
 }
 
 /// <a, b>, summed in f64.
-fn dot<T: Element>(a: &Mat<T>, b: &Mat<T>) -> f64 {
+pub(super) fn dot<T: Element>(a: &Mat<T>, b: &Mat<T>) -> f64 {
     a.padded().iter().zip(b.padded()).map(|(a, b)| a.to_f64() * b.to_f64()).sum()
 }
 
@@ -80,25 +92,34 @@ pub fn accelerated_descent<T: Element>(
     observer: &mut dyn Observer,
 ) -> Result<Accelerated<T>, TrainError> {
     let Acceleration { eta, theta, gamma, s, radius, g_thres, t_thres } = *parameters;
-    let zeros = || Mat::<T>::zeros(start.rows(), start.cols());
-    let [mut gradient, mut velocity] = [zeros(), zeros()];
-    let mut x = start.clone();
+    let [mut gradient, mut velocity] = [0; 2].map(|_| Mat::<T>::zeros(start.rows(), start.cols()));
+    let mut x = start;
     let mut guard = LossGuard::default();
     let mut last_perturbation: Option<u64> = None;
-    let (mut t, mut evaluations, mut perturbations, mut exploitations) = (0, 0, 0, 0);
+    let (mut t, mut epochs, mut perturbations, mut exploitations) = (0, 0.0, 0, 0);
     let reason = loop {
-        let mut at = landscape.evaluate(&x, &mut gradient)?;
-        evaluations += 1;
+        if t == limits.iterations {
+            let at = landscape.value(&x)?;
+            epochs += VALUE;
+            guard.check(t, at.regularized, eta)?;
+            observer.spent(epochs);
+            observer.record(&Record { iteration: t, loss: at.loss, learning_rate: eta });
+            let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
+            break if reached { StopReason::Target } else { StopReason::Budget };
+        }
+        let mut y = x.clone();
+        add(&mut y, 1.0 - theta, &velocity);
+        let mut at = landscape.evaluate(&y, &mut gradient)?;
+        epochs += GRADIENT;
         guard.check(t, at.regularized, eta)?;
         let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
         if limits.records(t) || reached {
+            observer.spent(epochs);
             observer.record(&Record { iteration: t, loss: at.loss, learning_rate: eta });
         }
         if reached {
+            x = y;
             break StopReason::Target;
-        }
-        if t == limits.iterations {
-            break StopReason::Budget;
         }
         if !observer.keep_going() {
             break StopReason::Interrupted;
@@ -108,28 +129,28 @@ pub fn accelerated_descent<T: Element>(
             perturbations += 1;
             last_perturbation = Some(t);
             observer.note(&format!("perturbation {perturbations}, added at iteration {t}"));
-            at = landscape.evaluate(&x, &mut gradient)?;
-            evaluations += 1;
+            y.padded_mut().copy_from_slice(x.padded());
+            add(&mut y, 1.0 - theta, &velocity);
+            at = landscape.evaluate(&y, &mut gradient)?;
+            epochs += GRADIENT;
+            guard.check(t, at.regularized, eta)?;
         }
         let speed = velocity.frobenius_norm();
-        let mut y = x.clone();
-        let mut concave = false;
-        if speed > 0.0 {
-            add(&mut y, 1.0 - theta, &velocity);
-            let ahead = landscape.evaluate(&y, &mut gradient)?;
-            evaluations += 1;
-            guard.check(t, ahead.regularized, eta)?;
-            // x - y = -(1 - theta) v.
-            let tangent = ahead.regularized - (1.0 - theta) * dot(&gradient, &velocity);
-            concave = at.regularized <= tangent - gamma / 2.0 * ((1.0 - theta) * speed).powi(2);
-        }
-        if concave {
+        let mut back = Mat::zeros(x.rows(), x.cols());
+        add(&mut back, theta - 1.0, &velocity);
+        let allowed = -gamma / 2.0 * back.frobenius_norm().powi(2);
+        let ruled_out = speed == 0.0 || landscape.curvature_floor(&back)?.is_some_and(|floor| floor > allowed);
+        let too_concave = !ruled_out && {
+            epochs += VALUE;
+            landscape.value(&x)?.regularized <= at.regularized + dot(&gradient, &back) + allowed
+        };
+        if too_concave {
             exploitations += 1;
             if speed < s {
-                evaluations += 2;
-                exploit(landscape, &mut x, &velocity, s / speed, &mut gradient)?;
+                epochs += 2.0 * VALUE;
+                exploit(landscape, &mut x, &velocity, s / speed)?;
             }
-            velocity = zeros();
+            velocity = Mat::zeros(x.rows(), x.cols());
         } else {
             add(&mut y, -eta, &gradient);
             velocity.padded_mut().copy_from_slice(y.padded());
@@ -138,7 +159,7 @@ pub fn accelerated_descent<T: Element>(
         }
         t += 1;
     };
-    let outcome = Outcome { iterations: t, epochs: evaluations as f64, reason };
+    let outcome = Outcome { iterations: t, epochs, reason };
     Ok(Accelerated { weights: x, outcome, perturbations, exploitations })
 }
 
@@ -148,12 +169,11 @@ fn exploit<T: Element>(
     x: &mut Mat<T>,
     velocity: &Mat<T>,
     step: f64,
-    gradient: &mut Mat<T>,
 ) -> Result<(), TrainError> {
     let mut back = x.clone();
     add(x, step, velocity);
     add(&mut back, -step, velocity);
-    if landscape.evaluate(&back, gradient)?.regularized < landscape.evaluate(x, gradient)?.regularized {
+    if landscape.value(&back)?.regularized < landscape.value(x)?.regularized {
         *x = back;
     }
     Ok(())

@@ -46,8 +46,8 @@ fn momentum_by_hand() {
     let start = Mat::from_slice(1, 2, &[1.0, 0.0]);
     let run = accelerated_descent(&mut bowl, start, &PARAMETERS, &limits(3), 1, &mut Silent).unwrap();
     assert!((run.weights.row(0)[0] - 0.51759).abs() < 1e-15);
-    // The start has no velocity and is evaluated once, the next two iterations twice, the last point once.
-    assert_eq!((run.outcome.epochs, run.perturbations, run.exploitations), (6.0, 0, 0));
+    // Three gradients, the values of x_1 and x_2 (the start has no velocity), and that of the last point.
+    assert_eq!((run.outcome.epochs, run.perturbations, run.exploitations), (4.5, 0, 0));
 }
 
 /// An ill-conditioned bowl, (x^2 + y^2/1000)/2, takes far fewer steps than without momentum.
@@ -107,4 +107,49 @@ fn the_saddle_zero_is_left_where_descent_stays() {
     let run = accelerated_descent(&mut training, start.weights, &parameters, &limits, 3, &mut Silent).unwrap();
     assert_eq!(run.outcome.reason, StopReason::Target);
     assert!(run.perturbations >= 1);
+}
+
+/// The floor is below the remainder it stands for, and spares the second evaluation of nearly every step without changing one.
+#[test]
+fn the_moment_rules_concavity_out() {
+    let x = Network::<f64>::random(6, 6, 0.4, 11).unwrap().weights;
+    let y = [0.5, -1.0, 0.25, 1.0, -0.5, 0.75];
+    let net = Network::<f64>::random(14, 6, 0.5, 1).unwrap();
+    let objective = |gamma| Objective { engine: Engine::best(), x: &x, y: &y, gamma, route: Route::Gram };
+    let z = Network::<f64>::random(14, 6, 0.1, 2).unwrap().weights;
+    for gamma in [0.0, 0.3] {
+        let objective = objective(gamma);
+        let mut training = Training::new(&objective, net.clone());
+        let mut gradient = Mat::zeros(14, 6);
+        let here = training.evaluate(&net.weights, &mut gradient).unwrap().regularized;
+        let floor = training.curvature_floor(&z).unwrap().unwrap();
+        let mut there = net.weights.clone();
+        add(&mut there, 1.0, &z);
+        let remainder = training.value(&there).unwrap().regularized - here - dot(&gradient, &z);
+        assert!(floor <= remainder && floor.abs() > 1e-6, "{floor} {remainder}");
+        // What is left out is 1/(4n) sum_j (b_j + c_j)^2.
+        let shifted = Network { weights: there, signs: net.signs.clone() };
+        let (q, p) = (objective.outputs(&net).unwrap(), objective.outputs(&shifted).unwrap());
+        let squares: f64 = q.iter().zip(&p).map(|(q, p)| (p - q).powi(2)).sum();
+        assert!((remainder - floor - squares / 24.0).abs() < 1e-13, "{remainder} {floor}");
+    }
+    /// A landscape that does not know its floor.
+    struct Blind<L>(L);
+    impl<L: Landscape<f64>> Landscape<f64> for Blind<L> {
+        fn evaluate(&mut self, w: &Mat<f64>, gradient: &mut Mat<f64>) -> Result<Evaluation, TrainError> {
+            self.0.evaluate(w, gradient)
+        }
+        fn value(&mut self, w: &Mat<f64>) -> Result<Evaluation, TrainError> {
+            self.0.value(w)
+        }
+    }
+    let objective = objective(0.0);
+    let mut training = Training::new(&objective, net.clone());
+    let run = |landscape: &mut dyn Landscape<f64>| {
+        accelerated_descent(landscape, net.weights.clone(), &PARAMETERS, &limits(200), 1, &mut Silent).unwrap()
+    };
+    let (seeing, blind) = (run(&mut training), run(&mut Blind(Training::new(&objective, net.clone()))));
+    assert_eq!(seeing.weights.padded(), blind.weights.padded());
+    assert_eq!(blind.outcome.epochs, 200.0 + 199.0 / 2.0 + 0.5);
+    assert!(seeing.outcome.epochs < 230.0, "{}", seeing.outcome.epochs);
 }

@@ -81,10 +81,12 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
         t += 1;
         std::mem::swap(&mut current, &mut next);
         std::mem::swap(&mut next, &mut spare);
-        if let Some(target) = limits.stop_below.filter(|_| t.is_multiple_of(batches))
-            && whole.evaluate(&stepper.network())?.loss <= target
-        {
-            break StopReason::Target;
+        if let Some(target) = limits.stop_below.filter(|_| t.is_multiple_of(batches)) {
+            let loss = whole.evaluate(&stepper.network())?.loss;
+            observer.whole(&Record { iteration: t, loss, learning_rate: rate });
+            if loss <= target {
+                break StopReason::Target;
+            }
         }
     };
     *net = stepper.network();

@@ -1,40 +1,48 @@
-//! Descent that leaves saddle points along Lemma 3's direction of most negative curvature, instead of by chance.
+//! Descent that leaves saddle points along Lemma 3's direction of most negative curvature, instead of by chance, and has no step
+//! size: along any direction g is a polynomial of degree four, whose lowest point is known.
 //!
 //! ```text
 //! for t = 0, 1, ...
-//!     if ||grad(W_t)|| <= g_thres:
-//!         mu, u = M's eigenpair of largest modulus             lambda_min(Hessian of f) = -|mu| for r >= 2d+2
-//!         if |mu| - gamma <= tolerance: return W_t
-//!         Z = u c^T, Lemma 3's direction;  W_{t+1} = W_t + tau Z, tau the exact minimiser of g along Z
+//!     if ||M||_2 - gamma <= tolerance: return W_t
+//!     if ||grad(W_t)|| <= g_thres ||M||_F ||W_t||_F:           M W is small although M and W are not: a saddle point
+//!         Z = u c^T, Lemma 3's direction, u M's eigenvector of largest |mu|
 //!     else
-//!         W_{t+1} = W_t - eta grad(W_t)
+//!         Z = -grad(W_t) + beta Z_{t-1}                        conjugate gradients, beta of Polak and Ribiere, never below 0
+//!     W_{t+1} = W_t + tau Z, tau the exact minimiser of g along Z
 //! ```
 //!
-//! The point returned has lambda_min(Hessian of g) >= -tolerance, and by Lemma 1 f <= n d (tolerance + gamma)^2/(4 sigma^2). Along any
-//! direction g is a polynomial of degree four whose coefficients take two quadratic forms a sample: see [`Quartic`].
+//! lambda_min(Hessian of f) is never below -||M||_2, so the point returned has lambda_min(Hessian of g) >= -tolerance, and by
+//! Lemma 1 f <= n d (tolerance + gamma)^2/(4 sigma^2). ||M||_2 itself is computed at saddle points only; elsewhere ||M||_F, which
+//! is larger, stands for it.
+//!
+//! An iteration is one weighted Gram matrix (M) and two quadratic forms (along Z), half as much again as a gradient; the
+//! residuals follow from the forms, and are computed from W now and then.
 
+use memorize_kernels::error::check_shape;
 use memorize_kernels::{Element, Mat, Rows, pass};
 
+use super::accelerated::{add, dot};
 use super::{Limits, LossGuard};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::Objective;
 use crate::observe::{Observer, Outcome, Record, StopReason};
 use crate::theory::constants::theorem1_neurons;
-use crate::theory::curvature::{Eigenpair, extreme_eigenpair, lemma3_applies, most_negative_direction};
-use crate::theory::hessian::HessianOperator;
+use crate::theory::curvature::{extreme_eigenpair, lemma3_applies, most_negative_direction};
+use crate::theory::hessian::{averaged_gram, half_signed, symmetric_part};
 
-/// Reads of the samples that one escape takes: two for M, one for the residuals, one for each form.
-const READS_OF_AN_ESCAPE: u64 = 5;
-/// Reads that M alone takes.
-const READS_OF_MOMENT: u64 = 2;
+/// What a quadratic form of every sample, or their weighted Gram matrix, costs in passes: half of a loss and gradient.
+const HALF: f64 = 0.5;
+/// Iterations after which the residuals are computed from W again: their recursion adds a rounding error each time.
+const REFRESH: u64 = 20;
+
+/// Passes that an iteration takes, the refreshed residuals included.
+pub const PASSES_AN_ITERATION: f64 = 3.0 * HALF + HALF / REFRESH as f64;
 
 /// The parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Escape {
-    /// Step size eta of gradient descent.
-    pub eta: f64,
-    /// Gradient norm at or below which the curvature is looked at.
+    /// A gradient at most this long, as a share of ||M||_F ||W||_F, calls for Lemma 3's direction. At most 1 is of use.
     pub g_thres: f64,
     /// Negative curvature that may be left: the run returns where lambda_min >= -tolerance.
     pub tolerance: f64,
@@ -43,12 +51,10 @@ pub struct Escape {
 /// How a run ended, and what happened on the way.
 #[derive(Clone, Debug)]
 pub struct Escaped {
-    /// How the run ended; its epochs count reads of the samples.
+    /// How the run ended; its epochs count passes, each a quadratic form of every sample and a weighted Gram matrix.
     pub outcome: Outcome,
     /// Steps along Lemma 3's direction.
     pub escapes: u64,
-    /// ||M||_2 - gamma where it was last looked at: the Hessian of g has no eigenvalue below minus this.
-    pub curvature: Option<f64>,
 }
 
 /// p(t) = p_0 + p_1 t + ... + p_4 t^4 = g(W + t Z), for
@@ -60,8 +66,47 @@ pub struct Escaped {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quartic(pub [f64; 5]);
 
+/// What changes along a direction Z: b and c, n each.
+struct Line<T> {
+    b: Vec<T>,
+    c: Vec<T>,
+}
+
+impl<T: Element> Line<T> {
+    /// Two quadratic forms of every sample.
+    fn along<X: Rows<T>>(objective: &Objective<'_, T, X>, net: &Network<T>, z: &Mat<T>) -> Result<Self, TrainError> {
+        let (engine, x) = (&objective.engine, objective.x);
+        let forms = |s: &Mat<T>, factor: T| -> Result<Vec<T>, TrainError> {
+            let mut values = vec![T::ZERO; x.rows()];
+            pass::quadratic_forms(engine, x, &engine.pack_symmetric(s.as_ref()), &mut values)?;
+            values.iter_mut().for_each(|value| *value *= factor);
+            Ok(values)
+        };
+        let cross = symmetric_part(engine, &half_signed(net), z)?;
+        let own = pass::network_matrix(engine, z.as_ref(), &net.signs)?;
+        Ok(Self { b: forms(&cross, T::from_f64(2.0))?, c: forms(&own, T::ONE)? })
+    }
+}
+
 impl Quartic {
-    /// g along Z (Z^T: r x d) from the point `net`. Three reads of the samples.
+    /// g along Z (Z^T: r x d) from the point `net`, where the residuals are `delta`.
+    fn new<T: Element>(delta: &[f64], line: &Line<T>, gamma: f64, net: &Network<T>, z: &Mat<T>) -> Self {
+        let mut p = [0.0; 5];
+        for ((&delta, b), c) in delta.iter().zip(&line.b).zip(&line.c) {
+            let (b, c) = (b.to_f64(), c.to_f64());
+            let terms = [delta * delta, 2.0 * delta * b, b * b + 2.0 * delta * c, 2.0 * b * c, c * c];
+            p.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+        }
+        p.iter_mut().for_each(|sum| *sum /= 4.0 * delta.len() as f64);
+        if gamma > 0.0 {
+            p[0] += gamma / 2.0 * dot(&net.weights, &net.weights);
+            p[1] += gamma * dot(&net.weights, z);
+            p[2] += gamma / 2.0 * dot(z, z);
+        }
+        Self(p)
+    }
+
+    /// The same by itself: three quadratic forms of every sample.
     ///
     /// # Errors
     /// If the shapes do not go together or there are no samples.
@@ -70,38 +115,8 @@ impl Quartic {
         net: &Network<T>,
         z: &Mat<T>,
     ) -> Result<Self, TrainError> {
-        let (engine, x, signs) = (&objective.engine, objective.x, &net.signs);
-        if x.rows() == 0 {
-            return Err(TrainError::NoSamples);
-        }
-        let forms = |s: &Mat<T>| -> Result<Vec<T>, TrainError> {
-            let mut values = vec![T::ZERO; x.rows()];
-            pass::quadratic_forms(engine, x, &engine.pack_symmetric(s.as_ref()), &mut values)?;
-            Ok(values)
-        };
-        // (W + Z) A (W + Z)^T - (W - Z) A (W - Z)^T = 2 (W A Z^T + Z A W^T).
-        let shifted = |sign: T| {
-            let entry = |i: usize, a: usize| net.weights.row(i)[a] + sign * z.row(i)[a];
-            pass::network_matrix(engine, Mat::from_fn(z.rows(), z.cols(), entry).as_ref(), signs)
-        };
-        let (above, below) = (shifted(T::ONE)?, shifted(-T::ONE)?);
-        let half = T::from_f64(0.5);
-        let cross = Mat::from_fn(z.cols(), z.cols(), |i, k| half * (above.row(i)[k] - below.row(i)[k]));
-        let (b, c) = (forms(&cross)?, forms(&pass::network_matrix(engine, z.as_ref(), signs)?)?);
-        let outputs = objective.outputs(net)?;
-        let mut p = [0.0; 5];
-        for j in 0..x.rows() {
-            let (delta, b, c) = ((outputs[j] - objective.y[j]).to_f64(), b[j].to_f64(), c[j].to_f64());
-            let terms = [delta * delta, 2.0 * delta * b, b * b + 2.0 * delta * c, 2.0 * b * c, c * c];
-            p.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
-        }
-        p.iter_mut().for_each(|sum| *sum /= 4.0 * x.rows() as f64);
-        let dot = |a: &Mat<T>| a.padded().iter().zip(z.padded()).map(|(a, z)| a.to_f64() * z.to_f64()).sum::<f64>();
-        let half_gamma = objective.gamma / 2.0;
-        p[0] += half_gamma * net.weights.frobenius_norm().powi(2);
-        p[1] += half_gamma * 2.0 * dot(&net.weights);
-        p[2] += half_gamma * dot(z);
-        Ok(Self(p))
+        let line = Line::along(objective, net, z)?;
+        Ok(Self::new(&residuals(objective, net)?, &line, objective.gamma, net, z))
     }
 
     /// p(t).
@@ -157,11 +172,93 @@ fn polished(mut t: f64, k: [f64; 4]) -> f64 {
     t
 }
 
-/// Trains `net` in place until the Hessian of g has no eigenvalue below -tolerance where the gradient is small, or a limit ends
-/// the run. Steps of both kinds count as iterations.
+/// q_j - y_j.
+fn residuals<T: Element, X: Rows<T>>(
+    objective: &Objective<'_, T, X>,
+    net: &Network<T>,
+) -> Result<Vec<f64>, TrainError> {
+    check_shape("number of targets", objective.x.rows(), objective.y.len())?;
+    if objective.y.is_empty() {
+        return Err(TrainError::NoSamples);
+    }
+    Ok(objective.outputs(net)?.iter().zip(objective.y).map(|(&q, &y)| (q - y).to_f64()).collect())
+}
+
+/// A point of the run: W, and what is known there.
+struct Point<'a, 'b, T: Element, X> {
+    objective: &'a Objective<'b, T, X>,
+    net: &'a mut Network<T>,
+    /// q - y.
+    delta: Vec<f64>,
+    /// Steps since they were computed from W.
+    stale: u64,
+    /// Passes done.
+    passes: f64,
+}
+
+impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
+    /// Computes the residuals from W.
+    fn refresh(&mut self) -> Result<(), TrainError> {
+        self.delta = residuals(self.objective, self.net)?;
+        self.passes += HALF;
+        self.stale = 0;
+        Ok(())
+    }
+
+    /// f.
+    fn loss(&self) -> f64 {
+        self.delta.iter().map(|delta| delta * delta).sum::<f64>() / (4.0 * self.delta.len() as f64)
+    }
+
+    /// M, and the transposed gradient of g.
+    fn gradient(&mut self) -> Result<(Mat<T>, Mat<T>), TrainError> {
+        let (engine, x) = (&self.objective.engine, self.objective.x);
+        let delta: Vec<T> = self.delta.iter().map(|&delta| T::from_f64(delta)).collect();
+        let moment = averaged_gram(engine, x, &delta, 1.0)?;
+        self.passes += HALF;
+        let mut gradient = Mat::zeros(self.net.neurons(), self.net.width());
+        let (w, signs, gamma) = (self.net.weights.as_ref(), &self.net.signs, T::from_f64(self.objective.gamma));
+        pass::gradient_from_moment(engine, w, signs, moment.as_ref(), gamma, gradient.as_mut())?;
+        Ok((moment, gradient))
+    }
+
+    /// Goes to the lowest value of g along Z and says by how much it falls: not at all where the quartic's coefficients, rounded,
+    /// have no lower value than at 0.
+    fn descend(&mut self, z: &Mat<T>) -> Result<f64, TrainError> {
+        let line = Line::along(self.objective, self.net, z)?;
+        self.passes += 2.0 * HALF;
+        let quartic = Quartic::new(&self.delta, &line, self.objective.gamma, self.net, z);
+        let step = quartic.minimiser().unwrap_or(0.0);
+        let won = quartic.value(0.0) - quartic.value(step);
+        if won > 0.0 {
+            add(&mut self.net.weights, step, z);
+            for ((delta, b), c) in self.delta.iter_mut().zip(&line.b).zip(&line.c) {
+                *delta += step * (b.to_f64() + step * c.to_f64());
+            }
+            self.stale += 1;
+        }
+        Ok(won)
+    }
+
+    /// Lemma 3's direction at a saddle point with this M, and ||M||_2; no direction where that is at most `enough`.
+    fn way_out(&self, moment: &Mat<T>, enough: f64) -> Result<(f64, Option<Mat<T>>), TrainError> {
+        let extreme = extreme_eigenpair(&Mat::from_fn(moment.rows(), moment.cols(), |i, k| moment.row(i)[k].to_f64()))?;
+        let norm = extreme.value.abs();
+        if norm <= enough {
+            return Ok((norm, None));
+        }
+        let net = in_f64(self.net);
+        let (neurons, needed) = (net.neurons(), theorem1_neurons(net.width()));
+        let z = most_negative_direction(&net, &extreme).ok_or(TrainError::TooFewNeurons { neurons, needed })?;
+        Ok((norm, Some(Mat::from_fn(z.rows(), z.cols(), |i, a| T::from_f64(z.row(i)[a])))))
+    }
+}
+
+/// Trains `net` in place until the Hessian of g has no eigenvalue below -tolerance, the loss cannot be told from a lower one, or
+/// a limit ends the run. Steps of both kinds count as iterations; the learning rate of a record is 0.
 ///
 /// # Errors
-/// [`TrainError::TooFewNeurons`] below r = 2d+2, [`TrainError::Diverged`] at the first value that is not finite; shape errors.
+/// [`TrainError::TooFewNeurons`] below r = 2d+2, [`TrainError::Diverged`] if the loss is not finite; shape errors.
 pub fn escaping_descent<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,
@@ -173,19 +270,25 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
     if !lemma3_applies(&in_f64(net)) {
         return Err(TrainError::TooFewNeurons { neurons, needed });
     }
-    let Escape { eta, g_thres, tolerance } = *parameters;
-    let mut gradient = Mat::zeros(neurons, net.width());
+    let enough = parameters.tolerance + objective.gamma;
+    let mut at = Point { objective, net, delta: Vec::new(), stale: 0, passes: 0.0 };
+    at.refresh()?;
+    let mut conjugate: Option<Conjugate<T>> = None;
     let mut guard = LossGuard::default();
-    let (mut t, mut reads, mut escapes, mut curvature) = (0, 0, 0, None);
+    let (mut t, mut escapes) = (0, 0);
     let reason = loop {
-        let at = objective.gradient(net, &mut gradient)?;
-        reads += 1;
-        guard.check(t, at.regularized, eta)?;
-        let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
-        if limits.records(t) || reached {
-            observer.record(&Record { iteration: t, loss: at.loss, learning_rate: eta });
+        let below = |loss: f64| limits.stop_below.is_some_and(|target| loss <= target);
+        let ends = t == limits.iterations || below(at.loss());
+        if at.stale > 0 && (ends || at.stale >= REFRESH) {
+            at.refresh()?;
         }
-        if reached {
+        let loss = at.loss();
+        guard.check(t, loss, 0.0)?;
+        if limits.records(t) || below(loss) {
+            observer.spent(at.passes);
+            observer.record(&Record { iteration: t, loss, learning_rate: 0.0 });
+        }
+        if below(loss) {
             break StopReason::Target;
         }
         if t == limits.iterations {
@@ -194,69 +297,71 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
         if !observer.keep_going() {
             break StopReason::Interrupted;
         }
-        if gradient.frobenius_norm() <= g_thres {
-            let extreme = extreme_of_moment(objective, net)?;
-            let left = extreme.value.abs() - objective.gamma;
-            curvature = Some(left);
-            if left <= tolerance {
-                reads += READS_OF_MOMENT;
+        let (moment, gradient) = at.gradient()?;
+        let size = moment.frobenius_norm();
+        if size <= enough {
+            observer.note(&format!("no curvature below -{:.3e} is left at iteration {t}", size - objective.gamma));
+            break StopReason::Returned;
+        }
+        let at_saddle = gradient.frobenius_norm() <= parameters.g_thres * size * at.net.weights.frobenius_norm();
+        if at_saddle {
+            let (norm, z) = at.way_out(&moment, enough)?;
+            let left = norm - objective.gamma;
+            let Some(z) = z else {
                 observer.note(&format!("no curvature below -{left:.3e} is left at iteration {t}"));
                 break StopReason::Returned;
-            }
-            reads += READS_OF_AN_ESCAPE;
+            };
             escapes += 1;
-            let won = escape(objective, net, &extreme)?;
+            conjugate = None;
+            let won = at.descend(&z)?;
             observer.note(&format!(
-                "escape {escapes} at iteration {t}: curvature {:.3e}, the loss {:.3e} falls by {won:.3e}",
-                -left, at.loss
+                "escape {escapes} at iteration {t}: curvature {:.3e}, the loss {loss:.3e} falls by {won:.3e}",
+                -left
             ));
             if won <= 0.0 {
-                // What the model promises is below the resolution of T.
                 break StopReason::Returned;
             }
         } else {
-            let eta = T::from_f64(eta);
-            net.weights.padded_mut().iter_mut().zip(gradient.padded()).for_each(|(w, &g)| *w -= eta * g);
+            let next = Conjugate::after(conjugate.take(), gradient);
+            if at.descend(&next.z)? > 0.0 {
+                conjugate = Some(next);
+            } else if next.is_steepest {
+                observer.note(&format!("the loss cannot be told from a lower one in {} at iteration {t}", T::NAME));
+                break StopReason::Returned;
+            }
         }
         t += 1;
     };
-    let outcome = Outcome { iterations: t, epochs: reads as f64, reason };
-    Ok(Escaped { outcome, escapes, curvature })
+    Ok(Escaped { outcome: Outcome { iterations: t, epochs: at.passes, reason }, escapes })
+}
+
+/// A direction of conjugate gradients, and the gradient it was made of.
+struct Conjugate<T: Element> {
+    z: Mat<T>,
+    gradient: Mat<T>,
+    is_steepest: bool,
+}
+
+impl<T: Element> Conjugate<T> {
+    /// Z = -G + beta Z_before with beta = max(<G, G - G_before>/||G_before||^2, 0), and -G where that does not lead down.
+    fn after(before: Option<Self>, gradient: Mat<T>) -> Self {
+        let mut z = Mat::zeros(gradient.rows(), gradient.cols());
+        add(&mut z, -1.0, &gradient);
+        let mut is_steepest = true;
+        if let Some(Self { z: last, gradient: old, .. }) = before {
+            let beta = (dot(&gradient, &gradient) - dot(&gradient, &old)) / dot(&old, &old);
+            if beta > 0.0 && beta * dot(&last, &gradient) < dot(&gradient, &gradient) {
+                add(&mut z, beta, &last);
+                is_steepest = false;
+            }
+        }
+        Self { z, gradient, is_steepest }
+    }
 }
 
 fn in_f64<T: Element>(net: &Network<T>) -> Network<f64> {
     let weights = Mat::from_fn(net.neurons(), net.width(), |i, a| net.weights.row(i)[a].to_f64());
     Network { weights, signs: net.signs.iter().map(|sign| sign.to_f64()).collect() }
-}
-
-/// M's eigenpair of largest modulus, decomposed in f64.
-fn extreme_of_moment<T: Element, X: Rows<T>>(
-    objective: &Objective<'_, T, X>,
-    net: &Network<T>,
-) -> Result<Eigenpair, TrainError> {
-    let hessian = HessianOperator::new(objective, net)?;
-    let m = hessian.moment();
-    extreme_eigenpair(&Mat::from_fn(m.rows(), m.cols(), |i, k| m.row(i)[k].to_f64()))
-}
-
-/// Moves W along Lemma 3's direction to the lowest value of g, and says by how much g falls: not at all where the quartic's
-/// coefficients, rounded, have no lower value than at 0.
-fn escape<T: Element, X: Rows<T>>(
-    objective: &Objective<'_, T, X>,
-    net: &mut Network<T>,
-    extreme: &Eigenpair,
-) -> Result<f64, TrainError> {
-    let (neurons, needed) = (net.neurons(), theorem1_neurons(net.width()));
-    let z = most_negative_direction(&in_f64(net), extreme).ok_or(TrainError::TooFewNeurons { neurons, needed })?;
-    let z = Mat::from_fn(z.rows(), z.cols(), |i, a| T::from_f64(z.row(i)[a]));
-    let quartic = Quartic::along(objective, net, &z)?;
-    let step = quartic.minimiser().unwrap_or(0.0);
-    let won = quartic.value(0.0) - quartic.value(step);
-    if won > 0.0 {
-        let step = T::from_f64(step);
-        net.weights.padded_mut().iter_mut().zip(z.padded()).for_each(|(w, &z)| *w += step * z);
-    }
-    Ok(won)
 }
 
 #[cfg(test)]

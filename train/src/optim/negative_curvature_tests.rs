@@ -20,10 +20,20 @@ fn objective<'a>(x: &'a Mat<f64>, y: &'a [f64], gamma: f64) -> Objective<'a, f64
     Objective { engine: Engine::best(), x, y, gamma, route: Route::Gram }
 }
 
-const PARAMETERS: Escape = Escape { eta: 0.1, g_thres: 1e-3, tolerance: 1e-5 };
+const PARAMETERS: Escape = Escape { g_thres: 1e-3, tolerance: 1e-5 };
+const PARAMETERS_TO_THE_END: Escape = Escape { tolerance: 0.0, ..PARAMETERS };
 
 fn limits(iterations: u64) -> Limits {
     Limits { iterations, record_every: 1, stop_below: None }
+}
+
+fn point<'a, 'b>(
+    objective: &'a Objective<'b, f64, Mat<f64>>,
+    net: &'a mut Network<f64>,
+) -> Point<'a, 'b, f64, Mat<f64>> {
+    let mut point = Point { objective, net, delta: Vec::new(), stale: 0, passes: 0.0 };
+    point.refresh().unwrap();
+    point
 }
 
 fn moved(net: &Network<f64>, t: f64, z: &Mat<f64>) -> Network<f64> {
@@ -56,13 +66,17 @@ fn lemma_3s_direction_has_its_curvature_in_the_quartic() {
     let (x, y) = samples(23, 5, 4);
     let net = Network::<f64>::random(12, 5, 0.5, 5).unwrap();
     let objective = objective(&x, &y, 0.0);
-    let extreme = extreme_of_moment(&objective, &net).unwrap();
-    let z = most_negative_direction(&net, &extreme).unwrap();
+    let mut moved = net.clone();
+    let mut at = point(&objective, &mut moved);
+    let moment = at.gradient().unwrap().0;
+    let (norm, z) = at.way_out(&moment, 0.0).unwrap();
+    let z = z.unwrap();
+    assert!(at.way_out(&moment, norm).unwrap().1.is_none());
     let quartic = Quartic::along(&objective, &net, &z).unwrap();
     // W A Z^T = 0: no odd terms; half the second derivative is -||M||_2 / 2.
     let [_, p1, p2, p3, p4] = quartic.0;
     assert!(p1.abs() < 1e-14 && p3.abs() < 1e-14 && p4 > 0.0);
-    assert!((p2 + extreme.value.abs() / 2.0).abs() < 1e-13, "{p2}");
+    assert!((p2 + norm / 2.0).abs() < 1e-13, "{p2}");
 }
 
 #[test]
@@ -109,11 +123,11 @@ fn the_saddle_zero_is_left_by_the_first_step_and_the_data_memorised() {
         let (x, y) = samples(n, d, seed);
         let objective = objective(&x, &y, 0.0);
         let mut net = Network::<f64>::zeros(2 * d + 2, d).unwrap();
-        let run =
-            escaping_descent(&objective, &mut net, &Escape { eta: 0.03, ..PARAMETERS }, &limits(200_000), &mut Silent)
-                .unwrap();
+        let run = escaping_descent(&objective, &mut net, &PARAMETERS, &limits(2_000), &mut Silent).unwrap();
         assert_eq!(run.outcome.reason, StopReason::Returned, "{run:?}");
-        assert!(run.escapes >= 1 && run.curvature.unwrap() <= PARAMETERS.tolerance);
+        assert!(run.escapes >= 1);
+        let curvature = extreme_eigenpair(point(&objective, &mut net).gradient().as_ref().map(|(m, _)| m).unwrap());
+        assert!(curvature.unwrap().value.abs() <= PARAMETERS.tolerance);
         let loss = objective.evaluate(&net).unwrap().loss;
         let sigma = singular_values(&x).unwrap().min;
         assert!(loss <= loss_bound(n, d, PARAMETERS.tolerance, sigma), "{loss} with sigma {sigma}");
@@ -121,17 +135,55 @@ fn the_saddle_zero_is_left_by_the_first_step_and_the_data_memorised() {
 }
 
 #[test]
-fn every_escape_lowers_the_value_by_what_it_says() {
+fn every_step_lowers_the_value_by_what_it_says() {
     let (x, y) = samples(12, 5, 9);
     let objective = objective(&x, &y, 0.01);
     let mut net = Network::<f64>::zeros(12, 5).unwrap();
-    for _ in 0..5 {
-        let before = objective.evaluate(&net).unwrap().regularized;
-        let extreme = extreme_of_moment(&objective, &net).unwrap();
-        let won = escape(&objective, &mut net, &extreme).unwrap();
-        let after = objective.evaluate(&net).unwrap().regularized;
-        assert!(won > 0.0 && (before - after - won).abs() < 1e-12 * before, "{before} {after} {won}");
+    let mut at = point(&objective, &mut net);
+    for step in 0..8 {
+        let before = objective.evaluate(at.net).unwrap().regularized;
+        let (moment, gradient) = at.gradient().unwrap();
+        let z = if step % 2 == 0 {
+            at.way_out(&moment, 0.0).unwrap().1.unwrap()
+        } else {
+            Conjugate::after(None, gradient).z
+        };
+        let won = at.descend(&z).unwrap();
+        let after = objective.evaluate(at.net).unwrap();
+        assert!(won > 0.0 && (before - after.regularized - won).abs() < 1e-12 * before, "{before} {won}");
+        assert!((at.loss() - after.loss).abs() < 1e-12 * before, "the residuals follow W");
     }
+    // Before it began, one quadratic form; with every step a weighted Gram matrix and two forms.
+    assert_eq!(at.passes, 0.5 + 8.0 * 1.5);
+}
+
+#[test]
+fn residuals_that_follow_are_those_of_the_weights_at_the_end() {
+    let (x, y) = samples(12, 5, 2);
+    let objective = objective(&x, &y, 0.0);
+    let mut net = Network::<f64>::random(12, 5, 0.3, 1).unwrap();
+    let limits = Limits { stop_below: Some(1e-20), ..limits(10_000) };
+    let run = escaping_descent(&objective, &mut net, &PARAMETERS_TO_THE_END, &limits, &mut Silent).unwrap();
+    assert_eq!(run.outcome.reason, StopReason::Target, "{run:?}");
+    assert!(objective.evaluate(&net).unwrap().loss <= 1e-20);
+    assert!(run.outcome.iterations < 2_000, "{run:?}");
+}
+
+/// The Quartic's conjugate gradients on a quadratic: two steps for two dimensions.
+#[test]
+fn directions_are_conjugate() {
+    let gradient = |w: [f64; 2]| Mat::from_slice(1, 2, &[w[0], 10.0 * w[1]]);
+    let mut w = [1.0, 1.0];
+    let mut conjugate = None;
+    for _ in 0..2 {
+        let next = Conjugate::after(conjugate, gradient(w));
+        let z = [next.z.row(0)[0], next.z.row(0)[1]];
+        let slope = w[0] * z[0] + 10.0 * w[1] * z[1];
+        let step = -slope / (z[0] * z[0] + 10.0 * z[1] * z[1]);
+        w = [w[0] + step * z[0], w[1] + step * z[1]];
+        conjugate = Some(next);
+    }
+    assert!(w[0].abs() < 1e-14 && w[1].abs() < 1e-14, "{w:?}");
 }
 
 #[test]
@@ -146,8 +198,8 @@ fn single_precision_escapes_too_and_bad_input_is_refused() {
     let mut narrow = Network::<f32>::zeros(10, 5).unwrap();
     let error = escaping_descent(&objective, &mut narrow, &PARAMETERS, &limits, &mut Silent).unwrap_err();
     assert!(error.to_string().contains("12"), "{error}");
-    let wild = Escape { eta: 1e6, ..PARAMETERS };
-    let mut net = Network::<f32>::zeros(12, 5).unwrap();
-    let error = escaping_descent(&objective, &mut net, &wild, &limits, &mut Silent).unwrap_err();
+    let y = [f32::NAN; 12];
+    let objective = Objective { y: &y, ..objective };
+    let error = escaping_descent(&objective, &mut net, &PARAMETERS, &limits, &mut Silent).unwrap_err();
     assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
 }

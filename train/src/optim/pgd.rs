@@ -15,8 +15,9 @@
 //! would never hold and the loop never return.
 
 use memorize_data::random::{Purpose, Stream};
-use memorize_kernels::{Element, Mat, Rows};
+use memorize_kernels::{Element, Mat, Rows, pass};
 
+use super::accelerated::dot;
 use super::{Limits, LossGuard};
 use crate::error::TrainError;
 use crate::network::Network;
@@ -46,6 +47,23 @@ pub trait Landscape<T: Element> {
     /// Whatever keeps the function from being evaluated.
     fn evaluate(&mut self, w: &Mat<T>, gradient: &mut Mat<T>) -> Result<Evaluation, TrainError>;
 
+    /// The value alone, for which half of the work may do.
+    ///
+    /// # Errors
+    /// Whatever keeps the function from being evaluated.
+    fn value(&mut self, w: &Mat<T>) -> Result<Evaluation, TrainError> {
+        self.evaluate(w, &mut Mat::zeros(w.rows(), w.cols()))
+    }
+
+    /// A lower bound on h(W + Z) - h(W) - <grad h(W), Z> for the W that [`Landscape::evaluate`] was called with last, if one is
+    /// known without another evaluation.
+    ///
+    /// # Errors
+    /// Whatever keeps the bound from being computed.
+    fn curvature_floor(&self, _z: &Mat<T>) -> Result<Option<f64>, TrainError> {
+        Ok(None)
+    }
+
     /// Takes at most `steps` steps W -= eta grad(W), none from a point where `until` holds or the gradient is not finite, and says
     /// how many it took. Only for landscapes that take steps faster than whoever calls [`Landscape::evaluate`] could: the others
     /// take none.
@@ -74,19 +92,39 @@ const UNWATCHED: u64 = 1 << 14;
 pub struct Training<'a, 'b, T: Element, X> {
     objective: &'a Objective<'b, T, X>,
     net: Network<T>,
+    /// M where the gradient was taken last, if the route makes it.
+    moment: Option<Mat<T>>,
 }
 
 impl<'a, 'b, T: Element, X> Training<'a, 'b, T, X> {
     /// `net` gives the signs and the shape.
     pub fn new(objective: &'a Objective<'b, T, X>, net: Network<T>) -> Self {
-        Self { objective, net }
+        Self { objective, net, moment: None }
     }
 }
 
 impl<T: Element, X: Rows<T>> Landscape<T> for Training<'_, '_, T, X> {
     fn evaluate(&mut self, w: &Mat<T>, gradient: &mut Mat<T>) -> Result<Evaluation, TrainError> {
         self.net.weights.padded_mut().copy_from_slice(w.padded());
-        self.objective.gradient(&self.net, gradient)
+        let (at, moment) = self.objective.gradient_and_moment(&self.net, gradient)?;
+        self.moment = moment;
+        Ok(at)
+    }
+
+    fn value(&mut self, w: &Mat<T>) -> Result<Evaluation, TrainError> {
+        self.net.weights.padded_mut().copy_from_slice(w.padded());
+        self.objective.evaluate(&self.net)
+    }
+
+    /// With b_j = 2 x_j^T W A Z^T x_j and c_j = x_j^T Z A Z^T x_j the difference is
+    /// 1/(4n) sum_j (b_j + c_j)^2 + 1/2 sum_i a_i z_i^T M z_i + gamma/2 ||Z||^2: without its first term.
+    fn curvature_floor(&self, z: &Mat<T>) -> Result<Option<f64>, TrainError> {
+        let Some(moment) = &self.moment else { return Ok(None) };
+        let mut product = Mat::zeros(z.rows(), z.cols());
+        let (engine, gamma) = (&self.objective.engine, T::from_f64(self.objective.gamma));
+        let (signs, moment) = (&self.net.signs, moment.as_ref());
+        pass::gradient_from_moment(engine, z.as_ref(), signs, moment, gamma, product.as_mut())?;
+        Ok(Some(dot(&product, z) / 2.0))
     }
 }
 

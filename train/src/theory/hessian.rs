@@ -38,7 +38,6 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
         let (engine, x) = (objective.engine, objective.x);
         let outputs = objective.outputs(net)?;
         let delta: Vec<T> = outputs.iter().zip(objective.y).map(|(&q, &y)| q - y).collect();
-        let half = T::from_f64(0.5);
         Ok(Self {
             engine,
             x,
@@ -46,7 +45,7 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
             gamma: objective.gamma,
             squares: delta.iter().map(|delta| delta.to_f64().powi(2)).sum(),
             moment: averaged_gram(&engine, x, &delta, 1.0)?,
-            half_signed: Mat::from_fn(net.width(), net.neurons(), |i, l| half * net.signs[l] * net.weights.row(l)[i]),
+            half_signed: half_signed(net),
         })
     }
 
@@ -87,7 +86,8 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
         check_shape("columns of the direction", self.net.width(), z.cols())?;
         let (engine, x) = (&self.engine, self.x);
         let mut h = vec![T::ZERO; x.rows()];
-        pass::quadratic_forms(engine, x, &engine.pack_symmetric(self.symmetric_part(z)?.as_ref()), &mut h)?;
+        let s = symmetric_part(engine, &self.half_signed, z)?;
+        pass::quadratic_forms(engine, x, &engine.pack_symmetric(s.as_ref()), &mut h)?;
         let h = averaged_gram(engine, x, &h, 2.0)?;
         let mut product = self.times_moment(z, &self.moment, self.gamma)?;
         let curvature = self.times_moment(&self.net.weights, &h, 0.0)?;
@@ -109,19 +109,35 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
         )?;
         Ok(product)
     }
+}
 
-    /// The symmetric part of W A Z^T (d x d), all of it that a quadratic form sees.
-    fn symmetric_part(&self, z: &Mat<T>) -> Result<Mat<T>, TrainError> {
-        let d = self.net.width();
-        let mut product = Mat::zeros(d, d);
-        let packed = self.engine.pack_rows(z.transposed().as_ref());
-        pass::features(&self.engine, self.half_signed.as_ref(), &packed, 1, product.as_mut())?;
-        Ok(Mat::from_fn(d, d, |i, k| product.row(i)[k] + product.row(k)[i]))
-    }
+/// 1/2 W A, d x r.
+pub(crate) fn half_signed<T: Element>(net: &Network<T>) -> Mat<T> {
+    let half = T::from_f64(0.5);
+    Mat::from_fn(net.width(), net.neurons(), |i, l| half * net.signs[l] * net.weights.row(l)[i])
+}
+
+/// The symmetric part of W A Z^T (d x d), all of it that a quadratic form sees, for a direction Z^T (r x d). `half_signed` is
+/// 1/2 W A.
+pub(crate) fn symmetric_part<T: Element>(
+    engine: &Engine,
+    half_signed: &Mat<T>,
+    z: &Mat<T>,
+) -> Result<Mat<T>, TrainError> {
+    let d = half_signed.rows();
+    let mut product = Mat::zeros(d, d);
+    let packed = engine.pack_rows(z.transposed().as_ref());
+    pass::features(engine, half_signed.as_ref(), &packed, 1, product.as_mut())?;
+    Ok(Mat::from_fn(d, d, |i, k| product.row(i)[k] + product.row(k)[i]))
 }
 
 /// factor/n sum_j v_j x_j x_j^T.
-fn averaged_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T], factor: f64) -> Result<Mat<T>, TrainError> {
+pub(crate) fn averaged_gram<T: Element, X: Rows<T>>(
+    engine: &Engine,
+    x: &X,
+    v: &[T],
+    factor: f64,
+) -> Result<Mat<T>, TrainError> {
     let factor = T::from_f64(factor / x.rows().max(1) as f64);
     let scaled: Vec<T> = v.iter().map(|&v| v * factor).collect();
     Ok(pass::weighted_gram(engine, x, &scaled)?)

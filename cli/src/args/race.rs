@@ -1,0 +1,139 @@
+//! `memorize race`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::ComputeArgs;
+use crate::config::{Batch, ConfigError, Dtype, OptimizerKind, RaceConfig};
+use crate::layer::{COMPUTE, DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, RunLayer};
+use crate::units::ByteSize;
+
+/// `memorize race`
+#[derive(Args, Debug)]
+#[command(allow_negative_numbers = true, after_help = EXAMPLES)]
+pub struct RaceArgs {
+    /// Which samples, and what happens to them.
+    #[command(flatten)]
+    pub data: DataLayer,
+    /// Hidden neurons, r; even [default: Theorem 1's 2d+2, of the features' width with three layers]
+    #[arg(long, short = 'r', value_name = "R", help_heading = "Network")]
+    pub neurons: Option<usize>,
+    /// The fixed first layer of a three-layer network.
+    #[command(flatten, next_help_heading = "Network")]
+    pub features: FeaturesLayer,
+    /// Who takes part, separated by commas
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "gd,pgd,accelerated,negative-curvature,adam,solve",
+        help_heading = "Race"
+    )]
+    pub optimizer: Vec<OptimizerKind>,
+    /// Losses f(W) to reach, separated by commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1e-3,1e-5,1e-8", help_heading = "Race")]
+    pub losses: Vec<f64>,
+    /// Passes over the training set after which an optimiser gives up
+    #[arg(long, value_name = "N", default_value_t = 600, help_heading = "Race")]
+    pub passes: u64,
+    /// Step size of gd, sgd, pgd and accelerated [default: 1/lambda_max of the Hessian at the random start]
+    #[arg(long = "lr", value_name = "LR", help_heading = "Race")]
+    pub learning_rate: Option<f64>,
+    /// Step size of Adam at the start [default: 0.003]
+    #[arg(long, value_name = "LR", help_heading = "Race")]
+    pub adam_lr: Option<f64>,
+    /// Samples in a step of Adam and sgd, or `full` [default: 128]
+    #[arg(long, value_name = "N|full", help_heading = "Race")]
+    pub batch: Option<Batch>,
+    /// Multiply Adam's step size by 0.3 every so many passes; the paper: 15 on MNIST [default: never]
+    #[arg(long = "adam-decay-every", value_name = "PASSES", help_heading = "Race")]
+    pub adam_decay_every: Option<u64>,
+    /// Seed of the data, the random start and the perturbations [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64), help_heading = "Race")]
+    pub seed: Option<u64>,
+    /// Write the losses on the way as CSV: optimizer, iteration, passes, seconds, loss
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub curves: Option<PathBuf>,
+    /// Replace the file that --curves names
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+    /// Print one JSON object
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// No progress on the screen
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+    /// Type of the numbers [default: f32]
+    #[arg(long, value_name = "TYPE", help_heading = COMPUTE)]
+    pub dtype: Option<Dtype>,
+    /// Memory for samples that are kept instead of made again, as in 4GiB [default: from what the machine has]
+    #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
+    pub memory_budget: Option<ByteSize>,
+    /// How to compute.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+const EXAMPLES: &str = "\
+How many passes over the training set does each optimiser take to a loss? A pass is what one loss
+and gradient of the whole set takes: a quadratic form of every sample and their weighted Gram
+matrix, 2 n d^2 operations. An epoch of mini-batches is one, a product of the solver is one, and
+the arithmetic of the solver's preconditioner is counted in passes too.
+
+All start at the same random weights but pgd, which starts at W = 0 as Algorithm 1 does, and solve,
+which starts at none. The step size of those that need one is what the largest curvature at that
+start allows; finding it is not counted, nor is looking at the loss after an epoch of Adam.
+
+Examples:
+  memorize race --data synthetic --normalize
+  memorize race --data mnist --normalize --noise 0.01 --adam-decay-every 15 --curves race.csv
+  memorize race --inputs X.npy --targets y.npy --normalize --optimizer adam,solve --losses 1e-4 --json";
+
+impl RaceArgs {
+    /// The race asked for. Its network has two neurons where nobody says how many, until the width of the samples is known.
+    ///
+    /// # Errors
+    /// If something is missing that has no default, or a value cannot be run with.
+    pub fn config(&self) -> Result<RaceConfig, ConfigError> {
+        let mut layer = Layer {
+            data: self.data.clone(),
+            network: NetworkLayer {
+                neurons: Some(self.neurons.unwrap_or(2)),
+                features: self.features.clone(),
+                ..NetworkLayer::default()
+            },
+            optimizer: OptimizerLayer {
+                kind: Some(OptimizerKind::Adam),
+                learning_rate: self.adam_lr,
+                batch: self.batch,
+                decay_every: self.adam_decay_every,
+                ..OptimizerLayer::default()
+            },
+            run: RunLayer {
+                epochs: Some(self.passes),
+                seed: self.seed,
+                dtype: self.dtype,
+                memory_budget: self.memory_budget,
+                backend: self.compute.backend,
+                isa: self.compute.isa,
+                threads: self.compute.threads,
+                route: self.compute.route,
+                ..RunLayer::default()
+            },
+        };
+        layer.make_paths_absolute();
+        let mut losses = self.losses.clone();
+        losses.sort_by(|a, b| b.total_cmp(a));
+        losses.dedup();
+        let config = RaceConfig {
+            adam: layer.resolve()?,
+            neurons: self.neurons,
+            optimizers: self.optimizer.clone(),
+            losses,
+            learning_rate: self.learning_rate,
+        };
+        config.validate()?;
+        Ok(config)
+    }
+}

@@ -1,0 +1,37 @@
+//! `memorize race`: passes over the data to a loss, optimiser by optimiser.
+
+use crate::args::RaceArgs;
+use crate::blas;
+use crate::config::Dtype;
+use crate::exit::{CliError, build_warning};
+use crate::progress::{self, Mode, Progress};
+use crate::race::curves::Curves;
+use crate::race::run;
+use crate::report;
+use crate::run::machine::Machine;
+use crate::run::watch::Interrupt;
+
+/// Runs the optimisers one after the other and prints how many passes each took.
+///
+/// # Errors
+/// Bad input if a flag or the data are wrong, a failed run if a file cannot be written, interrupted if a signal arrived: what
+/// was finished until then is printed first.
+pub fn race(arguments: &RaceArgs) -> Result<(), CliError> {
+    let config = arguments.config()?;
+    let quiet = arguments.quiet || arguments.json;
+    let setup = &config.adam.run;
+    blas::announce(Some(setup.backend), quiet)?;
+    let machine = Machine::new(setup.backend, setup.isa, setup.threads)?;
+    let curves = arguments.curves.as_deref().map(|path| Curves::create(path, arguments.overwrite)).transpose()?;
+    if let Some(warning) = build_warning(true).filter(|_| !quiet) {
+        eprintln!("{warning}");
+    }
+    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
+    let found = machine.install(|| match setup.dtype {
+        Dtype::F32 => run::<f32>(&config, &machine, progress, curves, &interrupt),
+        Dtype::F64 => run::<f64>(&config, &machine, progress, curves, &interrupt),
+    })?;
+    report::print(&if arguments.json { found.json() } else { found.text() })?;
+    if interrupt.is_set() { Err(CliError::Interrupted) } else { Ok(()) }
+}

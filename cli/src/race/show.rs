@@ -1,0 +1,145 @@
+//! What came of a race: as a table, and as JSON.
+
+use serde::Serialize;
+
+use super::runner::Recorded;
+use crate::config::{Dtype, OptimizerKind, RaceConfig};
+use crate::report::{Align, table};
+use crate::run::machine::Machine;
+use crate::units::{number, thousands};
+
+/// A loss to reach, and what it took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Mark {
+    /// f(W).
+    pub loss: f64,
+    /// Passes; null = not reached.
+    pub passes: Option<f64>,
+    /// Seconds; null = not reached.
+    pub seconds: Option<f64>,
+}
+
+/// What came of one optimiser.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Entry {
+    /// Which.
+    pub optimizer: OptimizerKind,
+    /// Its step size and the like, in words.
+    pub settings: String,
+    /// f(W) at the end, computed from W; null = it diverged.
+    pub loss: Option<f64>,
+    /// Passes that it did.
+    pub passes: f64,
+    /// Seconds that they took.
+    pub seconds: f64,
+    /// The losses to reach.
+    pub reached: Vec<Mark>,
+}
+
+impl Entry {
+    pub(super) fn new(
+        optimizer: OptimizerKind,
+        settings: String,
+        records: &[Recorded],
+        reached: Vec<Mark>,
+        loss: Option<f64>,
+    ) -> Self {
+        let (passes, seconds) = records.last().map_or((0.0, 0.0), |last| (last.passes, last.seconds));
+        Self { optimizer, settings, loss, passes, seconds, reached }
+    }
+
+    /// In one line.
+    pub(super) fn line(&self) -> String {
+        let loss = self.loss.map_or_else(|| "diverged".to_owned(), |loss| format!("loss {}", number(loss)));
+        format!("{}: {loss} after {:.1} passes, {:.1} s", self.optimizer, self.passes, self.seconds)
+    }
+}
+
+/// The whole race, as `--json` prints it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Course {
+    /// Samples.
+    pub n: usize,
+    /// Width of a sample as the trained layer sees it.
+    pub d: usize,
+    /// Neurons of all but the solver.
+    pub r: usize,
+    /// Passes after which an optimiser gave up.
+    pub passes: u64,
+    /// Seed.
+    pub seed: u64,
+    /// Type of the numbers.
+    pub dtype: Dtype,
+    /// Implementation that ran.
+    pub backend: &'static str,
+    /// Instruction set that ran.
+    pub isa: &'static str,
+    /// Threads that ran.
+    pub threads: usize,
+    /// What came of each.
+    pub entries: Vec<Entry>,
+    /// Version of this program.
+    pub version: &'static str,
+}
+
+impl Course {
+    pub(super) fn new(config: &RaceConfig, machine: &Machine, [n, d, r]: [usize; 3], entries: Vec<Entry>) -> Self {
+        Self {
+            n,
+            d,
+            r,
+            passes: config.passes(),
+            seed: config.adam.run.seed,
+            dtype: config.adam.run.dtype,
+            backend: machine.engine.backend.name(),
+            isa: machine.isa_name(),
+            threads: machine.threads,
+            entries,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    /// One JSON object, on one line.
+    pub fn json(&self) -> String {
+        let mut text = serde_json::to_string(self).expect("a struct with string keys is always JSON");
+        text.push('\n');
+        text
+    }
+
+    /// The race for a person.
+    pub fn text(&self) -> String {
+        let Self { n, d, r, passes, dtype, backend, isa, threads, .. } = self;
+        let noun = if *threads == 1 { "thread" } else { "threads" };
+        format!(
+            "n = {}, d = {d}, r = {}; passes over the training set to a loss f(W), at most {}\n\n{}\n\
+             computed with {dtype}, {backend}, {isa}, {threads} {noun}\n",
+            thousands(*n as u64),
+            thousands(*r as u64),
+            thousands(*passes),
+            self.table()
+        )
+    }
+
+    fn table(&self) -> String {
+        let Some(first) = self.entries.first() else { return String::new() };
+        let mut header = vec!["optimizer".to_owned(), "settings".to_owned()];
+        header.extend(first.reached.iter().map(|mark| format!("{:e}", mark.loss)));
+        header.extend(["f(W) at the end", "passes", "seconds"].map(str::to_owned));
+        let rows = self.entries.iter().map(|entry| {
+            let mut row = vec![entry.optimizer.to_string(), entry.settings.clone()];
+            row.extend(entry.reached.iter().map(|mark| mark.passes.map_or_else(|| "-".to_owned(), count)));
+            row.push(entry.loss.map_or_else(|| "diverged".to_owned(), number));
+            row.extend([count(entry.passes), format!("{:.2}", entry.seconds)]);
+            row
+        });
+        let rows: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
+        let mut align = vec![Align::Right; rows[0].len()];
+        align[..2].fill(Align::Left);
+        table(&rows, &align)
+    }
+}
+
+/// Passes: whole ones without decimals.
+fn count(passes: f64) -> String {
+    if passes.fract() == 0.0 { thousands(passes as u64) } else { format!("{passes:.1}") }
+}
