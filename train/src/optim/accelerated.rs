@@ -21,7 +21,11 @@ use memorize_kernels::{Element, Mat};
 use super::pgd::{Landscape, perturb};
 use super::{Limits, LossGuard};
 use crate::error::TrainError;
-use crate::observe::{Observer, Outcome, Record, StopReason};
+use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
+use crate::state::{State, Tensor, WEIGHTS};
+
+/// The name that a state says.
+const NAME: &str = "accelerated descent";
 
 /// The parameters, by the names of the paper.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,7 +74,8 @@ fn dot<T: Element>(a: &Mat<T>, b: &Mat<T>) -> f64 {
 /// and records look at f, the algorithm's own tests at g.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] at the first value that is not finite, and what the landscape reports.
+/// [`TrainError::Diverged`] at the first value that is not finite, [`TrainError::State`] for a state that does not fit, and what the
+/// landscape reports.
 pub fn accelerated_descent<T: Element>(
     landscape: &mut dyn Landscape<T>,
     start: Mat<T>,
@@ -80,16 +85,31 @@ pub fn accelerated_descent<T: Element>(
     observer: &mut dyn Observer,
 ) -> Result<Accelerated<T>, TrainError> {
     let Acceleration { eta, theta, gamma, s, radius, g_thres, t_thres } = *parameters;
-    let zeros = || Mat::<T>::zeros(start.rows(), start.cols());
+    let (r, d) = (start.rows(), start.cols());
+    let zeros = || Mat::<T>::zeros(r, d);
     let [mut gradient, mut velocity] = [zeros(), zeros()];
-    let mut x = start.clone();
+    let mut x = start;
     let mut guard = LossGuard::default();
     let mut last_perturbation: Option<u64> = None;
     let (mut t, mut evaluations, mut perturbations, mut exploitations) = (0, 0, 0, 0);
+    if let Some(state) = observer.resume() {
+        let state = state.of(NAME)?;
+        (t, x, velocity) = (state.iteration, state.matrix(WEIGHTS, r, d)?, state.matrix("velocity", r, d)?);
+        let last;
+        [evaluations, perturbations, exploitations, last] = state.count_array("counts")?;
+        last_perturbation = (perturbations > 0).then_some(last);
+    }
     let reason = loop {
         let mut at = landscape.evaluate(&x, &mut gradient)?;
-        evaluations += 1;
         guard.check(t, at.regularized, eta)?;
+        let state = || {
+            let counts = [evaluations, perturbations, exploitations, last_perturbation.unwrap_or(0)];
+            State::new(NAME, t, &x).with_matrix("velocity", &velocity).with("counts", Tensor::counts(&counts))
+        };
+        if !goes_on(observer, t, &state) {
+            break StopReason::Interrupted;
+        }
+        evaluations += 1;
         let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
         if limits.records(t) || reached {
             observer.record(&Record { iteration: t, loss: at.loss, learning_rate: eta });
@@ -99,9 +119,6 @@ pub fn accelerated_descent<T: Element>(
         }
         if t == limits.iterations {
             break StopReason::Budget;
-        }
-        if !observer.keep_going() {
-            break StopReason::Interrupted;
         }
         if last_perturbation.is_none_or(|last| t - last > t_thres) && gradient.frobenius_norm() <= g_thres {
             perturb(&mut x, radius, seed, perturbations, observer);

@@ -19,11 +19,14 @@ use super::{Limits, LossGuard};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::Objective;
-use crate::observe::{Observer, Outcome, Record, StopReason};
+use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
+use crate::state::{State, Tensor, WEIGHTS};
 use crate::theory::constants::theorem1_neurons;
 use crate::theory::curvature::{Eigenpair, extreme_eigenpair, lemma3_applies, most_negative_direction};
 use crate::theory::hessian::HessianOperator;
 
+/// The name that a state says.
+const NAME: &str = "descent along negative curvature";
 /// Reads of the samples that one escape takes: two for M, one for the residuals, one for each form.
 const READS_OF_AN_ESCAPE: u64 = 5;
 /// Reads that M alone takes.
@@ -161,7 +164,8 @@ fn polished(mut t: f64, k: [f64; 4]) -> f64 {
 /// the run. Steps of both kinds count as iterations.
 ///
 /// # Errors
-/// [`TrainError::TooFewNeurons`] below r = 2d+2, [`TrainError::Diverged`] at the first value that is not finite; shape errors.
+/// [`TrainError::TooFewNeurons`] below r = 2d+2, [`TrainError::Diverged`] at the first value that is not finite;
+/// [`TrainError::State`] for a state that does not fit; shape errors.
 pub fn escaping_descent<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,
@@ -174,13 +178,29 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
         return Err(TrainError::TooFewNeurons { neurons, needed });
     }
     let Escape { eta, g_thres, tolerance } = *parameters;
-    let mut gradient = Mat::zeros(neurons, net.width());
+    let width = net.width();
+    let mut gradient = Mat::zeros(neurons, width);
     let mut guard = LossGuard::default();
     let (mut t, mut reads, mut escapes, mut curvature) = (0, 0, 0, None);
+    if let Some(state) = observer.resume() {
+        let state = state.of(NAME)?;
+        (t, net.weights) = (state.iteration, state.matrix(WEIGHTS, neurons, width)?);
+        [reads, escapes] = state.count_array("counts")?;
+        curvature = state.numbers("curvature")?.first().copied();
+    }
     let reason = loop {
         let at = objective.gradient(net, &mut gradient)?;
-        reads += 1;
         guard.check(t, at.regularized, eta)?;
+        let state = || {
+            let curvature = Tensor::vector(curvature.as_slice());
+            State::new(NAME, t, &net.weights)
+                .with("counts", Tensor::counts(&[reads, escapes]))
+                .with("curvature", curvature)
+        };
+        if !goes_on(observer, t, &state) {
+            break StopReason::Interrupted;
+        }
+        reads += 1;
         let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
         if limits.records(t) || reached {
             observer.record(&Record { iteration: t, loss: at.loss, learning_rate: eta });
@@ -190,9 +210,6 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
         }
         if t == limits.iterations {
             break StopReason::Budget;
-        }
-        if !observer.keep_going() {
-            break StopReason::Interrupted;
         }
         if gradient.frobenius_norm() <= g_thres {
             let extreme = extreme_of_moment(objective, net)?;
