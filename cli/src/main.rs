@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Reproduce(arguments) => commands::reproduce(&arguments),
         Command::Train(arguments) => commands::train(&arguments),
+        Command::Resume(arguments) => commands::resume(&arguments),
         Command::Solve(arguments) => commands::solve(&arguments),
         Command::Eval(arguments) => commands::eval(&arguments),
         Command::Certify(arguments) => commands::certify(&arguments),
