@@ -35,7 +35,7 @@ use crate::units::{number, thousands};
 use dataset::Dataset;
 use keeper::{Before, Identity, Keeper};
 use machine::Machine;
-use resume::Stopped;
+use resume::{Reopened, Stopped};
 use watch::{Interrupt, Watch, Watched};
 
 /// A run that has left its files.
@@ -91,7 +91,7 @@ struct Run<'a, T: Element> {
     machine: &'a Machine,
     folder: RunFolder,
     identity: Identity,
-    stopped: Option<Box<Stopped>>,
+    reopened: Option<Reopened>,
     dataset: Dataset<T>,
     network: Network<T>,
     init: &'static str,
@@ -132,7 +132,7 @@ impl<'a, T: Element> Run<'a, T> {
             _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
         };
         let identify = |text| Identity::new(text, &dataset.digest, machine);
-        let (folder, identity, stopped) = match target {
+        let (folder, identity, reopened) = match target {
             Target::New { path, existing } => {
                 let folder = RunFolder::create(path, existing)?;
                 let text = config.to_toml()?;
@@ -142,15 +142,16 @@ impl<'a, T: Element> Run<'a, T> {
             Target::Stopped { path, stopped } => {
                 let identity = identify(stopped.text.clone());
                 stopped.check(path, &identity)?;
-                (RunFolder::reopen(path)?, identity, Some(stopped))
+                let reopened = stopped.reopen(path)?;
+                (RunFolder::reopen(path)?, identity, Some(reopened))
             }
         };
         let limit = (iterations < u64::MAX).then_some(iterations);
-        let iterations_before = stopped.as_ref().map_or(0, |stopped| stopped.state.iteration);
+        let iterations_before = reopened.as_ref().map_or(0, |reopened| reopened.before.iterations);
         let samples_before = (iterations_before as f64 / iterations_an_epoch as f64 * n as f64).round() as u64;
         let shown = progress::Plan { iterations: limit, epochs: config.run.epochs, iterations_before, samples_before };
         let mut progress = Progress::new(Mode::detect(quiet), shown);
-        if stopped.is_some() {
+        if reopened.is_some() {
             progress.note(&format!("going on from iteration {}", thousands(iterations_before)));
         }
         dataset.notes.iter().for_each(|note| progress.note(note));
@@ -174,7 +175,7 @@ impl<'a, T: Element> Run<'a, T> {
             machine,
             folder,
             identity,
-            stopped,
+            reopened,
             dataset,
             network,
             init,
@@ -193,22 +194,17 @@ impl<'a, T: Element> Run<'a, T> {
     fn train(mut self, interrupt: &Interrupt) -> Result<Finished, CliError> {
         let idle = Progress::new(Mode::Quiet, progress::Plan::default());
         let progress = std::mem::replace(&mut self.progress, idle);
-        let stopped = self.stopped.take();
-        let before = stopped.as_ref().map_or_else(Before::default, |stopped| stopped.before());
+        let reopened = self.reopened.take();
+        let before = reopened.as_ref().map_or_else(Before::default, |reopened| reopened.before);
         let (run, identity) = (&self.config.run, self.identity.clone());
         let to_keep = (&self.dataset, &self.network);
         let keeper = Keeper::new(self.folder.file(CHECKPOINT), run, to_keep, identity, before, self.started);
-        let watch = |metrics| {
-            let (n, iterations) = (self.dataset.x.rows(), self.iterations_an_epoch);
-            Watch::new(progress, metrics, interrupt.clone(), n, iterations, keeper)
+        let (state, metrics, records) = match reopened {
+            Some(Reopened { state, metrics, records, .. }) => (Some(state), metrics, records),
+            None => (None, self.folder.metrics()?, Vec::new()),
         };
-        let mut watch = match stopped {
-            None => watch(self.folder.metrics()?),
-            Some(stopped) => {
-                let (state, metrics, records) = stopped.reopen_metrics(&self.folder)?;
-                watch(metrics).resume(state, records)
-            }
-        };
+        let (n, iterations) = (self.dataset.x.rows(), self.iterations_an_epoch);
+        let mut watch = Watch::new(progress, metrics, interrupt.clone(), n, iterations, keeper).resume(state, records);
         let outcome = self.optimize(&mut watch);
         let Watched { records, seconds, checkpoint } = watch.finish()?;
         let evaluated = outcome.and_then(|outcome| Ok((self.evaluate(&outcome, &records)?, outcome)));

@@ -13,7 +13,7 @@ use super::keeper::{About, Before, Identity};
 use crate::config::{IsaName, RunConfig};
 use crate::exit::{CliError, WithHint};
 use crate::layer::Layer;
-use crate::run_folder::{CHECKPOINT, CONFIG, METRICS, MetricsWriter, Record, RunFolder, SUMMARY, lock};
+use crate::run_folder::{CHECKPOINT, CONFIG, METRICS, MetricsWriter, Record, SUMMARY, lock};
 
 /// Settings that do not decide the bits, or name files whose contents are compared instead.
 const MAY_DIFFER: [&str; 10] = [
@@ -56,6 +56,19 @@ pub struct Stopped {
     pub about: About,
     /// `metrics.csv`, held against other processes.
     pub metrics: File,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub struct Reopened {
+    /// Where to go on from.
+    pub state: State,
+    /// What was done before.
+    pub before: Before,
+    /// The file with the records.
+    pub metrics: MetricsWriter,
+    /// The records in it.
+    pub records: Vec<Record>,
 }
 
 /// Looks into a run's folder.
@@ -135,21 +148,17 @@ pub fn check_settings(folder: &Path, asked: &RunConfig) -> Result<(), CliError> 
 }
 
 impl Stopped {
-    /// What was done before.
-    pub fn before(&self) -> Before {
-        let About { seconds, wall_seconds, .. } = self.about;
-        Before { iterations: self.state.iteration, seconds, wall_seconds }
-    }
-
-    /// The state, the file with the records before it, cut behind them, and these records.
+    /// Cuts the records that come after the checkpoint off `metrics.csv`.
     ///
     /// # Errors
-    /// Bad input if the records are no longer there.
-    pub fn reopen_metrics(self, folder: &RunFolder) -> Result<(State, MetricsWriter, Vec<Record>), CliError> {
-        let path = folder.file(METRICS);
-        let (writer, records) = MetricsWriter::resume(&path, self.metrics, self.about.metrics_bytes)
+    /// Bad input if the records before it are no longer there; the file is then left as it is.
+    pub fn reopen(self, folder: &Path) -> Result<Reopened, CliError> {
+        let path = folder.join(METRICS);
+        let (metrics, records) = MetricsWriter::resume(&path, self.metrics, self.about.metrics_bytes)
             .map_err(|error| wrong(&path, &error.to_string(), START_OVER))?;
-        Ok((self.state, writer, records))
+        let About { seconds, wall_seconds, .. } = self.about;
+        let before = Before { iterations: self.state.iteration, seconds, wall_seconds };
+        Ok(Reopened { state: self.state, before, metrics, records })
     }
 
     /// Makes sure that what goes on is what was stopped.

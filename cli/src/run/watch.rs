@@ -90,13 +90,13 @@ impl Watch {
         }
     }
 
-    /// Goes on from a state that was reached after these records.
-    pub fn resume(mut self, state: State, records: Vec<Record>) -> Self {
+    /// Goes on from a state, if there is one, that was reached after these records.
+    pub fn resume(mut self, state: Option<State>, records: Vec<Record>) -> Self {
         self.smoother = Smoother::after(records.iter().map(|record| record.loss));
         // The file has fewer digits.
         let epoch = |iteration: u64| iteration as f64 / self.iterations_an_epoch;
         self.records = records.into_iter().map(|record| Record { epoch: epoch(record.iteration), ..record }).collect();
-        self.resumed = Some(state);
+        self.resumed = state;
         self
     }
 
