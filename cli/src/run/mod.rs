@@ -4,6 +4,7 @@ pub mod dataset;
 pub mod keeper;
 pub mod machine;
 pub(crate) mod memory;
+pub mod panics;
 pub mod resume;
 pub mod solution;
 pub mod theory;
@@ -66,6 +67,14 @@ pub enum Target<'a> {
     },
 }
 
+impl<'a> Target<'a> {
+    fn path(&self) -> &'a Path {
+        match self {
+            Self::New { path, .. } | Self::Stopped { path, .. } => path,
+        }
+    }
+}
+
 /// Runs `config` and leaves the results in a folder.
 ///
 /// # Errors
@@ -79,10 +88,12 @@ pub fn execute(
 ) -> Result<Finished, CliError> {
     note_environment(&mut config);
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
-    machine.install(|| match config.run.dtype {
+    let path = target.path().to_owned();
+    let run = || match config.run.dtype {
         Dtype::F32 => Run::<f32>::prepare(config, &machine, target, quiet).and_then(|run| run.train(interrupt)),
         Dtype::F64 => Run::<f64>::prepare(config, &machine, target, quiet).and_then(|run| run.train(interrupt)),
-    })
+    };
+    panics::caught(&path, || machine.install(run))
 }
 
 /// Everything that is known before the first step.
