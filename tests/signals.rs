@@ -6,60 +6,10 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::Output;
 
-use common::{Checkpoint, PROGRAM, column, left, memorize, number, scratch, summary};
-
-/// How long to wait for something that happens within a second before calling it a failure.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A run in the background, ended with the test whatever happens.
-struct Running(Option<Child>);
-
-impl Running {
-    fn start(arguments: &str, out: &Path) -> Self {
-        let mut command = Command::new(PROGRAM);
-        command.args(arguments.split_whitespace()).arg("--out").arg(out).env_remove("MEMORIZE_ISA");
-        Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
-    }
-
-    /// Waits until records have arrived in this file.
-    fn wait_for_records(&mut self, metrics: &Path) {
-        let started = Instant::now();
-        while !fs::read_to_string(metrics).is_ok_and(|text| text.lines().count() > 32) {
-            assert!(self.child().try_wait().unwrap().is_none(), "the run has ended by itself");
-            assert!(started.elapsed() < PATIENCE, "no records in {}", metrics.display());
-            sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Sends a signal and waits for the end.
-    fn signal(mut self, name: &str) -> Output {
-        let process = self.child().id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &process]).status().unwrap().success());
-        let started = Instant::now();
-        while self.child().try_wait().unwrap().is_none() {
-            assert!(started.elapsed() < PATIENCE, "SIG{name} does not end the run");
-            sleep(Duration::from_millis(20));
-        }
-        self.0.take().unwrap().wait_with_output().unwrap()
-    }
-
-    fn child(&mut self) -> &mut Child {
-        self.0.as_mut().unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
+use common::running::Running;
+use common::{Checkpoint, column, left, memorize, number, scratch, summary};
 
 /// What is in a run's folder after it was interrupted with exit code 130.
 fn assert_interrupted(output: &Output, run: &Path) {
@@ -104,7 +54,7 @@ fn an_interrupt_ends_gradient_descent_with_a_checkpoint() {
         .with("--config", out.join("config.toml"))
         .with("--out", &again)
         .succeeds();
-    assert!(left(&out, "checkpoint.safetensors") == left(&again, "checkpoint.safetensors"));
+    assert_eq!(Checkpoint::of(&out).w.data, Checkpoint::of(&again).w.data);
 }
 
 #[test]

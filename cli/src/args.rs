@@ -5,6 +5,7 @@ mod capacity;
 mod certify;
 mod condition;
 mod race;
+mod resume;
 mod solve;
 mod stored;
 
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use crate::config::{Backend, ConfigError, Dtype, EvalConfig, IsaName, OptimizerKind, Route, RunConfig};
+use crate::config::{Backend, ConfigError, Dtype, EvalConfig, IsaName, OptimizerKind, Route, RunConfig, RunSection};
 use crate::experiments::{Experiment, Scale};
 use crate::layer::{COMPUTE, Layer};
 use crate::units::ByteSize;
@@ -23,6 +24,7 @@ pub use capacity::CapacityArgs;
 pub use certify::CertifyArgs;
 pub use condition::ConditionArgs;
 pub use race::RaceArgs;
+pub use resume::{CheckpointArgs, ResumeArgs};
 pub use solve::SolveArgs;
 pub use stored::StoredArgs;
 
@@ -44,6 +46,7 @@ Examples:
   memorize reproduce mnist-2layer-noise --quick   a small version of a large one, seconds
   memorize reproduce all                          every experiment of the paper at full scale
   memorize train --data mnist --normalize --noise 0.01 --neurons 3000 --epochs 60
+  memorize resume runs/mnist-2layer-noise         goes on with a run that was stopped
   memorize eval --weights W.safetensors --inputs X.npy --targets y.npy
   memorize solve --inputs X.npy --targets y.npy --normalize --out W.safetensors
   memorize certify --weights W.safetensors --inputs X.npy --targets y.npy
@@ -61,6 +64,8 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Train a network on your own data, MNIST or synthetic data
     Train(Box<TrainArgs>),
+    /// Go on with a run that was stopped, to the same bits as if it had not been
+    Resume(ResumeArgs),
     /// Memorise without descent: solve for the network, as a linear system
     Solve(Box<SolveArgs>),
     /// Compute loss, error and gradient of stored weights
@@ -137,6 +142,12 @@ pub struct ReproduceArgs {
     /// How to compute.
     #[command(flatten)]
     pub compute: ComputeArgs,
+    /// When checkpoints are written.
+    #[command(flatten)]
+    pub checkpoints: CheckpointArgs,
+    /// Go on with experiments that were stopped, and leave finished ones alone
+    #[arg(long, conflicts_with = "overwrite", help_heading = "Output")]
+    pub resume: bool,
     /// Where the results go.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -151,7 +162,8 @@ Examples:
   memorize reproduce mnist-3layer --quick
   memorize reproduce mnist-2layer-noise --epochs 100 --seed 7 --out results/noise-7
   memorize reproduce mnist-2layer-noise --optimizer solve
-  memorize reproduce all --out results";
+  memorize reproduce all --out results
+  memorize reproduce all --out results --resume   goes on where it was stopped";
 
 impl ReproduceArgs {
     /// The configuration of one of the selected experiments.
@@ -167,11 +179,10 @@ impl ReproduceArgs {
         }
         run.seed = self.seed.unwrap_or(run.seed);
         run.dtype = self.dtype.unwrap_or(run.dtype);
-        run.memory_budget = self.memory_budget.or(run.memory_budget);
         run.backend = self.compute.backend.unwrap_or(run.backend);
         run.isa = self.compute.isa.or(run.isa);
-        run.threads = self.compute.threads.or(run.threads);
         run.route = self.compute.route.unwrap_or(run.route);
+        self.apply(run);
         config.network.init_scale = self.init_scale.or(config.network.init_scale);
         if experiment.uses_mnist() {
             config.data.dir =
@@ -179,6 +190,13 @@ impl ReproduceArgs {
         }
         config.validate()?;
         Ok(config)
+    }
+
+    /// Lays the flags that change no bit over the settings of a run that goes on.
+    pub fn apply(&self, run: &mut RunSection) {
+        self.checkpoints.apply(run);
+        run.threads = self.compute.threads.or(run.threads);
+        run.memory_budget = self.memory_budget.or(run.memory_budget);
     }
 
     /// The folder for a run: `runs/<name>`, or `--out`, or a folder below `--out` when several experiments share it.

@@ -175,6 +175,10 @@ pub struct RunSection {
     pub stop_below: Option<f64>,
     /// Record the loss every so many iterations; 0 = chosen from the iterations that `optimizer.theory` foresees.
     pub record_every: u64,
+    /// Write a checkpoint after so many steps; absent = by time alone. The results do not depend on it.
+    pub checkpoint_every: Option<u64>,
+    /// Write a checkpoint after so many minutes; 0 = never by time. The results do not depend on it.
+    pub checkpoint_minutes: f64,
     /// Memory for what can be kept or recomputed; absent = decided from what the machine has. The results do not depend on it.
     pub memory_budget: Option<ByteSize>,
 }

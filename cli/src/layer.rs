@@ -248,6 +248,12 @@ pub struct RunLayer {
     /// Record the loss every N iterations [default: 5, 1 for solve, some 500 times in all with --theory]
     #[arg(long, value_name = "N")]
     pub record_every: Option<u64>,
+    /// Write a checkpoint after N steps, to go on from with `memorize resume` [default: by time alone]
+    #[arg(long, value_name = "N")]
+    pub checkpoint_every: Option<u64>,
+    /// Write a checkpoint after T minutes, 0 for never by time [default: 10]
+    #[arg(long, value_name = "T")]
+    pub checkpoint_minutes: Option<f64>,
     /// Seed of every random number [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,

@@ -25,6 +25,7 @@ pub mod condition;
 pub mod config;
 pub mod exit;
 pub mod experiments;
+pub mod fault;
 pub mod layer;
 pub mod plot;
 pub mod progress;

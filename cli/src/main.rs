@@ -6,13 +6,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use memorize::args::{Cli, Command};
-use memorize::{allocator, commands, exit};
+use memorize::{allocator, commands, exit, fault};
 
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
+    fault::listen();
     let outcome = match Cli::parse().command {
         Command::Reproduce(arguments) => commands::reproduce(&arguments),
         Command::Train(arguments) => commands::train(&arguments),
+        Command::Resume(arguments) => commands::resume(&arguments),
         Command::Solve(arguments) => commands::solve(&arguments),
         Command::Eval(arguments) => commands::eval(&arguments),
         Command::Certify(arguments) => commands::certify(&arguments),

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-pub use metrics::{FLUSH_EVERY, MetricsWriter, Record, SMOOTHING, Smoother};
+pub use metrics::{FLUSH_EVERY, MetricsError, MetricsWriter, Record, SMOOTHING, Smoother, lock};
 pub use summary::{StopReason, Summary};
 
 use crate::exit::{CliError, WithHint};
@@ -46,6 +46,8 @@ pub enum Existing {
     Refuse,
     /// Remove them. Files that no run writes stay.
     Replace,
+    /// Remove all but the configuration, which says what is done again.
+    Again,
 }
 
 impl Existing {
@@ -84,6 +86,12 @@ pub enum FolderError {
         /// Why.
         source: io::Error,
     },
+    /// Another process is writing there.
+    #[error("another process is writing the results in {}", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -98,11 +106,16 @@ impl From<FolderError> for CliError {
     fn from(error: FolderError) -> Self {
         match error {
             FolderError::NotEmpty { .. } => Self::BadInput(
-                error.hint("choose another folder with --out DIR, or pass --overwrite to replace the results in it"),
-            ),
+                error.hint(
+                "choose another folder with --out DIR, pass --overwrite to replace the results in it, or go on with a run that \
+                 was stopped: memorize resume DIR",
+            )),
             FolderError::NotAFolder { .. } => Self::BadInput(error.hint("choose another folder with --out DIR")),
             FolderError::Unusable { .. } => {
                 Self::BadInput(error.hint("choose a folder that you may write to with --out DIR"))
+            }
+            FolderError::Busy { .. } => {
+                Self::BadInput(error.hint("wait for that process to end, or end it; its results are not touched"))
             }
             FolderError::Write { .. } => Self::run_failed(error),
         }
@@ -139,13 +152,33 @@ impl RunFolder {
         let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
         fs::create_dir_all(path).map_err(unusable)?;
         tempfile::tempfile_in(path).map_err(unusable)?;
+        drop(lock(&path.join(METRICS))?);
+        remove_temporary(path).map_err(unusable)?;
         for name in OURS {
+            if existing == Existing::Again && name == CONFIG {
+                continue;
+            }
             match fs::remove_file(path.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
                 _ => {}
             }
         }
         Ok(Self { path: path.to_owned() })
+    }
+
+    /// The folder of a run that is going on. What is no longer so (`summary.json` of the part before) and what a killed process has
+    /// left half-written is removed.
+    ///
+    /// # Errors
+    /// [`FolderError::Unusable`].
+    pub fn reopen(path: &Path) -> Result<Self, FolderError> {
+        let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
+        tempfile::tempfile_in(path).map_err(unusable)?;
+        remove_temporary(path).map_err(unusable)?;
+        match fs::remove_file(path.join(SUMMARY)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(error)),
+            _ => Ok(Self { path: path.to_owned() }),
+        }
     }
 
     /// The folder.
@@ -181,6 +214,17 @@ impl RunFolder {
     pub fn metrics(&self) -> Result<MetricsWriter, FolderError> {
         MetricsWriter::create(&self.file(METRICS))
     }
+}
+
+/// Removes the temporary files of processes that were killed while they wrote.
+fn remove_temporary(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(memorize_data::source::TEMPORARY) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a whole file so that at every moment either the old contents are there or the new ones.

@@ -64,6 +64,13 @@ pub enum DataError {
         /// What it looks like instead.
         looks: Looks,
     },
+    /// The file was written to while it was mapped: what was read from it may be neither the old contents nor the new.
+    #[error("{} was changed while it was being used; put the old contents back, and replace data files by renaming new ones \
+        over them", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// More memory is needed than the system gives.
     #[error("{} needs {bytes} bytes of memory, which the system refuses; use an uncompressed file, which is mapped",
         path.display())]

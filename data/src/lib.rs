@@ -11,6 +11,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod digest;
 pub mod error;
 pub mod labels;
 pub mod mnist;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test binary compiles this module and uses its own part of it")]
 
+pub mod running;
+
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;

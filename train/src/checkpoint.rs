@@ -1,17 +1,20 @@
 //! Weights in a file: safetensors with `W` (d x r, row-major) and `a` (r); three-layer files also `R` (k x d_in) and, with a
-//! projection before it, `pca.basis` (m x d_in) and `pca.mean` (d_in). The metadata hold `p` and the program's version.
+//! projection before it, `pca.basis` (m x d_in) and `pca.mean` (d_in). The metadata hold `p`, the program's version and a SHA-256 of
+//! everything else. A checkpoint from which training can go on is the same file with the tensors of a [`State`] in it.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use memorize_data::source::write_atomically;
+use memorize_data::digest::Hasher;
+use memorize_data::source::{self, Staged};
 use memorize_kernels::{Element, Mat};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::error::TrainError;
 use crate::features::FeatureLayer;
 use crate::network::Network;
+use crate::state::{State, Tensor, WEIGHTS};
 
 /// A trained network with everything that stands between raw samples and it.
 #[derive(Clone, Debug)]
@@ -24,21 +27,80 @@ pub struct Weights<T: Element> {
     pub projection: Option<(Mat<T>, Vec<T>)>,
 }
 
-/// A tensor as bytes.
-struct Tensor {
-    name: &'static str,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
+/// Weights with what it takes to go on training them.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The state; `None` in the file of a run that has ended.
+    pub state: Option<State>,
+    /// What [`Frame::save`] was given.
+    pub about: String,
 }
 
-impl Tensor {
-    fn matrix<T: Element>(name: &'static str, mat: &Mat<T>) -> Self {
-        let values: Vec<T> = mat.iter().copied().collect();
-        Self { name, shape: vec![mat.rows(), mat.cols()], bytes: bytemuck::cast_slice(&values).to_vec() }
+/// Everything around W in a weights file, to be written again and again with other weights.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    tensors: BTreeMap<String, Tensor>,
+    metadata: BTreeMap<String, String>,
+}
+
+/// Metadata with the digest of everything else in the file.
+const DIGEST: &str = "sha256";
+/// Metadata with the optimiser that a state is of, the iteration, and the caller's text.
+const OPTIMIZER: &str = "optimizer";
+const ITERATION: &str = "iteration";
+const ABOUT: &str = "run";
+/// What the names of a state's tensors begin with, W apart.
+const STATE: &str = "state.";
+
+impl Frame {
+    /// What stands around the weights of this network.
+    pub fn new<T: Element>(weights: &Weights<T>) -> Self {
+        let mut tensors = BTreeMap::from([("a".to_owned(), Tensor::vector(&weights.network.signs))]);
+        let mut metadata = BTreeMap::from([("memorize".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+        if let Some(features) = &weights.features {
+            tensors.insert("R".to_owned(), Tensor::matrix(features.weights()));
+            metadata.insert("p".to_owned(), features.power().to_string());
+        }
+        if let Some((basis, mean)) = &weights.projection {
+            tensors.insert("pca.basis".to_owned(), Tensor::matrix(basis));
+            tensors.insert("pca.mean".to_owned(), Tensor::vector(mean));
+        }
+        Self { tensors, metadata }
     }
 
-    fn vector<T: Element>(name: &'static str, values: &[T]) -> Self {
-        Self { name, shape: vec![values.len()], bytes: bytemuck::cast_slice(values).to_vec() }
+    /// Writes the weights of a state together with the state, as [`save`] writes weights alone. `about` is kept for whoever reads the
+    /// file.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] if the file cannot be written; an older file of that name is then untouched.
+    pub fn save(&self, path: &Path, state: &State, about: &str) -> Result<(), TrainError> {
+        let name = |name: &String| if name == WEIGHTS { name.clone() } else { format!("{STATE}{name}") };
+        let tensors = state.tensors.iter().map(|(key, tensor)| (name(key), tensor));
+        let pairs =
+            [(OPTIMIZER, state.optimizer.clone()), (ITERATION, state.iteration.to_string()), (ABOUT, about.to_owned())];
+        let metadata = pairs.map(|(key, value)| (key.to_owned(), value));
+        self.stage(path, tensors, metadata)?.commit().map_err(|source| cannot_write(path, source))
+    }
+
+    fn stage<'a>(
+        &'a self,
+        path: &Path,
+        tensors: impl IntoIterator<Item = (String, &'a Tensor)>,
+        metadata: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Staged, TrainError> {
+        let own = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor));
+        let tensors: BTreeMap<_, _> = own.chain(tensors).collect();
+        let mut metadata: BTreeMap<_, _> = self.metadata.clone().into_iter().chain(metadata).collect();
+        let views = || {
+            tensors.iter().map(|(name, tensor)| {
+                let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
+                (name.as_str(), view.expect("a tensor's bytes are made from its shape"))
+            })
+        };
+        metadata.insert(DIGEST.to_owned(), digest(views(), &metadata));
+        let bytes = safetensors::serialize(views(), None).expect("names, shapes and bytes agree");
+        let bytes = with_metadata(&bytes, &metadata);
+        source::stage(path, |file| file.write_all(&bytes)).map_err(|source| cannot_write(path, source))
     }
 }
 
@@ -47,39 +109,98 @@ impl Tensor {
 /// # Errors
 /// [`TrainError::Io`] if the file cannot be written.
 pub fn save<T: Element>(path: &Path, weights: &Weights<T>) -> Result<(), TrainError> {
-    let mut tensors =
-        vec![Tensor::matrix("W", &weights.network.weights.transposed()), Tensor::vector("a", &weights.network.signs)];
-    let mut metadata = BTreeMap::from([("memorize", env!("CARGO_PKG_VERSION").to_owned())]);
-    if let Some(features) = &weights.features {
-        tensors.push(Tensor::matrix("R", features.weights()));
-        metadata.insert("p", features.power().to_string());
-    }
-    if let Some((basis, mean)) = &weights.projection {
-        tensors.push(Tensor::matrix("pca.basis", basis));
-        tensors.push(Tensor::vector("pca.mean", mean));
-    }
-    let dtype = if size_of::<T>() == 4 { Dtype::F32 } else { Dtype::F64 };
-    let views = tensors.iter().map(|tensor| {
-        let view = TensorView::new(dtype, tensor.shape.clone(), &tensor.bytes);
-        (tensor.name, view.expect("a tensor's bytes are made from its shape"))
-    });
-    let bytes = safetensors::serialize(views, None).expect("names, shapes and bytes agree");
-    let bytes = with_metadata(&bytes, &metadata);
-    let io = |source| TrainError::Io { action: "write", path: path.to_owned(), source };
-    write_atomically(path, |file| file.write_all(&bytes)).map_err(io)
+    stage(path, weights)?.commit().map_err(|source| cannot_write(path, source))
+}
+
+/// The first half of [`save`]: what is left is to rename the file.
+///
+/// # Errors
+/// [`TrainError::Io`] if the file cannot be written.
+pub fn stage<T: Element>(path: &Path, weights: &Weights<T>) -> Result<Staged, TrainError> {
+    let w = Tensor::matrix(&weights.network.weights.transposed());
+    Frame::new(weights).stage(path, [(WEIGHTS.to_owned(), &w)], [])
+}
+
+fn cannot_write(path: &Path, source: std::io::Error) -> TrainError {
+    TrainError::Io { action: "write", path: path.to_owned(), source }
 }
 
 /// A safetensors file without metadata, given some, sorted by key. The library takes them as a `HashMap` and writes them
 /// in an order that changes from run to run, but the same run has to leave the same bytes.
-///
-/// Keys and values must not need escapes in JSON.
-fn with_metadata(file: &[u8], metadata: &BTreeMap<&str, String>) -> Vec<u8> {
+fn with_metadata(file: &[u8], metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let (length, rest) = file.split_first_chunk().expect("a safetensors file begins with the length of its header");
     let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
-    let entries: Vec<String> = metadata.iter().map(|(key, value)| format!("\"{key}\":\"{value}\"")).collect();
-    let mut header = [format!("{{\"__metadata__\":{{{}}},", entries.join(",")).as_bytes(), &header[1..]].concat();
+    let metadata = serde_json::to_string(metadata).expect("strings are always JSON");
+    let mut header = [format!("{{\"__metadata__\":{metadata},").as_bytes(), &header[1..]].concat();
     header.resize(header.len().next_multiple_of(size_of::<u64>()), b' ');
     [&(header.len() as u64).to_le_bytes()[..], &header, data].concat()
+}
+
+/// SHA-256 of the names, types, shapes and bytes of all tensors, in the order of their names, and of the metadata without the digest.
+fn digest<'a>(tensors: impl Iterator<Item = (&'a str, TensorView<'a>)>, metadata: &BTreeMap<String, String>) -> String {
+    let mut hasher = Hasher::default();
+    for (key, value) in metadata.iter().filter(|(key, _)| *key != DIGEST) {
+        hasher.piece(key.as_bytes());
+        hasher.piece(value.as_bytes());
+    }
+    for (name, tensor) in tensors {
+        hasher.piece(name.as_bytes());
+        hasher.piece(format!("{:?} {:?}", tensor.dtype(), tensor.shape()).as_bytes());
+        hasher.piece(tensor.data());
+    }
+    hasher.finish()
+}
+
+/// The tensors and the metadata of a file, whose digest, if it has one, is right.
+fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>), String> {
+    let malformed = |error: safetensors::SafeTensorError| {
+        format!("not a well-formed safetensors file ({error}); was it cut short, or written by another program?")
+    };
+    let tensors = SafeTensors::deserialize(bytes).map_err(malformed)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
+    let metadata: BTreeMap<_, _> = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    if let Some(expected) = metadata.get(DIGEST) {
+        let sorted: BTreeMap<_, _> = tensors.iter().collect();
+        if digest(sorted.into_iter(), &metadata) != *expected {
+            return Err("damaged: what is in it is not what was written (its SHA-256 is another one)".to_owned());
+        }
+    }
+    Ok((tensors, metadata))
+}
+
+/// Reads what [`Frame::save`] or [`save`] has written.
+///
+/// # Errors
+/// [`TrainError::Io`] if the file cannot be read, [`TrainError::Weights`] if it is not to the bit what this program has written.
+pub fn load_state(path: &Path) -> Result<Checkpoint, TrainError> {
+    parse_state(&read(path)?).map_err(|problem| TrainError::Weights { path: path.to_owned(), problem })
+}
+
+/// The state in the bytes of a checkpoint, or what is wrong with them.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn parse_state(bytes: &[u8]) -> Result<Checkpoint, String> {
+    let (tensors, mut metadata) = open(bytes)?;
+    if !metadata.contains_key(DIGEST) {
+        return Err(format!("its metadata have no `{DIGEST}`: not a checkpoint of this program"));
+    }
+    let about = metadata.remove(ABOUT).unwrap_or_default();
+    let Some(optimizer) = metadata.remove(OPTIMIZER) else { return Ok(Checkpoint { state: None, about }) };
+    let iteration = metadata.get(ITERATION).and_then(|iteration| iteration.parse().ok());
+    let iteration = iteration.ok_or_else(|| format!("its metadata have no `{ITERATION}`"))?;
+    let mut state = State { optimizer, iteration, tensors: BTreeMap::new() };
+    for (name, view) in tensors.iter() {
+        let name = if name == WEIGHTS { Some(name) } else { name.strip_prefix(STATE) };
+        let Some(name) = name else { continue };
+        let tensor = Tensor { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: view.data().to_vec() };
+        state.tensors.insert(name.to_owned(), tensor);
+    }
+    Ok(Checkpoint { state: Some(state), about })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
+    std::fs::read(path).map_err(|source| TrainError::Io { action: "read", path: path.to_owned(), source })
 }
 
 /// Reads a weights file. Either element type is converted to T.
@@ -88,9 +209,7 @@ fn with_metadata(file: &[u8], metadata: &BTreeMap<&str, String>) -> Vec<u8> {
 /// [`TrainError::Io`] if the file cannot be read, [`TrainError::Weights`] if it is not a well-formed weights file:
 /// every size is checked against the file's length, every value must be finite.
 pub fn load<T: Element>(path: &Path) -> Result<Weights<T>, TrainError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| TrainError::Io { action: "read", path: path.to_owned(), source })?;
-    parse(&bytes).map_err(|problem| TrainError::Weights { path: path.to_owned(), problem })
+    parse(&read(path)?).map_err(|problem| TrainError::Weights { path: path.to_owned(), problem })
 }
 
 /// The weights in the bytes of a safetensors file, or what is wrong with them.
@@ -98,9 +217,7 @@ pub fn load<T: Element>(path: &Path) -> Result<Weights<T>, TrainError> {
 /// # Errors
 /// A sentence that says what is wrong.
 pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
-        format!("not a well-formed safetensors file ({error}); was it cut short, or written by another program?")
-    })?;
+    let (tensors, metadata) = open(bytes)?;
     let w: Mat<T> = matrix(&tensors, "W")?.ok_or_else(|| missing("W", "[d, r]", &tensors))?;
     let signs: Vec<T> = vector(&tensors, "a")?.ok_or_else(|| missing("a", "[r]", &tensors))?;
     if w.cols() != signs.len() {
@@ -115,7 +232,7 @@ pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
     }
     let features = match matrix(&tensors, "R")? {
         None => None,
-        Some(r) => Some(feature_layer(bytes, r, w.rows())?),
+        Some(r) => Some(feature_layer(&metadata, r, w.rows())?),
     };
     let projection = match (matrix(&tensors, "pca.basis")?, vector(&tensors, "pca.mean")?) {
         (None, None) => None,
@@ -131,12 +248,15 @@ pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
     Ok(Weights { network: Network { weights: w.transposed(), signs }, features, projection })
 }
 
-fn feature_layer<T: Element>(bytes: &[u8], r: Mat<T>, width: usize) -> Result<FeatureLayer<T>, String> {
+fn feature_layer<T: Element>(
+    metadata: &BTreeMap<String, String>,
+    r: Mat<T>,
+    width: usize,
+) -> Result<FeatureLayer<T>, String> {
     if r.rows() != width {
         return Err(format!("`R` makes {} features but `W` takes {width}", r.rows()));
     }
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
-    let power = metadata.metadata().as_ref().and_then(|metadata| metadata.get("p")).and_then(|p| p.parse().ok());
+    let power = metadata.get("p").and_then(|p| p.parse().ok());
     let power = power.ok_or("a file with `R` needs the power `p` (a whole number) in its metadata")?;
     FeatureLayer::new(r, power).map_err(|error| error.to_string())
 }
@@ -182,91 +302,5 @@ fn values<T: Element>(tensor: &TensorView<'_>, name: &str) -> Result<Vec<T>, Str
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn weights() -> Weights<f64> {
-        let basis = Mat::from_fn(3, 5, |i, j| (i * 5 + j) as f64);
-        Weights {
-            network: Network::random(6, 4, 1.0, 1).unwrap(),
-            features: Some(FeatureLayer::random(4, 3, 2, 0.5, 2).unwrap()),
-            projection: Some((basis, vec![0.5; 5])),
-        }
-    }
-
-    #[test]
-    fn weights_round_trip_in_either_type() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("w.safetensors");
-        save(&path, &weights()).unwrap();
-        let same: Weights<f64> = load(&path).unwrap();
-        assert_eq!(same.network.weights.padded(), weights().network.weights.padded());
-        assert_eq!(same.features.as_ref().unwrap().power(), 2);
-        assert_eq!(same.projection.unwrap().1, [0.5; 5]);
-        let rounded: Weights<f32> = load(&path).unwrap();
-        assert_eq!(rounded.network.weights.row(0)[0], weights().network.weights.row(0)[0] as f32);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
-    }
-
-    #[test]
-    fn w_is_stored_as_the_paper_writes_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("w.safetensors");
-        save(&path, &weights()).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        assert_eq!(SafeTensors::deserialize(&bytes).unwrap().tensor("W").unwrap().shape(), [4, 6]);
-    }
-
-    #[test]
-    fn the_same_weights_are_the_same_bytes() {
-        let folder = tempfile::tempdir().unwrap();
-        let bytes = || {
-            let path = folder.path().join("w.safetensors");
-            save(&path, &weights()).unwrap();
-            std::fs::read(&path).unwrap()
-        };
-        let first = bytes();
-        assert!((0..20).all(|_| bytes() == first));
-        let (_, metadata) = SafeTensors::read_metadata(&first).unwrap();
-        let metadata = metadata.metadata().as_ref().unwrap();
-        assert_eq!((metadata["memorize"].as_str(), metadata["p"].as_str()), (env!("CARGO_PKG_VERSION"), "2"));
-    }
-
-    fn file(tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)]) -> Vec<u8> {
-        let views =
-            tensors.iter().map(|(n, dtype, shape, data)| (*n, TensorView::new(*dtype, shape.clone(), data).unwrap()));
-        safetensors::serialize(views, None).unwrap()
-    }
-
-    #[test]
-    fn every_way_to_be_wrong_has_its_sentence() {
-        let f64s = |values: &[f64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-        let w = ("W", Dtype::F64, vec![1, 2], f64s(&[1.0, 2.0]));
-        let a = ("a", Dtype::F64, vec![2], f64s(&[1.0, -1.0]));
-        let good = file(&[w.clone(), a.clone()]);
-        assert!(parse::<f32>(&good).is_ok());
-        let says = |bytes: &[u8], words: &str| {
-            let problem = parse::<f64>(bytes).unwrap_err();
-            assert!(problem.contains(words), "{problem}");
-        };
-        says(&good[..good.len() - 1], "cut short");
-        says(b"<html>not found</html>", "not a well-formed safetensors file");
-        says(&[0xff; 64], "not a well-formed safetensors file");
-        says(&file(std::slice::from_ref(&a)), "no tensor `W`");
-        says(&file(std::slice::from_ref(&w)), "no tensor `a`");
-        says(&file(&[w.clone(), ("a", Dtype::F64, vec![1], f64s(&[1.0]))]), "one sign a neuron");
-        says(&file(&[("W", Dtype::F64, vec![2], f64s(&[1.0, 2.0])), a.clone()]), "a matrix is needed");
-        says(&file(&[("W", Dtype::F64, vec![1, 2], f64s(&[1.0, f64::NAN])), a.clone()]), "must be finite");
-        says(&file(&[("W", Dtype::I64, vec![1, 2], f64s(&[1.0, 2.0])), a.clone()]), "F32 and F64 are understood");
-        says(
-            &file(&[w.clone(), a.clone(), ("R", Dtype::F64, vec![2, 1], f64s(&[1.0, 2.0]))]),
-            "2 features but `W` takes 1",
-        );
-        says(&file(&[w.clone(), a.clone(), ("R", Dtype::F64, vec![1, 1], f64s(&[1.0]))]), "needs the power");
-        let mean = ("pca.mean", Dtype::F64, vec![1], f64s(&[1.0]));
-        says(&file(&[w.clone(), a.clone(), mean.clone()]), "must both be there");
-        let basis = ("pca.basis", Dtype::F64, vec![2, 1], f64s(&[1.0, 2.0]));
-        says(&file(&[w, a, mean, basis]), "makes 2 values a sample but `W` takes 1");
-        says(&file(&[("W", Dtype::F64, vec![0, 0], vec![]), ("a", Dtype::F64, vec![0], vec![])]), "nothing in it");
-    }
-}
+#[path = "checkpoint_tests.rs"]
+mod tests;

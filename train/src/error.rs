@@ -71,6 +71,9 @@ pub enum TrainError {
         /// What is wrong with it, and what to do.
         problem: String,
     },
+    /// A state that the optimiser cannot go on from.
+    #[error("the state to go on from does not fit: {0}")]
+    State(String),
     /// NaN or infinity among the numbers to compute with, or numbers so large that their products are.
     #[error(
         "{what} {row} (counted from 0) is not finite, or so large that its products are not; remove it, or scale the data"

@@ -15,6 +15,7 @@ pub mod planner;
 pub mod schedule;
 pub mod solve;
 pub mod spectrum;
+pub mod state;
 pub mod theory;
 
 pub use error::TrainError;
@@ -23,3 +24,4 @@ pub use network::Network;
 pub use objective::{Evaluation, Objective};
 pub use observe::{Observer, Outcome, Record, StopReason};
 pub use planner::{Plan, Route, Samples};
+pub use state::State;

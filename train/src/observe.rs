@@ -1,4 +1,6 @@
-//! What a running optimiser tells its caller, and how the caller stops it.
+//! What a running optimiser tells its caller, and how the caller stops it, keeps its state and lets it go on.
+
+use crate::state::State;
 
 /// One record of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,14 +25,30 @@ pub trait Observer {
     /// Called with f over the whole training set where an optimiser that records the losses of batches has looked at it: once an
     /// epoch, if it may end at a loss.
     fn whole(&mut self, _record: &Record) {}
+    /// Asked once, before the first iteration: the state to go on from instead of the weights that were given. It is what the
+    /// same optimiser, with the same problem and settings, has handed to [`Observer::checkpoint`].
+    fn resume(&mut self) -> Option<State> {
+        None
+    }
 
     /// Asked before every iteration; `false` stops the run with [`StopReason::Interrupted`].
     fn keep_going(&mut self) -> bool {
         true
     }
 
+    /// Called after [`Observer::keep_going`], whatever it said, with the iteration that is about to be done and a way to the state.
+    /// The records of earlier iterations have been made, this one's has not.
+    fn checkpoint(&mut self, _iteration: u64, _state: &dyn Fn() -> State) {}
+
     /// Called for events that a log should hold: a perturbation, an escape, a planner's choice.
     fn note(&mut self, _: &str) {}
+}
+
+/// Whether to do iteration `t`, after the observer had its chance to keep the state before it.
+pub(crate) fn goes_on(observer: &mut dyn Observer, t: u64, state: &dyn Fn() -> State) -> bool {
+    let goes_on = observer.keep_going();
+    observer.checkpoint(t, state);
+    goes_on
 }
 
 /// An observer that looks away.

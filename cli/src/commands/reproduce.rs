@@ -1,12 +1,14 @@
 //! `memorize reproduce`: the paper's experiments.
 
+use super::resume::{Rest, go_on};
 use crate::args::ReproduceArgs;
 use crate::blas;
 use crate::exit::{CliError, build_warning};
 use crate::report;
+use crate::run::resume::{check_settings, find};
 use crate::run::watch::Interrupt;
-use crate::run::{self, Finished};
-use crate::run_folder::{Existing, RunFolder};
+use crate::run::{self, Finished, Target};
+use crate::run_folder::{CONFIG, Existing, RunFolder};
 
 /// Runs the selected experiments, one after the other, and prints what came out beside what the paper reports.
 ///
@@ -19,8 +21,11 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     for experiment in arguments.experiment.experiments() {
         let config = arguments.config(experiment)?;
         let folder = arguments.folder(&config);
-        RunFolder::check(&folder, existing)?;
-        runs.push((config, folder));
+        let stopped = arguments.resume && folder.join(CONFIG).exists();
+        if !stopped {
+            RunFolder::check(&folder, existing)?;
+        }
+        runs.push((config, folder, stopped));
     }
     if let Some(warning) = build_warning(!arguments.quick).filter(|_| !arguments.output.quiet) {
         eprintln!("{warning}");
@@ -29,9 +34,21 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let mut summaries = Vec::new();
     let single = runs.len() == 1;
-    for (config, path) in runs {
-        let Finished { summary, interrupted } =
-            run::execute(config, &path, existing, arguments.output.quiet, &interrupt)?;
+    for (config, path, stopped) in runs {
+        let quiet = arguments.output.quiet;
+        let finished = if stopped {
+            check_settings(&path, &config)?;
+            match go_on(find(&path)?, &path, |run| arguments.apply(run), quiet, &interrupt)? {
+                Rest::Nothing(line) => {
+                    report::print(&format!("{line}\n"))?;
+                    continue;
+                }
+                Rest::Done(finished) => *finished,
+            }
+        } else {
+            run::execute(config, Target::New { path: &path, existing }, quiet, &interrupt)?
+        };
+        let Finished { summary, interrupted } = finished;
         if single || interrupted {
             report::print(&report::one(&summary, &path))?;
         }
@@ -40,5 +57,5 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
             return Err(CliError::Interrupted);
         }
     }
-    if single { Ok(()) } else { report::print(&report::many(&summaries)) }
+    if single || summaries.is_empty() { Ok(()) } else { report::print(&report::many(&summaries)) }
 }

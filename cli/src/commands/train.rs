@@ -1,12 +1,14 @@
 //! `memorize train`: any data, network and optimiser.
 
+use std::path::Path;
+
 use crate::args::TrainArgs;
 use crate::blas;
 use crate::exit::CliError;
 use crate::report;
 use crate::run::theory::broken_promise;
 use crate::run::watch::Interrupt;
-use crate::run::{self, Finished};
+use crate::run::{self, Finished, Target};
 use crate::run_folder::Existing;
 
 /// Trains a network as configured by flags, a file, or both.
@@ -20,10 +22,16 @@ pub fn train(arguments: &TrainArgs) -> Result<(), CliError> {
     let existing = Existing::from_flag(arguments.output.overwrite);
     blas::announce(Some(config.run.backend), arguments.output.quiet)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
-    let Finished { summary, interrupted } = run::execute(config, &path, existing, arguments.output.quiet, &interrupt)?;
-    report::print(&report::one(&summary, &path))?;
-    match broken_promise(&summary) {
-        _ if interrupted => Err(CliError::Interrupted),
+    let target = Target::New { path: &path, existing };
+    conclude(&run::execute(config, target, arguments.output.quiet, &interrupt)?, &path)
+}
+
+/// Reports on a run, and says how it ended.
+pub(super) fn conclude(finished: &Finished, path: &Path) -> Result<(), CliError> {
+    let Finished { summary, interrupted } = finished;
+    report::print(&report::one(summary, path))?;
+    match broken_promise(summary) {
+        _ if *interrupted => Err(CliError::Interrupted),
         Some(error) => Err(error),
         None => Ok(()),
     }

@@ -314,13 +314,15 @@ fn run() -> impl Strategy<Value = RunLayer> {
         option::of(prop_oneof![Just(Route::Auto), Just(Route::Neuron), Just(Route::Gram)]),
     );
     let rest = (option::of(0..=i64::MAX as u64), option::of(1..64_usize), option::of(1..=i64::MAX as u64));
+    let checkpoints = (option::of(1..=i64::MAX as u64), option::of(0.0..1e9_f64));
     let experiment = prop::sample::select(Experiment::ALL.to_vec()).prop_map(|experiment| experiment.name().to_owned());
     let names = (option::of(experiment), option::of("[a-z\"' λ-][a-z0-9\"'. λ-]{0,9}"));
-    (length, how, rest, names).prop_map(
+    (length, how, rest, checkpoints, names).prop_map(
         |(
             (epochs, iterations, stop_below, record_every),
             (dtype, backend, isa, route),
             (seed, threads, memory),
+            (checkpoint_every, checkpoint_minutes),
             (experiment, name),
         )| RunLayer {
             experiment,
@@ -329,6 +331,8 @@ fn run() -> impl Strategy<Value = RunLayer> {
             iterations: Some(iterations),
             stop_below,
             record_every,
+            checkpoint_every,
+            checkpoint_minutes,
             seed,
             dtype,
             backend,

@@ -260,6 +260,14 @@ fn run_section(run: &RunSection, prescribed: bool) -> Check {
     ensure(run.seed <= i64::MAX as u64, || {
         invalid("run.seed", run.seed, "must be at most 9223372036854775807, the largest number in TOML (--seed)")
     })?;
+    ensure(run.checkpoint_every != Some(0), || {
+        invalid("run.checkpoint_every", 0, "must be at least 1; leave out --checkpoint-every to go by time alone")
+    })?;
+    let minutes = run.checkpoint_minutes;
+    ensure(minutes.is_finite() && minutes >= 0.0, || {
+        let advice = "must be a finite number of minutes, 0 for no checkpoints by time (--checkpoint-minutes)";
+        invalid("run.checkpoint_minutes", minutes, advice)
+    })?;
     ensure(run.memory_budget.is_none_or(|budget| budget.0 > 0), || {
         invalid("run.memory_budget", 0, "must be above 0; leave out --memory-budget to have it chosen")
     })?;

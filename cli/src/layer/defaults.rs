@@ -33,6 +33,9 @@ pub const DEFAULT_EPSILON: f64 = 1e-8;
 /// Iterations between two records of the loss; the paper's number.
 pub const DEFAULT_RECORD_EVERY: u64 = 5;
 
+/// Minutes between two checkpoints.
+pub const DEFAULT_CHECKPOINT_MINUTES: f64 = 10.0;
+
 /// Products after which the linear solver gives up.
 pub const DEFAULT_SOLVE_ITERATIONS: u64 = 1000;
 /// Loss at which the linear solver has memorised; what the paper's figures show.
@@ -219,6 +222,8 @@ impl RunLayer {
             iterations: self.iterations.or(products),
             stop_below: self.stop_below.or(solves.then_some(DEFAULT_SOLVE_LOSS)),
             record_every: self.record_every.unwrap_or(record_every),
+            checkpoint_every: self.checkpoint_every,
+            checkpoint_minutes: self.checkpoint_minutes.unwrap_or(DEFAULT_CHECKPOINT_MINUTES),
             memory_budget: self.memory_budget,
         }
     }

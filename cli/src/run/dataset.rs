@@ -1,7 +1,8 @@
 //! From the `[data]` section to samples and targets that a pass can read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use memorize_data::digest::Hasher;
 use memorize_data::{DataError, Mnist, Noise, Preparation, Prepared, Projection, Table, labels, synthetic};
 use memorize_kernels::{Element, Engine, Mat, Par, Rows, rows};
 use memorize_train::checkpoint::Weights;
@@ -27,8 +28,27 @@ pub struct Dataset<T: Element> {
     pub projection: Option<Arc<Projection>>,
     /// Width of a sample as it comes from its source.
     pub input_width: usize,
+    /// SHA-256 of the training set as it comes from its source.
+    pub digest: String,
+    /// The files that are still read from.
+    pub sources: Sources,
     /// What was decided about memory, to be told.
     pub notes: Vec<String>,
+}
+
+/// The files that a run still reads from while it trains.
+#[derive(Clone, Debug, Default)]
+pub struct Sources(Vec<Weak<Table>>);
+
+impl Sources {
+    /// Makes sure that each of them is as it was at the start.
+    ///
+    /// # Errors
+    /// A failed run that names the first that was changed.
+    pub fn check_unchanged(&self) -> Result<(), CliError> {
+        let in_use = self.0.iter().filter_map(Weak::upgrade);
+        in_use.map(|table| table.check_unchanged()).collect::<Result<(), _>>().map_err(CliError::run_failed)
+    }
 }
 
 /// The tables behind a training or test set.
@@ -58,6 +78,16 @@ impl Tables {
     /// Bad input: files that cannot be used.
     pub fn training(data: &DataSection, seed: u64) -> Result<Self, CliError> {
         Ok(tables(data, seed)?.0)
+    }
+
+    /// SHA-256 of the samples and of the targets that are trained on.
+    fn digest(&self, data: &DataSection) -> String {
+        let mut hasher = Hasher::default();
+        hasher.piece(self.inputs.digest().as_bytes());
+        if let Some(targets) = self.targets.as_ref().filter(|_| !data.random_labels) {
+            hasher.piece(targets.digest().as_bytes());
+        }
+        hasher.finish()
     }
 
     /// The training set as a two-layer net sees it: normalised, projected, with its noise, and with its own targets or
@@ -109,20 +139,26 @@ impl<T: Element> Dataset<T> {
         let projection = principal(&train, data, engine)?;
         let test_preparation = Preparation { projection: projection.clone(), ..plain };
         let input_width = train.inputs.row_len();
+        let digest = train.digest(data);
+        let inputs = train.inputs.clone();
         let (samples, y) = train.prepare::<T>(data, seed, projection.clone(), engine)?;
         let features = feature_layer(config.network.features.as_ref(), samples.cols(), seed)?;
         let mut memory = Memory::new(config.run.memory_budget);
         let x = with_features(Box::new(samples), features.as_ref(), engine)?;
         let x = memory.keep(x, "training set");
+        // What was copied is what the digest is of.
+        inputs.check_unchanged()?;
+        let mut sources = Sources(vec![Arc::downgrade(&inputs)]);
         // Targets drawn at random say nothing about the test set.
         let test = match test.filter(|_| !data.random_labels) {
             Some(Tables { inputs, targets: Some(targets) }) => {
+                sources.0.push(Arc::downgrade(&inputs));
                 let samples = Prepared::<T>::new(engine, inputs, &test_preparation)?;
                 Some((with_features(Box::new(samples), features.as_ref(), engine)?, labels::targets(&targets)?))
             }
             _ => None,
         };
-        Ok(Self { x, y, test, features, projection, input_width, notes: memory.notes })
+        Ok(Self { x, y, test, features, projection, input_width, digest, sources, notes: memory.notes })
     }
 }
 

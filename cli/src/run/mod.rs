@@ -1,8 +1,11 @@
 //! One run from its configuration to the files it leaves: data, network, training, evaluation, report.
 
 pub mod dataset;
+pub mod keeper;
 pub mod machine;
 pub(crate) mod memory;
+pub mod panics;
+pub mod resume;
 pub(crate) mod saddles;
 pub mod solution;
 pub mod theory;
@@ -13,6 +16,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use memorize_data::mnist::DATA_DIR_VARIABLE;
+use memorize_data::source::Staged;
 use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::small::SmallTraining;
@@ -28,12 +32,14 @@ use crate::config::{Batch, Dtype, IsaName, OptimizerKind, OptimizerSection, RunC
 use crate::exit::{CliError, WithHint};
 use crate::plot::{self, Curve};
 use crate::progress::{self, Mode, Progress};
-use crate::run_folder::{CHECKPOINT, CONFIG, Existing, Record, RunFolder, StopReason, Summary};
-use crate::units::number;
+use crate::run_folder::{CHECKPOINT, CONFIG, Existing, FolderError, Record, RunFolder, StopReason, Summary};
+use crate::units::{number, thousands};
 use dataset::Dataset;
+use keeper::{Before, Identity, Keeper};
 use machine::Machine;
+use resume::{Reopened, Stopped};
 use saddles::Saddles;
-use watch::{Interrupt, Watch};
+use watch::{Interrupt, Watch, Watched};
 
 /// A run that has left its files.
 #[derive(Debug)]
@@ -44,24 +50,52 @@ pub struct Finished {
     pub interrupted: bool,
 }
 
-/// Runs `config` and leaves the results in a folder at `path`.
+/// Where a run's results go, and what there is already.
+#[derive(Debug)]
+pub enum Target<'a> {
+    /// A run from its first iteration.
+    New {
+        /// The folder.
+        path: &'a Path,
+        /// What to do with the results of an earlier run in it.
+        existing: Existing,
+    },
+    /// The rest of a run.
+    Stopped {
+        /// Its folder.
+        path: &'a Path,
+        /// How far it was.
+        stopped: Box<Stopped>,
+    },
+}
+
+impl<'a> Target<'a> {
+    fn path(&self) -> &'a Path {
+        match self {
+            Self::New { path, .. } | Self::Stopped { path, .. } => path,
+        }
+    }
+}
+
+/// Runs `config` and leaves the results in a folder.
 ///
 /// # Errors
-/// Bad input if the data or the folder cannot be used; a failed run if the loss is no longer finite or a file cannot be
+/// Bad input if the data or the folder cannot be used, or are not those of the run that was stopped; a failed run if the loss is no longer finite or a file cannot be
 /// written.
 pub fn execute(
     mut config: RunConfig,
-    path: &Path,
-    existing: Existing,
+    target: Target<'_>,
     quiet: bool,
     interrupt: &Interrupt,
 ) -> Result<Finished, CliError> {
     note_environment(&mut config);
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
-    machine.install(|| match config.run.dtype {
-        Dtype::F32 => Run::<f32>::prepare(config, &machine, path, existing, quiet).and_then(|run| run.train(interrupt)),
-        Dtype::F64 => Run::<f64>::prepare(config, &machine, path, existing, quiet).and_then(|run| run.train(interrupt)),
-    })
+    let path = target.path().to_owned();
+    let run = || match config.run.dtype {
+        Dtype::F32 => Run::<f32>::prepare(config, &machine, target, quiet).and_then(|run| run.train(interrupt)),
+        Dtype::F64 => Run::<f64>::prepare(config, &machine, target, quiet).and_then(|run| run.train(interrupt)),
+    };
+    panics::caught(&path, || machine.install(run))
 }
 
 /// Everything that is known before the first step.
@@ -69,6 +103,8 @@ struct Run<'a, T: Element> {
     config: RunConfig,
     machine: &'a Machine,
     folder: RunFolder,
+    identity: Identity,
+    reopened: Option<Reopened>,
     dataset: Dataset<T>,
     network: Network<T>,
     init: &'static str,
@@ -84,15 +120,11 @@ struct Run<'a, T: Element> {
 
 impl<'a, T: Element> Run<'a, T> {
     /// Opens the data, builds the network, and creates the folder as the last thing that bad input can prevent.
-    fn prepare(
-        mut config: RunConfig,
-        machine: &'a Machine,
-        path: &Path,
-        existing: Existing,
-        quiet: bool,
-    ) -> Result<Self, CliError> {
+    fn prepare(mut config: RunConfig, machine: &'a Machine, target: Target<'_>, quiet: bool) -> Result<Self, CliError> {
         let started = Instant::now();
-        RunFolder::check(path, existing)?;
+        if let Target::New { path, existing } = target {
+            RunFolder::check(path, existing)?;
+        }
         let dataset = Dataset::<T>::open(&config, &machine.engine)?;
         let (n, d) = (dataset.x.rows(), dataset.x.cols());
         let prescription = prescribe(&mut config, &dataset)?;
@@ -113,11 +145,29 @@ impl<'a, T: Element> Run<'a, T> {
             }
             _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
         };
-        let folder = RunFolder::create(path, existing)?;
-        folder.write(CONFIG, config.to_toml()?.as_bytes())?;
+        let identify = |text| Identity::new(text, &dataset.digest, machine);
+        let (folder, identity, reopened) = match target {
+            Target::New { path, existing } => {
+                let folder = RunFolder::create(path, existing)?;
+                let text = config.to_toml()?;
+                folder.write(CONFIG, text.as_bytes())?;
+                (folder, identify(text), None)
+            }
+            Target::Stopped { path, stopped } => {
+                let identity = identify(stopped.text.clone());
+                stopped.check(path, &identity)?;
+                let reopened = stopped.reopen(path)?;
+                (RunFolder::reopen(path)?, identity, Some(reopened))
+            }
+        };
         let limit = (iterations < u64::MAX).then_some(iterations);
-        let shown = progress::Plan { iterations: limit, epochs: config.run.epochs, ..progress::Plan::default() };
+        let iterations_before = reopened.as_ref().map_or(0, |reopened| reopened.before.iterations);
+        let samples_before = (iterations_before as f64 / iterations_an_epoch as f64 * n as f64).round() as u64;
+        let shown = progress::Plan { iterations: limit, epochs: config.run.epochs, iterations_before, samples_before };
         let mut progress = Progress::new(Mode::detect(quiet), shown);
+        if reopened.is_some() {
+            progress.note(&format!("going on from iteration {}", thousands(iterations_before)));
+        }
         dataset.notes.iter().for_each(|note| progress.note(note));
         prescription.iter().flat_map(theory::announce).for_each(|line| progress.note(&line));
         match &config.optimizer.solve {
@@ -138,6 +188,8 @@ impl<'a, T: Element> Run<'a, T> {
             config,
             machine,
             folder,
+            identity,
+            reopened,
             dataset,
             network,
             init,
@@ -156,15 +208,19 @@ impl<'a, T: Element> Run<'a, T> {
     fn train(mut self, interrupt: &Interrupt) -> Result<Finished, CliError> {
         let idle = Progress::new(Mode::Quiet, progress::Plan::default());
         let progress = std::mem::replace(&mut self.progress, idle);
-        let mut watch = Watch::new(
-            progress,
-            self.folder.metrics()?,
-            interrupt.clone(),
-            self.dataset.x.rows(),
-            self.iterations_an_epoch,
-        );
+        let reopened = self.reopened.take();
+        let before = reopened.as_ref().map_or_else(Before::default, |reopened| reopened.before);
+        let (run, identity) = (&self.config.run, self.identity.clone());
+        let to_keep = (&self.dataset, &self.network);
+        let keeper = Keeper::new(self.folder.file(CHECKPOINT), run, to_keep, identity, before, self.started);
+        let (state, metrics, records) = match reopened {
+            Some(Reopened { state, metrics, records, .. }) => (Some(state), metrics, records),
+            None => (None, self.folder.metrics()?, Vec::new()),
+        };
+        let (n, iterations) = (self.dataset.x.rows(), self.iterations_an_epoch);
+        let mut watch = Watch::new(progress, metrics, interrupt.clone(), n, iterations, keeper).resume(state, records);
         let outcome = self.optimize(&mut watch);
-        let (records, seconds) = watch.finish()?;
+        let Watched { records, seconds, checkpoint } = watch.finish()?;
         let evaluated = outcome.and_then(|outcome| Ok((self.evaluate(&outcome, &records)?, outcome)));
         let (at, outcome) = match evaluated {
             Ok(evaluated) => evaluated,
@@ -173,11 +229,20 @@ impl<'a, T: Element> Run<'a, T> {
                 return Err(diverged_or_failed(error));
             }
         };
-        let summary = self.summarize(at, &outcome, seconds)?;
-        self.save_weights()?;
+        let summary = self.summarize(at, &outcome, before, seconds)?;
+        self.dataset.sources.check_unchanged()?;
+        let interrupted = summary.stopped == StopReason::Interrupted;
+        let kept = interrupted && checkpoint == Some(outcome.iterations);
+        // Whatever a full disk can prevent comes first. The final weights take the checkpoint's place as the last thing: a run
+        // that is killed before can still go on.
+        let weights = if kept { None } else { Some(self.stage_weights()?) };
         self.plot(&records)?;
         self.folder.write_summary(&summary)?;
-        Ok(Finished { interrupted: summary.stopped == StopReason::Interrupted, summary })
+        if let Some(weights) = weights {
+            let path = self.folder.file(CHECKPOINT);
+            weights.commit().map_err(|source| FolderError::Write { path, source })?;
+        }
+        Ok(Finished { interrupted, summary })
     }
 
     fn objective(&self) -> Objective<'_, T, Box<dyn Rows<T>>> {
@@ -260,7 +325,7 @@ impl<'a, T: Element> Run<'a, T> {
     }
 
     /// What the run came to; evaluates the final weights over the test set if there is one.
-    fn summarize(&self, at: Evaluation, outcome: &Outcome, seconds: f64) -> Result<Summary, CliError> {
+    fn summarize(&self, at: Evaluation, outcome: &Outcome, before: Before, seconds: f64) -> Result<Summary, CliError> {
         let (n, d, r) = (self.dataset.x.rows(), self.network.width(), self.network.neurons());
         let test_mse = self.dataset.test_mse(self.machine.engine, &self.network, self.config.run.route.forced())?;
         let RunConfig { run, network, optimizer, .. } = &self.config;
@@ -286,8 +351,8 @@ impl<'a, T: Element> Run<'a, T> {
             route: if run_solves { self.route(n) } else { self.plan.route }.into(),
             epochs: outcome.epochs,
             iterations: outcome.iterations,
-            samples_per_second: outcome.epochs * n as f64 / seconds.max(f64::MIN_POSITIVE),
-            wall_seconds: self.started.elapsed().as_secs_f64(),
+            samples_per_second: outcome.epochs * n as f64 / (before.seconds + seconds).max(f64::MIN_POSITIVE),
+            wall_seconds: before.wall_seconds + self.started.elapsed().as_secs_f64(),
             train_loss: at.loss,
             train_mse: at.mse(),
             test_mse,
@@ -311,9 +376,10 @@ impl<'a, T: Element> Run<'a, T> {
         crate::experiments::Experiment::from_name(name).map(|experiment| experiment.paper())
     }
 
-    fn save_weights(&self) -> Result<(), CliError> {
+    /// The final weights on the disk, but not yet in the place of the checkpoint.
+    fn stage_weights(&self) -> Result<Staged, CliError> {
         let weights = self.dataset.weights(self.network.clone());
-        checkpoint::save(&self.folder.file(CHECKPOINT), &weights).map_err(CliError::run_failed)
+        checkpoint::stage(&self.folder.file(CHECKPOINT), &weights).map_err(CliError::run_failed)
     }
 
     fn plot(&self, records: &[Record]) -> Result<(), CliError> {

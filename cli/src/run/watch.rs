@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use memorize_train as train;
+use memorize_train::{self as train, State};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::keeper::Keeper;
+use crate::exit::CliError;
 use crate::progress::{Progress, Snapshot};
-use crate::run_folder::{FolderError, MetricsWriter, Record, Smoother};
+use crate::run_folder::{MetricsWriter, Record, Smoother};
 
 /// Set by SIGINT or SIGTERM; a second one ends the process at once.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +49,20 @@ pub struct Watch {
     iterations_an_epoch: f64,
     spent: Option<f64>,
     records: Vec<Record>,
-    failure: Option<FolderError>,
+    keeper: Keeper,
+    resumed: Option<State>,
+    stopping: bool,
+    failure: Option<CliError>,
+}
+
+/// What a run has left when it is over.
+pub struct Watched {
+    /// Every record, of earlier processes too.
+    pub records: Vec<Record>,
+    /// Seconds of training in this process.
+    pub seconds: f64,
+    /// The iteration of the newest checkpoint that this process has written.
+    pub checkpoint: Option<u64>,
 }
 
 impl Watch {
@@ -58,6 +73,7 @@ impl Watch {
         interrupt: Interrupt,
         samples_an_epoch: usize,
         iterations_an_epoch: u64,
+        keeper: Keeper,
     ) -> Self {
         Self {
             progress,
@@ -69,22 +85,46 @@ impl Watch {
             iterations_an_epoch: iterations_an_epoch as f64,
             spent: None,
             records: Vec::new(),
+            keeper,
+            resumed: None,
+            stopping: false,
             failure: None,
         }
     }
 
-    /// Ends the display and the file. Returns the records and the seconds of training.
+    /// Goes on from a state, if there is one, that was reached after these records.
+    pub fn resume(mut self, state: Option<State>, records: Vec<Record>) -> Self {
+        self.smoother = Smoother::after(records.iter().map(|record| record.loss));
+        // The file has fewer digits.
+        let epoch = |iteration: u64| iteration as f64 / self.iterations_an_epoch;
+        self.records = records.into_iter().map(|record| Record { epoch: epoch(record.iteration), ..record }).collect();
+        self.resumed = state;
+        self
+    }
+
+    /// Ends the display and the file.
     ///
     /// # Errors
-    /// If a record could not be written, now or earlier.
-    pub fn finish(mut self) -> Result<(Vec<Record>, f64), FolderError> {
+    /// If a record or a checkpoint could not be written, now or earlier.
+    pub fn finish(mut self) -> Result<Watched, CliError> {
         let seconds = self.started.elapsed().as_secs_f64();
         self.progress.finish();
         if let Some(failure) = self.failure {
             return Err(failure);
         }
         self.metrics.finish()?;
-        Ok((self.records, seconds))
+        Ok(Watched { records: self.records, seconds, checkpoint: self.keeper.newest })
+    }
+
+    fn fail(&mut self, outcome: Result<(), CliError>) {
+        if let Err(failure) = outcome {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    fn keep(&mut self, state: &State) -> Result<(), CliError> {
+        let metrics_bytes = self.metrics.sync()?;
+        self.keeper.save(state, self.started.elapsed().as_secs_f64(), metrics_bytes)
     }
 }
 
@@ -97,7 +137,7 @@ impl train::Observer for Watch {
             loss: record.loss,
             smoothed_loss: self.smoother.push(record.loss),
             learning_rate: record.learning_rate,
-            seconds: elapsed.as_secs_f64(),
+            seconds: self.keeper.before().seconds + elapsed.as_secs_f64(),
         };
         self.progress.update(&Snapshot {
             iteration: record_out.iteration,
@@ -108,9 +148,8 @@ impl train::Observer for Watch {
             samples_seen: (record_out.epoch * self.samples_an_epoch).round() as u64,
             elapsed,
         });
-        if let Err(failure) = self.metrics.write(&record_out) {
-            self.failure.get_or_insert(failure);
-        }
+        let written = self.metrics.write(&record_out).map_err(CliError::from);
+        self.fail(written);
         self.records.push(record_out);
     }
 
@@ -118,8 +157,20 @@ impl train::Observer for Watch {
         self.spent = Some(passes);
     }
 
+    fn resume(&mut self) -> Option<State> {
+        self.resumed.take()
+    }
+
     fn keep_going(&mut self) -> bool {
-        self.failure.is_none() && !self.interrupt.is_set()
+        self.stopping = self.interrupt.is_set();
+        self.failure.is_none() && !self.stopping
+    }
+
+    fn checkpoint(&mut self, iteration: u64, state: &dyn Fn() -> State) {
+        if self.failure.is_none() && (self.stopping || self.keeper.is_due(iteration)) {
+            let kept = self.keep(&state());
+            self.fail(kept);
+        }
     }
 
     fn note(&mut self, note: &str) {

@@ -1,8 +1,8 @@
 //! `metrics.csv`: one row a record of the loss, on the disk soon after it was measured.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -76,12 +76,38 @@ impl MetricsWriter {
     /// # Errors
     /// [`FolderError::Write`].
     pub fn create(path: &Path) -> Result<Self, FolderError> {
-        let file = File::create(path).map_err(|source| FolderError::Write { path: path.to_owned(), source })?;
-        let mut writer = Self { path: path.to_owned(), csv: csv::Writer::from_writer(file), flushed: Instant::now() };
+        let wrong = |source| FolderError::Write { path: path.to_owned(), source };
+        let file = File::create(path).map_err(wrong)?;
+        if is_locked(&file) {
+            return Err(busy(path));
+        }
+        let mut writer = Self::on(path, file);
         let header = writer.csv.write_record(COLUMNS);
         writer.checked(header.map_err(io::Error::from))?;
         writer.flush()?;
         Ok(writer)
+    }
+
+    fn on(path: &Path, file: File) -> Self {
+        Self { path: path.to_owned(), csv: csv::Writer::from_writer(file), flushed: Instant::now() }
+    }
+
+    /// Goes on with a file of which the first `kept` bytes count: what comes after them is cut off. Returns their records, too.
+    ///
+    /// # Errors
+    /// [`MetricsError`] if the file is shorter, or not what was written; it is then left as it is.
+    pub fn resume(path: &Path, mut file: File, kept: u64) -> Result<(Self, Vec<Record>), MetricsError> {
+        let mut rows = Vec::new();
+        file.rewind()?;
+        (&file).take(kept).read_to_end(&mut rows)?;
+        let found = rows.len() as u64;
+        if found < kept {
+            return Err(MetricsError::Short { kept, found });
+        }
+        let records = parse(&rows)?;
+        file.set_len(kept)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok((Self::on(path, file), records))
     }
 
     /// Appends a record.
@@ -112,6 +138,17 @@ impl MetricsWriter {
         self.checked(flushed)
     }
 
+    /// Brings everything to the disk and says how long the file is.
+    ///
+    /// # Errors
+    /// [`FolderError::Write`].
+    pub fn sync(&mut self) -> Result<u64, FolderError> {
+        self.flush()?;
+        let file = self.csv.get_ref();
+        let synced = file.sync_data().and_then(|()| file.metadata());
+        self.checked(synced).map(|metadata| metadata.len())
+    }
+
     /// Flushes to the disk and closes the file. Dropping the writer flushes too, but cannot report that it failed.
     ///
     /// # Errors
@@ -122,9 +159,70 @@ impl MetricsWriter {
         self.checked(synced)
     }
 
-    fn checked(&self, outcome: io::Result<()>) -> Result<(), FolderError> {
+    fn checked<V>(&self, outcome: io::Result<V>) -> Result<V, FolderError> {
         outcome.map_err(|source| FolderError::Write { path: self.path.clone(), source })
     }
+}
+
+/// Why a run cannot go on with its `metrics.csv`.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// The file could not be read or cut.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Rows are missing.
+    #[error("it has {found} bytes, but the rows before the checkpoint are {kept}")]
+    Short {
+        /// Bytes that there were.
+        kept: u64,
+        /// Bytes that there are.
+        found: u64,
+    },
+    /// Somebody has changed it.
+    #[error("line {line} is not a record of this program")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+    },
+}
+
+/// The records in the text of a file.
+fn parse(text: &[u8]) -> Result<Vec<Record>, MetricsError> {
+    let mut reader = csv::Reader::from_reader(text);
+    if !text.ends_with(b"\n") || !reader.headers().is_ok_and(|headers| headers == COLUMNS.as_slice()) {
+        return Err(MetricsError::Line { line: 1 });
+    }
+    let record = |row: csv::StringRecord| {
+        let float = |column: usize| row[column].parse::<f64>().ok();
+        let iteration = row[0].parse().ok()?;
+        let [epoch, loss, smoothed_loss] = [float(1)?, float(2)?, float(3)?];
+        Some(Record { iteration, epoch, loss, smoothed_loss, learning_rate: float(4)?, seconds: float(5)? })
+    };
+    let line =
+        |(i, row): (usize, Result<_, csv::Error>)| row.ok().and_then(record).ok_or(MetricsError::Line { line: i + 2 });
+    reader.records().enumerate().map(line).collect()
+}
+
+/// Opens a file that a run may be writing, and holds it against other processes until it is closed; `None` if there is none.
+///
+/// # Errors
+/// [`FolderError::Busy`] if a run holds it, [`FolderError::Write`] if it cannot be opened.
+pub fn lock(path: &Path) -> Result<Option<File>, FolderError> {
+    match File::options().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(FolderError::Write { path: path.to_owned(), source }),
+        Ok(file) if is_locked(&file) => Err(busy(path)),
+        Ok(file) => Ok(Some(file)),
+    }
+}
+
+/// Takes the lock on a file, or says that another process has it. File systems without locks have none that hinder.
+fn is_locked(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+fn busy(path: &Path) -> FolderError {
+    FolderError::Busy { path: path.parent().unwrap_or(path).to_owned() }
 }
 
 /// The shortest text that reads back as the same number; scientific where the exponent is large.

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 use flate2::read::GzDecoder;
-use sha2::{Digest, Sha256};
 
+use crate::digest::{Hasher, sha256};
 use crate::error::DataError;
 use crate::labels::check_pair;
 use crate::source::{Table, write_atomically};
@@ -213,25 +213,17 @@ impl File {
 
 /// Copies everything and returns its SHA-256 in hexadecimal.
 fn copy_hashed(mut from: impl Read, to: &mut impl Write) -> io::Result<String> {
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::default();
     let mut buffer = vec![0; 1 << 16];
     loop {
         match from.read(&mut buffer)? {
-            0 => return Ok(hexadecimal(&hasher.finalize())),
+            0 => return Ok(hasher.finish()),
             len => {
                 hasher.update(&buffer[..len]);
                 to.write_all(&buffer[..len])?;
             }
         }
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `memorize/mnist` in the platform's cache folder.

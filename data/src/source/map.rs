@@ -2,10 +2,11 @@
 //!
 //! What mapping risks, and what it is good for:
 //!
-//! * A file that another process truncates while it is mapped kills this one (SIGBUS) when the lost part is touched;
-//!   a file that is overwritten in place changes under the computation. Nothing here can prevent either. Replace data
-//!   files by renaming a new file over the old one, as [`write_idx`](super::write_idx) does: the old contents then live
-//!   on for as long as they are mapped.
+//! * A file that another process truncates while it is mapped is SIGBUS when a lost page is touched (the program ends with
+//!   an error), and zeros in the rest of the last page; a file that is overwritten in place changes under the computation.
+//!   Nothing here can prevent either, but [`Bytes::check_unchanged`] finds both out afterwards. Replace data files by
+//!   renaming a new file over the old one, as [`write_idx`](super::write_idx) does: the old contents then live on for as
+//!   long as they are mapped, as they do when a file is deleted.
 //! * Pages count as resident memory once touched, so the process looks as large as its data. They are the page cache:
 //!   the system drops them when memory is needed, and programs that read the same file share them.
 //! * On network file systems, read errors also arrive as SIGBUS.
@@ -13,10 +14,11 @@
 //!   read again and again gains nothing from it: [`Access::Read`] avoids all of the above.
 #![allow(unsafe_code)]
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::ops::Deref;
 use std::path::Path;
+use std::time::SystemTime;
 
 use memmap2::Mmap;
 
@@ -35,8 +37,21 @@ pub enum Access {
 /// The contents of a file.
 #[derive(Debug)]
 pub(super) enum Bytes {
-    Mapped(Mmap),
+    Mapped { map: Mmap, file: File, stamp: Stamp },
     Owned(Vec<u8>),
+}
+
+/// What changes with a file's contents: its size and when it was written to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self { len: metadata.len(), modified: metadata.modified().ok() }
+    }
 }
 
 impl Deref for Bytes {
@@ -44,7 +59,7 @@ impl Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Self::Mapped(map) => map,
+            Self::Mapped { map, .. } => map,
             Self::Owned(bytes) => bytes,
         }
     }
@@ -75,7 +90,9 @@ impl Bytes {
                 // bytes, any value of which is valid. That nobody truncates or rewrites the file meanwhile cannot be
                 // checked; the module's documentation says what happens then.
                 let map = unsafe { Mmap::map(&file) };
-                map.map(Self::Mapped).map_err(|source| DataError::Map { path: path.into(), source })
+                let map = map.map_err(|source| DataError::Map { path: path.into(), source })?;
+                let stamp = file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(open_error)?;
+                Ok(Self::Mapped { map, file, stamp })
             }
             Access::Read => {
                 let read_error = |source| DataError::Read { path: path.into(), source };
@@ -85,6 +102,18 @@ impl Bytes {
                 file.read_to_end(&mut bytes).map_err(read_error)?;
                 Ok(Self::Owned(bytes))
             }
+        }
+    }
+
+    /// Makes sure that the file behind a map is as it was when it was opened, by its size and its time of change.
+    ///
+    /// # Errors
+    /// [`DataError::Changed`].
+    pub(super) fn check_unchanged(&self, path: &Path) -> Result<(), DataError> {
+        let Self::Mapped { file, stamp, .. } = self else { return Ok(()) };
+        match file.metadata() {
+            Ok(metadata) if Stamp::of(&metadata) == *stamp => Ok(()),
+            _ => Err(DataError::Changed { path: path.into() }),
         }
     }
 }

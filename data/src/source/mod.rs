@@ -6,8 +6,8 @@
 //! # Memory mapping
 //!
 //! Plain files are mapped into memory ([`Access::Map`]) unless told otherwise. Mapped data sets may be larger than
-//! memory. In return, truncating the file while the program runs kills the program (SIGBUS), overwriting it in place
-//! changes the data under the computation, and the resident size of the process grows with what it has touched, although
+//! memory. In return, truncating the file while the program runs ends the program (SIGBUS), overwriting it in place
+//! changes the data under the computation (see [`Table::check_unchanged`]), and the resident size of the process grows with what it has touched, although
 //! the system may drop those pages at any time. Replace data files by renaming, or use [`Access::Read`], which has none
 //! of these properties and is as fast for files that fit in memory. Compressed files are always expanded into memory.
 
@@ -31,8 +31,9 @@ pub use element::ElementType;
 pub use header::Format;
 pub use looks::Looks;
 pub use map::Access;
-pub use write::{write_atomically, write_idx, write_npy};
+pub use write::{Staged, TEMPORARY, stage, write_atomically, write_idx, write_npy};
 
+use crate::digest::{Hasher, sha256};
 use crate::error::DataError;
 use element::ByteOrder;
 use map::Bytes;
@@ -141,7 +142,7 @@ impl Table {
 
     /// Whether the rows are read through a memory map.
     pub fn is_mapped(&self) -> bool {
-        matches!(self.bytes, Bytes::Mapped(_))
+        matches!(self.bytes, Bytes::Mapped { .. })
     }
 
     /// Writes row `i` to `out`: each number as it is in the file, rounded to `T` (by way of f64, which only i64 beyond
@@ -205,6 +206,27 @@ impl Table {
             }
         }
         None
+    }
+
+    /// Makes sure that the file is as it was when it was mapped, by its size and its time of change: what was read from it since
+    /// is then what it held at the start. Always so for tables in memory, and after the file was deleted or replaced by renaming.
+    ///
+    /// # Errors
+    /// [`DataError::Changed`].
+    pub fn check_unchanged(&self) -> Result<(), DataError> {
+        self.bytes.check_unchanged(&self.path)
+    }
+
+    /// SHA-256 of the type of the numbers, the dimensions and the numbers as they lie, made of the digests of pieces that all
+    /// threads compute at once. Reads every row.
+    pub fn digest(&self) -> String {
+        const PIECE: usize = 1 << 20;
+        let bytes = &self.bytes[self.data_offset..][..self.rows() * self.row_len * self.element.size()];
+        let pieces: Vec<String> = bytes.par_chunks(PIECE).map(sha256).collect();
+        let mut hasher = Hasher::default();
+        hasher.piece(format!("{:?} {:?} {:?}", self.element, self.order, self.dims).as_bytes());
+        pieces.iter().for_each(|piece| hasher.piece(piece.as_bytes()));
+        hasher.finish()
     }
 
     /// The bytes of row `i` where they lie.

@@ -298,3 +298,63 @@ proptest! {
         let _ = open(&gzip(&contents));
     }
 }
+
+#[test]
+fn a_digest_tells_contents_types_and_shapes_apart_and_ignores_rows_that_are_not_used() {
+    let table = |element, dims: &[usize], values: &[f64]| Table::from_memory("t", element, dims, values).unwrap();
+    let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    let digest = table(ElementType::U8, &[3, 2], &values).digest();
+    assert_eq!(digest, table(ElementType::U8, &[3, 2], &values).digest());
+    assert_ne!(digest, table(ElementType::U8, &[2, 3], &values).digest());
+    assert_ne!(digest, table(ElementType::F32, &[3, 2], &values).digest());
+    assert_ne!(digest, table(ElementType::U8, &[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 7.0]).digest());
+    let mut longer = table(ElementType::U8, &[4, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0, 0.0]);
+    longer.truncate(3);
+    assert_eq!(digest, longer.digest());
+    // Larger than one piece, to the last byte.
+    let mut many = vec![0.0; 3 << 20];
+    let first = table(ElementType::U8, &[3 << 20], &many).digest();
+    many[(3 << 20) - 1] = 1.0;
+    assert_ne!(first, table(ElementType::U8, &[3 << 20], &many).digest());
+}
+
+#[test]
+fn a_mapped_file_that_is_written_to_is_noticed_and_one_that_is_replaced_or_deleted_lives_on() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("x.npy");
+    let write = |value| write_npy(&path, ElementType::F32, &[2, 2], &[value; 4]).unwrap();
+    write(1.0);
+    let table = Table::open(&path).unwrap();
+    assert!(table.is_mapped() && table.check_unchanged().is_ok());
+    write(2.0);
+    assert!(table.check_unchanged().is_ok(), "renamed over");
+    fs::remove_file(&path).unwrap();
+    assert!(table.check_unchanged().is_ok() && table.value(1, 1) == 1.0, "deleted");
+
+    write(3.0);
+    for harm in [
+        |file: &fs::File| file.set_len(file.metadata().unwrap().len() - 4).unwrap(),
+        |file: &fs::File| {
+            file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        },
+    ] {
+        let table = Table::open(&path).unwrap();
+        harm(&fs::File::options().write(true).open(&path).unwrap());
+        let error = table.check_unchanged().unwrap_err();
+        assert!(matches!(error, DataError::Changed { .. }) && error.to_string().contains("x.npy"), "{error}");
+        write(3.0);
+    }
+}
+
+#[test]
+fn a_staged_file_is_not_there_until_it_is_committed() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("file");
+    let names = || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    drop(stage(&path, |out| out.write_all(b"dropped")).unwrap());
+    assert!(names().is_empty());
+    let staged = stage(&path, |out| out.write_all(b"new")).unwrap();
+    assert!(!path.exists() && names()[0].to_string_lossy().starts_with(TEMPORARY));
+    staged.commit().unwrap();
+    assert_eq!((fs::read(&path).unwrap().as_slice(), names().len()), (&b"new"[..], 1));
+}

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use super::element::{ByteOrder, ElementType};
 use super::header::{check_dims, count};
@@ -72,33 +74,65 @@ pub(super) fn encode(
     Ok(bytes)
 }
 
+/// How the names of temporary files begin. A process that is killed while it writes leaves one behind.
+pub const TEMPORARY: &str = ".memorize-";
+
 /// Writes a file under a temporary name in the same folder, syncs it to disk and renames it to `path`: whoever opens
 /// `path` finds the old file or the whole new one, also after a crash or when two processes write it at once.
 ///
 /// # Errors
 /// If any step fails; the old file, if there is one, is then untouched.
 pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    stage(path, fill)?.commit()
+}
+
+/// The first half of [`write_atomically`]: everything that a full disk can prevent.
+///
+/// # Errors
+/// If any step fails; nothing is then left.
+pub fn stage(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<Staged> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".memorize-");
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         // Temporary files are private by default; this one is to become an ordinary file, as the umask says.
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let temporary = builder.tempfile_in(folder)?;
+    let temporary = builder.tempfile_in(folder_of(path))?;
     let mut writer = BufWriter::new(temporary.as_file());
     fill(&mut writer)?;
     writer.flush()?;
     drop(writer);
     temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    // The rename itself is on disk once the folder is; not every file system lets a folder be synced.
-    #[cfg(unix)]
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    Ok(())
+    Ok(Staged { path: path.into(), temporary })
+}
+
+/// A file that is on disk, but not yet under its name. It is removed again unless it is committed.
+#[derive(Debug)]
+pub struct Staged {
+    path: PathBuf,
+    temporary: NamedTempFile,
+}
+
+impl Staged {
+    /// Renames the file to the name that it was written for.
+    ///
+    /// # Errors
+    /// If the system refuses; the old file, if there is one, is then untouched.
+    pub fn commit(self) -> io::Result<()> {
+        self.temporary.persist(&self.path).map_err(|error| error.error)?;
+        // The rename itself is on disk once the folder is; not every file system lets a folder be synced.
+        #[cfg(unix)]
+        let _ = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }

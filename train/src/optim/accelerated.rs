@@ -28,7 +28,11 @@ use memorize_kernels::{Element, Mat};
 use super::pgd::{Landscape, perturb};
 use super::{Limits, LossGuard};
 use crate::error::TrainError;
-use crate::observe::{Observer, Outcome, Record, StopReason};
+use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
+use crate::state::{State, Tensor, WEIGHTS};
+
+/// The name that a state says.
+const NAME: &str = "accelerated descent";
 
 /// The parameters, by the names of the paper.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,7 +86,8 @@ pub(super) fn dot<T: Element>(a: &Mat<T>, b: &Mat<T>) -> f64 {
 /// and records look at f, the algorithm's own tests at g.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] at the first value that is not finite, and what the landscape reports.
+/// [`TrainError::Diverged`] at the first value that is not finite, [`TrainError::State`] for a state that does not fit, and what the
+/// landscape reports.
 pub fn accelerated_descent<T: Element>(
     landscape: &mut dyn Landscape<T>,
     start: Mat<T>,
@@ -92,37 +97,48 @@ pub fn accelerated_descent<T: Element>(
     observer: &mut dyn Observer,
 ) -> Result<Accelerated<T>, TrainError> {
     let Acceleration { eta, theta, gamma, s, radius, g_thres, t_thres } = *parameters;
-    let [mut gradient, mut velocity] = [0; 2].map(|_| Mat::<T>::zeros(start.rows(), start.cols()));
+    let (r, d) = (start.rows(), start.cols());
+    let [mut gradient, mut velocity] = [0; 2].map(|_| Mat::<T>::zeros(r, d));
     let mut x = start;
     let mut guard = LossGuard::default();
     let mut last_perturbation: Option<u64> = None;
     let (mut t, mut epochs, mut perturbations, mut exploitations) = (0, 0.0, 0, 0);
+    if let Some(state) = observer.resume() {
+        let state = state.of(NAME)?;
+        (t, x, velocity) = (state.iteration, state.matrix(WEIGHTS, r, d)?, state.matrix("velocity", r, d)?);
+        let last;
+        [perturbations, exploitations, last] = state.count_array("counts")?;
+        last_perturbation = (perturbations > 0).then_some(last);
+        [epochs] = state.number_array("passes")?;
+    }
     let reason = loop {
-        if t == limits.iterations {
-            let at = landscape.value(&x)?;
-            epochs += VALUE;
-            guard.check(t, at.regularized, eta)?;
-            observer.spent(epochs);
-            observer.record(&Record { iteration: t, loss: at.loss, learning_rate: eta });
-            let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
-            break if reached { StopReason::Target } else { StopReason::Budget };
-        }
+        let at_end = t == limits.iterations;
         let mut y = x.clone();
         add(&mut y, 1.0 - theta, &velocity);
-        let mut at = landscape.evaluate(&y, &mut gradient)?;
-        epochs += GRADIENT;
+        let mut at = if at_end { landscape.value(&x)? } else { landscape.evaluate(&y, &mut gradient)? };
         guard.check(t, at.regularized, eta)?;
+        let state = || {
+            let counts = [perturbations, exploitations, last_perturbation.unwrap_or(0)];
+            State::new(NAME, t, &x)
+                .with_matrix("velocity", &velocity)
+                .with("counts", Tensor::counts(&counts))
+                .with("passes", Tensor::vector(&[epochs]))
+        };
+        if !goes_on(observer, t, &state) {
+            break StopReason::Interrupted;
+        }
+        epochs += if at_end { VALUE } else { GRADIENT };
         let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
         if limits.records(t) || reached {
             observer.spent(epochs);
             observer.record(&Record { iteration: t, loss: at.loss, learning_rate: eta });
         }
+        if at_end {
+            break if reached { StopReason::Target } else { StopReason::Budget };
+        }
         if reached {
             x = y;
             break StopReason::Target;
-        }
-        if !observer.keep_going() {
-            break StopReason::Interrupted;
         }
         if last_perturbation.is_none_or(|last| t - last > t_thres) && gradient.frobenius_norm() <= g_thres {
             perturb(&mut x, radius, seed, perturbations, observer);

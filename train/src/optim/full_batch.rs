@@ -2,16 +2,20 @@
 
 use memorize_kernels::{Element, Mat, Rows, pass};
 
-use super::{LossGuard, Settings};
+use super::{LossGuard, Moments, Settings};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::Objective;
-use crate::observe::{Observer, Outcome, Record, StopReason};
+use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
+use crate::state::{State, WEIGHTS};
+
+/// The name that a state says.
+const NAME: &str = "full batches";
 
 /// Trains `net` in place; an iteration is an epoch. The loss recorded at iteration t is f at the weights after t updates.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] at the first loss that is not finite; shape errors.
+/// [`TrainError::Diverged`] at the first loss that is not finite; [`TrainError::State`] for a state that does not fit; shape errors.
 pub fn full_batch<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,
@@ -20,14 +24,24 @@ pub fn full_batch<T: Element, X: Rows<T>>(
 ) -> Result<Outcome, TrainError> {
     let Settings { method, schedule, limits } = *settings;
     let (r, d) = (net.neurons(), net.width());
-    let [mut gradient, mut first, mut second] = [Mat::zeros(r, d), Mat::zeros(r, d), Mat::zeros(r, d)];
+    let mut gradient = Mat::zeros(r, d);
+    let mut moments = Moments::zeros(r, d);
     let mut guard = LossGuard::default();
     let mut t = 0;
+    if let Some(state) = observer.resume() {
+        let state = state.of(NAME)?;
+        t = state.iteration;
+        net.weights = state.matrix(WEIGHTS, r, d)?;
+        moments = Moments::from_state(method, &state, r, d)?;
+    }
     let reason = loop {
         let rate = schedule.rate(t);
         let at =
             if t < limits.iterations { objective.gradient(net, &mut gradient)? } else { objective.evaluate(net)? };
         guard.check(t, at.regularized, rate)?;
+        if !goes_on(observer, t, &|| moments.add_to(method, State::new(NAME, t, &net.weights))) {
+            break StopReason::Interrupted;
+        }
         let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
         if limits.records(t) || reached {
             observer.record(&Record { iteration: t, loss: at.loss, learning_rate: rate });
@@ -38,12 +52,9 @@ pub fn full_batch<T: Element, X: Rows<T>>(
         if t == limits.iterations {
             break StopReason::Budget;
         }
-        if !observer.keep_going() {
-            break StopReason::Interrupted;
-        }
         // The gradient has the regulariser's share already.
         let rule = method.rule(t, rate, 0.0);
-        let (w, first, second) = (net.weights.padded_mut(), first.padded_mut(), second.padded_mut());
+        let (w, first, second) = (net.weights.padded_mut(), moments.first.padded_mut(), moments.second.padded_mut());
         pass::update(&objective.engine, rule, w, first, second, gradient.padded());
         t += 1;
     };

@@ -8,12 +8,16 @@ use memorize_kernels::{Element, Par, Rows};
 
 use super::shuffle::Shuffle;
 use super::stepper::{Labelled, Stepper};
-use super::{LossGuard, Settings};
+use super::{LossGuard, Moments, Settings};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::Objective;
-use crate::observe::{Observer, Outcome, Record, StopReason};
+use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
 use crate::planner::{Plan, Samples};
+use crate::state::{State, WEIGHTS};
+
+/// The name that a state says.
+const NAME: &str = "mini-batches";
 
 /// Trains `net` in place on batches of `batch` samples, shuffled every epoch by the stream (seed, shuffle, epoch). The
 /// loss recorded at iteration t is f over the batch that iteration t is about to learn from.
@@ -22,7 +26,7 @@ use crate::planner::{Plan, Samples};
 ///
 /// # Errors
 /// [`TrainError::Diverged`] at the first loss that is not finite; [`TrainError::Batch`] for a batch size of zero;
-/// [`TrainError::NoSamples`]; shape errors.
+/// [`TrainError::NoSamples`]; [`TrainError::State`] for a state that does not fit; shape errors.
 pub fn mini_batch<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,
@@ -44,7 +48,16 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     let batch = batch.min(n);
     let mut shuffle = Shuffle::new(seed, n, batch);
     let batches = shuffle.batches();
-    let mut stepper = Stepper::new(engine, route, net, batch)?;
+    let (r, d) = (net.neurons(), net.width());
+    let mut t = 0;
+    let mut moments = Moments::zeros(r, d);
+    if let Some(state) = observer.resume() {
+        let state = state.of(NAME)?;
+        t = state.iteration;
+        net.weights = state.matrix(WEIGHTS, r, d)?;
+        moments = Moments::from_state(method, &state, r, d)?;
+    }
+    let mut stepper = Stepper::new(engine, route, net, moments, batch)?;
     let [mut current, mut next, mut spare] = std::array::from_fn(|_| Labelled::new(&engine, batch, x.cols()));
     let mut load = |buffer: &mut Labelled<T>, iteration: u64| {
         if iteration < limits.iterations {
@@ -54,21 +67,24 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     // The route that suits a batch need not suit the whole set.
     let whole = Objective { route: Plan::new(Samples::All(n), x.cols(), net.neurons(), None).route, ..*objective };
     let mut guard = LossGuard::default();
-    let mut t = 0;
-    load(&mut current, 0);
-    load(&mut next, 1);
-    let mut loss = if limits.iterations > 0 { stepper.prime(&current)? } else { 0.0 };
+    load(&mut current, t);
+    load(&mut next, t + 1);
+    let mut loss = if t < limits.iterations { stepper.prime(&current)? } else { 0.0 };
     let reason = loop {
         let rate = schedule.rate(t / batches);
         if t == limits.iterations {
             break StopReason::Budget;
         }
         guard.check(t, loss, rate)?;
+        let state = || {
+            let (net, moments) = stepper.position();
+            moments.add_to(method, State::new(NAME, t, &net.weights))
+        };
+        if !goes_on(observer, t, &state) {
+            break StopReason::Interrupted;
+        }
         if limits.records(t) || t + 1 == limits.iterations {
             observer.record(&Record { iteration: t, loss, learning_rate: rate });
-        }
-        if !observer.keep_going() {
-            break StopReason::Interrupted;
         }
         let rule = method.rule(t, rate, gamma);
         let following = (t + 1 < limits.iterations).then_some(&next);
@@ -82,14 +98,14 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
         std::mem::swap(&mut current, &mut next);
         std::mem::swap(&mut next, &mut spare);
         if let Some(target) = limits.stop_below.filter(|_| t.is_multiple_of(batches)) {
-            let loss = whole.evaluate(&stepper.network())?.loss;
+            let loss = whole.evaluate(&stepper.position().0)?.loss;
             observer.whole(&Record { iteration: t, loss, learning_rate: rate });
             if loss <= target {
                 break StopReason::Target;
             }
         }
     };
-    *net = stepper.network();
+    *net = stepper.position().0;
     Ok(Outcome { iterations: t, epochs: t as f64 / batches as f64, reason })
 }
 

@@ -8,6 +8,8 @@ mod full_batch;
 mod mini_batch;
 pub mod negative_curvature;
 pub mod pgd;
+#[cfg(test)]
+mod resume_tests;
 mod shuffle;
 pub mod small;
 mod stepper;
@@ -15,11 +17,12 @@ mod stepper;
 pub use full_batch::full_batch;
 pub use mini_batch::mini_batch;
 
-use memorize_kernels::Element;
 use memorize_kernels::pass::{AdamStep, Rule};
+use memorize_kernels::{Element, Mat};
 
 use crate::error::TrainError;
 use crate::schedule::StepDecay;
+use crate::state::State;
 
 /// How a gradient changes the weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +51,38 @@ impl Method {
             Method::Adam { beta1, beta2, epsilon } => {
                 Rule::Adam(AdamStep::new(t + 1, rate, beta1, beta2, epsilon, gamma))
             }
+        }
+    }
+}
+
+/// What Adam remembers besides the weights, a neuron a row (r x d each); zeros for a method without memory.
+#[derive(Clone, Debug)]
+struct Moments<T: Element> {
+    /// m / (1 - beta1).
+    first: Mat<T>,
+    /// v / (1 - beta2).
+    second: Mat<T>,
+}
+
+impl<T: Element> Moments<T> {
+    /// Before the first step.
+    fn zeros(r: usize, d: usize) -> Self {
+        Self { first: Mat::zeros(r, d), second: Mat::zeros(r, d) }
+    }
+
+    fn from_state(method: Method, state: &State, r: usize, d: usize) -> Result<Self, TrainError> {
+        match method {
+            Method::Descent => Ok(Self::zeros(r, d)),
+            Method::Adam { .. } => {
+                Ok(Self { first: state.matrix("first", r, d)?, second: state.matrix("second", r, d)? })
+            }
+        }
+    }
+
+    fn add_to(&self, method: Method, state: State) -> State {
+        match method {
+            Method::Descent => state,
+            Method::Adam { .. } => state.with_matrix("first", &self.first).with_matrix("second", &self.second),
         }
     }
 }

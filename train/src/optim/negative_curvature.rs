@@ -26,11 +26,14 @@ use super::{Limits, LossGuard};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::Objective;
-use crate::observe::{Observer, Outcome, Record, StopReason};
+use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
+use crate::state::{State, Tensor, WEIGHTS};
 use crate::theory::constants::theorem1_neurons;
 use crate::theory::curvature::{extreme_eigenpair, lemma3_applies, most_negative_direction};
 use crate::theory::hessian::{averaged_gram, half_signed, symmetric_part};
 
+/// The name that a state says.
+const NAME: &str = "descent along negative curvature";
 /// What a quadratic form of every sample, or their weighted Gram matrix, costs in passes: half of a loss and gradient.
 const HALF: f64 = 0.5;
 /// Iterations after which the residuals are computed from W again: their recursion adds a rounding error each time.
@@ -205,6 +208,41 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
         Ok(())
     }
 
+    /// What it takes to go on from here.
+    fn state(&self, t: u64, escapes: u64, conjugate: Option<&Conjugate<T>>) -> State {
+        let counts = [self.stale, escapes, u64::from(conjugate.is_some_and(|conjugate| conjugate.is_steepest))];
+        let state = State::new(NAME, t, &self.net.weights)
+            .with("residuals", Tensor::vector(&self.delta))
+            .with("counts", Tensor::counts(&counts))
+            .with("passes", Tensor::vector(&[self.passes]));
+        match conjugate {
+            Some(Conjugate { z, gradient, .. }) => state.with_matrix("direction", z).with_matrix("gradient", gradient),
+            None => state,
+        }
+    }
+
+    /// Goes to where a state was left. The iteration, the escapes and the direction before it.
+    fn go_on(&mut self, state: &State) -> Result<(u64, u64, Option<Conjugate<T>>), TrainError> {
+        let (r, d) = (self.net.neurons(), self.net.width());
+        let escapes;
+        let is_steepest;
+        self.net.weights = state.matrix(WEIGHTS, r, d)?;
+        [self.stale, escapes, is_steepest] = state.count_array("counts")?;
+        [self.passes] = state.number_array("passes")?;
+        self.delta = state.numbers("residuals")?;
+        check_shape("number of residuals", self.objective.x.rows(), self.delta.len())?;
+        let direction = |name| state.matrix(name, r, d);
+        let conjugate = match state.tensors.contains_key("direction") {
+            true => Some(Conjugate {
+                z: direction("direction")?,
+                gradient: direction("gradient")?,
+                is_steepest: is_steepest > 0,
+            }),
+            false => None,
+        };
+        Ok((state.iteration, escapes, conjugate))
+    }
+
     /// f.
     fn loss(&self) -> f64 {
         self.delta.iter().map(|delta| delta * delta).sum::<f64>() / (4.0 * self.delta.len() as f64)
@@ -258,7 +296,8 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
 /// a limit ends the run. Steps of both kinds count as iterations; the learning rate of a record is 0.
 ///
 /// # Errors
-/// [`TrainError::TooFewNeurons`] below r = 2d+2, [`TrainError::Diverged`] if the loss is not finite; shape errors.
+/// [`TrainError::TooFewNeurons`] below r = 2d+2, [`TrainError::Diverged`] if the loss is not finite; [`TrainError::State`] for a
+/// state that does not fit; shape errors.
 pub fn escaping_descent<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,
@@ -272,11 +311,18 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
     }
     let enough = parameters.tolerance + objective.gamma;
     let mut at = Point { objective, net, delta: Vec::new(), stale: 0, passes: 0.0 };
-    at.refresh()?;
     let mut conjugate: Option<Conjugate<T>> = None;
     let mut guard = LossGuard::default();
     let (mut t, mut escapes) = (0, 0);
+    match observer.resume() {
+        Some(state) => (t, escapes, conjugate) = at.go_on(&state.of(NAME)?)?,
+        None => at.refresh()?,
+    }
     let reason = loop {
+        guard.check(t, at.loss(), 0.0)?;
+        if !goes_on(observer, t, &|| at.state(t, escapes, conjugate.as_ref())) {
+            break StopReason::Interrupted;
+        }
         let below = |loss: f64| limits.stop_below.is_some_and(|target| loss <= target);
         let ends = t == limits.iterations || below(at.loss());
         if at.stale > 0 && (ends || at.stale >= REFRESH) {
@@ -293,9 +339,6 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
         }
         if t == limits.iterations {
             break StopReason::Budget;
-        }
-        if !observer.keep_going() {
-            break StopReason::Interrupted;
         }
         let (moment, gradient) = at.gradient()?;
         let size = moment.frobenius_norm();

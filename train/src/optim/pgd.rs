@@ -22,7 +22,11 @@ use super::{Limits, LossGuard};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::{Evaluation, Objective};
-use crate::observe::{Observer, Outcome, Record, StopReason};
+use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
+use crate::state::{State, Tensor, WEIGHTS};
+
+/// The name that a state says.
+const NAME: &str = "perturbed gradient descent";
 
 /// The thresholds of Algorithm 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,11 +161,62 @@ struct Before<T: Element> {
     iteration: u64,
 }
 
+/// Where a run stands at the head of an iteration.
+struct Position<T: Element> {
+    t: u64,
+    w: Mat<T>,
+    before: Option<Before<T>>,
+    perturbations: Vec<Perturbation>,
+}
+
+impl<T: Element> Position<T> {
+    fn from_state(state: State, r: usize, d: usize) -> Result<Self, TrainError> {
+        let state = state.of(NAME)?;
+        let (iterations, values) = (state.counts("perturbed")?, state.numbers("values")?);
+        if values.len() != 2 * iterations.len() {
+            let (n, m) = (iterations.len(), values.len());
+            return Err(TrainError::State(format!("{n} perturbations have {m} values instead of two each")));
+        }
+        let perturbation = |(&iteration, pair): (&u64, &[f64])| {
+            let after = Some(pair[1]).filter(|after| !after.is_nan());
+            Perturbation { iteration, before: pair[0], after }
+        };
+        let perturbations: Vec<_> = iterations.iter().zip(values.chunks(2)).map(perturbation).collect();
+        let before = match perturbations.last() {
+            Some(last) => {
+                Some(Before { weights: state.matrix("before", r, d)?, value: last.before, iteration: last.iteration })
+            }
+            None => None,
+        };
+        if let Some(late) = iterations.iter().find(|&&iteration| iteration > state.iteration) {
+            return Err(TrainError::State(format!(
+                "a perturbation at iteration {late} comes after {}",
+                state.iteration
+            )));
+        }
+        Ok(Self { t: state.iteration, w: state.matrix(WEIGHTS, r, d)?, before, perturbations })
+    }
+
+    fn state(&self) -> State {
+        let iterations: Vec<u64> = self.perturbations.iter().map(|perturbation| perturbation.iteration).collect();
+        let values = |perturbation: &Perturbation| [perturbation.before, perturbation.after.unwrap_or(f64::NAN)];
+        let values: Vec<f64> = self.perturbations.iter().flat_map(values).collect();
+        let state = State::new(NAME, self.t, &self.w)
+            .with("perturbed", Tensor::counts(&iterations))
+            .with("values", Tensor::vector(&values));
+        match &self.before {
+            Some(before) => state.with_matrix("before", &before.weights),
+            None => state,
+        }
+    }
+}
+
 /// Runs Algorithm 1 from `start` until it returns or a limit ends it. Perturbation number i is drawn from the stream
 /// (seed, ball, i). Limits and records look at f, the algorithm's own tests at g.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] at the first value that is not finite, and what the landscape reports.
+/// [`TrainError::Diverged`] at the first value that is not finite, [`TrainError::State`] for a state that does not fit, and what the
+/// landscape reports.
 pub fn perturbed_descent<T: Element>(
     landscape: &mut dyn Landscape<T>,
     start: Mat<T>,
@@ -171,19 +226,24 @@ pub fn perturbed_descent<T: Element>(
     observer: &mut dyn Observer,
 ) -> Result<Descent<T>, TrainError> {
     let eta = T::from_f64(thresholds.eta);
-    let mut w = start;
-    let mut gradient = Mat::zeros(w.rows(), w.cols());
-    let mut before: Option<Before<T>> = None;
-    let mut perturbations: Vec<Perturbation> = Vec::new();
+    let (r, d) = (start.rows(), start.cols());
+    let mut now = match observer.resume() {
+        Some(state) => Position::from_state(state, r, d)?,
+        None => Position { t: 0, w: start, before: None, perturbations: Vec::new() },
+    };
+    let mut gradient = Mat::zeros(r, d);
     let mut guard = LossGuard::default();
-    let mut t = 0;
     let reason = loop {
-        let mut at = landscape.evaluate(&w, &mut gradient)?;
-        guard.check(t, at.regularized, thresholds.eta)?;
-        let due = before.as_ref().is_none_or(|before| t - before.iteration > thresholds.t_thres);
+        let mut at = landscape.evaluate(&now.w, &mut gradient)?;
+        guard.check(now.t, at.regularized, thresholds.eta)?;
+        if !goes_on(observer, now.t, &|| now.state()) {
+            break StopReason::Interrupted;
+        }
+        let Position { t, w, before, perturbations } = &mut now;
+        let due = before.as_ref().is_none_or(|before| *t - before.iteration > thresholds.t_thres);
         if due && gradient.frobenius_norm() <= thresholds.g_thres {
-            before = Some(Before { weights: w.clone(), value: at.regularized, iteration: t });
-            perturb(&mut w, thresholds.radius, seed, perturbations.len() as u64, observer);
+            *before = Some(Before { weights: w.clone(), value: at.regularized, iteration: *t });
+            perturb(w, thresholds.radius, seed, perturbations.len() as u64, observer);
             if thresholds.f_thres <= T::EPSILON * at.regularized.abs() {
                 observer.note(&format!(
                     "perturbation {}: f_thres {:.3e} is below the resolution of {} beside the value {:.3e}",
@@ -193,16 +253,16 @@ pub fn perturbed_descent<T: Element>(
                     at.regularized
                 ));
             }
-            perturbations.push(Perturbation { iteration: t, before: at.regularized, after: None });
-            at = landscape.evaluate(&w, &mut gradient)?;
-            guard.check(t, at.regularized, thresholds.eta)?;
+            perturbations.push(Perturbation { iteration: *t, before: at.regularized, after: None });
+            at = landscape.evaluate(w, &mut gradient)?;
+            guard.check(*t, at.regularized, thresholds.eta)?;
         }
         let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
-        if limits.records(t) || reached {
+        if limits.records(*t) || reached {
             let rate = thresholds.eta;
-            observer.record(&Record { iteration: t, loss: at.loss, learning_rate: rate });
+            observer.record(&Record { iteration: *t, loss: at.loss, learning_rate: rate });
         }
-        if let Some(before) = before.as_ref().filter(|before| t - before.iteration == thresholds.t_thres) {
+        if let Some(before) = before.as_ref().filter(|before| *t - before.iteration == thresholds.t_thres) {
             let change = at.regularized - before.value;
             if let Some(last) = perturbations.last_mut() {
                 last.after = Some(at.regularized);
@@ -210,26 +270,24 @@ pub fn perturbed_descent<T: Element>(
             let escaped = change <= -thresholds.f_thres;
             observer.note(&verdict(perturbations.len(), before.iteration, change, thresholds.f_thres, escaped));
             if !escaped {
-                w = before.weights.clone();
+                *w = before.weights.clone();
                 break StopReason::Returned;
             }
         }
         if reached {
             break StopReason::Target;
         }
-        if t == limits.iterations {
+        if *t == limits.iterations {
             break StopReason::Budget;
-        }
-        if !observer.keep_going() {
-            break StopReason::Interrupted;
         }
         for (w, &g) in w.padded_mut().iter_mut().zip(gradient.padded()) {
             *w -= eta * g;
         }
-        t += 1;
-        let (steps, until) = uneventful(t, before.as_ref().map(|before| before.iteration), thresholds, limits);
-        t += landscape.descend(&mut w, thresholds.eta, steps, &until)?;
+        *t += 1;
+        let (steps, until) = uneventful(*t, before.as_ref().map(|before| before.iteration), thresholds, limits);
+        *t += landscape.descend(w, thresholds.eta, steps, &until)?;
     };
+    let Position { t, w, perturbations, .. } = now;
     let outcome = Outcome { iterations: t, epochs: t as f64, reason };
     Ok(Descent { weights: w, outcome, perturbations })
 }

@@ -3,6 +3,7 @@
 use memorize_kernels::pass::{self, Backward, Batch, FusedStep, Rule, Weights};
 use memorize_kernels::{Element, Engine, Mat, Rows};
 
+use super::Moments;
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::Objective;
@@ -39,21 +40,28 @@ impl<T: Element> Labelled<T> {
 #[derive(Debug)]
 pub(super) enum Stepper<T: Element> {
     Fused { step: FusedStep<T>, residual: Vec<T>, outputs: Vec<T>, signs: Vec<T> },
-    Separate { engine: Engine, net: Network<T>, first: Mat<T>, second: Mat<T>, gradient: Mat<T> },
+    Separate { engine: Engine, net: Network<T>, moments: Moments<T>, gradient: Mat<T> },
 }
 
 impl<T: Element> Stepper<T> {
-    pub(super) fn new(engine: Engine, route: Route, net: &Network<T>, capacity: usize) -> Result<Self, TrainError> {
+    pub(super) fn new(
+        engine: Engine,
+        route: Route,
+        net: &Network<T>,
+        moments: Moments<T>,
+        capacity: usize,
+    ) -> Result<Self, TrainError> {
         Ok(match route {
             Route::Neuron => {
-                let step = FusedStep::new(engine, &Weights::new(net.weights.clone()), &net.signs, capacity)?;
+                let Moments { first, second } = moments;
+                let weights = Weights { w: net.weights.clone(), first, second };
+                let step = FusedStep::new(engine, &weights, &net.signs, capacity)?;
                 let (residual, outputs) = (Vec::with_capacity(capacity), vec![T::ZERO; capacity]);
                 Stepper::Fused { step, residual, outputs, signs: net.signs.clone() }
             }
             Route::Gram => {
-                let zeros = || Mat::zeros(net.neurons(), net.width());
-                let (first, second, gradient) = (zeros(), zeros(), zeros());
-                Stepper::Separate { engine, net: net.clone(), first, second, gradient }
+                let gradient = Mat::zeros(net.neurons(), net.width());
+                Stepper::Separate { engine, net: net.clone(), moments, gradient }
             }
         })
     }
@@ -88,7 +96,8 @@ impl<T: Element> Stepper<T> {
                 step.step(backward, next.map(|next| &next.batch), q)?;
                 Ok(next.map(|next| residuals(q, &next.y, residual)))
             }
-            Stepper::Separate { engine, net, first, second, gradient } => {
+            Stepper::Separate { engine, net, moments, gradient } => {
+                let Moments { first, second } = moments;
                 let (w, first, second) = (net.weights.padded_mut(), first.padded_mut(), second.padded_mut());
                 pass::update(engine, rule, w, first, second, gradient.padded());
                 next.map(|next| self.prime(next)).transpose()
@@ -96,11 +105,14 @@ impl<T: Element> Stepper<T> {
         }
     }
 
-    /// The network with the present weights.
-    pub(super) fn network(&self) -> Network<T> {
+    /// The network with the present weights, and what the method remembers.
+    pub(super) fn position(&self) -> (Network<T>, Moments<T>) {
         match self {
-            Stepper::Fused { step, signs, .. } => Network { weights: step.weights().w, signs: signs.clone() },
-            Stepper::Separate { net, .. } => net.clone(),
+            Stepper::Fused { step, signs, .. } => {
+                let Weights { w, first, second } = step.weights();
+                (Network { weights: w, signs: signs.clone() }, Moments { first, second })
+            }
+            Stepper::Separate { net, moments, .. } => (net.clone(), moments.clone()),
         }
     }
 }

@@ -1,0 +1,63 @@
+//! `memorize resume`: the rest of a run that was stopped.
+
+use std::path::Path;
+
+use crate::args::ResumeArgs;
+use crate::blas;
+use crate::config::{RunConfig, RunSection};
+use crate::exit::CliError;
+use crate::report;
+use crate::run::resume::{Found, find};
+use crate::run::watch::Interrupt;
+use crate::run::{self, Finished, Target};
+use crate::run_folder::Existing;
+
+/// Goes on from the newest checkpoint, or says that there is nothing to do.
+///
+/// # Errors
+/// Bad input if the folder is not that of a run, or of a run with other data, settings or another version; a run that fails or is
+/// interrupted.
+pub fn resume(arguments: &ResumeArgs) -> Result<(), CliError> {
+    let path = &arguments.run;
+    let found = find(path)?;
+    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    let settings = |run: &mut RunSection| arguments.apply(run);
+    match go_on(found, path, settings, arguments.quiet, &interrupt)? {
+        Rest::Nothing(line) => report::print(&format!("{line}\n")),
+        Rest::Done(finished) => super::train::conclude(&finished, path),
+    }
+}
+
+/// What was left to do.
+pub(super) enum Rest {
+    /// Nothing, and why.
+    Nothing(String),
+    /// It is done.
+    Done(Box<Finished>),
+}
+
+/// Does what is left of a run, with settings of its own for how to compute.
+pub(super) fn go_on(
+    found: Found,
+    path: &Path,
+    settings: impl Fn(&mut RunSection),
+    quiet: bool,
+    interrupt: &Interrupt,
+) -> Result<Rest, CliError> {
+    let execute = |mut config: RunConfig, target: Target<'_>| {
+        settings(&mut config.run);
+        config.validate()?;
+        blas::announce(Some(config.run.backend), quiet)?;
+        run::execute(config, target, quiet, interrupt).map(|finished| Rest::Done(Box::new(finished)))
+    };
+    match found {
+        Found::Finished(line) => Ok(Rest::Nothing(line)),
+        Found::Nothing(config, why) => {
+            if !quiet {
+                eprintln!("{} starts over: {why}", path.display());
+            }
+            execute(*config, Target::New { path, existing: Existing::Again })
+        }
+        Found::Stopped(stopped) => execute(stopped.config.clone(), Target::Stopped { path, stopped }),
+    }
+}

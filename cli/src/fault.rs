@@ -1,0 +1,46 @@
+//! Signals that stand for errors: a mapped file that became shorter, a file that may not become longer.
+#![allow(unsafe_code)]
+
+/// Makes an error of what would otherwise end the process without a word.
+///
+/// SIGBUS, when memory that stands for a part of a file cannot be had, ends the process with a message and
+/// [`RUN_FAILED`](crate::exit::RUN_FAILED): the computation cannot go on without the numbers, and no code can run that might use
+/// them. SIGXFSZ, beyond the limit of `ulimit -f`, is ignored: the write that caused it then fails with an error of its own.
+pub fn listen() {
+    #[cfg(unix)]
+    unix::listen();
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::c_int;
+
+    use crate::exit::RUN_FAILED;
+
+    const MESSAGE: &[u8] =
+        b"\nerror: a data file was made shorter while it was being used, or its disk failed (SIGBUS)\n\
+        hint: put the file back as it was; a training run goes on from its newest checkpoint, which is intact: \
+        memorize resume RUN\n";
+
+    pub(super) fn listen() {
+        let handler: extern "C" fn(c_int) = lost;
+        // SAFETY: `sigaction` is a plain structure for which zeros are valid, no flags and an empty mask; the handler has the type
+        // that goes with no flags, and calls nothing but `write` and `_exit`, which may be called in a handler. Where the system
+        // refuses, the old action stays, which ends the process, too.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as libc::sighandler_t;
+            libc::sigaction(libc::SIGBUS, &action, std::ptr::null_mut());
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        }
+    }
+
+    extern "C" fn lost(_: c_int) {
+        // SAFETY: both may be called in a signal handler; the pointer and the length are those of a constant.
+        unsafe {
+            // Nobody is left to tell when stderr is closed.
+            let _ = libc::write(libc::STDERR_FILENO, MESSAGE.as_ptr().cast(), MESSAGE.len());
+            libc::_exit(c_int::from(RUN_FAILED));
+        }
+    }
+}

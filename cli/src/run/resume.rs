@@ -1,0 +1,246 @@
+//! From a run's folder to what is left to do: which checkpoint there is, and whether it is of the run that is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+
+use clap::ValueEnum;
+use memorize_kernels::arch::ISA_VARIABLE;
+use memorize_train::{State, checkpoint};
+use toml::{Table, Value};
+
+use super::keeper::{About, Before, Identity};
+use crate::config::{IsaName, RunConfig};
+use crate::exit::{CliError, WithHint};
+use crate::layer::Layer;
+use crate::run_folder::{CHECKPOINT, CONFIG, METRICS, MetricsWriter, Record, SUMMARY, lock};
+
+/// Settings that do not decide the bits, or name files whose contents are compared instead.
+const MAY_DIFFER: [&str; 10] = [
+    "run.name",
+    "run.threads",
+    "run.memory_budget",
+    "run.checkpoint_every",
+    "run.checkpoint_minutes",
+    "data.dir",
+    "data.inputs",
+    "data.targets",
+    "data.test_inputs",
+    "data.test_targets",
+];
+
+/// Digits of a digest that are shown.
+const SHOWN_DIGITS: usize = 12;
+
+/// What there is to do in a run's folder.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing: the run has ended.
+    Finished(String),
+    /// Everything: there is no state to go on from, and why.
+    Nothing(Box<RunConfig>, &'static str),
+    /// The rest.
+    Stopped(Box<Stopped>),
+}
+
+/// A run that was stopped, and its newest checkpoint.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The configuration in its folder.
+    pub config: RunConfig,
+    /// The text of the same.
+    pub text: String,
+    /// Where to go on from.
+    pub state: State,
+    /// What the checkpoint says about the run.
+    pub about: About,
+    /// `metrics.csv`, held against other processes.
+    pub metrics: File,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub struct Reopened {
+    /// Where to go on from.
+    pub state: State,
+    /// What was done before.
+    pub before: Before,
+    /// The file with the records.
+    pub metrics: MetricsWriter,
+    /// The records in it.
+    pub records: Vec<Record>,
+}
+
+/// Looks into a run's folder.
+///
+/// # Errors
+/// Bad input if it is not the folder of a run, another process is running it, or its files were damaged or changed.
+pub fn find(folder: &Path) -> Result<Found, CliError> {
+    let path = folder.join(CONFIG);
+    if !path.is_file() {
+        let error = anyhow::anyhow!("{} is not the folder of a run: there is no {CONFIG} in it", folder.display());
+        return Err(CliError::BadInput(error.hint("name the folder that `memorize train` or `reproduce` has left")));
+    }
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| wrong(&path, &error.to_string(), "check its permissions"))?;
+    let mut config = Layer::from_file(&path)?.resolve()?;
+    config.validate()?;
+    let metrics = lock(&folder.join(METRICS))?;
+    let path = folder.join(CHECKPOINT);
+    if !path.exists() {
+        return Ok(Found::Nothing(Box::new(config), "it was stopped before its first checkpoint"));
+    }
+    let found = checkpoint::load_state(&path).map_err(|error| CliError::BadInput(error.hint(START_OVER)))?;
+    let Some(state) = found.state else {
+        return Ok(match outcome(folder) {
+            Some(outcome) => Found::Finished(outcome),
+            None => Found::Nothing(Box::new(config), "its optimiser keeps no state"),
+        });
+    };
+    let about: About = serde_json::from_str(&found.about)
+        .map_err(|error| wrong(&path, &format!("its metadata are not those of a run ({error})"), START_OVER))?;
+    let metrics = metrics.ok_or_else(|| {
+        wrong(&folder.join(METRICS), "it is gone, and the records before the checkpoint with it", START_OVER)
+    })?;
+    if config.run.isa.is_none() && std::env::var_os(ISA_VARIABLE).is_none_or(|value| value.is_empty()) {
+        // A machine with better instructions has the old ones, too.
+        config.run.isa = IsaName::from_str(&about.identity.isa, false).ok();
+    }
+    Ok(Found::Stopped(Box::new(Stopped { config, text, state, about, metrics })))
+}
+
+/// What to do with a folder that no run can go on in.
+const START_OVER: &str = "start over: memorize train --config RUN/config.toml --out ANOTHER";
+
+fn wrong(path: &Path, what: &str, hint: &str) -> CliError {
+    CliError::BadInput(anyhow::anyhow!("cannot go on with {}: {what}", path.display()).hint(hint))
+}
+
+/// How the run ended, in a line, if it did by itself.
+fn outcome(folder: &Path) -> Option<String> {
+    let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join(SUMMARY)).ok()?).ok()?;
+    let how = summary["stopped"].as_str().filter(|how| *how != "interrupted")?;
+    let (iterations, loss) = (&summary["iterations"], &summary["train_loss"]);
+    Some(format!("{} is finished: {how} after {iterations} iterations, f(W) = {loss}", folder.display()))
+}
+
+/// Makes sure that the run in a folder is the one that is asked for, as far as `asked` says something.
+///
+/// # Errors
+/// Bad input that names every setting that differs.
+pub fn check_settings(folder: &Path, asked: &RunConfig) -> Result<(), CliError> {
+    let path = folder.join(CONFIG);
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| wrong(&path, &error.to_string(), "check its permissions"))?;
+    let (there, asked) = (settings(&text), settings(&asked.to_toml()?));
+    let differs =
+        |(key, value): &(&String, &String)| !MAY_DIFFER.contains(&key.as_str()) && there.get(*key) != Some(*value);
+    let difference = |(key, value): (&String, &String)| {
+        format!("{key}: {} in {CONFIG}, {value} asked for", there.get(key).map_or("none", String::as_str))
+    };
+    let differences: Vec<_> = asked.iter().filter(differs).map(difference).collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let list = differences.join("\n  ");
+    let error = anyhow::anyhow!("{} holds another run:\n  {list}", folder.display());
+    Err(CliError::BadInput(error.hint("ask for the same, or choose another folder with --out DIR")))
+}
+
+impl Stopped {
+    /// Cuts the records that come after the checkpoint off `metrics.csv`.
+    ///
+    /// # Errors
+    /// Bad input if the records before it are no longer there; the file is then left as it is.
+    pub fn reopen(self, folder: &Path) -> Result<Reopened, CliError> {
+        let path = folder.join(METRICS);
+        let (metrics, records) = MetricsWriter::resume(&path, self.metrics, self.about.metrics_bytes)
+            .map_err(|error| wrong(&path, &error.to_string(), START_OVER))?;
+        let About { seconds, wall_seconds, .. } = self.about;
+        let before = Before { iterations: self.state.iteration, seconds, wall_seconds };
+        Ok(Reopened { state: self.state, before, metrics, records })
+    }
+
+    /// Makes sure that what goes on is what was stopped.
+    ///
+    /// # Errors
+    /// Bad input that names everything that differs.
+    pub fn check(&self, folder: &Path, now: &Identity) -> Result<(), CliError> {
+        let then = &self.about.identity;
+        let mut differences = Vec::new();
+        let mut compare = |what: &str, then: &str, now: &str| {
+            if then != now {
+                differences.push(format!("{what}: {then} in the checkpoint, {now} now"));
+            }
+        };
+        compare("version of the program", &then.version, &now.version);
+        let digits = |digest: &str| format!("SHA-256 {}...", &digest[..SHOWN_DIGITS.min(digest.len())]);
+        compare("contents of the training set", &digits(&then.data), &digits(&now.data));
+        compare("instruction set", &then.isa, &now.isa);
+        let library = |blas: &Option<String>| blas.clone().unwrap_or_else(|| "none".to_owned());
+        compare("BLAS", &library(&then.blas), &library(&now.blas));
+        let (then, now) = (settings(&then.config), settings(&now.config));
+        let keys: BTreeSet<_> = then.keys().chain(now.keys()).collect();
+        for key in keys.into_iter().filter(|key| !MAY_DIFFER.contains(&key.as_str())) {
+            let value =
+                |settings: &BTreeMap<String, String>| settings.get(key).cloned().unwrap_or_else(|| "none".to_owned());
+            compare(key, &value(&then), &value(&now));
+        }
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let list = differences.join("\n  ");
+        let error = anyhow::anyhow!("{} cannot go on, its checkpoint is of another run:\n  {list}", folder.display());
+        Err(CliError::BadInput(error.hint("put back what was changed, or start over in another folder with --out DIR")))
+    }
+}
+
+/// The settings in a configuration, by their keys.
+fn settings(text: &str) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::new();
+    flatten("", text.parse::<Table>().unwrap_or_default(), &mut settings);
+    settings
+}
+
+fn flatten(prefix: &str, table: Table, settings: &mut BTreeMap<String, String>) {
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => flatten(&format!("{prefix}{key}."), inner, settings),
+            value => {
+                settings.insert(format!("{prefix}{key}"), value.to_string());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn settings_are_compared_by_value_and_named_by_their_keys() {
+        let found = settings("# a comment\n[run]\nseed = 1\n[optimizer.pgd]\nradius = 1e-3\n");
+        let pairs: Vec<_> = found.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        assert_eq!(pairs, ["optimizer.pgd.radius = 0.001", "run.seed = 1"]);
+    }
+
+    #[test]
+    fn what_may_differ_is_spelled_as_in_the_file() {
+        let text =
+            Layer::from_toml("[data]\nsource = \"synthetic\"\n[network]\nneurons = 2\n[run]\nepochs = 1\n").unwrap();
+        let mut config = text.resolve().unwrap();
+        config.run.threads = Some(1);
+        config.run.memory_budget = "1MiB".parse().ok();
+        config.run.checkpoint_every = Some(1);
+        let file = || Some(PathBuf::from("x"));
+        let data = &mut config.data;
+        (data.dir, data.inputs, data.targets, data.test_inputs, data.test_targets) =
+            (file(), file(), file(), file(), file());
+        let settings = settings(&config.to_toml().unwrap());
+        for key in MAY_DIFFER {
+            assert!(settings.contains_key(key), "{key}");
+        }
+    }
+}

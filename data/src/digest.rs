@@ -1,0 +1,49 @@
+//! SHA-256 in hexadecimal: whether files are the ones that they were.
+
+use sha2::{Digest, Sha256};
+
+/// Bytes that come in pieces.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Adds bytes with their number before them, so that no two lists of pieces look alike.
+    pub fn piece(&mut self, bytes: &[u8]) {
+        self.update(&(bytes.len() as u64).to_le_bytes());
+        self.update(bytes);
+    }
+
+    /// The digest of everything added.
+    pub fn finish(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The digest of all bytes at once.
+pub fn sha256(bytes: &[u8]) -> String {
+    let mut hasher = Hasher::default();
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_the_published_ones_and_pieces_do_not_run_together() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), abc);
+        let pieces = |pieces: &[&str]| {
+            let mut hasher = Hasher::default();
+            pieces.iter().for_each(|piece| hasher.piece(piece.as_bytes()));
+            hasher.finish()
+        };
+        assert_ne!(pieces(&["ab", "c"]), pieces(&["a", "bc"]));
+    }
+}

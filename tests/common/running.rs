@@ -1,0 +1,88 @@
+//! The program in the background, to be stopped.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::{PROGRAM, mnist_folder};
+
+/// How long to wait for something that happens within a second before calling it a failure.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A run in the background, ended with the test whatever happens.
+pub struct Running(Option<Child>);
+
+impl Running {
+    /// The program with these arguments and `--out`.
+    pub fn start(arguments: &str, out: &Path) -> Self {
+        Self::spawn(Command::new(PROGRAM).args(arguments.split_whitespace()).arg("--out").arg(out))
+    }
+
+    /// `memorize resume`.
+    pub fn resume(run: &Path) -> Self {
+        Self::spawn(Command::new(PROGRAM).arg("resume").arg(run))
+    }
+
+    /// Starts a command that has all its arguments.
+    pub fn spawn(command: &mut Command) -> Self {
+        command.env_remove("MEMORIZE_ISA").env("MEMORIZE_DATA_DIR", mnist_folder());
+        Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+    }
+
+    /// Waits until records have arrived in this file.
+    pub fn wait_for_records(&mut self, metrics: &Path) {
+        self.wait_until("records", || fs::read_to_string(metrics).is_ok_and(|text| text.lines().count() > 32));
+    }
+
+    /// Waits until there is a file of this name.
+    pub fn wait_for_file(&mut self, path: &Path) {
+        self.wait_until(&path.display().to_string(), || path.exists());
+    }
+
+    fn wait_until(&mut self, what: &str, arrived: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !arrived() {
+            assert!(self.child().try_wait().unwrap().is_none(), "the run has ended by itself, without {what}");
+            assert!(started.elapsed() < PATIENCE, "{what} do not arrive");
+            sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Sends a signal.
+    pub fn send(&mut self, name: &str) {
+        let process = self.child().id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &process]).status().unwrap().success());
+    }
+
+    /// Sends a signal and waits for the end.
+    pub fn signal(mut self, name: &str) -> Output {
+        self.send(name);
+        self.ends()
+    }
+
+    /// Waits for the end.
+    pub fn ends(mut self) -> Output {
+        let started = Instant::now();
+        while self.child().try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < PATIENCE, "the run does not end");
+            sleep(Duration::from_millis(2));
+        }
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+
+    /// The process.
+    pub fn child(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

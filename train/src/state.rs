@@ -1,0 +1,194 @@
+//! The state of an optimiser between two iterations: enough to go on to the same bits.
+//!
+//! A state is named tensors. `W` is always there, as the paper writes it (d x r); what else there is belongs to the optimiser:
+//!
+//! | optimiser | tensors |
+//! |---|---|
+//! | gradient descent, SGD | none |
+//! | Adam | `first` = m / (1 - beta1) and `second` = v / (1 - beta2), d x r |
+//! | perturbed gradient descent | `before` = the point before the last perturbation, d x r; `perturbed` (when), `values` (before, after), a row a perturbation |
+//! | accelerated descent | `velocity`, d x r; `counts`, `passes` |
+//! | descent along negative curvature | `residuals`, n; `direction` and the `gradient` it was made of, d x r; `counts`, `passes` |
+//!
+//! Everything else follows from the configuration and the iteration: step sizes, the order of samples and the random numbers,
+//! which are addressed by (seed, purpose, row). Losses, residuals and gradients are computed again, to the same bits.
+
+use std::collections::BTreeMap;
+
+use memorize_kernels::{Element, Mat};
+use safetensors::tensor::Dtype;
+
+use crate::error::TrainError;
+
+/// Name of the weights among the tensors of a state and in a file.
+pub const WEIGHTS: &str = "W";
+
+/// Numbers of one type with their shape, little-endian.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Tensor {
+    /// A matrix, row-major.
+    pub fn matrix<T: Element>(mat: &Mat<T>) -> Self {
+        let values: Vec<T> = mat.iter().copied().collect();
+        Self { shape: vec![mat.rows(), mat.cols()], ..Self::vector(&values) }
+    }
+
+    /// A vector.
+    pub fn vector<T: Element>(values: &[T]) -> Self {
+        let dtype = if size_of::<T>() == 4 { Dtype::F32 } else { Dtype::F64 };
+        Self { dtype, shape: vec![values.len()], bytes: bytemuck::cast_slice(values).to_vec() }
+    }
+
+    /// Whole numbers.
+    pub fn counts(values: &[u64]) -> Self {
+        Self { dtype: Dtype::U64, shape: vec![values.len()], bytes: bytemuck::cast_slice(values).to_vec() }
+    }
+
+    /// The bytes as numbers of a type that has been compared with `dtype`.
+    fn read<V: bytemuck::AnyBitPattern>(&self) -> Vec<V> {
+        self.bytes.chunks_exact(size_of::<V>()).map(bytemuck::pod_read_unaligned).collect()
+    }
+
+    /// The numbers, if they are of type T.
+    fn values<T: Element>(&self) -> Option<Vec<T>> {
+        (self.dtype == Self::vector::<T>(&[]).dtype).then(|| self.read())
+    }
+}
+
+/// The state of an optimiser at the head of an iteration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The optimiser that can go on from it.
+    pub optimizer: String,
+    /// The iteration that is about to be done.
+    pub iteration: u64,
+    /// The numbers, by name.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+impl State {
+    /// The weights W^T (r x d) at the head of an iteration.
+    pub(crate) fn new<T: Element>(optimizer: &str, iteration: u64, weights: &Mat<T>) -> Self {
+        Self { optimizer: optimizer.to_owned(), iteration, tensors: BTreeMap::new() }.with_matrix(WEIGHTS, weights)
+    }
+
+    /// One more matrix of the shape of the weights, a neuron a row.
+    pub(crate) fn with_matrix<T: Element>(self, name: &str, matrix: &Mat<T>) -> Self {
+        self.with(name, Tensor::matrix(&matrix.transposed()))
+    }
+
+    /// One more tensor.
+    pub(crate) fn with(mut self, name: &str, tensor: Tensor) -> Self {
+        self.tensors.insert(name.to_owned(), tensor);
+        self
+    }
+
+    /// The state itself, if this optimiser has left it.
+    ///
+    /// # Errors
+    /// [`TrainError::State`].
+    pub(crate) fn of(self, optimizer: &str) -> Result<Self, TrainError> {
+        if self.optimizer == optimizer {
+            return Ok(self);
+        }
+        Err(TrainError::State(format!("it was left by the optimiser {}, not by {optimizer}", self.optimizer)))
+    }
+
+    /// A matrix of the weights' shape: r x d, a neuron a row.
+    ///
+    /// # Errors
+    /// [`TrainError::State`] if there is none of that name, shape and type.
+    pub(crate) fn matrix<T: Element>(&self, name: &str, r: usize, d: usize) -> Result<Mat<T>, TrainError> {
+        let tensor = self.tensor(name)?;
+        let values = tensor.values::<T>().filter(|_| tensor.shape == [d, r]);
+        let values = values.ok_or_else(|| {
+            let Tensor { dtype, shape, .. } = tensor;
+            TrainError::State(format!("`{name}` is {dtype:?} {shape:?} instead of {} [{d}, {r}]", T::NAME))
+        })?;
+        Ok(Mat::from_slice(d, r, &values).transposed())
+    }
+
+    /// Floating-point numbers.
+    ///
+    /// # Errors
+    /// [`TrainError::State`] if there are none of that name.
+    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>, TrainError> {
+        let values = self.tensor(name)?.values();
+        values.ok_or_else(|| TrainError::State(format!("`{name}` does not hold numbers of type f64")))
+    }
+
+    /// Whole numbers.
+    ///
+    /// # Errors
+    /// [`TrainError::State`] if there are none of that name.
+    pub(crate) fn counts(&self, name: &str) -> Result<Vec<u64>, TrainError> {
+        let tensor = self.tensor(name)?;
+        if tensor.dtype != Dtype::U64 {
+            return Err(TrainError::State(format!("`{name}` does not hold whole numbers")));
+        }
+        Ok(tensor.read())
+    }
+
+    /// As many whole numbers as are asked for.
+    ///
+    /// # Errors
+    /// [`TrainError::State`] if there are not exactly so many of that name.
+    pub(crate) fn count_array<const N: usize>(&self, name: &str) -> Result<[u64; N], TrainError> {
+        let found = self.counts(name)?;
+        found.try_into().map_err(|found: Vec<u64>| {
+            TrainError::State(format!("`{name}` holds {} whole numbers instead of {N}", found.len()))
+        })
+    }
+
+    /// As many floating-point numbers as are asked for.
+    ///
+    /// # Errors
+    /// [`TrainError::State`] if there are not exactly so many of that name.
+    pub(crate) fn number_array<const N: usize>(&self, name: &str) -> Result<[f64; N], TrainError> {
+        let found = self.numbers(name)?;
+        found.try_into().map_err(|found: Vec<f64>| {
+            TrainError::State(format!("`{name}` holds {} numbers instead of {N}", found.len()))
+        })
+    }
+
+    fn tensor(&self, name: &str) -> Result<&Tensor, TrainError> {
+        let names = || self.tensors.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        self.tensors
+            .get(name)
+            .ok_or_else(|| TrainError::State(format!("there is no tensor `{name}` in it; there are: {}", names())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says<V>(outcome: Result<V, TrainError>, words: &str) {
+        let Err(error) = outcome else { panic!("accepted") };
+        assert!(matches!(error, TrainError::State(_)) && error.to_string().contains(words), "{error}");
+    }
+
+    #[test]
+    fn numbers_come_back_to_the_bit_and_nothing_is_taken_for_something_else() {
+        let w = Mat::from_fn(4, 3, |i, j| -(i as f32) / 3.0 + j as f32 * 1e-40);
+        let state = State::new("test", 7, &w)
+            .with("counts", Tensor::counts(&[u64::MAX, 1]))
+            .with("values", Tensor::vector(&[f64::NAN, -0.0]));
+        assert_eq!(state.matrix::<f32>(WEIGHTS, 4, 3).unwrap().padded(), w.padded());
+        assert_eq!(state.count_array("counts").unwrap(), [u64::MAX, 1]);
+        assert_eq!(state.numbers("values").unwrap()[1].to_bits(), (-0.0f64).to_bits());
+        says(state.matrix::<f64>(WEIGHTS, 4, 3), "is F32 [3, 4] instead of f64 [3, 4]");
+        says(state.matrix::<f32>(WEIGHTS, 3, 4), "[3, 4] instead of f32 [4, 3]");
+        says(state.matrix::<f32>("first", 4, 3), "no tensor `first` in it; there are: W, counts, values");
+        says(state.counts("values"), "whole numbers");
+        says(state.numbers("counts"), "type f64");
+        says(state.count_array::<3>("counts"), "2 whole numbers instead of 3");
+        assert_eq!(state.clone().of("test").unwrap(), state);
+        says(state.of("another"), "left by the optimiser test, not by another");
+    }
+}
