@@ -1,2 +1,322 @@
+//! Kills, full disks, data files that vanish: nothing is lost, nothing wrong is taken for right.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::Duration;
+
+use common::running::Running;
+use common::{Numbers, PROGRAM, left, memorize, metrics, scratch, write_inputs, write_targets};
+use memorize_train::checkpoint;
+use tempfile::TempDir;
+
+const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// Weights and records of two runs are the same.
+#[track_caller]
+fn assert_same(one: &Path, other: &Path) {
+    assert!(left(one, CHECKPOINT) == left(other, CHECKPOINT), "other weights");
+    let [one, other] = [one, other].map(|run| {
+        let mut metrics = metrics(run);
+        metrics.remove("seconds");
+        metrics
+    });
+    assert_eq!(one, other);
+}
+
+/// The iteration of a run's newest checkpoint, which must be sound.
+#[track_caller]
+fn iteration(run: &Path) -> u64 {
+    checkpoint::load_state(&run.join(CHECKPOINT)).unwrap().state.expect("the run is over").iteration
+}
+
+/// What a run that failed by no fault of the program says.
+#[track_caller]
+fn assert_failed(output: &Output, words: &[&str]) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.lines().any(|line| line.starts_with("error: ")) && !stderr.contains("panicked"), "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "no {word:?} in:\n{stderr}");
+    }
+}
+
+#[track_caller]
+fn resume(run: &Path) {
+    memorize("resume --quiet --checkpoint-every 1000000").and(run.to_str().unwrap()).succeeds();
+}
+
+/// Kills a run so often, at moments that a generator chooses, while every step leaves a checkpoint.
+fn killed(times: usize, epochs: usize) {
+    let root = scratch();
+    let [whole, run] = ["whole", "killed"].map(|name| root.path().join(name));
+    let arguments = format!(
+        "train --quiet --data synthetic --samples 120 --dim 30 --normalize -r 60 --batch 30 --lr 1e-3 --lr-decay-every 100 \
+         --epochs {epochs}"
+    );
+    memorize(&arguments).with("--out", &whole).succeeds();
+    let mut numbers = Numbers::new(17);
+    let mut running = Running::start(&format!("{arguments} --checkpoint-every 1"), &run);
+    running.wait_for_file(&run.join("config.toml"));
+    let (mut last, mut while_writing) = (0, 0);
+    for kill in 0..times {
+        sleep(Duration::from_micros((60_000.0 * (numbers.draw() + 1.0)) as u64));
+        let output = running.signal("KILL");
+        assert_eq!(output.status.code(), None, "over before kill {kill}: {}", String::from_utf8_lossy(&output.stderr));
+        let temporary = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().to_string_lossy().starts_with('.');
+        while_writing += usize::from(fs::read_dir(&run).unwrap().any(temporary));
+        if run.join(CHECKPOINT).exists() {
+            let now = iteration(&run);
+            assert!(now >= last, "iteration {now} after {last}");
+            last = now;
+        }
+        running = Running::resume(&run);
+    }
+    running.signal("KILL");
+    resume(&run);
+    assert_same(&whole, &run);
+    assert!(fs::read_dir(&run).unwrap().all(|entry| !entry.unwrap().file_name().to_string_lossy().starts_with('.')));
+    println!(
+        "{times} kills, {while_writing} of them while a file was being written, the last checkpoint at iteration {last}"
+    );
+}
+
 #[test]
-fn x() {}
+fn killed_at_any_moment() {
+    killed(5, 2500);
+}
+
+/// `cargo test --release --test faults -- --ignored --nocapture killed_fifty_times`
+#[test]
+#[ignore = "half a minute: the long form of `killed_at_any_moment`"]
+fn killed_fifty_times() {
+    killed(50, 25_000);
+}
+
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    let root = scratch();
+    let run = root.path().join("run");
+    // A step of 20 GFLOP: what comes within it comes before the first signal is looked at.
+    let arguments = "train --data synthetic --samples 20000 --dim 160 -r 1600 --optimizer gd --route neuron --lr 1e-9";
+    let mut running = Running::start(&format!("{arguments} --iterations 1000 --record-every 1 --threads 1"), &run);
+    let stderr = BufReader::new(running.child().stderr.take().unwrap());
+    let first = stderr.lines().find(|line| line.as_ref().unwrap().contains("iteration 0/"));
+    assert!(first.is_some(), "the run has ended by itself");
+    running.send("INT");
+    sleep(Duration::from_millis(30));
+    let output = running.signal("TERM");
+    assert_eq!(output.status.code(), Some(130));
+    assert!(!run.join("summary.json").exists() && !run.join(CHECKPOINT).exists(), "there was time to tidy up");
+}
+
+/// Samples in a file, read again on every pass, and a run over them that leaves a checkpoint every step.
+struct Streamed {
+    root: TempDir,
+    x: PathBuf,
+    run: PathBuf,
+    arguments: String,
+}
+
+impl Streamed {
+    fn new(epochs: usize) -> Self {
+        let root = scratch();
+        let mut numbers = Numbers::new(9);
+        let [x, y, run] = ["x.npy", "y.npy", "run"].map(|name| root.path().join(name));
+        write_inputs(&x, &numbers.dense(2000, 16));
+        write_targets(&y, &numbers.values(2000));
+        let files = format!("--inputs {} --targets {}", x.display(), y.display());
+        let arguments =
+            format!("train --quiet {files} -r 40 --normalize --batch 200 --epochs {epochs} --memory-budget 1");
+        Self { root, x, run, arguments }
+    }
+
+    fn start(&self) -> Running {
+        let mut running = Running::start(&format!("{} --checkpoint-every 1", self.arguments), &self.run);
+        running.wait_for_file(&self.run.join(CHECKPOINT));
+        running
+    }
+
+    /// Compares with a run to which nothing has happened.
+    fn assert_same_as_undisturbed(&self) {
+        let whole = self.root.path().join("whole");
+        memorize(&self.arguments).with("--out", &whole).succeeds();
+        assert_same(&whole, &self.run);
+    }
+}
+
+#[test]
+fn a_data_file_that_is_made_shorter() {
+    let streamed = Streamed::new(60);
+    let bytes = fs::read(&streamed.x).unwrap();
+    for (len, words) in [
+        // Whole pages are gone: SIGBUS.
+        (4096, &["made shorter while it was being used", "SIGBUS", "memorize resume"][..]),
+        // The last page is still there, with zeros at its end: found out before anything is written.
+        (bytes.len() as u64 - 8, &["x.npy was changed while it was being used"]),
+    ] {
+        let running = if streamed.run.exists() { Running::resume(&streamed.run) } else { streamed.start() };
+        sleep(Duration::from_millis(30));
+        File::options().write(true).open(&streamed.x).unwrap().set_len(len).unwrap();
+        assert_failed(&running.ends(), words);
+        assert!(iteration(&streamed.run) > 0 && !streamed.run.join("summary.json").exists());
+        fs::write(&streamed.x, &bytes).unwrap();
+    }
+    resume(&streamed.run);
+    streamed.assert_same_as_undisturbed();
+}
+
+#[test]
+fn a_data_file_that_is_written_to() {
+    let streamed = Streamed::new(60);
+    let bytes = fs::read(&streamed.x).unwrap();
+    let running = streamed.start();
+    let mut other = bytes.clone();
+    let last = other.len() - 1;
+    other[last] ^= 1;
+    // In place, as an editor of bytes does it.
+    File::options().write(true).open(&streamed.x).unwrap().write_all(&other).unwrap();
+    assert_failed(&running.ends(), &["x.npy was changed while it was being used"]);
+    let refused = memorize("resume --quiet").and(streamed.run.to_str().unwrap()).run();
+    assert!(refused.code == Some(2) && refused.stderr.contains("contents of the training set"), "{}", refused.stderr);
+    fs::write(&streamed.x, &bytes).unwrap();
+    resume(&streamed.run);
+    streamed.assert_same_as_undisturbed();
+}
+
+#[test]
+fn data_files_that_are_deleted_or_replaced_do_no_harm() {
+    let streamed = Streamed::new(20);
+    let bytes = fs::read(&streamed.x).unwrap();
+    let running = streamed.start();
+    fs::remove_file(&streamed.x).unwrap();
+    let output = running.ends();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::write(&streamed.x, bytes).unwrap();
+    streamed.assert_same_as_undisturbed();
+}
+
+/// A small file system in memory, unmounted with the test. Only root may have one.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn new(kib: usize) -> Option<Self> {
+        let disk = Self(scratch());
+        if disk.mount(&format!("size={kib}k")) {
+            return Some(disk);
+        }
+        println!("skipped: a full disk, for want of the right to mount a tmpfs");
+        std::mem::forget(disk);
+        None
+    }
+
+    fn mount(&self, options: &str) -> bool {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(self.0.path()).output();
+        mounted.is_ok_and(|output| output.status.success())
+    }
+
+    fn enlarge(&self) {
+        assert!(self.mount("remount,size=64m"));
+    }
+
+    /// Fills what is left of the disk.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.path().join("filler");
+        let mut file = File::create(&path).unwrap();
+        for piece in [1 << 16, 512] {
+            while file.write_all(&vec![0; piece]).is_ok() {}
+        }
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+const ON_A_DISK: &str = "train --quiet --data synthetic --samples 120 --dim 30 --normalize -r 60 --batch 30";
+
+/// Whatever cannot be written for want of space, the newest checkpoint stays, and the run goes on once there is space.
+#[test]
+fn a_disk_that_is_full_when_records_or_checkpoints_are_written() {
+    let root = scratch();
+    let whole = root.path().join("whole");
+    let arguments = format!("{ON_A_DISK} --epochs 1500");
+    memorize(&arguments).with("--out", &whole).succeeds();
+    // Records come often and checkpoints never again, or the other way round.
+    for (flags, file) in [
+        ("--checkpoint-every 1000 --record-every 1", "metrics.csv"),
+        ("--checkpoint-every 1 --record-every 1000000", CHECKPOINT),
+    ] {
+        let Some(disk) = SmallDisk::new(2048) else { return };
+        let run = disk.0.path().join("run");
+        let mut running = Running::start(&format!("{arguments} {flags}"), &run);
+        running.wait_for_file(&run.join(CHECKPOINT));
+        let filler = disk.fill();
+        assert_failed(&running.ends(), &["cannot write", file, "No space left on device"]);
+        let at = iteration(&run);
+        assert!(at > 0 && !run.join("summary.json").exists());
+        fs::remove_file(filler).unwrap();
+        resume(&run);
+        let one = Path::new(&whole);
+        assert!(left(one, CHECKPOINT) == left(&run, CHECKPOINT), "other weights after {at}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_when_the_plot_or_the_weights_are_written() {
+    let root = scratch();
+    let whole = root.path().join("whole");
+    let arguments = format!("{ON_A_DISK} --epochs 50");
+    memorize(&arguments).with("--out", &whole).succeeds();
+    // curve.png has some 190 KiB, a checkpoint 25 KiB and the weights alone 8 KiB.
+    for (kib, file, checkpoints) in [(120, "curve.png", "--checkpoint-every 150"), (12, CHECKPOINT, "")] {
+        let Some(disk) = SmallDisk::new(kib) else { return };
+        let run = disk.0.path().join("run");
+        let flags = "--record-every 50";
+        let running = Running::start(&format!("{arguments} {flags} {checkpoints}"), &run);
+        assert_failed(&running.ends(), &["cannot write", file, "No space left on device"]);
+        assert!(!run.join("summary.json").exists());
+        if !checkpoints.is_empty() {
+            assert_eq!(iteration(&run), 150);
+        }
+        disk.enlarge();
+        resume(&run);
+        assert!(left(&whole, CHECKPOINT) == left(&run, CHECKPOINT), "other weights");
+    }
+}
+
+/// The same without a file system of one's own: no file may be longer than so many blocks.
+#[test]
+fn a_limit_on_the_size_of_files() {
+    let root = scratch();
+    let [whole, run] = ["whole", "run"].map(|name| root.path().join(name));
+    let arguments = format!("{ON_A_DISK} --epochs 400 --record-every 1");
+    memorize(&arguments).with("--out", &whole).succeeds();
+    let limited = format!("ulimit -f 60; exec {PROGRAM} {arguments} --checkpoint-every 10 --out {}", run.display());
+    let running = Running::spawn(Command::new("sh").args(["-c", &limited]));
+    assert_failed(&running.ends(), &["cannot write", "metrics.csv", "File too large"]);
+    assert!(iteration(&run) > 0);
+    resume(&run);
+    assert_same(&whole, &run);
+}
+
+/// Foreseen from the sizes alone, before anything is allocated or written.
+#[test]
+fn a_run_that_memory_is_too_small_for() {
+    let root = scratch();
+    let run = root.path().join("run");
+    // W alone is 40 GB times the copies that training holds: no machine for tests has that.
+    memorize("train --data synthetic --samples 10 --dim 1000 -r 10000000 --optimizer gd --epochs 1")
+        .with("--out", &run)
+        .refuses(&["memory", "hint: train fewer neurons (--neurons)"]);
+    assert!(!run.exists());
+}

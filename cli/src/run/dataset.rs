@@ -46,8 +46,8 @@ impl Sources {
     /// # Errors
     /// A failed run that names the first that was changed.
     pub fn check_unchanged(&self) -> Result<(), CliError> {
-        let in_use = self.0.iter().filter_map(Weak::upgrade);
-        in_use.map(|table| table.check_unchanged()).collect::<Result<(), _>>().map_err(CliError::run_failed)
+        let mut in_use = self.0.iter().filter_map(Weak::upgrade);
+        in_use.try_for_each(|table| table.check_unchanged()).map_err(CliError::run_failed)
     }
 }
 
@@ -145,7 +145,7 @@ impl<T: Element> Dataset<T> {
         let features = feature_layer(config.network.features.as_ref(), samples.cols(), seed)?;
         let mut memory = Memory::new(config.run.memory_budget);
         let x = with_features(Box::new(samples), features.as_ref(), engine)?;
-        let x = memory.keep(x, "training set");
+        let x = memory.keep(x, "training set")?;
         // What was copied is what the digest is of.
         inputs.check_unchanged()?;
         let mut sources = Sources(vec![Arc::downgrade(&inputs)]);
@@ -225,7 +225,7 @@ impl Inspected {
         let few = features.is_some() && random_position::fits(samples.rows());
         let before = few.then(|| rows::to_mat(Par::Rayon, &samples));
         let mut memory = Memory::new(budget);
-        let x = memory.keep(with_features(Box::new(samples), features.as_ref(), engine)?, "samples");
+        let x = memory.keep(with_features(Box::new(samples), features.as_ref(), engine)?, "samples")?;
         Ok(Self { x, before, y, features, input_width, notes: memory.notes })
     }
 }
@@ -322,29 +322,29 @@ struct Memory {
 impl Memory {
     /// The budget given, else half of what the system says is available, else no limit.
     fn new(budget: Option<ByteSize>) -> Self {
-        let left = budget.map(|budget| budget.0).or_else(|| available_memory().map(|bytes| bytes / 2));
+        let left = budget.map(|budget| budget.0).or_else(|| memory::available().map(|bytes| bytes / 2));
         Self { left: left.unwrap_or(u64::MAX), notes: Vec::new() }
     }
 
     /// All rows in memory if they fit, else as they are: made again on every pass, to the same bits.
-    fn keep<T: Element>(&mut self, x: Box<dyn Rows<T>>, what: &str) -> Box<dyn Rows<T>> {
+    ///
+    /// # Errors
+    /// Bad input if the budget is more than there is, and the rows need it.
+    fn keep<T: Element>(&mut self, x: Box<dyn Rows<T>>, what: &str) -> Result<Box<dyn Rows<T>>, CliError> {
         let stride = x.cols().next_multiple_of(memorize_kernels::mat::ALIGNMENT / size_of::<T>());
         let bytes = x.rows() as u64 * stride as u64 * size_of::<T>() as u64;
         let shape = format!("{} x {} {}, {}", thousands(x.rows() as u64), x.cols(), T::NAME, mebibytes(bytes));
         if bytes > self.left {
             self.notes.push(format!("{what}: {shape}, made again on every pass (more than --memory-budget)"));
-            return x;
+            return Ok(x);
         }
+        memory::foresee(
+            &format!("the {what} in memory"),
+            bytes,
+            "give a smaller --memory-budget: rows are then made on every pass",
+        )?;
         self.left -= bytes;
         self.notes.push(format!("{what}: {shape}, in memory"));
-        Box::new(rows::to_mat(Par::Rayon, &x))
+        Ok(Box::new(rows::to_mat(Par::Rayon, &x)))
     }
-}
-
-/// Memory that the system can hand out without swapping, in bytes; unknown outside Linux.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    kib.checked_mul(1024)
 }

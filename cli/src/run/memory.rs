@@ -1,8 +1,11 @@
-//! Refuses sizes that no memory is large enough for, before an allocation that fails ends the process.
+//! Refuses sizes that memory is not large enough for, before an allocation that fails, or the system, ends the process.
+
+use std::path::Path;
 
 use memorize_kernels::Element;
 
 use crate::exit::{CliError, WithHint};
+use crate::units::mebibytes;
 
 /// Makes sure that the system would hand out numbers of these dimensions, by asking for them and giving them back
 /// untouched.
@@ -27,6 +30,88 @@ pub fn ensure<T: Element>(what: &str, dims: &[usize], advice: &str) -> Result<()
     Err(CliError::BadInput(error.hint(advice)))
 }
 
+/// Copies of W that a run holds at once, at most: the network, the one that is trained with its moments and its gradient, and a
+/// checkpoint while it is written (three tensors, their bytes, and the file).
+const COPIES_OF_WEIGHTS: u64 = 18;
+/// d x d matrices that the Gram route holds at once, a thread's share apart: S and M with their layouts.
+const SQUARES: u64 = 6;
+
+/// Bytes that training r neurons on n samples of width d takes besides the samples: the copies of W, the matrices of the Gram
+/// route with one more for each thread, activations of a batch, and three numbers a sample. The kernels' buffers of fixed size are left out.
+///
+/// `batch` is 0 where the whole set is one: its activations are never all there.
+pub fn of_training<T: Element>(n: usize, d: usize, r: usize, batch: usize, threads: usize) -> u64 {
+    let [n, d, r, batch, threads] = [n, d, r, batch, threads].map(|size| size as u64);
+    let numbers = [
+        r.saturating_mul(d).saturating_mul(COPIES_OF_WEIGHTS),
+        d.saturating_mul(d).saturating_mul(SQUARES.saturating_add(threads)),
+        batch.saturating_mul(r.saturating_add(d.saturating_mul(3))),
+        n.saturating_mul(3),
+    ];
+    numbers.into_iter().fold(0, u64::saturating_add).saturating_mul(size_of::<T>() as u64)
+}
+
+/// Makes sure that so many bytes are available, as far as the system says what is.
+///
+/// # Errors
+/// Bad input with both numbers, and the advice as its hint.
+pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), CliError> {
+    match available() {
+        Some(available) if bytes > available => {
+            let (needed, there) = (mebibytes(bytes), mebibytes(available));
+            let error = anyhow::anyhow!("{what} would need some {needed}, and {there} of memory are available");
+            Err(CliError::BadInput(error.hint(advice)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Memory that this process can have without swapping, in bytes: what the system has, within the limits of the control groups
+/// (containers, batch jobs) that the process is in. Unknown outside Linux.
+pub fn available() -> Option<u64> {
+    let of_system = meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?)?;
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let limits = groups.lines().filter_map(group).filter_map(|(mount, group)| within_group(Path::new(mount), group));
+    Some(limits.fold(of_system, u64::min))
+}
+
+fn meminfo(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// Where the memory controller of a line of `/proc/self/cgroup` is mounted, and the group in it.
+fn group(line: &str) -> Option<(&'static str, &str)> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (controllers, group) = (fields.next()?, fields.next()?);
+    match controllers {
+        "" => Some(("/sys/fs/cgroup", group)),
+        _ if controllers.split(',').any(|controller| controller == "memory") => Some(("/sys/fs/cgroup/memory", group)),
+        _ => None,
+    }
+}
+
+/// What is left of the tightest limit of a group and those that it is in. Pages of files do not count as used: they make way.
+fn within_group(mount: &Path, group: &str) -> Option<u64> {
+    let number = |folder: &Path, names: [&str; 2]| {
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
+        names.iter().find_map(|name| read(name))
+    };
+    let files = |folder: &Path| {
+        let text = std::fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+        let count = |line: &str| line.strip_prefix("inactive_file ")?.trim().parse::<u64>().ok();
+        text.lines().find_map(count).unwrap_or(0)
+    };
+    let left = |folder: &Path| {
+        let limit = number(folder, ["memory.max", "memory.limit_in_bytes"])?;
+        let used = number(folder, ["memory.current", "memory.usage_in_bytes"])?;
+        Some(limit.saturating_sub(used.saturating_sub(files(folder))))
+    };
+    let inner = mount.join(group.trim_start_matches('/'));
+    inner.ancestors().take_while(|folder| folder.starts_with(mount)).filter_map(left).min()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +126,34 @@ mod tests {
             assert_eq!(error.code(), 2);
             assert!(error.to_string().contains("too much"), "{error}");
         }
+    }
+
+    #[test]
+    fn more_than_there_is_is_refused_with_both_numbers() {
+        assert!(foresee("a little", 1, "no advice").is_ok());
+        if available().is_some() {
+            let error = foresee("the weights", u64::MAX, "train fewer").unwrap_err();
+            assert!(error.code() == 2 && error.to_string().contains("the weights would need some"), "{error}");
+        }
+        assert_eq!(of_training::<f32>(usize::MAX, usize::MAX, 2, 1, 1), u64::MAX);
+    }
+
+    #[test]
+    fn the_tightest_limit_of_the_groups_counts() {
+        assert_eq!(meminfo("MemTotal: 9 kB\nMemAvailable:       4 kB\n"), Some(4096));
+        assert_eq!(group("0::/job/step"), Some(("/sys/fs/cgroup", "/job/step")));
+        assert_eq!(group("4:cpu,memory:/a"), Some(("/sys/fs/cgroup/memory", "/a")));
+        assert_eq!(group("5:devices:/"), None);
+        let root = tempfile::tempdir().unwrap();
+        let step = root.path().join("job/step");
+        std::fs::create_dir_all(&step).unwrap();
+        let write = |folder: &Path, name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        write(&step, "memory.max", "max\n");
+        write(&step, "memory.current", "5\n");
+        assert_eq!(within_group(root.path(), "/job/step"), None);
+        write(step.parent().unwrap(), "memory.max", "100\n");
+        write(step.parent().unwrap(), "memory.current", "70\n");
+        write(step.parent().unwrap(), "memory.stat", "active_file 9\ninactive_file 20\n");
+        assert_eq!(within_group(root.path(), "/job/step"), Some(50));
     }
 }

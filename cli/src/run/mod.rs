@@ -33,7 +33,7 @@ use crate::exit::{CliError, WithHint};
 use crate::plot::{self, Curve};
 use crate::progress::{self, Mode, Progress};
 use crate::run_folder::{CHECKPOINT, CONFIG, Existing, FolderError, Record, RunFolder, StopReason, Summary};
-use crate::units::{number, thousands};
+use crate::units::{mebibytes, number, thousands};
 use dataset::Dataset;
 use keeper::{Before, Identity, Keeper};
 use machine::Machine;
@@ -134,6 +134,13 @@ impl<'a, T: Element> Run<'a, T> {
         let iterations = budget(&config, iterations_an_epoch);
 
         let (network, init) = initial_network(&mut config, d)?;
+        let activations = if config.optimizer.batch == Batch::Full { 0 } else { batch };
+        let needed = memory::of_training::<T>(n, d, network.neurons(), activations, machine.threads);
+        memory::foresee(
+            "training this network",
+            needed,
+            "train fewer neurons (--neurons), in f32, or on smaller batches",
+        )?;
         let samples = match config.optimizer.batch {
             Batch::Full => Samples::All(n),
             Batch::Rows(_) => Samples::Batch(batch),
@@ -169,6 +176,7 @@ impl<'a, T: Element> Run<'a, T> {
             progress.note(&format!("going on from iteration {}", thousands(iterations_before)));
         }
         dataset.notes.iter().for_each(|note| progress.note(note));
+        progress.note(&format!("training: at most {} of memory besides the samples", mebibytes(needed)));
         prescription.iter().flat_map(theory::announce).for_each(|line| progress.note(&line));
         match &config.optimizer.solve {
             Some(solve) => {
