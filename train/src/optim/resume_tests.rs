@@ -169,19 +169,15 @@ fn accelerated_descent_with_its_velocity_and_its_counts() {
 }
 
 #[test]
-fn descent_along_negative_curvature_with_its_counts() {
+fn descent_along_negative_curvature_with_its_residuals_and_its_direction() {
     let data = problem::<f64>(6, 6);
-    let parameters = Escape { eta: 0.1, g_thres: 1e-2, tolerance: 1e-2 };
+    let parameters = Escape { g_thres: 1e-2, tolerance: 0.0 };
     resumes_everywhere(|keeper| {
         let mut net = Network::zeros(14, 6).unwrap();
         let objective = objective(Engine::best(), &data, Route::Gram);
         let found = escaping_descent(&objective, &mut net, &parameters, &limits(200), keeper).unwrap();
         assert!(found.escapes >= 1);
-        End {
-            weights: bits(&net.weights),
-            outcome: found.outcome,
-            more: format!("{} {:?}", found.escapes, found.curvature),
-        }
+        End { weights: bits(&net.weights), outcome: found.outcome, more: found.escapes.to_string() }
     });
 }
 
