@@ -23,10 +23,10 @@ pub struct ConditionArgs {
     /// Probability that what holds by chance may fail with [default: 0.05]
     #[arg(long, value_name = "X", help_heading = "Theory")]
     pub delta: Option<f64>,
-    /// Residual of sigma_min^2, relative to it, at which the iterative eigensolver stops [default: 0.01]
+    /// Residual of sigma_min^2, relative to it, at which the iterative eigensolver stops [default: 0.05]
     #[arg(long, value_name = "X", help_heading = "Eigensolver")]
     pub tolerance: Option<f64>,
-    /// Most products for sigma_min; each reads the samples twice [default: 400]
+    /// Most products for sigma_min; each reads the samples twice [default: 600]
     #[arg(long, value_name = "N", help_heading = "Eigensolver")]
     pub max_products: Option<usize>,
     /// Samples that the preconditioner is made of; more take fewer products, and memory [default: four a coordinate]

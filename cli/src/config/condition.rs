@@ -53,7 +53,7 @@ pub struct ConditionDefaults {
 impl ConditionConfig {
     /// The defaults: sigma_min to about half a percent.
     pub fn defaults() -> ConditionDefaults {
-        ConditionDefaults { epsilon: 0.01, delta: 0.05, tolerance: 0.01, max_products: 400 }
+        ConditionDefaults { epsilon: 0.01, delta: 0.05, tolerance: 0.05, max_products: 600 }
     }
 
     /// Checks every value that can be checked without the data.
