@@ -4,6 +4,7 @@ mod bench;
 mod capacity;
 mod certify;
 mod condition;
+mod report;
 mod solve;
 mod stored;
 
@@ -21,6 +22,7 @@ pub use bench::BenchArgs;
 pub use capacity::CapacityArgs;
 pub use certify::CertifyArgs;
 pub use condition::ConditionArgs;
+pub use report::{CompareArgs, ReportArgs};
 pub use solve::SolveArgs;
 pub use stored::StoredArgs;
 
@@ -47,6 +49,8 @@ Examples:
   memorize certify --weights W.safetensors --inputs X.npy --targets y.npy
   memorize condition --inputs X.npy --normalize   are the samples in general position?
   memorize capacity                               the threshold of Theorem 1, seconds
+  memorize report runs/*                          a page about runs: report/index.html
+  memorize compare runs/mnist-2layer runs/mnist-2layer-noise
   memorize bench --quick                          throughput of the passes on this machine
 
 Exit codes: 0 done, 1 the run failed, 2 bad arguments or input, 130 interrupted.";
@@ -68,6 +72,10 @@ pub enum Command {
     Condition(Box<ConditionArgs>),
     /// Show how many random samples a network memorises: the threshold d(d+1)/2 of Theorem 1
     Capacity(CapacityArgs),
+    /// Make a page about runs: curves, numbers, what the paper reports beside them
+    Report(ReportArgs),
+    /// Say in what runs differ, and lay their curves over each other
+    Compare(CompareArgs),
     /// Measure how fast this machine runs the passes, beside its limits
     Bench(BenchArgs),
 }
@@ -97,6 +105,9 @@ impl Selection {
             .map(|name| Experiment::from_name(&name).map_or(Self::All, Self::One))
     }
 }
+
+/// Folder of the page about all experiments.
+const REPORT: &str = "report";
 
 /// `memorize reproduce`
 #[derive(Args, Debug)]
@@ -139,7 +150,9 @@ pub struct ReproduceArgs {
 
 const REPRODUCE_EXAMPLES: &str = "\
 Each run leaves config.toml, metrics.csv, summary.json, curve.svg, curve.png and the weights
-in its folder. With `all`, --out DIR gives each experiment a folder of its own below DIR.
+in its folder. With `all`, --out DIR gives each experiment a folder of its own below DIR, what is
+complete already is skipped (--overwrite runs it again), and report/index.html (DIR/report/index.html)
+shows the curves and numbers beside what the paper reports.
 
 Examples:
   memorize reproduce synthetic
@@ -182,6 +195,11 @@ impl ReproduceArgs {
             (Some(out), Selection::All) => out.join(&config.run.name),
             _ => self.output.folder(config),
         }
+    }
+
+    /// The folder for the page about all experiments: `report`, below `--out` if that is given.
+    pub fn report_folder(&self) -> PathBuf {
+        self.output.out.as_deref().map_or_else(|| PathBuf::from(REPORT), |out| out.join(REPORT))
     }
 }
 

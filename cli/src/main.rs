@@ -18,6 +18,8 @@ fn main() -> ExitCode {
         Command::Certify(arguments) => commands::certify(&arguments),
         Command::Condition(arguments) => commands::condition(&arguments),
         Command::Capacity(arguments) => commands::capacity(&arguments),
+        Command::Report(arguments) => commands::report(&arguments),
+        Command::Compare(arguments) => commands::compare(&arguments),
         Command::Bench(arguments) => commands::bench(&arguments),
     };
     exit::conclude(outcome)

@@ -10,7 +10,7 @@ use crate::run_folder::{StopReason, Summary};
 use crate::units::{duration, number, thousands};
 
 /// What stands where a value does not apply.
-const NONE: &str = "-";
+pub(crate) const NONE: &str = "-";
 
 /// The report on one run, several lines.
 pub fn one(summary: &Summary, folder: &Path) -> String {
@@ -87,7 +87,7 @@ fn outcome(stopped: StopReason) -> &'static str {
 }
 
 /// Epochs: whole ones without decimals.
-fn epochs(epochs: f64) -> String {
+pub(crate) fn epochs(epochs: f64) -> String {
     if epochs.fract() == 0.0 && epochs >= 0.0 { thousands(epochs as u64) } else { format!("{epochs:.1}") }
 }
 
@@ -136,23 +136,23 @@ fn machine(summary: &Summary) -> String {
 }
 
 /// On which side the cells of a column line up.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// Rows as lines, columns two spaces apart and as wide as their widest cell.
-pub(crate) fn table<const N: usize>(rows: &[[String; N]], alignment: &[Align; N]) -> String {
-    let mut widths = [0; N];
+pub(crate) fn table<R: AsRef<[String]>>(rows: &[R], alignment: &[Align]) -> String {
+    let mut widths = vec![0; alignment.len()];
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
             *width = cell.chars().count().max(*width);
         }
     }
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(widths).zip(alignment).map(|((cell, width), align)| match align {
+        let cells = row.as_ref().iter().zip(widths.iter().copied()).zip(alignment).map(|((cell, width), align)| match align {
             Align::Left => format!("  {cell:<width$}"),
             Align::Right => format!("  {cell:>width$}"),
         });

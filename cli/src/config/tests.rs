@@ -335,3 +335,24 @@ proptest! {
         let _ = RunConfig::from_toml(&text);
     }
 }
+
+#[test]
+fn a_run_is_done_by_the_configuration_that_it_leaves_and_by_no_other() {
+    let asked = Experiment::Mnist2LayerNoise.config(Scale::Full);
+    let mut done = asked.clone();
+    (done.network.init_scale, done.run.threads) = (Some(0.0955), Some(7));
+    assert!(asked.is_done_by(&done));
+    for change in [
+        |config: &mut RunConfig| config.run.seed = 1,
+        |config| config.run.epochs = Some(3),
+        |config| config.run.dtype = Dtype::F64,
+        |config| config.data.noise = 0.02,
+        |config| config.optimizer.learning_rate = 0.1,
+    ] {
+        let mut other = done.clone();
+        change(&mut other);
+        assert!(!asked.is_done_by(&other));
+    }
+    let scaled = RunConfig { network: NetworkSection { init_scale: Some(0.5), ..asked.network.clone() }, ..asked };
+    assert!(!scaled.is_done_by(&done), "another scale was asked for");
+}
