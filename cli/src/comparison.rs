@@ -17,34 +17,41 @@ pub(crate) struct Measure {
     /// What tables call it.
     pub label: &'static str,
     /// The number; none if it does not apply.
-    pub of: fn(&Summary) -> Option<f64>,
+    pub of: Of,
     /// How it is written.
     pub shown: fn(f64) -> String,
+    /// Whether it was known before the run.
+    pub is_size: bool,
 }
 
 /// The numbers that tables show, in their order.
 pub(crate) const MEASURES: [Measure; 13] = [
-    Measure { field: "train_loss", label: "f(W)", of: |s| Some(s.train_loss), shown: number },
-    Measure { field: "train_mse", label: "train MSE", of: |s| Some(s.train_mse), shown: number },
-    Measure { field: "test_mse", label: "test MSE", of: |s| s.test_mse, shown: number },
-    Measure { field: "epochs", label: "passes", of: |s| Some(s.epochs), shown: epochs },
-    Measure { field: "iterations", label: "iterations", of: |s| Some(s.iterations as f64), shown: whole },
-    Measure { field: "wall_seconds", label: "time", of: |s| Some(s.wall_seconds), shown: time },
-    Measure { field: "samples_per_second", label: "samples/s", of: |s| Some(s.samples_per_second), shown: whole },
-    Measure { field: "n", label: "n", of: |s| Some(s.n as f64), shown: whole },
-    Measure { field: "d", label: "d", of: |s| Some(s.d as f64), shown: whole },
-    Measure { field: "k", label: "k", of: |s| s.k.map(|k| k as f64), shown: whole },
-    Measure { field: "r", label: "r", of: |s| Some(s.r as f64), shown: whole },
-    Measure {
-        field: "parameters_per_sample",
-        label: "parameters a sample",
-        of: |s| Some(s.parameters_per_sample),
-        shown: number,
-    },
-    Measure { field: "sigma_min", label: "sigma_min", of: |s| s.sigma_min, shown: number },
+    Measure::result("train_loss", "f(W)", |s| Some(s.train_loss), number),
+    Measure::result("train_mse", "train MSE", |s| Some(s.train_mse), number),
+    Measure::result("test_mse", "test MSE", |s| s.test_mse, number),
+    Measure::result("epochs", "passes", |s| Some(s.epochs), epochs),
+    Measure::result("iterations", "iterations", |s| Some(s.iterations as f64), whole),
+    Measure::result("wall_seconds", "time", |s| Some(s.wall_seconds), time),
+    Measure::result("samples_per_second", "samples/s", |s| Some(s.samples_per_second), whole),
+    Measure::result("sigma_min", "sigma_min", |s| s.sigma_min, number),
+    Measure::size("n", "n", |s| Some(s.n as f64), whole),
+    Measure::size("d", "d", |s| Some(s.d as f64), whole),
+    Measure::size("k", "k", |s| s.k.map(|k| k as f64), whole),
+    Measure::size("r", "r", |s| Some(s.r as f64), whole),
+    Measure::size("parameters_per_sample", "parameters a sample", |s| Some(s.parameters_per_sample), number),
 ];
 
+type Of = fn(&Summary) -> Option<f64>;
+
 impl Measure {
+    const fn result(field: &'static str, label: &'static str, of: Of, shown: fn(f64) -> String) -> Self {
+        Self { field, label, of, shown, is_size: false }
+    }
+
+    const fn size(field: &'static str, label: &'static str, of: Of, shown: fn(f64) -> String) -> Self {
+        Self { field, label, of, shown, is_size: true }
+    }
+
     /// The number of a run; none if it does not apply, is not finite, or the run has no summary.
     pub(crate) fn value(&self, run: &FoundRun) -> Option<f64> {
         run.summary.as_ref().and_then(self.of).filter(|value| value.is_finite())
@@ -73,7 +80,7 @@ pub struct Comparison {
     pub settings: Vec<Row<String>>,
     /// In what the machines, the compilers and the commits differ.
     pub machine: Vec<Row<String>>,
-    /// What came out, of all that applies to any of them.
+    /// What came out, as far as it applies to any of them, and the sizes in which they differ.
     pub results: Vec<Row<f64>>,
 }
 
@@ -87,7 +94,7 @@ pub struct Named {
 }
 
 /// One thing and its value in each run; absent = it does not apply or is not known.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Row<T> {
     /// Key in `config.toml` or field of `summary.json`.
     pub key: String,
@@ -100,9 +107,11 @@ impl Comparison {
     pub fn of(runs: &[FoundRun]) -> Self {
         let configs: Vec<Option<&RunConfig>> = runs.iter().map(|run| run.config.as_ref()).collect();
         let settings = differences(&configs).into_iter().map(|s| Row { key: s.key, values: s.values });
-        let results = MEASURES.iter().map(|measure| Row {
-            key: measure.field.to_owned(),
-            values: runs.iter().map(|run| measure.value(run)).collect(),
+        let results = MEASURES.iter().filter_map(|measure| {
+            let values: Vec<Option<f64>> = runs.iter().map(|run| measure.value(run)).collect();
+            let differs = values.windows(2).any(|pair| pair[0] != pair[1]);
+            let told = values.iter().any(Option::is_some) && (differs || !measure.is_size);
+            told.then(|| Row { key: measure.field.to_owned(), values })
         });
         Self {
             runs: runs
@@ -111,7 +120,7 @@ impl Comparison {
                 .collect(),
             settings: settings.collect(),
             machine: machine(runs),
-            results: results.filter(|row| row.values.iter().any(Option::is_some)).collect(),
+            results: results.collect(),
         }
     }
 
@@ -145,17 +154,18 @@ impl Comparison {
 
     /// The three tables: title, rows as text, and what is said when there are none.
     pub(crate) fn groups(&self) -> [(&'static str, Vec<Row<String>>, &'static str); 3] {
-        let same = |rows: &[Row<String>]| {
-            rows.iter().map(|row| Row { key: row.key.clone(), values: row.values.clone() }).collect::<Vec<_>>()
-        };
-        let results = self.results.iter().map(|row| {
-            let shown = MEASURES.iter().find(|measure| measure.field == row.key).map_or(number as _, |m| m.shown);
-            let label = MEASURES.iter().find(|measure| measure.field == row.key).map_or(row.key.as_str(), |m| m.label);
-            Row { key: label.to_owned(), values: row.values.iter().map(|value| value.map(shown)).collect() }
+        let results = self.results.iter().filter_map(|row| {
+            let measure = MEASURES.iter().find(|measure| measure.field == row.key)?;
+            let values = row.values.iter().map(|value| value.map(measure.shown)).collect();
+            Some(Row { key: measure.label.to_owned(), values })
         });
         [
-            ("settings that differ", same(&self.settings), "All settings are the same."),
-            ("machine and program", same(&self.machine), "Machine and program are the same, as far as they are known."),
+            ("settings that differ", self.settings.clone(), "All settings are the same."),
+            (
+                "machine and program",
+                self.machine.clone(),
+                "Machine and program are the same, as far as they are known.",
+            ),
             (RESULTS, results.collect(), "No results: none of the runs has a summary."),
         ]
     }
@@ -188,7 +198,9 @@ pub(crate) const ORIGINS: [Origin; 9] = [
     ("cores", |s| provenance(s, |p| p.cores.to_string())),
     ("threads", |s| Some(s.threads.to_string())),
     ("instruction set", |s| Some(s.isa.clone())),
-    ("backend", |s| Some(s.blas.as_ref().map_or_else(|| s.backend.to_string(), |blas| format!("{} ({blas})", s.backend)))),
+    ("backend", |s| {
+        Some(s.blas.as_ref().map_or_else(|| s.backend.to_string(), |blas| format!("{} ({blas})", s.backend)))
+    }),
     ("type of the numbers", |s| Some(s.dtype.to_string())),
     ("compiler", |s| provenance(s, |p| p.compiler.clone())),
     ("commit", |s| provenance(s, |p| p.commit.clone())),
@@ -228,12 +240,15 @@ mod tests {
         let comparison = Comparison::of(&[run("a", 2e-6, Some(1.2), config(0)), run("b", 1e-6, None, config(7))]);
         let text = comparison.text();
         let line = |start: &str| text.lines().position(|line| line.trim_start().starts_with(start)).unwrap();
-        assert!(line("run.seed") < line("Machine and program are the same") && line("run.seed") < line("f(W)"), "{text}");
+        assert!(
+            line("run.seed") < line("Machine and program are the same") && line("run.seed") < line("f(W)"),
+            "{text}"
+        );
         let words = |start: &str| text.lines().nth(line(start)).unwrap().split_whitespace().collect::<Vec<_>>();
         assert_eq!(words("run.seed"), ["run.seed", "0", "7"]);
-        assert_eq!(words("f(W)"), ["f(W)", "2.00e-6", "1.00e-6", "0.50"]);
+        assert_eq!(words("f(W)"), ["f(W)", "2.00e-6", "1.00e-6", "0.500"]);
         assert_eq!(words("test MSE"), ["test", "MSE", "1.20", "-", "-"]);
-        assert!(!text.contains("optimizer.kind"), "{text}");
+        assert!(!text.contains("optimizer.kind") && !text.contains("parameters a sample"), "{text}");
     }
 
     #[test]

@@ -73,9 +73,14 @@ mod tests {
 
     #[test]
     fn words_are_quoted_where_a_shell_would_split_or_expand_them() {
-        for (word, shown) in
-            [("--lr", "--lr"), ("runs/a-1", "runs/a-1"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("*", "'*'")]
-        {
+        for (word, shown) in [
+            ("--lr", "--lr"),
+            ("runs/a-1", "runs/a-1"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("*", "'*'"),
+        ] {
             assert_eq!(quoted(OsStr::new(word)), shown);
         }
     }

@@ -152,10 +152,11 @@ pub(crate) fn table<R: AsRef<[String]>>(rows: &[R], alignment: &[Align]) -> Stri
     }
     let mut text = String::new();
     for row in rows {
-        let cells = row.as_ref().iter().zip(widths.iter().copied()).zip(alignment).map(|((cell, width), align)| match align {
-            Align::Left => format!("  {cell:<width$}"),
-            Align::Right => format!("  {cell:>width$}"),
-        });
+        let cells =
+            row.as_ref().iter().zip(widths.iter().copied()).zip(alignment).map(|((cell, width), align)| match align {
+                Align::Left => format!("  {cell:<width$}"),
+                Align::Right => format!("  {cell:>width$}"),
+            });
         text.push_str(cells.collect::<String>().trim_end());
         text.push('\n');
     }

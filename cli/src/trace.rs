@@ -158,7 +158,8 @@ impl Group {
         Self {
             members: self.members + later.members,
             low: if later.low.loss < self.low.loss { later.low } else { self.low },
-            high: if later.high.loss > self.high.loss { later.high } else { self.high },
+            // Of equals the later one, so that a level line keeps both its points.
+            high: if later.high.loss >= self.high.loss { later.high } else { self.high },
         }
     }
 }

@@ -48,7 +48,7 @@
       for (let i = 0; i <= 4; i++) { const at = low + span * (i + 0.5) / 5; ticks.push([at, (10 ** at).toExponential(2).replace('e+', 'e')]); }
       return [ticks, []];
     }
-    if (span < 1.6) return [all([1, 2, 5]), minor];
+    if (span < 2.2) return [all([1, 2, 5]), minor];
     const stride = Math.ceil(all([1]).length / most);
     return [all([1]).filter(tick => ((tick[2] % stride) + stride) % stride === 0), minor];
   };
@@ -72,7 +72,8 @@
     const svg = plot.querySelector('svg');
     const legend = figure.querySelector('.legend');
     const buttons = [...legend.querySelectorAll('button[data-run]')];
-    const series = buttons.map(button => ({ ...runs[button.dataset.run], style: button.className, button, shown: true }));
+    const series = buttons.map(button => ({ ...runs[button.dataset.run], style: button.className, button, shown: button.getAttribute('aria-pressed') === 'true' }));
+    const single = series.length === 1;
     let raw = figure.dataset.raw === 'true';
     let view = null;    // [iteration from, to, log10 of the loss from, to]; null shows all
     let cursor = null;  // an iteration
@@ -112,6 +113,8 @@
 
     let size, margin, domain;
     const visible = () => series.filter(one => one.shown);
+    // Of a single run the mean and the records are switched apart.
+    const recorded = () => raw ? series.filter(one => one.shown || single) : [];
     const toX = at => margin.left + (at - domain[0]) / (domain[1] - domain[0]) * (size.width - margin.left - margin.right);
     const toY = log => size.height - margin.bottom - (log - domain[2]) / (domain[3] - domain[2]) * (size.height - margin.top - margin.bottom);
     const fromX = x => domain[0] + (x - margin.left) / (size.width - margin.left - margin.right) * (domain[1] - domain[0]);
@@ -120,13 +123,11 @@
     // The lowest and the highest log10 of the loss between two iterations.
     function heights(from, to) {
       let [low, high] = [Infinity, -Infinity];
-      for (const one of visible()) {
-        for (const [iterations, losses] of raw ? [one.smooth, one.raw] : [one.smooth]) {
-          for (let i = 0; i < iterations.length; i++) {
-            if (iterations[i] < from || iterations[i] > to) continue;
-            low = Math.min(low, losses[i]);
-            high = Math.max(high, losses[i]);
-          }
+      for (const [iterations, losses] of [...visible().map(one => one.smooth), ...recorded().map(one => one.raw)]) {
+        for (let i = 0; i < iterations.length; i++) {
+          if (iterations[i] < from || iterations[i] > to) continue;
+          low = Math.min(low, losses[i]);
+          high = Math.max(high, losses[i]);
         }
       }
       if (!(low <= high)) return [-1, 0];
@@ -135,7 +136,7 @@
       return [low - pad, high + pad];
     }
     function everything() {
-      const last = Math.max(1, ...visible().map(one => one.last));
+      const last = Math.max(1, ...(single ? series : visible()).map(one => one.last));
       return [0, last, ...heights(0, last)];
     }
     function path([iterations, losses]) {
@@ -151,8 +152,8 @@
 
     function draw() {
       const width = Math.max(280, Math.round(plot.clientWidth));
-      size = { width, height: Math.round(clamp(0.56 * width, 260, 470)) };
-      margin = { left: 52, right: 14, top: 24, bottom: 44 };
+      size = { width, height: Math.round(clamp(0.56 * width, 300, 470)) };
+      margin = { left: 52, right: 26, top: 24, bottom: 44 };
       domain = view || everything();
       svg.setAttribute('viewBox', `0 0 ${size.width} ${size.height}`);
       svg.replaceChildren();
@@ -166,9 +167,7 @@
       }
       for (const [at, label] of roundSteps(domain[0], domain[1], width < 480 ? 5 : 8)) {
         make('path', { class: 'major', d: `M${toX(at).toFixed(1)} ${top}V${bottom}` }, axes);
-        const x = toX(at);
-        const anchor = x > right - 18 ? 'end' : x < left + 10 ? 'start' : 'middle';
-        make('text', { x, y: bottom + 17, 'text-anchor': anchor }, axes).textContent = label;
+        make('text', { x: toX(at), y: bottom + 17, 'text-anchor': 'middle' }, axes).textContent = label;
       }
       make('text', { class: 'name', x: (left + right) / 2, y: size.height - 6, 'text-anchor': 'middle' }, axes).textContent = 'iteration';
       make('text', { class: 'name', x: left, y: 13, 'text-anchor': 'end' }, axes).textContent = 'loss f';
@@ -176,7 +175,7 @@
       const clip = make('clipPath', { id }, svg);
       make('rect', { x: left, y: top, width: right - left, height: bottom - top }, clip);
       const lines = make('g', { class: 'lines', 'clip-path': `url(#${id})` }, svg);
-      if (raw) for (const one of visible()) make('path', { class: `raw ${one.style}`, d: path(one.raw) }, lines);
+      for (const one of recorded()) make('path', { class: `raw ${one.style}`, d: path(one.raw) }, lines);
       for (const one of visible()) make('path', { class: `smooth ${one.style}`, d: path(one.smooth) }, lines);
       make('g', { class: 'over' }, svg);
       rawButton.setAttribute('aria-pressed', raw);
@@ -215,13 +214,13 @@
         const row = line(tip, '', 'div');
         const key = make('svg', { viewBox: '0 0 18 8', class: one.style }, row);
         make('path', { d: 'M1 4H17' }, key);
-        line(row, near.length === 1 ? 'mean' : one.name);
+        line(row, single ? 'mean' : one.name);
         line(row, short(loss)).className = 'value';
       }
       if (near.length === 1) {
         const [iterations, losses] = snap.one.raw;
         const add = (name, value) => { const row = line(tip, '', 'div'); line(row, name); line(row, value).className = 'value'; };
-        if (iterations.length) add('a record near by', short(losses[nearest(iterations, snap.at)]));
+        if (iterations.length) add('a record nearby', short(losses[nearest(iterations, snap.at)]));
         const rate = rateAt(snap.one, snap.at);
         if (rate) add('step size', short(rate));
       }

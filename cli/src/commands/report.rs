@@ -51,7 +51,8 @@ fn read(folders: &[PathBuf]) -> Result<(Vec<FoundRun>, Vec<String>), CliError> {
     {
         return Err(first.into());
     }
-    let of_runs = runs.iter().flat_map(|run| run.problems.iter().map(|problem| format!("{}: {problem}", run.folder.display())));
+    let of_runs =
+        runs.iter().flat_map(|run| run.problems.iter().map(|problem| format!("{}: {problem}", run.folder.display())));
     let problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
     for problem in problems.iter().cloned().chain(of_runs) {
         eprintln!("warning: {problem}");

@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::experiments::Experiment;
+use crate::experiments::{Experiment, Scale};
 use crate::layer::{DataLayer, FeaturesLayer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer};
 
 /// The smallest file that is a whole configuration.
@@ -342,13 +342,14 @@ fn a_run_is_done_by_the_configuration_that_it_leaves_and_by_no_other() {
     let mut done = asked.clone();
     (done.network.init_scale, done.run.threads) = (Some(0.0955), Some(7));
     assert!(asked.is_done_by(&done));
-    for change in [
-        |config: &mut RunConfig| config.run.seed = 1,
+    let changes: [fn(&mut RunConfig); 5] = [
+        |config| config.run.seed = 1,
         |config| config.run.epochs = Some(3),
         |config| config.run.dtype = Dtype::F64,
         |config| config.data.noise = 0.02,
         |config| config.optimizer.learning_rate = 0.1,
-    ] {
+    ];
+    for change in changes {
         let mut other = done.clone();
         change(&mut other);
         assert!(!asked.is_done_by(&other));

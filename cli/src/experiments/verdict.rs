@@ -99,16 +99,16 @@ pub struct Judgement {
 impl Experiment {
     /// What the paper's report on the experiment means in numbers.
     pub fn criteria(self) -> &'static [Criterion] {
-        use Criterion::{EachThirdFalls, LastThirdSlow, LossAtLeast, LossAtMost, LossLike, LossNear, LowWithin, TestMseNear};
+        use Criterion::{
+            EachThirdFalls, LastThirdSlow, LossAtLeast, LossAtMost, LossLike, LossNear, LowWithin, TestMseNear,
+        };
         match self {
             // "Goes to 0 quickly."
             Self::Synthetic => &[LossAtMost(1e-10), LowWithin { loss: 1e-6, iterations: 500 }],
             // "To about 0.1, then slow; test MSE 1.21."
-            Self::Mnist2Layer => &[
-                LossNear { value: 0.1, factor: 2.5 },
-                LastThirdSlow(2.0),
-                TestMseNear { value: 1.21, part: 0.1 },
-            ],
+            Self::Mnist2Layer => {
+                &[LossNear { value: 0.1, factor: 2.5 }, LastThirdSlow(2.0), TestMseNear { value: 1.21, part: 0.1 }]
+            }
             // "Falls geometrically below 1e-5": by about the same factor in equal times.
             Self::Mnist2LayerNoise => &[LossAtMost(1e-5), EachThirdFalls(10.0)],
             // "Very low training error": the digits' variance is about 8, and f is a quarter of the error.
@@ -118,9 +118,7 @@ impl Experiment {
             // "Fits to very high accuracy."
             Self::Mnist2LayerNoiseRandom => &[LossAtMost(1e-4)],
             // "Similar to mnist-3layer."
-            Self::Mnist3LayerRandom => {
-                &[LossAtMost(1e-3), LossLike { other: Self::Mnist3Layer, factor: 5.0 }]
-            }
+            Self::Mnist3LayerRandom => &[LossAtMost(1e-3), LossLike { other: Self::Mnist3Layer, factor: 5.0 }],
         }
     }
 
@@ -199,9 +197,10 @@ impl Criterion {
         match self {
             Self::LossAtMost(most) => (f, ends(loss <= most)),
             Self::LossAtLeast(least) => (f, ends(loss >= least)),
-            Self::LossNear { value, factor } => {
-                (format!("{f}, 4f = {}", number(4.0 * loss)), ends([loss, 4.0 * loss].iter().any(|l| is_near(*l, value, factor))))
-            }
+            Self::LossNear { value, factor } => (
+                format!("{f}, 4f = {}", number(4.0 * loss)),
+                ends([loss, 4.0 * loss].iter().any(|l| is_near(*l, value, factor))),
+            ),
             Self::TestMseNear { value, part } => match evidence.test_mse.filter(|mse| mse.is_finite()) {
                 Some(mse) => (format!("test MSE = {}", number(mse)), Some((mse - value).abs() <= part * value)),
                 None => ("no test MSE".to_owned(), None),
@@ -209,14 +208,16 @@ impl Criterion {
             Self::LowWithin { loss, iterations } => {
                 let Some(trace) = evidence.trace else { return no_curve() };
                 match trace.smooth.iter().find(|point| point.loss <= loss) {
-                    Some(point) => {
-                        (format!("after {} iterations", thousands(point.iteration)), Some(point.iteration <= iterations))
-                    }
+                    Some(point) => (
+                        format!("after {} iterations", thousands(point.iteration)),
+                        Some(point.iteration <= iterations),
+                    ),
                     None => ("never".to_owned(), Some(false)),
                 }
             }
             Self::EachThirdFalls(factor) => {
-                let [Some(start), Some(first), Some(second), Some(end)] = [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0].map(at) else {
+                let [Some(start), Some(first), Some(second), Some(end)] = [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0].map(at)
+                else {
                     return no_curve();
                 };
                 let falls = [start / first, first / second, second / end];

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::plot::axis::{Axis, LinearAxis, LogAxis};
-use crate::run_folder::FoundRun;
+use crate::run_folder::{FoundRun, SMOOTHING};
 use crate::trace::{Point, Trace, thin};
 use crate::units::number;
 
@@ -11,7 +11,7 @@ use crate::units::number;
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 400.0;
 const LEFT: f64 = 52.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 26.0;
 const TOP: f64 = 24.0;
 const BOTTOM: f64 = 44.0;
 
@@ -19,6 +19,9 @@ const BOTTOM: f64 = 44.0;
 const STATIC_GROUPS: usize = 240;
 /// Groups of records that the script gets, to zoom into.
 const DATA_GROUPS: usize = 500;
+/// Of several runs those are off from the start that have fewer iterations than the longest one divided by this: nothing of
+/// them could be seen, and their losses might be far from all others.
+const TOO_SHORT: u64 = 20;
 /// Styles of lines that the style sheet has: colours and dashes.
 const STYLES: usize = 12;
 
@@ -50,6 +53,8 @@ pub(super) struct Line {
     /// Its place among the runs of the page.
     pub run: usize,
     pub style: usize,
+    /// Whether it is there from the start.
+    pub shown: bool,
     pub name: String,
     /// The last value of the moving mean.
     pub last: String,
@@ -58,22 +63,39 @@ pub(super) struct Line {
 }
 
 impl Chart {
-    /// A chart of those of the runs, with their places in the page, that have a curve; none if none has.
-    pub(super) fn of(id: String, label: String, runs: &[(usize, &FoundRun)], raw: bool) -> Option<Self> {
+    /// The chart of one run, with its place in the page: every record and their mean; none without a curve.
+    pub(super) fn of_one(place: usize, run: &FoundRun) -> Option<Self> {
+        let label = format!("Loss of {} over the iterations", run.name);
+        let mut chart = Self::of(format!("chart-{place}"), label, &[(place, run)], true)?;
+        chart.lines.iter_mut().for_each(|line| line.name = format!("mean of {SMOOTHING} records"));
+        Some(chart)
+    }
+
+    /// The means of all runs in one chart; none unless two have a curve.
+    pub(super) fn of_all(runs: &[FoundRun]) -> Option<Self> {
+        let runs: Vec<(usize, &FoundRun)> = runs.iter().enumerate().collect();
+        let chart = Self::of("chart-all".to_owned(), "Loss of all runs over the iterations".to_owned(), &runs, false);
+        chart.filter(|chart| chart.lines.len() > 1)
+    }
+
+    fn of(id: String, label: String, runs: &[(usize, &FoundRun)], raw: bool) -> Option<Self> {
         let drawn = runs.iter().filter_map(|(i, run)| Some((*i, &run.name, run.trace.as_ref()?)));
         let drawn: Vec<(usize, &String, &Trace)> = drawn.filter(|(.., trace)| !trace.smooth.is_empty()).collect();
         if drawn.is_empty() {
             return None;
         }
-        let x = LinearAxis::up_to(drawn.iter().map(|(.., trace)| trace.last_iteration).max().unwrap_or(0));
+        let longest = drawn.iter().map(|(.., trace)| trace.last_iteration).max().unwrap_or(0);
+        let shown = |trace: &Trace| trace.last_iteration >= longest / TOO_SHORT;
+        let x = LinearAxis::up_to(longest);
         let seen = |trace: &'_ Trace| {
             let raw: &[Point] = if raw { &trace.raw } else { &[] };
             raw.iter().chain(&trace.smooth).map(|point| point.loss.log10()).collect::<Vec<_>>()
         };
-        let y = LogAxis::covering(drawn.iter().flat_map(|(.., trace)| seen(trace)));
+        let y = LogAxis::covering(drawn.iter().filter(|(.., trace)| shown(trace)).flat_map(|(.., trace)| seen(trace)));
         let lines = drawn.iter().map(|&(run, name, trace)| Line {
             run,
             style: run % STYLES,
+            shown: shown(trace),
             name: name.clone(),
             last: trace.smooth.last().map(|point| number(point.loss)).unwrap_or_default(),
             raw: if raw { path(&trace.raw, &x, &y) } else { String::new() },
@@ -89,10 +111,15 @@ impl Chart {
         }
         for tick in x.ticks() {
             let across = across(&x, tick.at);
-            let anchor = if across > WIDTH - RIGHT - 18.0 { "end" } else { "middle" };
             let line = format!("M{across:.1} {TOP}V{}", HEIGHT - BOTTOM);
             let place = format!("{}", HEIGHT - BOTTOM + 17.0);
-            ticks.push(TickMark { line, x: format!("{across:.1}"), y: place, anchor, label: tick.label.clone() });
+            ticks.push(TickMark {
+                line,
+                x: format!("{across:.1}"),
+                y: place,
+                anchor: "middle",
+                label: tick.label.clone(),
+            });
         }
         Some(Self {
             id,

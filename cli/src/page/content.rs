@@ -31,6 +31,8 @@ pub(super) struct Page {
     differences: Vec<Group>,
     /// All curves in one chart; none or one.
     overview: Vec<Chart>,
+    /// Whether a curve in it is off from the start.
+    off: bool,
     number_labels: Vec<&'static str>,
     runs: Vec<RunView>,
     choices: Vec<(&'static str, String)>,
@@ -89,10 +91,15 @@ impl Page {
     /// The page about `runs`, whose pictures have these names.
     pub(super) fn of(runs: &[FoundRun], stems: &[String], problems: &[String], focus: Focus) -> Self {
         let all: Vec<(usize, &FoundRun)> = runs.iter().enumerate().collect();
-        let judged: Vec<Judged> = all.iter().filter_map(|&(id, run)| Judged::of(id, run, runs)).collect();
+        let mut judged: Vec<Judged> = all.iter().filter_map(|&(id, run)| Judged::of(id, run, runs)).collect();
+        if focus == Focus::Differences {
+            judged.clear();
+        }
         let title = match focus {
             Focus::Differences => "Runs compared".to_owned(),
-            Focus::Results if judged.len() == runs.len() => "Training data memorised: the paper\u{2019}s figures redrawn".to_owned(),
+            Focus::Results if judged.len() == runs.len() => {
+                "Training data memorised: the paper\u{2019}s figures redrawn".to_owned()
+            }
             Focus::Results => "Training runs".to_owned(),
         };
         let own = runs.iter().flat_map(|run| run.problems.iter().map(|problem| format!("{}: {problem}", run.name)));
@@ -104,12 +111,10 @@ impl Page {
             stem: stem.clone(),
             subtitle: subtitle(run),
             numbers: measures.iter().map(|measure| measure.text(run)).collect(),
-            chart: Chart::of(format!("chart-{id}"), format!("Loss of {} over the iterations", run.name), &[(id, run)], true)
-                .into_iter()
-                .collect(),
+            chart: Chart::of_one(id, run).into_iter().collect(),
             config: run.config.as_ref().and_then(|config| config.to_toml().ok()).unwrap_or_else(|| NONE.to_owned()),
         });
-        let overview = Chart::of("chart-all".to_owned(), "Loss of all runs over the iterations".to_owned(), &all, false);
+        let overview = Chart::of_all(runs);
         Self {
             lead: lead(runs, !judged.is_empty()),
             title,
@@ -122,7 +127,8 @@ impl Page {
             smoothing: SMOOTHING,
             names: runs.iter().map(|run| run.name.clone()).collect(),
             differences: if focus == Focus::Differences { differences(runs) } else { Vec::new() },
-            overview: overview.filter(|chart| chart.lines.len() > 1).into_iter().collect(),
+            off: overview.iter().any(|chart| chart.lines.iter().any(|line| !line.shown)),
+            overview: overview.into_iter().collect(),
             number_labels: measures.iter().map(|measure| measure.label).collect(),
             runs: views.collect(),
             choices: if judged.is_empty() { Vec::new() } else { choices(runs) },
@@ -205,7 +211,8 @@ fn judgement(run: &FoundRun, summary: &Summary, experiment: Experiment, runs: &[
     let loss_of = |other: Experiment| {
         let candidates = runs.iter().filter_map(|run| {
             let summary = run.summary.as_ref().filter(|summary| experiment_of(summary) == Some(other))?;
-            let departures = run.config.as_ref().map_or(usize::MAX, |config| other.departures(config).map_or(0, |d| d.len()));
+            let departures =
+                run.config.as_ref().map_or(usize::MAX, |config| other.departures(config).map_or(0, |d| d.len()));
             Some((departures, summary.train_loss))
         });
         candidates.min_by_key(|(departures, _)| *departures).map(|(_, loss)| loss)
@@ -231,7 +238,11 @@ fn tally(judged: &[Judged]) -> Vec<(&'static str, String)> {
         let count = judged.iter().filter(|row| row.class == class).count();
         (class, count, if count == 1 { one } else { many })
     });
-    counted.into_iter().filter(|(_, count, _)| *count > 0).map(|(class, count, says)| (class, format!("{count} {says}"))).collect()
+    counted
+        .into_iter()
+        .filter(|(_, count, _)| *count > 0)
+        .map(|(class, count, says)| (class, format!("{count} {says}")))
+        .collect()
 }
 
 fn differences(runs: &[FoundRun]) -> Vec<Group> {
@@ -273,20 +284,30 @@ fn grouped<'a>(values: impl Iterator<Item = (&'a str, Option<String>)>) -> Strin
     match &groups[..] {
         [] => NONE.to_owned(),
         [(value, _)] => value.clone(),
-        several => several.iter().map(|(value, names)| format!("{value} ({})", names.join(", "))).collect::<Vec<_>>().join("; "),
+        several => several
+            .iter()
+            .map(|(value, names)| format!("{value} ({})", names.join(", ")))
+            .collect::<Vec<_>>()
+            .join("; "),
     }
 }
 
 /// What the paper leaves open, and what the runs took.
 fn choices(runs: &[FoundRun]) -> Vec<(&'static str, String)> {
-    let of_summary = |of: &dyn Fn(&Summary) -> String| grouped(runs.iter().map(|run| (run.name.as_str(), run.summary.as_ref().map(of))));
+    let of_summary = |of: &dyn Fn(&Summary) -> String| {
+        grouped(runs.iter().map(|run| (run.name.as_str(), run.summary.as_ref().map(of))))
+    };
     let of_config = |of: &dyn Fn(&RunConfig) -> Option<String>| {
         let known = runs.iter().filter_map(|run| Some((run.name.as_str(), Some(of(run.config.as_ref()?)?))));
         grouped(known)
     };
     let start = of_summary(&|summary| {
         let scale = number(summary.init_scale);
-        if summary.init_scale > 0.0 { format!("{}, standard deviation {scale}", summary.init) } else { summary.init.clone() }
+        if summary.init_scale > 0.0 {
+            format!("{}, standard deviation {scale}", summary.init)
+        } else {
+            summary.init.clone()
+        }
     });
     let length = of_config(&|config| match (config.run.epochs, config.run.iterations) {
         (Some(epochs), _) => Some(format!("{} passes", thousands(epochs))),
@@ -298,8 +319,9 @@ fn choices(runs: &[FoundRun]) -> Vec<(&'static str, String)> {
     });
     let adam = of_config(&|config| {
         let optimizer = &config.optimizer;
-        (optimizer.kind == OptimizerKind::Adam)
-            .then(|| format!("beta1 = {}, beta2 = {}, epsilon = {:e}", optimizer.beta1, optimizer.beta2, optimizer.epsilon))
+        (optimizer.kind == OptimizerKind::Adam).then(|| {
+            format!("beta1 = {}, beta2 = {}, epsilon = {:e}", optimizer.beta1, optimizer.beta2, optimizer.epsilon)
+        })
     });
     let choices = [
         ("How W starts", start),
@@ -324,7 +346,9 @@ fn origin(runs: &[FoundRun]) -> Vec<(&'static str, String)> {
     let rows = ORIGINS.iter().map(|(label, of)| {
         (*label, grouped(runs.iter().map(|run| (run.name.as_str(), run.summary.as_ref().and_then(of)))))
     });
-    let seed = grouped(runs.iter().map(|run| (run.name.as_str(), run.summary.as_ref().map(|summary| summary.seed.to_string()))));
+    let seed = grouped(
+        runs.iter().map(|run| (run.name.as_str(), run.summary.as_ref().map(|summary| summary.seed.to_string()))),
+    );
     rows.chain([("seed", seed)]).collect()
 }
 

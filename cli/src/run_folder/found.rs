@@ -234,7 +234,8 @@ mod tests {
 
     #[test]
     fn a_spoiled_summary_or_configuration_leaves_the_rest() {
-        for garbage in [&b""[..], b"{\"name\": \"x\"", b"[]", b"\xff\xfe", b"null", &[b'['; 100_000], &[b' '; 2 << 20]] {
+        for garbage in [&b""[..], b"{\"name\": \"x\"", b"[]", b"\xff\xfe", b"null", &[b'['; 100_000], &[b' '; 2 << 20]]
+        {
             let run = spoiled(SUMMARY, garbage);
             assert!(run.summary.is_none() && run.config.is_some() && run.trace.is_some());
             assert!(run.problems[0].starts_with("summary.json: "), "{:?}", run.problems);
@@ -246,7 +247,9 @@ mod tests {
 
     #[test]
     fn rows_that_are_no_records_are_left_out_and_counted() {
-        let text = format!("{HEADER}0,0,1,1,0.1,0\nx,0,1,1,0.1,0\n5,0,1\n\"10,0,2,2,0.1,0\n20,0,2,2,0.1,0\n10,0,2,2,0.1,0\n25,0,NaN,inf,0.1,0\n30,0,0.");
+        let text = format!(
+            "{HEADER}0,0,1,1,0.1,0\nx,0,1,1,0.1,0\n5,0,1\n\"10,0,2,2,0.1,0\n20,0,2,2,0.1,0\n10,0,2,2,0.1,0\n25,0,NaN,inf,0.1,0\n30,0,0."
+        );
         let run = spoiled(METRICS, text.as_bytes());
         let trace = run.trace.unwrap();
         assert_eq!((trace.records, trace.raw.len(), trace.last_iteration), (3, 2, 25));

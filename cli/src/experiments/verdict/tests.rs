@@ -5,8 +5,7 @@ use crate::trace::Point;
 
 /// A curve through these losses at equal distances.
 fn curve(losses: &[f64]) -> Trace {
-    let smooth: Vec<Point> =
-        losses.iter().zip(0..).map(|(&loss, i)| Point { iteration: 100 * i, loss }).collect();
+    let smooth: Vec<Point> = losses.iter().zip(0..).map(|(&loss, i)| Point { iteration: 100 * i, loss }).collect();
     Trace { last_iteration: smooth.last().map_or(0, |point| point.iteration), smooth, ..Trace::default() }
 }
 
@@ -45,7 +44,11 @@ fn every_experiment_has_criteria_that_some_runs_meet_and_others_do_not() {
 fn each_criterion_is_looked_at_by_itself() {
     let good = [8.0, 0.2, 0.1, 0.09];
     assert_eq!(verdict(Experiment::Mnist2Layer, 0.05, Some(2.0), &good), Verdict::Differs, "test MSE");
-    assert_eq!(verdict(Experiment::Mnist2Layer, 0.05, Some(1.25), &[8.0, 0.2, 0.1, 0.02]), Verdict::Differs, "not slow");
+    assert_eq!(
+        verdict(Experiment::Mnist2Layer, 0.05, Some(1.25), &[8.0, 0.2, 0.1, 0.02]),
+        Verdict::Differs,
+        "not slow"
+    );
     assert_eq!(verdict(Experiment::Mnist2LayerNoise, 1e-6, None, &[8.0, 0.1, 0.05, 1e-6]), Verdict::Differs, "a step");
     assert_eq!(verdict(Experiment::Synthetic, 1e-15, None, &[0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 1e-9]), Verdict::Differs);
     assert!(matches!(verdict(Experiment::Mnist2Layer, 0.05, None, &good), Verdict::Open(_)), "no test set");
@@ -88,7 +91,7 @@ fn a_small_version_is_not_compared_and_says_where_it_is_small() {
     let departures = Experiment::Mnist3Layer.departures(&quick).unwrap();
     assert_eq!(
         departures,
-        "data.limit = 2000 instead of none, network.neurons = 256 instead of 3000, network.features.k = 200 instead of 750"
+        "data.limit = 2000 instead of none, network.features.k = 200 instead of 750, network.neurons = 256 instead of 3000"
     );
     assert_eq!(
         Experiment::Mnist3Layer.shortfall(&quick).as_deref(),
