@@ -24,6 +24,7 @@ const EXPERIMENTS: [&str; 7] = [
 /// A small run in a folder of its own below `root`.
 fn train(root: &Path, name: &str, more: &str) -> PathBuf {
     let out = root.join(name);
+    let name = name.replace('/', "-");
     memorize(&format!(
         "train --data synthetic --samples 20 --dim 6 -r 8 --optimizer gd --iterations 200 --name {name}"
     ))
@@ -201,4 +202,30 @@ fn a_run_says_where_it_is_from() {
         command.starts_with("memorize train --data synthetic --samples 20") && command.contains("--out"),
         "{command}"
     );
+}
+
+#[test]
+fn runs_are_listed_filtered_and_sorted() {
+    let root = scratch();
+    for (name, rate) in [("slow", "0.01"), ("fast", "0.1"), ("group/none", "0.0001")] {
+        train(root.path(), name, &format!("--lr {rate}"));
+    }
+    fs::create_dir(root.path().join("broken")).unwrap();
+    fs::write(root.path().join("broken/summary.json"), "{").unwrap();
+    let list = |more: &str| memorize("runs").and(&root.path().display().to_string()).and(more);
+    let names = |more: &str| {
+        let outcome = list(more).succeeds();
+        assert!(outcome.stderr.contains("warning: ") && outcome.stderr.contains("broken"), "{}", outcome.stderr);
+        let names = outcome.stdout.lines().skip(1).map(|line| line.split_whitespace().next().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(""), ["fast", "group-none", "slow"]);
+    assert_eq!(names("--sort train_loss"), ["fast", "slow", "group-none"]);
+    assert_eq!(names("--sort learning_rate --reverse --filter learning_rate>0.005"), ["fast", "slow"]);
+    assert_eq!(names("--filter state=interrupted"), [""; 0]);
+    list("--sort lerning_rate").refuses(&["lerning_rate", "did you mean `learning_rate`?"]);
+    memorize("runs").and(&root.path().join("gone").display().to_string()).refuses(&["cannot look through", "hint: "]);
+    let value: Value = serde_json::from_str(&list("--json --filter fast").succeeds().stdout).unwrap();
+    assert_eq!(value[0]["config"]["optimizer"]["learning_rate"], 0.1);
+    assert_eq!(value.as_array().map(Vec::len), Some(1));
 }

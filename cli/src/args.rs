@@ -5,6 +5,7 @@ mod capacity;
 mod certify;
 mod condition;
 mod report;
+mod runs;
 mod solve;
 mod stored;
 
@@ -23,6 +24,7 @@ pub use capacity::CapacityArgs;
 pub use certify::CertifyArgs;
 pub use condition::ConditionArgs;
 pub use report::{CompareArgs, ReportArgs};
+pub use runs::RunsArgs;
 pub use solve::SolveArgs;
 pub use stored::StoredArgs;
 
@@ -49,6 +51,7 @@ Examples:
   memorize certify --weights W.safetensors --inputs X.npy --targets y.npy
   memorize condition --inputs X.npy --normalize   are the samples in general position?
   memorize capacity                               the threshold of Theorem 1, seconds
+  memorize runs --sort train_loss                 what there is
   memorize report runs/*                          a page about runs: report/index.html
   memorize compare runs/mnist-2layer runs/mnist-2layer-noise
   memorize bench --quick                          throughput of the passes on this machine
@@ -72,6 +75,8 @@ pub enum Command {
     Condition(Box<ConditionArgs>),
     /// Show how many random samples a network memorises: the threshold d(d+1)/2 of Theorem 1
     Capacity(CapacityArgs),
+    /// List runs, filtered and sorted
+    Runs(RunsArgs),
     /// Make a page about runs: curves, numbers, what the paper reports beside them
     Report(ReportArgs),
     /// Say in what runs differ, and lay their curves over each other
@@ -150,9 +155,9 @@ pub struct ReproduceArgs {
 
 const REPRODUCE_EXAMPLES: &str = "\
 Each run leaves config.toml, metrics.csv, summary.json, curve.svg, curve.png and the weights
-in its folder. With `all`, --out DIR gives each experiment a folder of its own below DIR, what is
-complete already is skipped (--overwrite runs it again), and report/index.html (DIR/report/index.html)
-shows the curves and numbers beside what the paper reports.
+in its folder. With `all`, --out DIR gives each experiment a folder of its own below DIR, and what
+is complete there already is skipped; --overwrite runs it again. At the end there is a page with
+all curves and numbers beside what the paper reports: report/index.html, below DIR with --out.
 
 Examples:
   memorize reproduce synthetic

@@ -7,7 +7,7 @@
 //!                    experiments
 //! ```
 //!
-//! [`mod@bench`] stands apart: it measures the passes and trains nothing. [`mod@capacity`] trains many small networks.
+//! [`page`], [`comparison`] and [`runs`] read what runs have left. [`mod@bench`] stands apart: it measures the passes and trains nothing. [`mod@capacity`] trains many small networks.
 //!
 //! What was said ([`args`], [`layer`]) and what it means ([`config`]) are different types: a layer has holes, a
 //! configuration has none, and only configurations are run and written to disk.
@@ -34,5 +34,6 @@ pub mod provenance;
 pub mod report;
 pub mod run;
 pub mod run_folder;
+pub mod runs;
 pub mod trace;
 pub mod units;

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Certify(arguments) => commands::certify(&arguments),
         Command::Condition(arguments) => commands::condition(&arguments),
         Command::Capacity(arguments) => commands::capacity(&arguments),
+        Command::Runs(arguments) => commands::runs(&arguments),
         Command::Report(arguments) => commands::report(&arguments),
         Command::Compare(arguments) => commands::compare(&arguments),
         Command::Bench(arguments) => commands::bench(&arguments),

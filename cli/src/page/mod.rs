@@ -43,22 +43,24 @@ pub enum Focus {
 /// Makes sure that a page could be written to a folder, before hours are spent on what it is about.
 ///
 /// # Errors
-/// Bad input if the folder cannot be written to, or holds an `index.html` that is not ours.
+/// Bad input if the folder is there and cannot be written to, or holds an `index.html` that is not ours.
 pub fn check(folder: &Path) -> Result<(), CliError> {
     let index = folder.join(INDEX);
+    let unusable = |error: std::io::Error| {
+        let error = anyhow::Error::new(error).context(format!("cannot write {}", index.display()));
+        CliError::BadInput(error.hint("choose a folder that you may write to with --out DIR"))
+    };
     let marked = |bytes: &[u8]| bytes.windows(GENERATOR.len()).any(|window| window == GENERATOR.as_bytes());
     match fs::read(&index) {
-        Ok(bytes) if marked(&bytes) => Ok(()),
+        Ok(bytes) if marked(&bytes) => {}
         Ok(_) => {
             let error = anyhow!("{} is there already and was not made by memorize", index.display());
-            Err(CliError::BadInput(error.hint("choose another folder with --out DIR")))
+            return Err(CliError::BadInput(error.hint("choose another folder with --out DIR")));
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => {
-            let error = anyhow::Error::new(error).context(format!("cannot write {}", index.display()));
-            Err(CliError::BadInput(error.hint("choose a folder that you may write to with --out DIR")))
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unusable(error)),
     }
+    if folder.exists() { tempfile::tempfile_in(folder).map(drop).map_err(unusable) } else { Ok(()) }
 }
 
 /// Writes a page about runs into a folder, over an earlier one, and its pictures below. `problems` are about runs that could

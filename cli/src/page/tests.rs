@@ -148,6 +148,18 @@ fn a_page_replaces_an_earlier_one_but_nobody_elses() {
 }
 
 #[test]
+fn a_file_in_the_place_of_the_folder_is_bad_input() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    for place in [file.clone(), file.join("below")] {
+        assert_eq!(check(&place).unwrap_err().code(), 2);
+        assert_eq!(write(&place, &[full("x")], &[], Focus::Results).unwrap_err().code(), 2);
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+}
+
+#[test]
 fn the_page_of_seven_long_runs_is_small() {
     let runs: Vec<FoundRun> = (0..7).map(|i| full(&format!("run {i}"))).collect();
     let length = page(&runs, &[], Focus::Results).len();

@@ -87,6 +87,8 @@ impl FoundRun {
         let name = summary.as_ref().map(|summary| summary.name.clone());
         let name = name.or_else(|| config.as_ref().map(|config| config.run.name.clone())).or_else(own);
         let name = name.unwrap_or_else(|| folder.display().to_string());
+        // A name is printed: it must not move the cursor or begin a line.
+        let name = name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
         Ok(Self { folder: folder.to_owned(), name, config, summary, trace, problems })
     }
 }
@@ -230,6 +232,12 @@ mod tests {
         assert_eq!(run.summary, Some(Summary::example()));
         assert_eq!(run.config, Some(Experiment::Mnist2LayerNoise.config(Scale::Full)));
         assert_eq!((run.name.as_str(), run.trace.unwrap().records), ("mnist-2layer-noise", 2));
+    }
+
+    #[test]
+    fn a_name_cannot_command_the_terminal() {
+        let summary = Summary { name: "a\u{1b}[2J\nb".to_owned(), ..Summary::example() };
+        assert_eq!(spoiled(SUMMARY, summary.to_json().as_bytes()).name, "a\u{fffd}[2J\u{fffd}b");
     }
 
     #[test]
