@@ -395,7 +395,7 @@ mod tests {
     fn a_circle_of_links_is_not_followed() {
         let root = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(root.path(), root.path().join("again")).unwrap();
-        assert_eq!(find(root.path()).unwrap(), [PathBuf::new(); 0]);
+        assert!(find(root.path()).unwrap().is_empty());
     }
 
     #[test]

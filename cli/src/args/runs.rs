@@ -29,12 +29,12 @@ pub struct RunsArgs {
 }
 
 const RUNS_EXAMPLES: &str = "\
-A condition is KEY=VALUE, KEY!=VALUE, KEY<VALUE, KEY<=VALUE, KEY>VALUE or KEY>=VALUE. A key is `name`,
-`folder`, `state` (complete, interrupted, unfinished), a number of summary.json that the table shows, or
-a setting of config.toml; its section may be left out where no other has a setting of that name.
+A condition is KEY=VALUE, or with !=, <, <=, > or >= in the place of =. A key is `name`, `folder`,
+`state` (complete, interrupted, unfinished), a number of summary.json such as train_loss, or a
+setting of config.toml; its section may be left out where no other has one of that name.
 
 Examples:
   memorize runs
   memorize runs --sort train_loss
-  memorize runs results --filter 'train_loss<1e-3' --filter optimizer.kind=adam --sort wall_seconds
+  memorize runs results --filter 'train_loss<1e-3' --filter kind=adam --sort wall_seconds
   memorize runs --filter state=interrupted --json";

@@ -48,7 +48,8 @@ struct Judged {
     name: String,
     figures: &'static str,
     reports: &'static str,
-    outcome: String,
+    /// Parts that stay in one line.
+    outcome: Vec<String>,
     class: &'static str,
     verdict: &'static str,
     why: String,
@@ -163,11 +164,10 @@ impl Judged {
             Verdict::Open(why) => ("open", "? open", why),
             Verdict::NotComparable(why) => ("other", "\u{2260} other settings", why),
         };
-        let mut outcome = format!("f(W) = {}, MSE = {}", number(summary.train_loss), number(summary.train_mse));
-        if let Some(mse) = summary.test_mse {
-            outcome.push_str(&format!(", test MSE = {}", number(mse)));
-        }
-        outcome.push_str(&format!(" after {} passes", epochs(summary.epochs)));
+        let mut outcome =
+            vec![format!("f(W) = {},", number(summary.train_loss)), format!("MSE = {}", number(summary.train_mse))];
+        outcome.extend(summary.test_mse.map(|mse| format!("and test MSE = {}", number(mse))));
+        outcome.push(format!("after {} passes", epochs(summary.epochs)));
         Some(Self {
             id,
             name: run.name.clone(),
