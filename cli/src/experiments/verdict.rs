@@ -229,7 +229,7 @@ impl Criterion {
             }
             Self::LossLike { other, factor } => match loss_of(other).filter(|loss| loss.is_finite()) {
                 Some(theirs) => (format!("{f}, there {}", number(theirs)), ends(is_near(loss, theirs, factor))),
-                None => (format!("{} is not among the runs", other.name()), None),
+                None => (format!("no whole run of {} to compare with", other.name()), None),
             },
         }
     }

@@ -99,7 +99,7 @@ impl Page {
         let title = match focus {
             Focus::Differences => "Runs compared".to_owned(),
             Focus::Results if judged.len() == runs.len() => {
-                "Training data memorised: the paper\u{2019}s figures redrawn".to_owned()
+                "Memorising training data: the paper\u{2019}s figures redrawn".to_owned()
             }
             Focus::Results => "Training runs".to_owned(),
         };
@@ -197,25 +197,32 @@ fn experiment_of(summary: &Summary) -> Option<Experiment> {
     Experiment::from_name(summary.experiment.as_deref()?)
 }
 
-/// Whether a run agrees with the paper. A run that it is compared with is one of the others, with the paper's settings if
-/// possible.
-fn judgement(run: &FoundRun, summary: &Summary, experiment: Experiment, runs: &[FoundRun]) -> Judgement {
-    let short = match summary.stopped {
-        StopReason::Interrupted => Some(format!("interrupted after {} passes", epochs(summary.epochs))),
-        _ => run.config.as_ref().and_then(|config| experiment.shortfall(config)),
-    };
-    let departures = match &run.config {
+/// In what a run's settings are not the paper's.
+fn departures(run: &FoundRun, experiment: Experiment) -> Option<String> {
+    match &run.config {
         Some(config) => experiment.departures(config),
         None => Some("its settings are not known".to_owned()),
-    };
+    }
+}
+
+/// Why a run is shorter than the experiment.
+fn shortfall(run: &FoundRun, summary: &Summary, experiment: Experiment) -> Option<String> {
+    match summary.stopped {
+        StopReason::Interrupted => Some(format!("interrupted after {} passes", epochs(summary.epochs))),
+        _ => run.config.as_ref().and_then(|config| experiment.shortfall(config)),
+    }
+}
+
+/// Whether a run agrees with the paper. What it may have to be compared with is one of the others, whole and with the paper's
+/// settings.
+fn judgement(run: &FoundRun, summary: &Summary, experiment: Experiment, runs: &[FoundRun]) -> Judgement {
+    let short = shortfall(run, summary, experiment);
     let loss_of = |other: Experiment| {
-        let candidates = runs.iter().filter_map(|run| {
+        runs.iter().find_map(|run| {
             let summary = run.summary.as_ref().filter(|summary| experiment_of(summary) == Some(other))?;
-            let departures =
-                run.config.as_ref().map_or(usize::MAX, |config| other.departures(config).map_or(0, |d| d.len()));
-            Some((departures, summary.train_loss))
-        });
-        candidates.min_by_key(|(departures, _)| *departures).map(|(_, loss)| loss)
+            let whole = departures(run, other).is_none() && shortfall(run, summary, other).is_none();
+            whole.then_some(summary.train_loss)
+        })
     };
     let evidence = Evidence {
         loss: summary.train_loss,
@@ -223,7 +230,7 @@ fn judgement(run: &FoundRun, summary: &Summary, experiment: Experiment, runs: &[
         trace: run.trace.as_ref(),
         short: short.as_deref(),
     };
-    judge(experiment, evidence, departures, loss_of)
+    judge(experiment, evidence, departures(run, experiment), loss_of)
 }
 
 /// How many runs have which verdict.

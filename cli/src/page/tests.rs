@@ -70,6 +70,22 @@ fn other_settings_than_the_papers_are_named_and_not_judged() {
 }
 
 #[test]
+fn an_experiment_is_compared_with_a_whole_run_of_the_other_only() {
+    let of = |experiment: Experiment, scale| {
+        let mut run = run(experiment.name(), experiment.config(scale));
+        if let Some(summary) = &mut run.summary {
+            summary.experiment = Some(experiment.name().to_owned());
+        }
+        run
+    };
+    let random = of(Experiment::Mnist3LayerRandom, Scale::Full);
+    let quick = page(&[random.clone(), of(Experiment::Mnist3Layer, Scale::Quick)], &[], Focus::Results);
+    assert!(quick.contains("1 is open") && quick.contains("no whole run of mnist-3layer to compare with"));
+    let full = page(&[random, of(Experiment::Mnist3Layer, Scale::Full)], &[], Focus::Results);
+    assert!(full.contains("2 agree with the paper"));
+}
+
+#[test]
 fn what_comes_from_files_cannot_become_markup_or_script() {
     let mut hostile = full(HOSTILE);
     hostile.problems.push(HOSTILE.to_owned());

@@ -64,7 +64,7 @@ fn an_experiment_that_is_like_another_needs_the_other() {
     };
     assert_eq!(judged(Some(1.6e-4)), Verdict::Agrees);
     assert_eq!(judged(Some(1e-6)), Verdict::Differs);
-    assert_eq!(judged(None), Verdict::Open("mnist-3layer is not among the runs".to_owned()));
+    assert_eq!(judged(None), Verdict::Open("no whole run of mnist-3layer to compare with".to_owned()));
 }
 
 #[test]
