@@ -91,7 +91,7 @@ fn every_experiment_leaves_its_files() {
         }
         assert_eq!(fs::read_dir(quick(experiment.name)).unwrap().count(), FILES.len(), "nothing else is left");
     }
-    assert_eq!(fs::read_dir(&all().1).unwrap().count(), QUICK.len());
+    assert_eq!(fs::read_dir(&all().1).unwrap().count(), QUICK.len() + 1, "the folders of the runs, and the report");
 }
 
 #[test]
@@ -124,8 +124,10 @@ fn summaries_hold_what_was_promised() {
 
 #[test]
 fn the_table_names_each_experiment_and_what_the_paper_reports() {
-    let lines: Vec<&str> = all().0.lines().collect();
+    let (table, rest) = all().0.split_once("\n\n").unwrap();
+    let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines.len(), 1 + QUICK.len(), "{}", all().0);
+    assert_eq!(rest, format!("report: {}\n", all().1.join("report/index.html").display()));
     assert!(lines[0].contains("the paper"), "{}", lines[0]);
     for (line, experiment) in lines[1..].iter().zip(QUICK) {
         assert_eq!(line.split_whitespace().next(), Some(&*format!("{}-quick", experiment.name)));

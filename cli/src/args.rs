@@ -5,7 +5,9 @@ mod capacity;
 mod certify;
 mod condition;
 mod race;
+mod report;
 mod resume;
+mod runs;
 mod solve;
 mod stored;
 
@@ -24,7 +26,9 @@ pub use capacity::CapacityArgs;
 pub use certify::CertifyArgs;
 pub use condition::ConditionArgs;
 pub use race::RaceArgs;
+pub use report::{CompareArgs, ReportArgs};
 pub use resume::{CheckpointArgs, ResumeArgs};
+pub use runs::RunsArgs;
 pub use solve::SolveArgs;
 pub use stored::StoredArgs;
 
@@ -53,6 +57,9 @@ Examples:
   memorize condition --inputs X.npy --normalize   are the samples in general position?
   memorize capacity                               the threshold of Theorem 1, seconds
   memorize race --data synthetic --normalize      which optimiser is the fastest?
+  memorize runs --sort train_loss                 what there is
+  memorize report runs/*                          a page about runs: report/index.html
+  memorize compare runs/mnist-2layer runs/mnist-2layer-noise
   memorize bench --quick                          throughput of the passes on this machine
 
 Exit codes: 0 done, 1 the run failed, 2 bad arguments or input, 130 interrupted.";
@@ -78,6 +85,12 @@ pub enum Command {
     Capacity(CapacityArgs),
     /// Count the passes over the data that each optimiser takes to a loss
     Race(Box<RaceArgs>),
+    /// List runs, filtered and sorted
+    Runs(RunsArgs),
+    /// Make a page about runs: curves, numbers, what the paper reports beside them
+    Report(ReportArgs),
+    /// Say in what runs differ, and lay their curves over each other
+    Compare(CompareArgs),
     /// Measure how fast this machine runs the passes, beside its limits
     Bench(BenchArgs),
 }
@@ -107,6 +120,9 @@ impl Selection {
             .map(|name| Experiment::from_name(&name).map_or(Self::All, Self::One))
     }
 }
+
+/// Folder of the page about all experiments.
+const REPORT: &str = "report";
 
 /// `memorize reproduce`
 #[derive(Args, Debug)]
@@ -155,7 +171,9 @@ pub struct ReproduceArgs {
 
 const REPRODUCE_EXAMPLES: &str = "\
 Each run leaves config.toml, metrics.csv, summary.json, curve.svg, curve.png and the weights
-in its folder. With `all`, --out DIR gives each experiment a folder of its own below DIR.
+in its folder. With `all`, --out DIR gives each experiment a folder of its own below DIR, and what
+is complete there already is skipped; --overwrite runs it again. At the end there is a page with
+all curves and numbers beside what the paper reports: report/index.html, below DIR with --out.
 
 Examples:
   memorize reproduce synthetic
@@ -205,6 +223,11 @@ impl ReproduceArgs {
             (Some(out), Selection::All) => out.join(&config.run.name),
             _ => self.output.folder(config),
         }
+    }
+
+    /// The folder for the page about all experiments: `report`, below `--out` if that is given.
+    pub fn report_folder(&self) -> PathBuf {
+        self.output.out.as_deref().map_or_else(|| PathBuf::from(REPORT), |out| out.join(REPORT))
     }
 }
 

@@ -207,6 +207,16 @@ impl RunConfig {
         Ok(format!("# Repeat this run with: memorize train --config config.toml --out DIR\n\n{body}"))
     }
 
+    /// Whether a run that has left the configuration `done` has done what this one asks for: the same results, bit for bit.
+    /// What a run fills in counts as asked for; the number of threads and the memory change no bit.
+    pub fn is_done_by(&self, done: &Self) -> bool {
+        let mut asked = self.clone();
+        asked.network.init_scale = asked.network.init_scale.or(done.network.init_scale);
+        asked.network.neurons = asked.network.neurons.or(done.network.neurons);
+        (asked.run.threads, asked.run.memory_budget) = (done.run.threads, done.run.memory_budget);
+        asked == *done
+    }
+
     /// Checks every value that can be checked without the data.
     ///
     /// # Errors

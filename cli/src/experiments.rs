@@ -1,5 +1,7 @@
 //! The paper's seven experiments (section 5 and appendix A) as configurations.
 
+pub mod verdict;
+
 use crate::config::{ConfigError, OptimizerKind, RunConfig, Source};
 use crate::layer::{DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, RunLayer};
 
@@ -97,15 +99,33 @@ impl Experiment {
     }
 
     /// What the paper reports, with its figures.
-    pub fn paper(self) -> &'static str {
+    pub fn paper(self) -> String {
+        format!("{} ({})", self.reports(), self.figures())
+    }
+
+    /// What the paper reports.
+    pub fn reports(self) -> &'static str {
         match self {
-            Self::Synthetic => "loss goes to 0 quickly (figures 2, 5)",
-            Self::Mnist2Layer => "training loss to about 0.1, then slow; test MSE 1.21 (figure 6)",
-            Self::Mnist2LayerNoise => "loss falls geometrically below 1e-5 (figures 3a, 7)",
-            Self::Mnist3Layer => "very low training error (figures 3b, 8)",
-            Self::Mnist2LayerRandom => "does not fit well (text of section 5)",
-            Self::Mnist2LayerNoiseRandom => "fits to very high accuracy (figures 4a, 9)",
-            Self::Mnist3LayerRandom => "similar to mnist-3layer (figures 4b, 10)",
+            Self::Synthetic => "loss goes to 0 quickly",
+            Self::Mnist2Layer => "training loss to about 0.1, then slow; test MSE 1.21",
+            Self::Mnist2LayerNoise => "loss falls geometrically below 1e-5",
+            Self::Mnist3Layer => "very low training error",
+            Self::Mnist2LayerRandom => "does not fit well",
+            Self::Mnist2LayerNoiseRandom => "fits to very high accuracy",
+            Self::Mnist3LayerRandom => "similar to mnist-3layer",
+        }
+    }
+
+    /// Where the paper reports it.
+    pub fn figures(self) -> &'static str {
+        match self {
+            Self::Synthetic => "figures 2, 5",
+            Self::Mnist2Layer => "figure 6",
+            Self::Mnist2LayerNoise => "figures 3a, 7",
+            Self::Mnist3Layer => "figures 3b, 8",
+            Self::Mnist2LayerRandom => "text of section 5",
+            Self::Mnist2LayerNoiseRandom => "figures 4a, 9",
+            Self::Mnist3LayerRandom => "figures 4b, 10",
         }
     }
 

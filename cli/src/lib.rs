@@ -7,8 +7,8 @@
 //!                    experiments
 //! ```
 //!
-//! [`mod@bench`] stands apart: it measures the passes and trains nothing. [`mod@capacity`] trains many small networks, [`mod@race`]
-//! one network with every optimiser.
+//! [`page`], [`comparison`] and [`runs`] read what runs have left. [`mod@bench`] stands apart: it measures the passes and trains
+//! nothing. [`mod@capacity`] trains many small networks, [`mod@race`] one network with every optimiser.
 //!
 //! What was said ([`args`], [`layer`]) and what it means ([`config`]) are different types: a layer has holes, a
 //! configuration has none, and only configurations are run and written to disk.
@@ -21,16 +21,22 @@ pub mod bench;
 pub mod blas;
 pub mod capacity;
 pub mod commands;
+pub mod comparison;
 pub mod condition;
 pub mod config;
+pub mod differences;
 pub mod exit;
 pub mod experiments;
 pub mod fault;
 pub mod layer;
+pub mod page;
 pub mod plot;
 pub mod progress;
+pub mod provenance;
 pub mod race;
 pub mod report;
 pub mod run;
 pub mod run_folder;
+pub mod runs;
+pub mod trace;
 pub mod units;

@@ -21,6 +21,9 @@ fn main() -> ExitCode {
         Command::Condition(arguments) => commands::condition(&arguments),
         Command::Capacity(arguments) => commands::capacity(&arguments),
         Command::Race(arguments) => commands::race(&arguments),
+        Command::Runs(arguments) => commands::runs(&arguments),
+        Command::Report(arguments) => commands::report(&arguments),
+        Command::Compare(arguments) => commands::compare(&arguments),
         Command::Bench(arguments) => commands::bench(&arguments),
     };
     exit::conclude(outcome)

@@ -1,4 +1,4 @@
-//! Pictures, drawn in memory: what the training curve and the roofline share.
+//! Pictures, drawn in memory: what training curves, one or several in a picture, and the roofline share.
 //!
 //! A `Drawing` is drawn on whatever `Pen` it is given; `svg` and `png` hand it one. The PNG needs no fonts of the
 //! system: a subset of DejaVu Sans is built in.
@@ -7,6 +7,7 @@ pub(crate) mod axis;
 pub(crate) mod canvas;
 mod curve;
 pub(crate) mod labels;
+mod overlay;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,6 +18,7 @@ use plotters::prelude::*;
 use crate::run_folder::{FolderError, write_atomically};
 use canvas::{Medium, Outcome, Pen};
 pub use curve::{Curve, Pictures, render, write};
+pub(crate) use overlay::Overlay;
 
 /// Width of the pictures in pixels.
 pub const WIDTH: u32 = 1200;

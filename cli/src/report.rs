@@ -10,7 +10,7 @@ use crate::run_folder::{StopReason, Summary};
 use crate::units::{duration, number, thousands};
 
 /// What stands where a value does not apply.
-const NONE: &str = "-";
+pub(crate) const NONE: &str = "-";
 
 /// The report on one run, several lines.
 pub fn one(summary: &Summary, folder: &Path) -> String {
@@ -88,7 +88,7 @@ fn outcome(stopped: StopReason) -> &'static str {
 }
 
 /// Epochs: whole ones without decimals.
-fn epochs(epochs: f64) -> String {
+pub(crate) fn epochs(epochs: f64) -> String {
     if epochs.fract() == 0.0 && epochs >= 0.0 { thousands(epochs as u64) } else { format!("{epochs:.1}") }
 }
 
@@ -148,7 +148,7 @@ fn machine(summary: &Summary) -> String {
 }
 
 /// On which side the cells of a column line up.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
     Right,

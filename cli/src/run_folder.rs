@@ -3,6 +3,7 @@
 //! Every file except the growing `metrics.csv` is written whole: to a temporary file in the same folder, flushed to the
 //! disk, then renamed. Whoever looks at the folder sees the old file or the new one, never half of one.
 
+mod found;
 mod metrics;
 mod summary;
 
@@ -10,6 +11,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use found::{FoundRun, NoRun};
 pub use metrics::{FLUSH_EVERY, MetricsError, MetricsWriter, Record, SMOOTHING, Smoother, lock};
 pub use summary::{StopReason, Summary};
 

@@ -7,8 +7,7 @@ use memorize_kernels::{Engine, Isa};
 use serde::{Deserialize, Serialize};
 
 use crate::blas::{self, Blas};
-
-const UNKNOWN: &str = "unknown";
+use crate::provenance::{COMMIT, COMPILER, cores, cpu_name};
 
 /// Processor, threads, caches, compiler and commit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,24 +38,18 @@ impl MachineInfo {
     /// This machine, with the instruction set of `engine`.
     pub fn of(engine: &Engine) -> Self {
         Self {
-            cpu: cpu_name().unwrap_or_else(|| UNKNOWN.to_owned()),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cpu: cpu_name(),
+            cores: cores(),
             threads: rayon::current_num_threads(),
             isa: engine.isa.name().to_owned(),
             isas: Isa::available().into_iter().map(|isa| isa.name().to_owned()).collect(),
             caches: caches(),
             blas: blas::linked(),
-            compiler: env!("MEMORIZE_COMPILER").to_owned(),
-            commit: env!("MEMORIZE_COMMIT").to_owned(),
+            compiler: COMPILER.to_owned(),
+            commit: COMMIT.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
-}
-
-fn cpu_name() -> Option<String> {
-    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
 }
 
 fn caches() -> Vec<String> {

@@ -1,61 +1,120 @@
 //! `memorize reproduce`: the paper's experiments.
 
+use std::path::{Path, PathBuf};
+
 use super::resume::{Rest, go_on};
-use crate::args::ReproduceArgs;
+use crate::args::{ReproduceArgs, Selection};
 use crate::blas;
+use crate::config::RunConfig;
 use crate::exit::{CliError, build_warning};
+use crate::page::{self, Focus};
 use crate::report;
 use crate::run::resume::{check_settings, find};
 use crate::run::watch::Interrupt;
 use crate::run::{self, Finished, Target};
-use crate::run_folder::{CONFIG, Existing, RunFolder};
+use crate::run_folder::{CONFIG, Existing, FoundRun, RunFolder, StopReason, Summary};
 
-/// Runs the selected experiments, one after the other, and prints what came out beside what the paper reports.
+/// Runs the selected experiments, one after the other, and prints what came out beside what the paper reports. Of all
+/// experiments those that are complete already are skipped, those that were stopped go on, and a page about all of them is
+/// written.
 ///
 /// # Errors
 /// Bad input if a flag or an output folder is wrong: all are checked before the first experiment runs. A run that
 /// fails or is interrupted ends the command.
 pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     let existing = Existing::from_flag(arguments.output.overwrite);
-    let mut runs = Vec::new();
+    let all = arguments.experiment == Selection::All;
+    let mut plans = Vec::new();
     for experiment in arguments.experiment.experiments() {
-        let config = arguments.config(experiment)?;
+        let mut config = arguments.config(experiment)?;
+        run::note_environment(&mut config);
         let folder = arguments.folder(&config);
-        let stopped = arguments.resume && folder.join(CONFIG).exists();
-        if !stopped {
-            RunFolder::check(&folder, existing)?;
-        }
-        runs.push((config, folder, stopped));
+        let start = Start::of(&config, &folder, existing, all, arguments.resume)?;
+        plans.push((config, folder, start));
     }
-    if let Some(warning) = build_warning(!arguments.quick).filter(|_| !arguments.output.quiet) {
+    if all {
+        page::check(&arguments.report_folder())?;
+    }
+    let quiet = arguments.output.quiet;
+    if let Some(warning) = build_warning(!arguments.quick).filter(|_| !quiet) {
         eprintln!("{warning}");
     }
-    blas::announce(Some(arguments.compute.backend.unwrap_or_default()), arguments.output.quiet)?;
+    blas::announce(Some(arguments.compute.backend.unwrap_or_default()), quiet)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
-    let mut summaries = Vec::new();
-    let single = runs.len() == 1;
-    for (config, path, stopped) in runs {
-        let quiet = arguments.output.quiet;
-        let finished = if stopped {
-            check_settings(&path, &config)?;
-            match go_on(find(&path)?, &path, |run| arguments.apply(run), quiet, &interrupt)? {
+    let (mut summaries, mut folders, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    for (config, path, start) in plans {
+        let finished = match start {
+            Start::Over(summary) => {
+                skipped.push(summary.name.clone());
+                summaries.push(*summary);
+                folders.push(path);
+                continue;
+            }
+            Start::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), quiet, &interrupt)? {
                 Rest::Nothing(line) => {
                     report::print(&format!("{line}\n"))?;
+                    folders.push(path);
                     continue;
                 }
                 Rest::Done(finished) => *finished,
-            }
-        } else {
-            run::execute(config, Target::New { path: &path, existing }, quiet, &interrupt)?
+            },
+            Start::New => run::execute(config, Target::New { path: &path, existing }, quiet, &interrupt)?,
         };
         let Finished { summary, interrupted } = finished;
-        if single || interrupted {
+        if !all || interrupted {
             report::print(&report::one(&summary, &path))?;
         }
-        summaries.push(summary);
         if interrupted {
             return Err(CliError::Interrupted);
         }
+        summaries.push(summary);
+        folders.push(path);
     }
-    if single || summaries.is_empty() { Ok(()) } else { report::print(&report::many(&summaries)) }
+    if !all {
+        return Ok(());
+    }
+    let index = write_page(&arguments.report_folder(), &folders)?;
+    let mut text = report::many(&summaries);
+    if !skipped.is_empty() {
+        text.push_str(&format!("\ncomplete already, skipped (--overwrite runs them again): {}\n", skipped.join(", ")));
+    }
+    report::print(&format!("{text}\nreport: {}\n", index.display()))
+}
+
+/// What there is of an experiment before anything has run.
+enum Start {
+    /// All of it.
+    Over(Box<Summary>),
+    /// A part.
+    Stopped,
+    /// Nothing, or nothing that is to be kept.
+    New,
+}
+
+impl Start {
+    /// Looks at the folder. Of all experiments, those that are there in part or in whole are not begun again; of one, only if
+    /// `resume` says so.
+    fn of(config: &RunConfig, folder: &Path, existing: Existing, all: bool, resume: bool) -> Result<Self, CliError> {
+        if existing == Existing::Refuse && (all || resume) && folder.join(CONFIG).exists() {
+            if let Some(summary) = complete(config, folder).filter(|_| all) {
+                return Ok(Self::Over(summary));
+            }
+            check_settings(folder, config)?;
+            return Ok(Self::Stopped);
+        }
+        RunFolder::check(folder, existing)?;
+        Ok(Self::New)
+    }
+}
+
+/// What a run of this configuration has come to in that folder, if it ran to its end.
+fn complete(config: &RunConfig, folder: &Path) -> Option<Box<Summary>> {
+    let found = FoundRun::read(folder).ok()?;
+    let summary = found.summary.filter(|summary| summary.stopped != StopReason::Interrupted)?;
+    found.config.is_some_and(|done| config.is_done_by(&done)).then(|| Box::new(summary))
+}
+
+fn write_page(folder: &Path, runs: &[PathBuf]) -> Result<PathBuf, CliError> {
+    let runs: Vec<FoundRun> = runs.iter().map(|run| FoundRun::read(run)).collect::<Result<_, _>>()?;
+    page::write(folder, &runs, &[], Focus::Results)
 }

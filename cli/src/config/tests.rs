@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::experiments::Experiment;
+use crate::experiments::{Experiment, Scale};
 use crate::layer::{
     AcceleratedLayer, DataLayer, FeaturesLayer, NegativeCurvatureLayer, NetworkLayer, OptimizerLayer, PgdLayer,
     RunLayer,
@@ -359,4 +359,26 @@ proptest! {
     fn no_text_makes_the_parser_panic(text in "(\\[(data|network|optimizer|run)\\]\n|[a-z_]{1,8} = [-0-9.e\"]{1,6}\n){0,6}") {
         let _ = RunConfig::from_toml(&text);
     }
+}
+
+#[test]
+fn a_run_is_done_by_the_configuration_that_it_leaves_and_by_no_other() {
+    let asked = Experiment::Mnist2LayerNoise.config(Scale::Full);
+    let mut done = asked.clone();
+    (done.network.init_scale, done.run.threads) = (Some(0.0955), Some(7));
+    assert!(asked.is_done_by(&done));
+    let changes: [fn(&mut RunConfig); 5] = [
+        |config| config.run.seed = 1,
+        |config| config.run.epochs = Some(3),
+        |config| config.run.dtype = Dtype::F64,
+        |config| config.data.noise = 0.02,
+        |config| config.optimizer.learning_rate = 0.1,
+    ];
+    for change in changes {
+        let mut other = done.clone();
+        change(&mut other);
+        assert!(!asked.is_done_by(&other));
+    }
+    let scaled = RunConfig { network: NetworkSection { init_scale: Some(0.5), ..asked.network.clone() }, ..asked };
+    assert!(!scaled.is_done_by(&done), "another scale was asked for");
 }

@@ -96,7 +96,7 @@ const NARROWEST: f64 = 1.0;
 /// Most labels on a logarithmic axis.
 const MOST_Y_LABELS: usize = 10;
 /// Up to so many decades, 2 and 5 times the powers of ten are labelled too.
-const DECADES_WITH_FRACTIONS: f64 = 1.6;
+const DECADES_WITH_FRACTIONS: f64 = 2.2;
 /// Up to so many decades, every multiple of a power of ten has a faint line.
 const DECADES_WITH_MINOR_LINES: f64 = 5.0;
 /// Room above and below the curve, as a part of the axis.
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn labels_are_written_out_where_that_reads_better() {
         let axis = LogAxis::covering([-1.4, 0.2].into_iter()).in_plain_numbers();
-        assert_eq!(labels(&axis.ticks), ["0.1", "1"]);
+        assert_eq!(labels(&axis.ticks), ["0.05", "0.1", "0.2", "0.5", "1"]);
         let axis = LogAxis::covering([1.9, 2.4].into_iter()).in_plain_numbers();
         assert_eq!(labels(&axis.ticks), ["50", "100", "200"]);
     }

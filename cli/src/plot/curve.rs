@@ -7,11 +7,9 @@ use super::axis::{LinearAxis, LogAxis};
 use super::canvas::{Frame, INK, Outcome, Pen};
 use super::{Drawing, PlotError, png, svg};
 use crate::exit::CliError;
-use crate::run_folder::{CURVE_PNG, CURVE_SVG, Record, RunFolder, SMOOTHING};
+use crate::run_folder::{CURVE_PNG, CURVE_SVG, RunFolder, SMOOTHING};
+use crate::trace::{Point, Trace};
 use crate::units::number;
-
-/// Points are thinned to so many columns, about one a pixel, keeping the extremes of each.
-const COLUMNS: usize = 1000;
 
 const RAW: RGBColor = RGBColor(0xb9, 0xd4, 0xf1);
 const SMOOTH: RGBColor = RGBColor(0x14, 0x5d, 0xb8);
@@ -27,8 +25,8 @@ pub struct Curve<'a> {
     pub title: &'a str,
     /// Second line, such as the sizes and the optimiser. SVG viewers draw several spaces as one.
     pub subtitle: &'a str,
-    /// The records, in order. Losses that are zero, negative or not finite have no place on a log scale and are left out.
-    pub records: &'a [Record],
+    /// What there is to be seen of the records.
+    pub trace: &'a Trace,
 }
 
 /// Both pictures.
@@ -66,7 +64,7 @@ struct Scene<'a> {
     subtitle: &'a str,
     x: LinearAxis,
     y: LogAxis,
-    /// Every record: (iteration, log10 of the loss).
+    /// Every record, thinned: (iteration, log10 of the loss).
     raw: Vec<(f64, f64)>,
     /// The moving mean.
     smooth: Vec<(f64, f64)>,
@@ -75,12 +73,11 @@ struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// Chooses axes for a curve and thins it.
     fn of(curve: &Curve<'a>) -> Self {
-        let raw = points(curve.records, |record| record.loss);
-        let smooth = points(curve.records, |record| record.smoothed_loss);
+        let (raw, smooth) = (points(&curve.trace.raw), points(&curve.trace.smooth));
         let heights = raw.iter().chain(&smooth).map(|point| point.1);
         let y = LogAxis::covering(heights);
-        let last = curve.records.iter().map(|record| record.iteration).max().unwrap_or(0);
-        Self { title: curve.title, subtitle: curve.subtitle, x: LinearAxis::up_to(last), y, raw, smooth }
+        let x = LinearAxis::up_to(curve.trace.last_iteration);
+        Self { title: curve.title, subtitle: curve.subtitle, x, y, raw, smooth }
     }
 }
 
@@ -130,35 +127,9 @@ fn legend<DB: DrawingBackend>(pen: &Pen<DB>, scene: &Scene) -> Outcome<DB> {
     Ok(())
 }
 
-/// The points of one line that a log scale can show, as (iteration, log10 of the loss), thinned to [`COLUMNS`].
-fn points(records: &[Record], loss: impl Fn(&Record) -> f64) -> Vec<(f64, f64)> {
-    let points = records
-        .iter()
-        .map(|record| (record.iteration as f64, loss(record)))
-        .filter(|(_, loss)| loss.is_finite() && *loss > 0.0)
-        .map(|(iteration, loss)| (iteration, loss.log10()))
-        .collect();
-    thin(points, COLUMNS)
-}
-
-/// Keeps the lowest and the highest point of each of `columns` groups, in their order, and both ends.
-fn thin(points: Vec<(f64, f64)>, columns: usize) -> Vec<(f64, f64)> {
-    if points.len() <= 2 * columns {
-        return points;
-    }
-    let group = points.len().div_ceil(columns);
-    let mut kept: Vec<(f64, f64)> = Vec::with_capacity(2 * columns + 2);
-    kept.extend(points.first());
-    for members in points.chunks(group) {
-        let by_height = |left: &&(f64, f64), right: &&(f64, f64)| left.1.total_cmp(&right.1);
-        let lowest = members.iter().min_by(by_height);
-        let highest = members.iter().max_by(by_height);
-        let mut pair: Vec<(f64, f64)> = lowest.into_iter().chain(highest).copied().collect();
-        pair.sort_by(|left, right| left.0.total_cmp(&right.0));
-        kept.extend(pair);
-    }
-    kept.extend(points.last());
-    kept
+/// The points of one line as (iteration, log10 of the loss).
+pub(super) fn points(points: &[Point]) -> Vec<(f64, f64)> {
+    points.iter().map(|point| (point.iteration as f64, point.loss.log10())).collect()
 }
 
 #[cfg(test)]

@@ -32,7 +32,9 @@ use crate::config::{Batch, Dtype, IsaName, OptimizerKind, OptimizerSection, RunC
 use crate::exit::{CliError, WithHint};
 use crate::plot::{self, Curve};
 use crate::progress::{self, Mode, Progress};
+use crate::provenance::Provenance;
 use crate::run_folder::{CHECKPOINT, CONFIG, Existing, FolderError, Record, RunFolder, StopReason, Summary};
+use crate::trace::Trace;
 use crate::units::{mebibytes, number, thousands};
 use dataset::Dataset;
 use keeper::{Before, Identity, Keeper};
@@ -374,12 +376,13 @@ impl<'a, T: Element> Run<'a, T> {
             init: self.init.to_owned(),
             init_scale: network.init_scale.unwrap_or(0.0),
             stopped: outcome.reason.into(),
-            paper: self.paper().map(str::to_owned),
+            paper: self.paper(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            provenance: Some(Provenance::here()),
         })
     }
 
-    fn paper(&self) -> Option<&'static str> {
+    fn paper(&self) -> Option<String> {
         let name = self.config.run.experiment.as_deref()?;
         crate::experiments::Experiment::from_name(name).map(|experiment| experiment.paper())
     }
@@ -392,12 +395,13 @@ impl<'a, T: Element> Run<'a, T> {
 
     fn plot(&self, records: &[Record]) -> Result<(), CliError> {
         let subtitle = self.paper().map(|paper| format!("the paper: {paper}")).unwrap_or_default();
-        plot::write(&self.folder, &Curve { title: &self.config.run.name, subtitle: &subtitle, records })
+        let trace = Trace::of(records);
+        plot::write(&self.folder, &Curve { title: &self.config.run.name, subtitle: &subtitle, trace: &trace })
     }
 }
 
 /// Writes what the environment decides into the configuration, so that the file in the folder repeats the run elsewhere.
-fn note_environment(config: &mut RunConfig) {
+pub(crate) fn note_environment(config: &mut RunConfig) {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let (None, Some(name)) = (config.run.isa, set(ISA_VARIABLE)) {
         config.run.isa = IsaName::from_str(&name.to_string_lossy(), false).ok();

@@ -1,13 +1,14 @@
 //! `summary.json`: what a run was and what came out of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::blas::Blas;
 use crate::config::{Backend, Dtype, Route};
+use crate::provenance::Provenance;
 use crate::run::theory::TheorySummary;
 
 /// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// All the epochs or iterations asked for were done.
@@ -32,7 +33,8 @@ impl From<memorize_train::StopReason> for StopReason {
 }
 
 /// What a run was and what came out of it. A value that does not apply, or that is not finite, is `null` in the file.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Fields that a file of an earlier version may lack have a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Experiment of the paper; absent = none.
     pub experiment: Option<String>,
@@ -51,6 +53,7 @@ pub struct Summary {
     /// Trained parameters: d r, or k r with three layers.
     pub parameters: usize,
     /// The same for each training sample.
+    #[serde(default = "unknown_number", deserialize_with = "number_or_nan")]
     pub parameters_per_sample: f64,
     /// Training samples, again: the number that the paper compares with `parameters`.
     pub samples: usize,
@@ -69,22 +72,28 @@ pub struct Summary {
     /// Route that ran.
     pub route: Route,
     /// Passes over the training set that were done.
+    #[serde(deserialize_with = "number_or_nan")]
     pub epochs: f64,
     /// Steps that were done.
     pub iterations: u64,
     /// Samples trained on for each second of training.
+    #[serde(deserialize_with = "number_or_nan")]
     pub samples_per_second: f64,
     /// Time from start to end, in seconds.
+    #[serde(deserialize_with = "number_or_nan")]
     pub wall_seconds: f64,
     /// The loss f over the whole training set, at the end.
+    #[serde(deserialize_with = "number_or_nan")]
     pub train_loss: f64,
     /// 4 f.
+    #[serde(deserialize_with = "number_or_nan")]
     pub train_mse: f64,
     /// Mean squared error on the test set; absent = no test set.
     pub test_mse: Option<f64>,
     /// Smallest singular value of [x_1 (x) x_1, ..., x_n (x) x_n]; absent = not computed.
     pub sigma_min: Option<f64>,
-    /// Theorem 4's constants and what became of its promise; absent = not asked for.
+    /// Theorem 4's constants and what became of its promise; absent = not asked for. Not read back.
+    #[serde(skip_deserializing)]
     pub theory: Option<TheorySummary>,
     /// Perturbations that were made; absent = an optimiser that makes none.
     pub perturbations: Option<u64>,
@@ -93,6 +102,7 @@ pub struct Summary {
     /// How the weights started, in words.
     pub init: String,
     /// Standard deviation of the weights at the start.
+    #[serde(deserialize_with = "number_or_nan")]
     pub init_scale: f64,
     /// Why the run ended.
     pub stopped: StopReason,
@@ -100,6 +110,18 @@ pub struct Summary {
     pub paper: Option<String>,
     /// Version of this program.
     pub version: String,
+    /// Machine, compiler, commit and command line; absent in files of earlier versions.
+    #[serde(default)]
+    pub provenance: Option<Provenance>,
+}
+
+/// A number that is `null` in the file was not finite.
+fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+fn unknown_number() -> f64 {
+    f64::NAN
 }
 
 impl Summary {
@@ -147,6 +169,7 @@ impl Summary {
             stopped: StopReason::Completed,
             paper: Some("loss falls geometrically below 1e-5 (figures 3a, 7)".to_owned()),
             version: "0.1.0".to_owned(),
+            provenance: None,
         }
     }
 }
@@ -205,5 +228,24 @@ mod tests {
         for field in ["train_loss", "train_mse", "test_mse"] {
             assert_eq!(value.get(field), Some(&Value::Null), "{field}");
         }
+    }
+
+    #[test]
+    fn a_summary_reads_back_and_what_was_not_finite_is_nan() {
+        let summary = Summary { provenance: Some(Provenance::here()), ..Summary::example() };
+        assert_eq!(serde_json::from_str::<Summary>(&summary.to_json()).unwrap(), summary);
+        let diverged = Summary { train_loss: f64::INFINITY, ..Summary::example() };
+        assert!(serde_json::from_str::<Summary>(&diverged.to_json()).unwrap().train_loss.is_nan());
+    }
+
+    #[test]
+    fn a_summary_of_an_earlier_version_is_read() {
+        let mut value = json(&Summary::example());
+        let fields = value.as_object_mut().unwrap();
+        for field in ["provenance", "parameters_per_sample", "theory", "blas"] {
+            assert!(fields.remove(field).is_some(), "{field}");
+        }
+        let summary: Summary = serde_json::from_value(value).unwrap();
+        assert_eq!((summary.provenance, summary.theory, summary.train_loss), (None, None, 1.234e-6));
     }
 }

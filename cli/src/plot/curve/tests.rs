@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::plot::{HEIGHT, WIDTH};
+use crate::run_folder::Record;
 
 fn record(iteration: u64, loss: f64, smoothed_loss: f64) -> Record {
     Record { iteration, epoch: 0.0, loss, smoothed_loss, learning_rate: 0.003, seconds: 0.0 }
 }
 
 fn pictures(records: &[Record]) -> Pictures {
-    render(&Curve { title: "mnist-2layer-noise", subtitle: "n = 60,000", records }).unwrap()
+    render(&Curve { title: "mnist-2layer-noise", subtitle: "n = 60,000", trace: &Trace::of(records) }).unwrap()
 }
 
 /// Width, height and pixels of a PNG.
@@ -100,20 +101,7 @@ fn a_million_records_make_a_small_file() {
 }
 
 #[test]
-fn thinning_keeps_ends_and_extremes_in_order() {
-    let mut points: Vec<(f64, f64)> = (0..100_000).map(|i| (f64::from(i), -1.0)).collect();
-    points[70_001].1 = 9.0;
-    points[70_002].1 = -9.0;
-    let thinned = thin(points.clone(), 100);
-    assert!(thinned.len() <= 202);
-    assert_eq!((thinned.first(), thinned.last()), (points.first(), points.last()));
-    assert!(thinned.contains(&(70_001.0, 9.0)) && thinned.contains(&(70_002.0, -9.0)));
-    assert!(thinned.is_sorted_by(|left, right| left.0 <= right.0));
-    assert_eq!(thin(points[..150].to_vec(), 100), points[..150], "few points are all kept");
-}
-
-#[test]
 fn text_that_xml_reserves_is_escaped() {
-    let pictures = render(&Curve { title: "a < b & c", subtitle: "", records: &[] }).unwrap();
+    let pictures = render(&Curve { title: "a < b & c", subtitle: "", trace: &Trace::default() }).unwrap();
     assert!(pictures.svg.contains("a &lt; b &amp; c"), "{}", pictures.svg);
 }

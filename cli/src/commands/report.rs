@@ -1,0 +1,61 @@
+//! `memorize report` and `memorize compare`: what runs have left, on a page.
+
+use std::path::PathBuf;
+
+use crate::args::{CompareArgs, ReportArgs};
+use crate::comparison::Comparison;
+use crate::exit::CliError;
+use crate::page::{self, Focus};
+use crate::report::print;
+use crate::run_folder::{FoundRun, NoRun};
+
+/// Writes a page about runs.
+///
+/// # Errors
+/// Bad input if none of the folders has a run in it, or the page cannot be put where it should. One that has none among
+/// others that do is warned of, on the page too.
+pub fn report(arguments: &ReportArgs) -> Result<(), CliError> {
+    let (runs, problems) = read(&arguments.runs)?;
+    let index = page::write(&arguments.out, &runs, &problems, Focus::Results)?;
+    let noun = if runs.len() == 1 { "run" } else { "runs" };
+    print(&format!("{} {noun}: {}\n", runs.len(), index.display()))
+}
+
+/// Prints in what runs differ, and writes a page with their curves over each other.
+///
+/// # Errors
+/// As [`report`].
+pub fn compare(arguments: &CompareArgs) -> Result<(), CliError> {
+    let (runs, problems) = read(&arguments.runs)?;
+    let comparison = Comparison::of(&runs);
+    let index = page::write(&arguments.out, &runs, &problems, Focus::Differences)?;
+    if arguments.json {
+        let mut text = serde_json::to_string_pretty(&comparison).map_err(CliError::run_failed)?;
+        text.push('\n');
+        return print(&text);
+    }
+    print(&format!("{}curves: {}\n", comparison.text(), index.display()))
+}
+
+/// The runs in folders, and what is wrong with folders that have none.
+fn read(folders: &[PathBuf]) -> Result<(Vec<FoundRun>, Vec<String>), CliError> {
+    let (mut runs, mut refused): (Vec<FoundRun>, Vec<NoRun>) = (Vec::new(), Vec::new());
+    for folder in folders {
+        match FoundRun::read(folder) {
+            Ok(run) => runs.push(run),
+            Err(error) => refused.push(error),
+        }
+    }
+    if runs.is_empty()
+        && let Some(first) = refused.pop()
+    {
+        return Err(first.into());
+    }
+    let of_runs =
+        runs.iter().flat_map(|run| run.problems.iter().map(|problem| format!("{}: {problem}", run.folder.display())));
+    let problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    for problem in problems.iter().cloned().chain(of_runs) {
+        eprintln!("warning: {problem}");
+    }
+    Ok((runs, problems))
+}

@@ -1,0 +1,44 @@
+//! `memorize runs`: lists what there is.
+
+use crate::args::RunsArgs;
+use crate::exit::{CliError, WithHint};
+use crate::report::print;
+use crate::run_folder::FoundRun;
+use crate::runs::{Listing, find};
+
+/// Lists the runs below some folders.
+///
+/// # Errors
+/// Bad input if a folder cannot be read or no run has a key that is asked for. A folder that only looks like a run's is warned
+/// of.
+pub fn runs(arguments: &RunsArgs) -> Result<(), CliError> {
+    let mut found = Vec::new();
+    for root in &arguments.folders {
+        let folders = find(root).map_err(|error| {
+            let error = anyhow::Error::new(error).context(format!("cannot look through {}", root.display()));
+            CliError::BadInput(
+                error.hint("name a folder with runs; `memorize train` and `reproduce` make them below runs/"),
+            )
+        })?;
+        for folder in folders {
+            match FoundRun::read(&folder) {
+                Ok(run) => found.push(run),
+                Err(error) => eprintln!("warning: {error}"),
+            }
+        }
+    }
+    let mut listing = Listing::of(found);
+    let unknown = |error: crate::runs::UnknownKey| {
+        CliError::BadInput(error.hint("`memorize runs --json` shows every field and setting"))
+    };
+    listing.filter(&arguments.filter).map_err(unknown)?;
+    listing.sort(&arguments.sort, arguments.reverse).map_err(unknown)?;
+    if arguments.json {
+        return print(&format!("{}\n", listing.json().map_err(CliError::run_failed)?));
+    }
+    if listing.is_empty() {
+        eprintln!("no runs");
+        return Ok(());
+    }
+    print(&listing.text())
+}

@@ -1,0 +1,128 @@
+//! A page about runs: the paper's figures redrawn, numbers, verdicts, settings, machine. One file that needs no network,
+//! with each curve as SVG and PNG beside it.
+//!
+//! ```text
+//! run folders ──> FoundRun ──> content (texts), chart (curves) ──> templates/page.html ──> index.html
+//! ```
+//!
+//! Everything that comes from a file reaches the page through the template's escaping or, for the script, as JSON that
+//! cannot end its element. The charts are there without the script; `templates/page.js` makes them answer.
+
+mod chart;
+mod content;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use askama::Template;
+
+use crate::exit::{CliError, WithHint};
+use crate::plot::{self, Curve, Overlay};
+use crate::run_folder::{FolderError, FoundRun, write_atomically};
+
+/// The page's file.
+pub const INDEX: &str = "index.html";
+/// The folder of its pictures.
+const CURVES: &str = "curves";
+/// The name of the picture with all curves.
+const ALL: &str = "all";
+/// What the page says it was made by, and by which it is known as ours.
+const GENERATOR: &str = "memorize report";
+
+/// What a page is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    /// What came out, beside what the paper reports.
+    Results,
+    /// In what the runs differ.
+    Differences,
+}
+
+/// Makes sure that a page could be written to a folder, before hours are spent on what it is about.
+///
+/// # Errors
+/// Bad input if the folder is there and cannot be written to, or holds an `index.html` that is not ours.
+pub fn check(folder: &Path) -> Result<(), CliError> {
+    let index = folder.join(INDEX);
+    let unusable = |error: std::io::Error| {
+        let error = anyhow::Error::new(error).context(format!("cannot write {}", index.display()));
+        CliError::BadInput(error.hint("choose a folder that you may write to with --out DIR"))
+    };
+    let marked = |bytes: &[u8]| bytes.windows(GENERATOR.len()).any(|window| window == GENERATOR.as_bytes());
+    match fs::read(&index) {
+        Ok(bytes) if marked(&bytes) => {}
+        Ok(_) => {
+            let error = anyhow!("{} is there already and was not made by memorize", index.display());
+            return Err(CliError::BadInput(error.hint("choose another folder with --out DIR")));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unusable(error)),
+    }
+    if folder.exists() { tempfile::tempfile_in(folder).map(drop).map_err(unusable) } else { Ok(()) }
+}
+
+/// Writes a page about runs into a folder, over an earlier one, and its pictures below. `problems` are about runs that could
+/// not be read at all. Returns the page's path.
+///
+/// # Errors
+/// As [`check`]; a failed run if a file cannot be written or drawn.
+pub fn write(folder: &Path, runs: &[FoundRun], problems: &[String], focus: Focus) -> Result<PathBuf, CliError> {
+    check(folder)?;
+    let curves = folder.join(CURVES);
+    fs::create_dir_all(&curves).map_err(|source| FolderError::Unusable { path: curves.clone(), source })?;
+    let stems = stems(runs);
+    let page = content::Page::of(runs, &stems, problems, focus);
+    let text = page.render().context("cannot fill in the page's template").map_err(CliError::RunFailed)?;
+    write_pictures(&curves, runs, &stems, &page.title)?;
+    let index = folder.join(INDEX);
+    write_atomically(&index, text.as_bytes())?;
+    Ok(index)
+}
+
+/// Draws each curve anew, from the records that the page shows, and all in one picture.
+fn write_pictures(folder: &Path, runs: &[FoundRun], stems: &[String], title: &str) -> Result<(), CliError> {
+    let drawn: Vec<_> =
+        runs.iter().zip(stems).filter_map(|(run, stem)| Some((run, stem, run.trace.as_ref()?))).collect();
+    let write = |stem: &str, svg: &str, png: &[u8]| {
+        write_atomically(&folder.join(format!("{stem}.svg")), svg.as_bytes())?;
+        write_atomically(&folder.join(format!("{stem}.png")), png)
+    };
+    for (run, stem, trace) in &drawn {
+        let subtitle = run.summary.as_ref().and_then(|summary| summary.paper.as_ref());
+        let subtitle = subtitle.map(|paper| format!("the paper: {paper}")).unwrap_or_default();
+        let curve = Curve { title: &run.name, subtitle: &subtitle, trace };
+        let pictures = plot::render(&curve).map_err(CliError::run_failed)?;
+        write(stem, &pictures.svg, &pictures.png)?;
+    }
+    if drawn.len() > 1 {
+        let traces: Vec<_> = drawn.iter().map(|(run, _, trace)| (run.name.as_str(), *trace)).collect();
+        let overlay = Overlay::of(title, &traces);
+        let (svg, png) = (plot::svg(&overlay), plot::png(&overlay));
+        write(ALL, &svg.map_err(CliError::run_failed)?, &png.map_err(CliError::run_failed)?)?;
+    }
+    Ok(())
+}
+
+/// Names of files for the runs: letters, digits and dashes of their names, made different from each other.
+fn stems(runs: &[FoundRun]) -> Vec<String> {
+    let mut taken = HashSet::from([ALL.to_owned()]);
+    let stem = |name: &str| {
+        let kept = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).take(80);
+        let kept: String = kept.collect();
+        let kept = kept.trim_matches('-');
+        if kept.is_empty() { "run".to_owned() } else { kept.to_ascii_lowercase() }
+    };
+    let mut stems = Vec::with_capacity(runs.len());
+    for run in runs {
+        let stem = stem(&run.name);
+        let numbered = (2_u64..).map(|i| format!("{stem}-{i}"));
+        let free = std::iter::once(stem.clone()).chain(numbered).find(|stem| taken.insert(stem.clone()));
+        stems.push(free.unwrap_or(stem));
+    }
+    stems
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! What is found in a folder that a run has left: by another version, another machine, an interrupted run, or not by a
+//! run at all. Whatever can be read is; what cannot is told.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{CONFIG, METRICS, Record, SUMMARY, Summary};
+use crate::config::{ConfigError, RunConfig};
+use crate::exit::{CliError, WithHint};
+use crate::layer::Layer;
+use crate::trace::{Trace, Tracer};
+use crate::units::thousands;
+
+/// A summary or a configuration that is longer than this is none.
+const LONGEST_TEXT: u64 = 1 << 20;
+
+/// A run as its folder tells of it.
+#[derive(Clone, Debug)]
+pub struct FoundRun {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The run's name, from its summary, else its configuration, else the folder's.
+    pub name: String,
+    /// What it was asked to do; absent = unreadable.
+    pub config: Option<RunConfig>,
+    /// What came out; absent = not finished, or unreadable.
+    pub summary: Option<Summary>,
+    /// Its curve; absent = without records, or unreadable.
+    pub trace: Option<Trace>,
+    /// What is wrong with the folder.
+    pub problems: Vec<String>,
+}
+
+/// A folder in which there is nothing of a run.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRun {
+    /// There is no such folder.
+    #[error("{} is not a folder", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It has neither a summary nor a curve.
+    #[error("{} has nothing of a run: {}", path.display(), problems.join("; "))]
+    Nothing {
+        /// The folder.
+        path: PathBuf,
+        /// Why, file by file.
+        problems: Vec<String>,
+    },
+}
+
+impl From<NoRun> for CliError {
+    fn from(error: NoRun) -> Self {
+        Self::BadInput(error.hint("name folders that `memorize train` or `reproduce` have left, such as runs/*"))
+    }
+}
+
+impl FoundRun {
+    /// Looks at a folder.
+    ///
+    /// # Errors
+    /// If there is no summary and no curve in it. Everything less is noted in [`FoundRun::problems`].
+    pub fn read(folder: &Path) -> Result<Self, NoRun> {
+        if !folder.is_dir() {
+            return Err(NoRun::NotAFolder { path: folder.to_owned() });
+        }
+        let mut problems = Vec::new();
+        let mut note = |file: &str, problem: &dyn std::fmt::Display| problems.push(format!("{file}: {problem}"));
+        let summary = read_summary(folder).map_err(|problem| note(SUMMARY, &problem)).ok();
+        let config = read_config(folder).map_err(|problem| note(CONFIG, &problem)).ok();
+        let trace = match read_trace(folder) {
+            Ok((trace, noted)) => {
+                noted.iter().for_each(|problem| note(METRICS, problem));
+                (trace.records > 0).then_some(trace)
+            }
+            Err(problem) => {
+                note(METRICS, &problem);
+                None
+            }
+        };
+        if summary.is_none() && trace.is_none() {
+            return Err(NoRun::Nothing { path: folder.to_owned(), problems });
+        }
+        let own = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = summary.as_ref().map(|summary| summary.name.clone());
+        let name = name.or_else(|| config.as_ref().map(|config| config.run.name.clone())).or_else(own);
+        let name = name.unwrap_or_else(|| folder.display().to_string());
+        // A name is printed: it must not move the cursor or begin a line.
+        let name = name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+        Ok(Self { folder: folder.to_owned(), name, config, summary, trace, problems })
+    }
+}
+
+/// A short file as text, if it is one.
+fn read_text(path: &Path) -> io::Result<String> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > LONGEST_TEXT {
+        return Err(io::Error::other("not a text file of less than 1 MiB"));
+    }
+    let mut text = String::new();
+    file.take(LONGEST_TEXT).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn read_summary(folder: &Path) -> io::Result<Summary> {
+    Ok(serde_json::from_str(&read_text(&folder.join(SUMMARY))?)?)
+}
+
+/// The configuration, with its paths as the file has them: a run that was moved is still the same run.
+fn read_config(folder: &Path) -> Result<RunConfig, ConfigError> {
+    let path = folder.join(CONFIG);
+    let text = read_text(&path).map_err(|source| ConfigError::Read { path, source })?;
+    Layer::from_toml(&text)?.resolve()
+}
+
+/// A curve, and what is wrong with it. Memory is bounded however long the file is.
+fn read_trace(folder: &Path) -> io::Result<(Trace, Vec<String>)> {
+    let file = File::open(folder.join(METRICS))?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut reader = csv::ReaderBuilder::new().flexible(true).quoting(false).from_reader(file);
+    let columns = Columns::of(reader.byte_headers()?).map_err(io::Error::other)?;
+    let mut tracer = Tracer::default();
+    let (mut row, mut last, mut unreadable) = (csv::ByteRecord::new(), None, 0_u64);
+    while reader.read_byte_record(&mut row)? {
+        match columns.record(&row).filter(|record| last.is_none_or(|last| last <= record.iteration)) {
+            Some(record) => {
+                last = Some(record.iteration);
+                tracer.push(&record);
+            }
+            None => unreadable += 1,
+        }
+    }
+    let trace = tracer.finish();
+    let counted = |count: u64, noun: &str| format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" });
+    let mut problems = Vec::new();
+    if unreadable > 0 {
+        problems.push(format!("{} cut off, unreadable or out of order, left out", counted(unreadable, "row")));
+    }
+    if trace.off_scale > 0 {
+        let records = counted(trace.off_scale, "record");
+        problems.push(format!("{records} not above 0 or not finite, not drawn on the log scale"));
+    }
+    if trace.records == 0 {
+        problems.push("no records".to_owned());
+    }
+    Ok((trace, problems))
+}
+
+/// Where the columns are.
+struct Columns {
+    all: usize,
+    iteration: usize,
+    epoch: usize,
+    loss: usize,
+    smoothed_loss: usize,
+    learning_rate: usize,
+    seconds: usize,
+}
+
+impl Columns {
+    fn of(header: &csv::ByteRecord) -> Result<Self, String> {
+        let place = |name: &str| {
+            let found = header.iter().position(|cell| cell == name.as_bytes());
+            found.ok_or_else(|| format!("no column `{name}`"))
+        };
+        Ok(Self {
+            all: header.len(),
+            iteration: place("iteration")?,
+            epoch: place("epoch")?,
+            loss: place("loss")?,
+            smoothed_loss: place("smoothed_loss")?,
+            learning_rate: place("learning_rate")?,
+            seconds: place("seconds")?,
+        })
+    }
+
+    /// A row, unless it is cut off or something else.
+    fn record(&self, row: &csv::ByteRecord) -> Option<Record> {
+        fn parsed<T: std::str::FromStr>(row: &csv::ByteRecord, column: usize) -> Option<T> {
+            std::str::from_utf8(row.get(column)?).ok()?.parse().ok()
+        }
+        if row.len() != self.all {
+            return None;
+        }
+        Some(Record {
+            iteration: parsed(row, self.iteration)?,
+            epoch: parsed(row, self.epoch)?,
+            loss: parsed(row, self.loss)?,
+            smoothed_loss: parsed(row, self.smoothed_loss)?,
+            learning_rate: parsed(row, self.learning_rate)?,
+            seconds: parsed(row, self.seconds)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiments::{Experiment, Scale};
+    use crate::run_folder::{Existing, RunFolder};
+
+    const HEADER: &str = "iteration,epoch,loss,smoothed_loss,learning_rate,seconds\n";
+
+    /// A folder with a good run in it, to spoil.
+    fn folder() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(root.path(), Existing::Refuse).unwrap();
+        let config = Experiment::Mnist2LayerNoise.config(Scale::Full);
+        folder.write(CONFIG, config.to_toml().unwrap().as_bytes()).unwrap();
+        folder.write_summary(&Summary::example()).unwrap();
+        let rows = "0,0.0,8.0,8.0,0.003,0.0\n5,0.01,2.0,5.0,0.003,0.1\n";
+        folder.write(METRICS, format!("{HEADER}{rows}").as_bytes()).unwrap();
+        root
+    }
+
+    fn spoiled(file: &str, contents: &[u8]) -> FoundRun {
+        let root = folder();
+        std::fs::write(root.path().join(file), contents).unwrap();
+        FoundRun::read(root.path()).unwrap()
+    }
+
+    #[test]
+    fn a_run_is_read_back() {
+        let root = folder();
+        let run = FoundRun::read(root.path()).unwrap();
+        assert_eq!(run.problems, [""; 0]);
+        assert_eq!(run.summary, Some(Summary::example()));
+        assert_eq!(run.config, Some(Experiment::Mnist2LayerNoise.config(Scale::Full)));
+        assert_eq!((run.name.as_str(), run.trace.unwrap().records), ("mnist-2layer-noise", 2));
+    }
+
+    #[test]
+    fn a_name_cannot_command_the_terminal() {
+        let summary = Summary { name: "a\u{1b}[2J\nb".to_owned(), ..Summary::example() };
+        assert_eq!(spoiled(SUMMARY, summary.to_json().as_bytes()).name, "a\u{fffd}[2J\u{fffd}b");
+    }
+
+    #[test]
+    fn a_spoiled_summary_or_configuration_leaves_the_rest() {
+        for garbage in [&b""[..], b"{\"name\": \"x\"", b"[]", b"\xff\xfe", b"null", &[b'['; 100_000], &[b' '; 2 << 20]]
+        {
+            let run = spoiled(SUMMARY, garbage);
+            assert!(run.summary.is_none() && run.config.is_some() && run.trace.is_some());
+            assert!(run.problems[0].starts_with("summary.json: "), "{:?}", run.problems);
+            let run = spoiled(CONFIG, garbage);
+            assert!(run.summary.is_some() && run.config.is_none() && run.trace.is_some());
+            assert!(run.problems[0].starts_with("config.toml: "), "{:?}", run.problems);
+        }
+    }
+
+    #[test]
+    fn rows_that_are_no_records_are_left_out_and_counted() {
+        let text = format!(
+            "{HEADER}0,0,1,1,0.1,0\nx,0,1,1,0.1,0\n5,0,1\n\"10,0,2,2,0.1,0\n20,0,2,2,0.1,0\n10,0,2,2,0.1,0\n25,0,NaN,inf,0.1,0\n30,0,0."
+        );
+        let run = spoiled(METRICS, text.as_bytes());
+        let trace = run.trace.unwrap();
+        assert_eq!((trace.records, trace.raw.len(), trace.last_iteration), (3, 2, 25));
+        assert!(run.problems[0].contains("5 rows cut off"), "{:?}", run.problems);
+        assert!(run.problems[1].contains("1 record not above 0 or not finite"), "{:?}", run.problems);
+    }
+
+    #[test]
+    fn a_curve_without_records_or_columns_is_none() {
+        for (text, problem) in [("", "no column"), (HEADER, "no records"), ("a,b\n1,2\n", "no column `iteration`")] {
+            let run = spoiled(METRICS, text.as_bytes());
+            assert!(run.trace.is_none() && run.problems[0].contains(problem), "{text:?}: {:?}", run.problems);
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_run_says_what_is_missing() {
+        let root = tempfile::tempdir().unwrap();
+        let error = FoundRun::read(root.path()).unwrap_err().to_string();
+        assert!(error.contains("summary.json: ") && error.contains("metrics.csv: "), "{error}");
+        let error = FoundRun::read(&root.path().join("gone")).unwrap_err();
+        assert!(matches!(error, NoRun::NotAFolder { .. }));
+        std::fs::create_dir(root.path().join(METRICS)).unwrap();
+        assert!(FoundRun::read(root.path()).is_err());
+    }
+}
