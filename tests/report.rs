@@ -61,7 +61,6 @@ fn all_experiments_are_on_a_page_and_are_not_run_twice() {
     assert!(text.contains("1 agrees with the paper") && text.contains("6 have other settings than the paper"));
     assert!(text.contains("memorize reproduce all --quick --quiet --out"), "the command line");
 
-    // Two of them have to run again: one that was interrupted, and one whose settings are others.
     let before: Vec<SystemTime> = EXPERIMENTS.map(weights).into();
     let spoil = |name: &str, file: &str, from: &str, to: &str| {
         let path = root.path().join(format!("{name}-quick")).join(file);
@@ -74,12 +73,16 @@ fn all_experiments_are_on_a_page_and_are_not_run_twice() {
     assert!(again.contains("skipped (--overwrite runs them again): synthetic-quick, mnist-2layer-quick"), "{again}");
     assert_eq!(again.lines().take(8).collect::<Vec<_>>(), first.lines().take(8).collect::<Vec<_>>(), "the same table");
 
+    // One that was interrupted runs again, one whose settings are others is left alone.
     spoil("mnist-3layer", "summary.json", "\"completed\"", "\"interrupted\"");
-    reproduce("").refuses(&["mnist-3layer-quick already exists", "--overwrite"]);
-    spoil("mnist-3layer", "summary.json", "\"interrupted\"", "\"completed\"");
+    let rest = reproduce("").succeeds().stdout;
+    assert!(rest.contains("mnist-2layer-noise-quick, mnist-2layer-random-quick"), "one was not skipped: {rest}");
+    let now = EXPERIMENTS.map(weights);
+    let again: Vec<_> = EXPERIMENTS.iter().zip(before.iter().zip(now)).filter(|(_, (old, new))| *old < new).collect();
+    assert!(again.len() == 1 && *again[0].0 == "mnist-3layer", "{again:?}");
     spoil("mnist-3layer", "config.toml", "seed = 0", "seed = 1");
-    reproduce("").refuses(&["mnist-3layer-quick already exists"]);
-    reproduce("--seed 1").refuses(&["synthetic-quick already exists"]);
+    reproduce("").refuses(&["mnist-3layer-quick holds another run", "run.seed: 1 in config.toml, 0 asked for"]);
+    reproduce("--seed 1").refuses(&["synthetic-quick holds another run"]);
 
     reproduce("--overwrite").succeeds();
     let after = EXPERIMENTS.map(weights);

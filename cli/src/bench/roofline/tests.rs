@@ -56,7 +56,8 @@ fn every_pass_and_every_means_is_named_below_the_roof() {
     let svg = svg(&Roofline::of(&report(&["f32", "f64"], &MEANS))).unwrap();
     for workload in Workload::ALL {
         for dtype in ["f32", "f64"] {
-            let label = format!("{} {dtype}", workload.name());
+            // At the beginning of a text, for one name ends another.
+            let label = format!("\n{} {dtype}", workload.name());
             assert_eq!(svg.matches(&label).count(), 1, "{label}");
         }
     }
