@@ -225,12 +225,14 @@ impl SmallDisk {
         assert!(self.mount("remount,size=64m"));
     }
 
-    /// Fills what is left of the disk.
-    fn fill(&self) -> PathBuf {
+    /// Fills what is left of the disk until the run ends: each checkpoint that takes another's place leaves some space again.
+    fn fill_until_the_end_of(&self, running: &mut Running) -> PathBuf {
         let path = self.0.path().join("filler");
         let mut file = File::create(&path).unwrap();
-        for piece in [1 << 16, 512] {
-            while file.write_all(&vec![0; piece]).is_ok() {}
+        while running.child().try_wait().unwrap().is_none() {
+            for piece in [1 << 16, 512] {
+                while file.write_all(&vec![0; piece]).is_ok() {}
+            }
         }
         path
     }
@@ -260,7 +262,7 @@ fn a_disk_that_is_full_when_records_or_checkpoints_are_written() {
         let run = disk.0.path().join("run");
         let mut running = Running::start(&format!("{arguments} {flags}"), &run);
         running.wait_for_file(&run.join(CHECKPOINT));
-        let filler = disk.fill();
+        let filler = disk.fill_until_the_end_of(&mut running);
         assert_failed(&running.ends(), &["cannot write", file, "No space left on device"]);
         let at = iteration(&run);
         assert!(at > 0 && !run.join("summary.json").exists());

@@ -17,7 +17,7 @@ fn assert_interrupted(output: &Output, run: &Path) {
     assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert!(!stderr.contains("panicked") && stderr.lines().any(|line| line == "interrupted"), "{stderr}");
     let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(stdout.contains(": interrupted after"), "{stdout}");
+    assert!(stdout.contains(": interrupted after") && stdout.contains("memorize resume "), "{stdout}");
 
     let summary = summary(run);
     assert_eq!(summary["stopped"], "interrupted");

@@ -37,6 +37,9 @@ pub fn one(summary: &Summary, folder: &Path) -> String {
     rows.push(["weights at start".to_owned(), format!("{}{scale}", summary.init)]);
     rows.push(["computed with".to_owned(), machine(summary)]);
     rows.push(["results".to_owned(), folder.display().to_string()]);
+    if summary.stopped == StopReason::Interrupted {
+        rows.push(["go on with".to_owned(), format!("memorize resume {}", folder.display())]);
+    }
     format!("{title}\n\n{}", table(&rows, &[Align::Left, Align::Left]))
 }
 

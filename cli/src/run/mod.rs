@@ -135,14 +135,16 @@ impl<'a, T: Element> Run<'a, T> {
         let iterations_an_epoch = n.div_ceil(batch) as u64;
         let iterations = budget(&config, iterations_an_epoch);
 
-        let (network, init) = initial_network(&mut config, d)?;
+        // Before the first of them is made.
         let activations = if config.optimizer.batch == Batch::Full { 0 } else { batch };
-        let needed = memory::of_training::<T>(n, d, network.neurons(), activations, machine.threads);
+        let neurons = config.network.neurons.unwrap_or(2);
+        let needed = memory::of_training::<T>(n, d, neurons, activations, machine.threads);
         memory::foresee(
             "training this network",
             needed,
             "train fewer neurons (--neurons), in f32, or on smaller batches",
         )?;
+        let (network, init) = initial_network(&mut config, d)?;
         let samples = match config.optimizer.batch {
             Batch::Full => Samples::All(n),
             Batch::Rows(_) => Samples::Batch(batch),
