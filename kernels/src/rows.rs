@@ -191,3 +191,23 @@ pub fn to_mat<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized)) -> Mat<T> {
     });
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn narrowed_samples_are_the_samples_rounded() {
+        let x = Mat::from_fn(7, 3, |i, k| 1.0 / (1 + 3 * i + k) as f64);
+        let narrowed = Narrowed(&x);
+        assert_eq!((narrowed.rows(), narrowed.cols(), narrowed.needs_scratch()), (7, 3, true));
+        let all = to_mat(Par::Seq, &narrowed);
+        assert!((0..7).all(|i| all.row(i).iter().zip(x.row(i)).all(|(&narrow, &wide)| narrow == wide as f32)));
+        // A scratch matrix that is larger than the block.
+        let mut scratch = Mat::zeros(5, 3);
+        assert_eq!(narrowed.block(2..4, &mut scratch).row(1), all.row(3));
+        let mut picked = Mat::zeros(2, 3);
+        narrowed.gather(&[6, 1], picked.as_mut());
+        assert_eq!((picked.row(0), picked.row(1)), (all.row(6), all.row(1)));
+    }
+}

@@ -6,6 +6,7 @@ use memorize_kernels::Rows;
 use memorize_train::TrainError;
 use memorize_train::theory::davidson::Step;
 use memorize_train::theory::position::{self, Settings};
+use memorize_train::theory::preconditioner;
 
 use crate::args::ConditionArgs;
 use crate::blas;
@@ -59,12 +60,17 @@ fn look_at(
     let settings = Settings {
         tolerance: config.tolerance,
         max_products: config.max_products,
-        rank: config.rank.unwrap_or_else(|| position::default_rank(n, width)).min(n),
+        rank: config.rank.unwrap_or_else(|| preconditioner::default_rank(n, width)).min(n),
         seed: config.seed,
         dense: config.dense,
     };
     if !(config.dense && position::is_dense(n, width)) {
-        memory::ensure::<f64>("the preconditioner", &[n, settings.rank], "use a lower rank (--rank)")?;
+        let (what, dims, advice) = ("the preconditioner", [n, settings.rank], "use a lower rank (--rank)");
+        if preconditioner::is_wide(n, settings.rank) {
+            memory::ensure::<f64>(what, &dims, advice)?;
+        } else {
+            memory::ensure::<f32>(what, &dims, advice)?;
+        }
     }
     let mut watch = Watch { progress, interrupt, start, shown: None, settings, n };
     let found = position::examine(machine.engine, &samples.x, &settings, |step| watch.step(step));
@@ -98,7 +104,7 @@ impl Watch<'_> {
     fn step(&mut self, step: &Step) -> bool {
         let now = self.start.elapsed().as_secs_f64();
         if self.shown.is_none() {
-            let bytes = mebibytes(position::preconditioner_bytes(self.n, self.settings.rank));
+            let bytes = mebibytes(preconditioner::bytes(self.n, self.settings.rank));
             let rank = thousands(self.settings.rank as u64);
             self.progress.note(&format!("preconditioner: rank {rank}, {bytes} in memory"));
         }

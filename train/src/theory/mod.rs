@@ -9,6 +9,7 @@ pub mod hessian;
 pub mod lanczos;
 pub mod nystrom;
 pub mod position;
+pub mod preconditioner;
 pub mod prescription;
 pub mod random_position;
 pub mod threshold;

@@ -149,6 +149,7 @@ fn cholesky<T: Element>(mut matrix: Dense<f64>) -> Result<Llt<f64>, TrainError> 
 #[cfg(test)]
 mod tests {
     use memorize_data::random::Purpose;
+    use memorize_kernels::rows::Narrowed;
 
     use super::*;
     use crate::network::normal_rows;
@@ -201,6 +202,16 @@ mod tests {
         let (pv, pw) = (p.apply(&v).unwrap(), p.apply(&w).unwrap());
         assert!(dot(&pv, &v) > 0.0 && dot(&pw, &w) > 0.0);
         assert!((dot(&pv, &w) - dot(&pw, &v)).abs() < 1e-3 * (dot(&pv, &v) * dot(&pw, &w)).sqrt());
+    }
+
+    #[test]
+    fn of_samples_rounded_to_f32_it_is_nearly_the_same() {
+        let (x, v) = (samples(400, 24), vector(400, 5));
+        let wide = Nystrom::new(Engine::best(), &x, 60, 2).unwrap().apply(&v).unwrap();
+        let narrow = Nystrom::new(Engine::best(), &Narrowed(&x), 60, 2).unwrap().apply(&v).unwrap();
+        let difference: Vec<f64> = wide.iter().zip(&narrow).map(|(wide, narrow)| wide - narrow).collect();
+        assert!(length(&difference) < 1e-3 * length(&wide), "{} of {}", length(&difference), length(&wide));
+        assert!(length(&difference) > 0.0);
     }
 
     #[test]

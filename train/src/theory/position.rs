@@ -6,7 +6,6 @@
 //! large ones as the square root of the smallest eigenvalue of K = (X X^T) squared elementwise, which is searched for with
 //! products alone.
 
-use memorize_kernels::rows::Narrowed;
 use memorize_kernels::{Engine, Mat, Rows, rows};
 
 use super::bounds::{Lifted, largest_norm};
@@ -14,7 +13,7 @@ use super::constants::capacity;
 use super::davidson::{self, DavidsonOptions, Step, Stop};
 use super::gram_operator::{GramOperator, squared_length};
 use super::lanczos::{LanczosOptions, smallest_eigenvalue};
-use super::nystrom::Nystrom;
+use super::preconditioner::Preconditioner;
 use crate::error::TrainError;
 
 /// Residual, relative to the largest eigenvalue of K, at which it counts as found. It is far from the others where samples have
@@ -22,14 +21,6 @@ use crate::error::TrainError;
 const LARGEST_TOLERANCE: f64 = 1e-8;
 /// Most products for the largest eigenvalue.
 const LARGEST_PRODUCTS: usize = 100;
-/// Landmarks a coordinate of the preconditioner. On MNIST with noise 0.01 four leave a residual of 14 % of the eigenvalue after 400
-/// products, six a residual of 4 %.
-const RANK_A_COORDINATE: usize = 8;
-/// Up to so many samples are all landmarks.
-const SMALLEST_RANK: usize = 500;
-/// Bytes that the preconditioner may take unless its rank is given; beyond them in f64, it is kept in f32.
-const PRECONDITIONER_BYTES: u64 = 3 << 29;
-
 /// How to look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -38,25 +29,12 @@ pub struct Settings {
     pub tolerance: f64,
     /// Most products with K for it. Each reads the samples twice.
     pub max_products: usize,
-    /// Landmarks of the preconditioner, at most one a sample; see [`default_rank`].
+    /// Landmarks of the preconditioner, at most one a sample; see [`super::preconditioner::default_rank`].
     pub rank: usize,
     /// Seed of the landmarks and of the start vectors.
     pub seed: u64,
     /// Whether a set that is small enough is decomposed instead.
     pub dense: bool,
-}
-
-/// A rank of the preconditioner for n samples of width d: eight landmarks a coordinate, within 1.5 GiB.
-pub fn default_rank(n: usize, d: usize) -> usize {
-    let wanted = d.saturating_mul(RANK_A_COORDINATE).max(SMALLEST_RANK).min(n);
-    let affordable = PRECONDITIONER_BYTES / Nystrom::<f32>::bytes(n, 1).max(1);
-    wanted.min(usize::try_from(affordable).unwrap_or(usize::MAX)).max(1)
-}
-
-/// Bytes that a preconditioner of this rank for n samples keeps.
-pub fn preconditioner_bytes(n: usize, rank: usize) -> u64 {
-    let wide = Nystrom::<f64>::bytes(n, rank);
-    if wide <= PRECONDITIONER_BYTES { wide } else { Nystrom::<f32>::bytes(n, rank) }
 }
 
 /// Whether [`examine`] decomposes n samples of width d if it may.
@@ -246,15 +224,7 @@ fn iterative<X: Rows<f64>>(
     watch: impl FnMut(&Step) -> bool,
 ) -> Result<Position, TrainError> {
     let operator = GramOperator::<f64, X>::new(engine, x);
-    let Settings { rank, seed, .. } = *settings;
-    let precondition: Box<dyn Fn(&[f64]) -> Result<Vec<f64>, TrainError>> =
-        if preconditioner_bytes(x.rows(), rank) == Nystrom::<f64>::bytes(x.rows(), rank) {
-            let preconditioner = Nystrom::<f64>::new(engine, x, rank, seed)?;
-            Box::new(move |v| preconditioner.apply(v))
-        } else {
-            let preconditioner = Nystrom::<f32>::new(engine, &Narrowed(x), rank, seed)?;
-            Box::new(move |v| preconditioner.apply(v))
-        };
+    let preconditioner = Preconditioner::new(engine, x, settings.rank, settings.seed)?;
     let resolution = largest.resolution(x.rows(), x.cols());
     let options = DavidsonOptions {
         tolerance: settings.tolerance,
@@ -262,7 +232,8 @@ fn iterative<X: Rows<f64>>(
         resolution,
         seed: settings.seed,
     };
-    let (pair, stop) = davidson::smallest_eigenpair(|v| operator.apply(v), precondition, x.rows(), &options, watch)?;
+    let (pair, stop) =
+        davidson::smallest_eigenpair(|v| operator.apply(v), |v| preconditioner.apply(v), x.rows(), &options, watch)?;
     let smallest = Eigenvalue {
         value: pair.value.max(0.0),
         error: pair.residual + resolution,

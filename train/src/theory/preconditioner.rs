@@ -1,0 +1,66 @@
+//! The preconditioner of a search for sigma_min among f64 samples: how many landmarks it has, and in which type it is kept.
+
+use memorize_kernels::rows::Narrowed;
+use memorize_kernels::{Engine, Rows};
+
+use super::nystrom::Nystrom;
+use crate::error::TrainError;
+
+/// Landmarks a coordinate of the preconditioner. On MNIST with noise 0.01 four leave a residual of 14 % of the eigenvalue after 400
+/// products, six a residual of 4 %.
+const RANK_A_COORDINATE: usize = 8;
+/// Up to so many samples are all landmarks.
+const SMALLEST_RANK: usize = 500;
+/// Bytes that the preconditioner may take unless its rank is given; beyond them in f64, it is kept in f32.
+const BYTES: u64 = 3 << 29;
+
+/// A rank of the preconditioner for n samples of width d: eight landmarks a coordinate, within 1.5 GiB.
+pub fn default_rank(n: usize, d: usize) -> usize {
+    let wanted = d.saturating_mul(RANK_A_COORDINATE).max(SMALLEST_RANK).min(n);
+    let affordable = BYTES / Nystrom::<f32>::bytes(n, 1).max(1);
+    wanted.min(usize::try_from(affordable).unwrap_or(usize::MAX)).max(1)
+}
+
+/// Bytes that a preconditioner of this rank for n samples keeps.
+pub fn bytes(n: usize, rank: usize) -> u64 {
+    if is_wide(n, rank) { Nystrom::<f64>::bytes(n, rank) } else { Nystrom::<f32>::bytes(n, rank) }
+}
+
+/// Whether a preconditioner of this rank for n samples is kept in f64.
+pub fn is_wide(n: usize, rank: usize) -> bool {
+    Nystrom::<f64>::bytes(n, rank) <= BYTES
+}
+
+/// P, in f64 or, where that would not fit, in f32: the search corrects what P gets wrong.
+#[derive(Debug)]
+pub enum Preconditioner {
+    /// In f64.
+    Wide(Nystrom<f64>),
+    /// In f32.
+    Narrow(Nystrom<f32>),
+}
+
+impl Preconditioner {
+    /// From `rank` landmarks drawn by the seed, as [`Nystrom::new`] does it.
+    ///
+    /// # Errors
+    /// Those of [`Nystrom::new`].
+    pub fn new<X: Rows<f64>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
+        Ok(if is_wide(x.rows(), rank) {
+            Self::Wide(Nystrom::new(engine, x, rank, seed)?)
+        } else {
+            Self::Narrow(Nystrom::new(engine, &Narrowed(x), rank, seed)?)
+        })
+    }
+
+    /// P v. v: n.
+    ///
+    /// # Errors
+    /// If v does not have n elements.
+    pub fn apply(&self, v: &[f64]) -> Result<Vec<f64>, TrainError> {
+        match self {
+            Self::Wide(nystrom) => nystrom.apply(v),
+            Self::Narrow(nystrom) => nystrom.apply(v),
+        }
+    }
+}
