@@ -2,6 +2,7 @@ use faer::Mat as Dense;
 use memorize_data::random::Purpose;
 
 use super::*;
+use crate::theory::preconditioner::default_rank;
 use crate::network::normal_rows;
 
 const SETTINGS: Settings = Settings { tolerance: 1e-4, max_products: 500, rank: 30, seed: 0, dense: true };
