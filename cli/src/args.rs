@@ -161,7 +161,7 @@ pub struct ReproduceArgs {
     /// When checkpoints are written.
     #[command(flatten)]
     pub checkpoints: CheckpointArgs,
-    /// Go on with experiments that were stopped, and leave finished ones alone
+    /// Go on with an experiment that was stopped, and leave a finished one alone; `all` does so anyway
     #[arg(long, conflicts_with = "overwrite", help_heading = "Output")]
     pub resume: bool,
     /// Where the results go.
@@ -171,17 +171,18 @@ pub struct ReproduceArgs {
 
 const REPRODUCE_EXAMPLES: &str = "\
 Each run leaves config.toml, metrics.csv, summary.json, curve.svg, curve.png and the weights
-in its folder. With `all`, --out DIR gives each experiment a folder of its own below DIR, and what
-is complete there already is skipped; --overwrite runs it again. At the end there is a page with
-all curves and numbers beside what the paper reports: report/index.html, below DIR with --out.
+in its folder. With `all`, --out DIR gives each experiment a folder of its own below DIR; what is
+complete there already is skipped, and what was stopped goes on (--overwrite runs all again). At
+the end there is a page with all curves and numbers beside what the paper reports:
+report/index.html, below DIR with --out.
 
 Examples:
   memorize reproduce synthetic
   memorize reproduce mnist-3layer --quick
   memorize reproduce mnist-2layer-noise --epochs 100 --seed 7 --out results/noise-7
   memorize reproduce mnist-2layer-noise --optimizer solve
-  memorize reproduce all --out results
-  memorize reproduce all --out results --resume   goes on where it was stopped";
+  memorize reproduce mnist-2layer-noise --resume   goes on where it was stopped
+  memorize reproduce all --out results";
 
 impl ReproduceArgs {
     /// The configuration of one of the selected experiments.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use memorize_train::theory::constants::capacity;
 use memorize_train::theory::davidson::Stop;
-use memorize_train::theory::position::{Degeneracy, Method, Position, Settings, SingularValue, Verdict};
+use memorize_train::theory::position::{Degeneracy, Method, Position, Settings, Verdict};
 use serde::Serialize;
 
 use super::Theory;
@@ -304,6 +304,7 @@ fn name(verdict: Verdict) -> &'static str {
         Verdict::GeneralPosition => "general_position",
         Verdict::Degenerate(_) => "degenerate",
         Verdict::NumericallyDegenerate => "numerically_degenerate",
+        Verdict::DegenerateInSinglePrecision => "degenerate_in_f32",
         Verdict::Undecided => "undecided",
     }
 }
@@ -315,6 +316,9 @@ fn explanation(found: &Position) -> String {
         Verdict::GeneralPosition => "in general position: a network can memorise any targets".to_owned(),
         Verdict::NumericallyDegenerate => {
             format!("numerically degenerate: sigma_min cannot be told from 0 in f64{noise}")
+        }
+        Verdict::DegenerateInSinglePrecision => {
+            format!("numerically degenerate in f32: sigma_min^2 is below the rounding errors of sigma_max^2{noise}")
         }
         Verdict::Undecided => {
             "undecided: the search for sigma_min ended before its residual was small enough".to_owned()
@@ -347,12 +351,11 @@ fn explanation(found: &Position) -> String {
 fn position_notes(found: &Position, config: &ConditionConfig) -> Vec<String> {
     let mut notes = Vec::new();
     if found.stop == Some(Stop::Budget) {
-        let min = found.min.map_or(0.0, |min: SingularValue| min.error);
+        let residual = found.min.map_or_else(String::new, |min| format!(" with residual {}", number(min.error)));
         notes.push(format!(
-            "the search for sigma_min ended after {} products with residual {}: sigma_min is at most {}; allow more with \
-             --max-products, or a higher --rank",
+            "the search for sigma_min ended after {} products{residual}: sigma_min is at most {}; allow more with --max-products, or \
+             a higher --rank",
             config.max_products,
-            number(min),
             number(found.min_below)
         ));
     }

@@ -8,27 +8,23 @@ pub mod panics;
 pub mod resume;
 pub(crate) mod saddles;
 pub mod solution;
+mod start;
 pub mod theory;
 pub mod watch;
 
 use std::path::Path;
 use std::time::Instant;
 
-use clap::ValueEnum;
-use memorize_data::mnist::DATA_DIR_VARIABLE;
 use memorize_data::source::Staged;
-use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::small::SmallTraining;
-use memorize_train::optim::{Limits, Method, Settings, full_batch, mini_batch, pgd};
-use memorize_train::schedule::StepDecay;
+use memorize_train::optim::{Limits, Settings, full_batch, mini_batch, pgd};
 use memorize_train::theory::prescription::Prescription;
 use memorize_train::{
-    Evaluation, Network, Objective, Observer, Outcome, Plan, Route, Samples, TrainError, checkpoint, network, solve,
-    spectrum,
+    Evaluation, Network, Objective, Observer, Outcome, Plan, Route, Samples, TrainError, checkpoint, solve, spectrum,
 };
 
-use crate::config::{Batch, Dtype, IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
+use crate::config::{Batch, Dtype, RunConfig};
 use crate::exit::{CliError, WithHint};
 use crate::plot::{self, Curve};
 use crate::progress::{self, Mode, Progress};
@@ -41,6 +37,8 @@ use keeper::{Before, Identity, Keeper};
 use machine::Machine;
 use resume::{Reopened, Stopped};
 use saddles::Saddles;
+pub(crate) use start::note_environment;
+use start::{batch_rows, budget, initial_network, method, prescribe, schedule};
 use watch::{Interrupt, Watch, Watched};
 
 /// A run that has left its files.
@@ -399,79 +397,6 @@ impl<'a, T: Element> Run<'a, T> {
         let subtitle = self.paper().map(|paper| format!("the paper: {paper}")).unwrap_or_default();
         let trace = Trace::of(records);
         plot::write(&self.folder, &Curve { title: &self.config.run.name, subtitle: &subtitle, trace: &trace })
-    }
-}
-
-/// Writes what the environment decides into the configuration, so that the file in the folder repeats the run elsewhere.
-pub(crate) fn note_environment(config: &mut RunConfig) {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let (None, Some(name)) = (config.run.isa, set(ISA_VARIABLE)) {
-        config.run.isa = IsaName::from_str(&name.to_string_lossy(), false).ok();
-    }
-    if let (Source::Mnist, None, Some(folder)) = (config.data.source, &config.data.dir, set(DATA_DIR_VARIABLE)) {
-        config.data.dir = std::path::absolute(folder).ok();
-    }
-}
-
-/// Rows of a batch, the whole set in full-batch training.
-fn batch_rows(optimizer: &OptimizerSection, n: usize) -> usize {
-    optimizer.batch.rows(n).clamp(1, n.max(1))
-}
-
-/// Iterations until the first of the limits given.
-fn budget(config: &RunConfig, iterations_an_epoch: u64) -> u64 {
-    let kind = config.optimizer.kind;
-    let epochs =
-        config.run.epochs.map(|epochs| saddles::iterations_in(epochs, kind).saturating_mul(iterations_an_epoch));
-    let endless = if config.optimizer.theory.is_some() { u64::MAX } else { 0 };
-    [epochs, config.run.iterations].into_iter().flatten().min().unwrap_or(endless)
-}
-
-/// Theorem 4's constants for the training set, if asked for. What they decide is written back to the configuration.
-fn prescribe<T: Element>(config: &mut RunConfig, data: &Dataset<T>) -> Result<Option<Prescription>, CliError> {
-    let Some(section) = &config.optimizer.theory else { return Ok(None) };
-    let prescription = theory::prescribe(section, config.network.neurons, &data.x, &data.y)?;
-    config.network.neurons = Some(prescription.neurons);
-    if config.run.record_every == 0 {
-        config.run.record_every = theory::record_every(&prescription);
-    }
-    Ok(Some(prescription))
-}
-
-/// The weights that training starts from, and how they came about. The scale chosen is written back to the
-/// configuration, so that the file in the folder says it.
-fn initial_network<T: Element>(config: &mut RunConfig, d: usize) -> Result<(Network<T>, &'static str), CliError> {
-    let Some(r) = config.network.neurons else {
-        return Ok((Network::zeros(2, d).map_err(CliError::bad_input)?, "none, W is solved for"));
-    };
-    memory::ensure::<T>("the weights and their two moments", &[3, r, d], "train fewer neurons (--neurons)")?;
-    let zero = match config.network.init_scale {
-        None if config.optimizer.kind == OptimizerKind::Pgd => Some("W = 0, as in Algorithm 1"),
-        Some(0.0) => Some("W = 0, a saddle point"),
-        _ => None,
-    };
-    if let Some(words) = zero {
-        return Ok((Network::zeros(r, d).map_err(CliError::bad_input)?, words));
-    }
-    let scale = *config.network.init_scale.get_or_insert_with(|| network::default_init_scale(r));
-    let network = Network::random(r, d, scale, config.run.seed).map_err(CliError::bad_input)?;
-    Ok((network, "entries of W normal (not stated in the paper)"))
-}
-
-fn method(optimizer: &OptimizerSection) -> Method {
-    match optimizer.kind {
-        OptimizerKind::Adam => {
-            Method::Adam { beta1: optimizer.beta1, beta2: optimizer.beta2, epsilon: optimizer.epsilon }
-        }
-        _ => Method::Descent,
-    }
-}
-
-fn schedule(optimizer: &OptimizerSection) -> StepDecay {
-    StepDecay {
-        initial: optimizer.learning_rate,
-        factor: optimizer.decay_factor,
-        every: optimizer.decay_every.unwrap_or(0),
     }
 }
 

@@ -21,6 +21,9 @@ use crate::error::TrainError;
 const LARGEST_TOLERANCE: f64 = 1e-8;
 /// Most products for the largest eigenvalue.
 const LARGEST_PRODUCTS: usize = 100;
+/// What rounding to f32 changes a number by, relative to it, at most.
+const UNIT_ROUNDOFF_F32: f64 = f32::EPSILON as f64 / 2.0;
+
 /// How to look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -88,6 +91,8 @@ pub enum Verdict {
     Degenerate(Degeneracy),
     /// sigma_min cannot be told from zero in f64.
     NumericallyDegenerate,
+    /// The search did not find sigma_min, but that the smallest eigenvalue of K is below what rounding the largest to f32 changes.
+    DegenerateInSinglePrecision,
     /// The search ended before its error was below its value: only an upper bound on sigma_min is known.
     Undecided,
 }
@@ -250,12 +255,13 @@ fn iterative<X: Rows<f64>>(
     let verdict = match () {
         () if !told_from_zero => Verdict::NumericallyDegenerate,
         () if smallest.value > smallest.error && smallest.converged => Verdict::GeneralPosition,
+        () if smallest.value <= UNIT_ROUNDOFF_F32 * largest.value => Verdict::DegenerateInSinglePrecision,
         () => Verdict::Undecided,
     };
     Ok(Position {
         verdict,
         method: Method::Iterative,
-        min: told_from_zero.then(|| smallest.root()),
+        min: (told_from_zero && verdict != Verdict::DegenerateInSinglePrecision).then(|| smallest.root()),
         min_below: below,
         nearest: Some(Nearest { row, distance: below / share, exact: false }),
         products: found.products + smallest.products,

@@ -2,8 +2,8 @@ use faer::Mat as Dense;
 use memorize_data::random::Purpose;
 
 use super::*;
-use crate::theory::preconditioner::default_rank;
 use crate::network::normal_rows;
+use crate::theory::preconditioner::default_rank;
 
 const SETTINGS: Settings = Settings { tolerance: 1e-4, max_products: 500, rank: 30, seed: 0, dense: true };
 
@@ -122,6 +122,21 @@ fn the_bits_do_not_depend_on_the_threads() {
     let settings = Settings { dense: false, rank: 100, ..SETTINGS };
     let run = |par| examine(Engine { par, ..Engine::best() }, &x, &settings, |_| true).unwrap();
     assert_eq!(run(memorize_kernels::Par::Seq), run(memorize_kernels::Par::Rayon));
+}
+
+#[test]
+fn a_search_that_ends_below_the_rounding_of_f32_says_so() {
+    let once = samples(300, 30, 5);
+    // Two samples 1e-5 apart: sigma_min is about that, and sigma_max about 3.
+    let near = |j: usize, k: usize| once.row(j.max(1))[k] + if j == 0 { 1e-5 * once.row(0)[k] } else { 0.0 };
+    let x = Mat::from_fn(300, 30, near);
+    let settings = Settings { dense: false, rank: 100, ..SETTINGS };
+    // Stopped on its way, below 6e-8 of the largest eigenvalue of K.
+    let found = examine(Engine::best(), &x, &settings, |step| step.value > 1e-8 * 9.0).unwrap();
+    assert_eq!((found.verdict, found.stop), (Verdict::DegenerateInSinglePrecision, Some(Stop::Interrupted)));
+    assert!(found.min.is_none() && found.min_below >= exact(&x)[299] && found.min_below < 3e-4 * found.max.value);
+    // Let alone, it finds out.
+    assert_eq!(look(&x, &settings).verdict, Verdict::GeneralPosition);
 }
 
 #[test]
