@@ -49,10 +49,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn workload(name: &str) -> anyhow::Result<Workload> {
-    let found = Workload::COMPARED.into_iter().find(|workload| workload.name() == name);
-    found.with_context(|| {
-        format!("`{name}` is not a pass; known: {}", Workload::COMPARED.map(Workload::name).join(", "))
-    })
+    let found = Workload::COMPARED.iter().copied().find(|workload| workload.name() == name);
+    let known = || Workload::COMPARED.iter().map(|workload| workload.name()).collect::<Vec<_>>().join(", ");
+    found.with_context(|| format!("`{name}` is not a pass that peers compute; known: {}", known()))
 }
 
 fn measure(workload: Workload, peer: &dyn Product) -> anyhow::Result<Measured> {
@@ -82,9 +81,7 @@ mod tests {
     fn every_peer_computes_every_pass() {
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            for (workload, peer) in
-                Workload::COMPARED.into_iter().flat_map(|workload| PEERS.map(|peer| (workload, peer)))
-            {
+            for (workload, peer) in Workload::COMPARED.iter().flat_map(|&workload| PEERS.map(|peer| (workload, peer))) {
                 pool.install(|| check(workload, peer)).unwrap();
             }
         }
