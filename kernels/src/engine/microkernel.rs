@@ -49,7 +49,8 @@ pub(crate) struct Operands<T, const NR: usize> {
 /// compiles it without the instruction set.
 ///
 /// # Safety
-/// For all k < depth, `panel.add(k * width)` must be readable for MV registers, and `rows[r].add(k * step)` for all r.
+/// For all k < depth, `panel.add(k * width)` must be readable for MV registers, and `rows[r].add(k * step)` for all r; `full` must
+/// not exceed `depth`.
 #[inline(always)]
 pub(crate) unsafe fn tile<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: usize>(
     simd: S,
@@ -64,7 +65,7 @@ pub(crate) unsafe fn tile<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, 
     for stage in 0..stages {
         let end = k + between_stages;
         while k < end {
-            // SAFETY: k < depth, and the caller vouches for the memory.
+            // SAFETY: k < full <= depth, and the caller vouches for the memory.
             unsafe { rank_one::<S, T, MV, NR, 0>(simd, operands, k, &mut acc) };
             k += 1;
         }

@@ -143,7 +143,8 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
     while row < left.rows {
         let valid = (left.rows - row).min(NR);
         // SAFETY: the panel's length was asserted above. `Broadcast` was built from a matrix view or a batch that holds
-        // every (row, depth) element; row + min(r, valid - 1) < rows, and tiles begin at multiples of NR.
+        // every (row, depth) element; row + min(r, valid - 1) < rows, and tiles begin at multiples of NR; `full`
+        // is the depth or less.
         let acc = unsafe {
             // Wrapping, for with a depth of zero there may be nothing there to point to.
             let rows = std::array::from_fn(|r| {
