@@ -4,6 +4,7 @@ mod bench;
 mod capacity;
 mod certify;
 mod condition;
+mod data;
 mod race;
 mod report;
 mod resume;
@@ -25,6 +26,7 @@ pub use bench::BenchArgs;
 pub use capacity::CapacityArgs;
 pub use certify::CertifyArgs;
 pub use condition::ConditionArgs;
+pub use data::{ConvertArgs, DataArgs, DataCommand, InfoArgs, SampleArgs, WrittenArgs};
 pub use race::RaceArgs;
 pub use report::{CompareArgs, ReportArgs};
 pub use resume::{CheckpointArgs, ResumeArgs};
@@ -60,6 +62,7 @@ Examples:
   memorize runs --sort train_loss                 what there is
   memorize report runs/*                          a page about runs: report/index.html
   memorize compare runs/mnist-2layer runs/mnist-2layer-noise
+  memorize data info X.npy                        what is in a file
   memorize bench --quick                          throughput of the passes on this machine
 
 Exit codes: 0 done, 1 the run failed, 2 bad arguments or input, 130 interrupted.";
@@ -91,6 +94,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Say in what runs differ, and lay their curves over each other
     Compare(CompareArgs),
+    /// Look at data files, convert them, draw samples of them
+    Data(DataArgs),
     /// Measure how fast this machine runs the passes, beside its limits
     Bench(BenchArgs),
 }

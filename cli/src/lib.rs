@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`page`], [`comparison`] and [`runs`] read what runs have left. [`mod@bench`] stands apart: it measures the passes and trains
-//! nothing. [`mod@capacity`] trains many small networks, [`mod@race`] one network with every optimiser.
+//! nothing; [`tables`] looks at data files. [`mod@capacity`] trains many small networks, [`mod@race`] one network with every optimiser.
 //!
 //! What was said ([`args`], [`layer`]) and what it means ([`config`]) are different types: a layer has holes, a
 //! configuration has none, and only configurations are run and written to disk.
@@ -38,5 +38,6 @@ pub mod report;
 pub mod run;
 pub mod run_folder;
 pub mod runs;
+pub mod tables;
 pub mod trace;
 pub mod units;

@@ -21,6 +21,7 @@ pub mod perturb;
 pub mod random;
 pub mod samples;
 pub mod source;
+pub mod statistics;
 pub mod synthetic;
 
 pub use error::DataError;
@@ -28,3 +29,4 @@ pub use mnist::Mnist;
 pub use pca::Projection;
 pub use samples::{Noise, Preparation, Prepared};
 pub use source::{Access, ElementType, Table};
+pub use statistics::Statistics;

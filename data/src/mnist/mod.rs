@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use flate2::read::GzDecoder;
 
-use crate::digest::{Hasher, sha256};
+use crate::digest::Hasher;
 use crate::error::DataError;
 use crate::labels::check_pair;
 use crate::source::{Table, write_atomically};
@@ -139,7 +139,7 @@ impl Mnist {
             match Table::open(&path) {
                 Ok(table) if file.is_official(&table) => Ok(table),
                 // Without a bundled copy there is nothing better than to say what is wrong with this one.
-                Ok(table) if file.bundled.is_none() => Err(file.checksum_error(path, sha256(table.file_bytes()))),
+                Ok(table) if file.bundled.is_none() => Err(file.checksum_error(path, table.sha256())),
                 Err(error) if file.bundled.is_none() && path.exists() => Err(error),
                 _ => file.expand_into(dir),
             }
@@ -178,7 +178,7 @@ impl File {
     }
 
     fn is_official(&self, table: &Table) -> bool {
-        table.file_bytes().len() == self.len && sha256(table.file_bytes()) == self.sha256
+        table.file_bytes().len() == self.len && table.sha256() == self.sha256
     }
 
     /// Writes the bundled copy to `dir` under the official name and opens it.

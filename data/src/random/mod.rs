@@ -44,6 +44,8 @@ pub enum Purpose {
     Ball = 8,
     /// Start vectors of iterative eigenvalue estimates and other probes.
     Probe = 9,
+    /// Which rows a sample of a data set holds; the row is that of the sample, or 0 where none is drawn twice.
+    Sample = 10,
 }
 
 /// All rows of one (seed, purpose).
@@ -146,14 +148,20 @@ impl RowStream {
     }
 }
 
-/// A random order of {0, ..., n - 1}: the shuffle of one epoch (Fisher and Yates, from the last position down, on the
-/// stream (seed, [`Purpose::Shuffle`], epoch)).
+/// A random order of {0, ..., n - 1}: the shuffle of one epoch, on the stream (seed, [`Purpose::Shuffle`], epoch).
 ///
 /// # Panics
 /// If `n` is 2^32 or more.
 pub fn permutation(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
+    shuffled(Stream::new(seed, Purpose::Shuffle).row(epoch), n)
+}
+
+/// {0, ..., n - 1} in the order that a stream gives: Fisher and Yates, from the last position down.
+///
+/// # Panics
+/// If `n` is 2^32 or more.
+pub fn shuffled(mut stream: RowStream, n: usize) -> Vec<u32> {
     let n = u32::try_from(n).unwrap_or_else(|_| panic!("cannot shuffle {n} samples: indices have 32 bits"));
-    let mut stream = Stream::new(seed, Purpose::Shuffle).row(epoch);
     let mut order: Vec<u32> = (0..n).collect();
     for last in (1..n).rev() {
         let other = stream.below(last + 1);

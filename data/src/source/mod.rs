@@ -31,7 +31,7 @@ pub use element::ElementType;
 pub use header::Format;
 pub use looks::Looks;
 pub use map::Access;
-pub use write::{Staged, TEMPORARY, stage, write_atomically, write_idx, write_npy};
+pub use write::{Staged, TEMPORARY, stage, write_atomically, write_idx, write_npy, write_rows};
 
 use crate::digest::{Hasher, sha256};
 use crate::error::DataError;
@@ -45,12 +45,24 @@ use map::Bytes;
 #[derive(Debug)]
 pub struct Table {
     path: PathBuf,
+    form: Form,
     element: ElementType,
     order: ByteOrder,
     dims: Vec<usize>,
     row_len: usize,
     bytes: Bytes,
     data_offset: usize,
+}
+
+/// Where a table came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A file as it lies.
+    Plain(Format),
+    /// A file that was compressed by gzip.
+    Compressed(Format),
+    /// No file.
+    Memory,
 }
 
 impl Table {
@@ -70,19 +82,20 @@ impl Table {
     /// As [`open`](Self::open).
     pub fn open_with(path: &Path, access: Access) -> Result<Self, DataError> {
         let bytes = Bytes::open(path, access)?;
-        let (header, bytes) = if bytes.starts_with(gzip::MAGIC) {
+        let (form, header, bytes) = if bytes.starts_with(gzip::MAGIC) {
             let (header, expanded) = gzip::decompress(path, &bytes)?;
-            (header, Bytes::Owned(expanded))
+            (Form::Compressed(header.format), header, Bytes::Owned(expanded))
         } else {
             let format = Format::recognise(&bytes)
                 .ok_or_else(|| DataError::NotRecognised { path: path.into(), looks: Looks::from_prefix(&bytes) })?;
             let header = format.parse(path, &bytes)?;
             header.check_len(path, bytes.len())?;
-            (header, bytes)
+            (Form::Plain(format), header, bytes)
         };
         let row_len = header.dims[1..].iter().product();
         Ok(Self {
             path: path.into(),
+            form,
             element: header.element,
             order: header.order,
             dims: header.dims,
@@ -107,7 +120,8 @@ impl Table {
         let bytes = write::encode(&path, element, ByteOrder::Little, dims, values)?;
         let row_len = dims[1..].iter().product();
         let (dims, bytes) = (dims.to_vec(), Bytes::Owned(bytes));
-        Ok(Self { path, element, order: ByteOrder::Little, dims, row_len, bytes, data_offset: 0 })
+        let (form, order) = (Form::Memory, ByteOrder::Little);
+        Ok(Self { path, form, element, order, dims, row_len, bytes, data_offset: 0 })
     }
 
     /// Forgets all rows but the first `rows`. At least one stays.
@@ -138,6 +152,11 @@ impl Table {
     /// The file, or the name of a table in memory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The kind of file that the table came from, if it came from one.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// Whether the rows are read through a memory map.
@@ -227,6 +246,12 @@ impl Table {
         hasher.piece(format!("{:?} {:?} {:?}", self.element, self.order, self.dims).as_bytes());
         pieces.iter().for_each(|piece| hasher.piece(piece.as_bytes()));
         hasher.finish()
+    }
+
+    /// SHA-256 of the whole file, expanded if it was compressed: what `sha256sum` says of it then. Of a table in memory, that of
+    /// its numbers.
+    pub fn sha256(&self) -> String {
+        sha256(&self.bytes)
     }
 
     /// The bytes of row `i` where they lie.

@@ -1,4 +1,4 @@
-//! Writing tables: for users who convert their data, and for tests that read back what was written.
+//! Writing tables, a row at a time: for users who convert their data, and for tests that read back what was written.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::element::{ByteOrder, ElementType};
-use super::header::{check_dims, count};
+use super::header::{Format, check_dims, count};
 use super::{idx, npy};
 use crate::error::DataError;
 
@@ -19,8 +19,7 @@ use crate::error::DataError;
 /// `values` are not as many as `dims` say; a value does not exist in `element`; IDX has no room for the element type or
 /// the dimensions; the file cannot be written.
 pub fn write_idx(path: &Path, element: ElementType, dims: &[usize], values: &[f64]) -> Result<(), DataError> {
-    let header = idx::header_bytes(path, element, dims)?;
-    write(path, header, element, ByteOrder::Big, dims, values)
+    write_values(path, Format::Idx, element, dims, values)
 }
 
 /// Writes a .npy file of `dims` (rows first) whose numbers are `values` in row-major order.
@@ -31,24 +30,80 @@ pub fn write_idx(path: &Path, element: ElementType, dims: &[usize], values: &[f6
 /// `values` are not as many as `dims` say; a value does not exist in `element`; the element type is `i8` or `i16`; the
 /// file cannot be written.
 pub fn write_npy(path: &Path, element: ElementType, dims: &[usize], values: &[f64]) -> Result<(), DataError> {
-    let header = npy::header_bytes(path, element, dims)?;
-    write(path, header, element, ByteOrder::Little, dims, values)
+    write_values(path, Format::Npy, element, dims, values)
 }
 
-fn write(
+fn write_values(
     path: &Path,
-    header: Vec<u8>,
+    format: Format,
     element: ElementType,
-    order: ByteOrder,
     dims: &[usize],
     values: &[f64],
 ) -> Result<(), DataError> {
-    let body = encode(path, element, order, dims, values)?;
-    write_atomically(path, |file| {
+    let row_len = row_len(path, element, dims)?;
+    check_count(path, element, dims, values.len())?;
+    write_rows(path, format, element, dims, |i, row| row.copy_from_slice(&values[i * row_len..][..row_len]))
+}
+
+/// Writes a file of `dims` (rows first) whose rows `fill` makes, in order: no more than one is in memory.
+///
+/// The file appears under its name only when it is complete; a file of that name is replaced.
+///
+/// # Errors
+/// A dimension is zero; a value does not exist in `element`; the format has no room for the element type or the
+/// dimensions; the file cannot be written.
+pub fn write_rows(
+    path: &Path,
+    format: Format,
+    element: ElementType,
+    dims: &[usize],
+    mut fill: impl FnMut(usize, &mut [f64]),
+) -> Result<(), DataError> {
+    let row_len = row_len(path, element, dims)?;
+    let (header, order) = match format {
+        Format::Idx => (idx::header_bytes(path, element, dims)?, ByteOrder::Big),
+        Format::Npy => (npy::header_bytes(path, element, dims)?, ByteOrder::Little),
+    };
+    let (mut row, mut bytes) = (vec![0.0; row_len], Vec::with_capacity(row_len * element.size()));
+    let mut refused = None;
+    let written = write_atomically(path, |file| {
         file.write_all(&header)?;
-        file.write_all(&body)
-    })
-    .map_err(|source| DataError::Write { path: path.into(), source })
+        for i in 0..dims[0] {
+            fill(i, &mut row);
+            bytes.clear();
+            for (j, &value) in row.iter().enumerate() {
+                if !element.encode(order, value, &mut bytes) {
+                    let index = i * row_len + j;
+                    refused = Some(DataError::NotRepresentable { path: path.into(), index, value, element });
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
+            file.write_all(&bytes)?;
+        }
+        Ok(())
+    });
+    match refused {
+        Some(error) => Err(error),
+        None => written.map_err(|source| DataError::Write { path: path.into(), source }),
+    }
+}
+
+/// Numbers in a row of a file whose sizes multiply.
+fn row_len(path: &Path, element: ElementType, dims: &[usize]) -> Result<usize, DataError> {
+    check_dims(path, dims)?;
+    let overflow = || DataError::SizeOverflow { path: path.into(), dims: dims.into(), element };
+    count(dims).and_then(|count| count.checked_mul(element.size())).ok_or_else(overflow)?;
+    Ok(dims[1..].iter().product())
+}
+
+fn check_count(path: &Path, element: ElementType, dims: &[usize], found: usize) -> Result<(), DataError> {
+    match count(dims) {
+        None => Err(DataError::SizeOverflow { path: path.into(), dims: dims.into(), element }),
+        Some(expected) if expected != found => {
+            Err(DataError::ValueCount { path: path.into(), dims: dims.into(), expected, found })
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 /// The bytes of `values`, whose number must be the product of `dims`.
@@ -60,11 +115,7 @@ pub(super) fn encode(
     values: &[f64],
 ) -> Result<Vec<u8>, DataError> {
     check_dims(path, dims)?;
-    let expected =
-        count(dims).ok_or_else(|| DataError::SizeOverflow { path: path.into(), dims: dims.into(), element })?;
-    if expected != values.len() {
-        return Err(DataError::ValueCount { path: path.into(), dims: dims.into(), expected, found: values.len() });
-    }
+    check_count(path, element, dims, values.len())?;
     let mut bytes = Vec::with_capacity(values.len() * element.size());
     for (index, &value) in values.iter().enumerate() {
         if !element.encode(order, value, &mut bytes) {

@@ -1,0 +1,36 @@
+//! `memorize data`: data files as such.
+
+use crate::args::{ConvertArgs, DataArgs, DataCommand, InfoArgs};
+use crate::exit::CliError;
+use crate::report::print;
+use crate::tables::{self, FileInfo};
+use crate::units::thousands;
+
+/// Looks at data files, converts them, or draws samples of them.
+///
+/// # Errors
+/// Bad input if a file or a flag cannot be used, a failed run if a file cannot be written.
+pub fn data(arguments: &DataArgs) -> Result<(), CliError> {
+    match &arguments.command {
+        DataCommand::Info(arguments) => info(arguments),
+        DataCommand::Convert(arguments) => convert(arguments),
+        DataCommand::Sample(arguments) => print(&tables::draw(arguments)?),
+    }
+}
+
+fn info(arguments: &InfoArgs) -> Result<(), CliError> {
+    let files: Vec<Vec<FileInfo>> = arguments.sources.iter().map(FileInfo::of).collect::<Result<_, _>>()?;
+    let files: Vec<FileInfo> = files.into_iter().flatten().collect();
+    if arguments.json {
+        let mut text = serde_json::to_string_pretty(&files).map_err(CliError::run_failed)?;
+        text.push('\n');
+        return print(&text);
+    }
+    print(&tables::text(&files))
+}
+
+fn convert(arguments: &ConvertArgs) -> Result<(), CliError> {
+    let (table, _) = arguments.source.open()?;
+    tables::convert(&table, &arguments.out, arguments.written)?;
+    print(&format!("{}: {} x {}\n", arguments.out.display(), thousands(table.rows() as u64), table.row_len()))
+}

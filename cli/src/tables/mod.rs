@@ -1,0 +1,126 @@
+//! Data files as such: what is in them, the same in another format, a sample of them.
+//!
+//! Nothing here trains, and no more than a row is in memory at once.
+
+mod info;
+mod picture;
+mod sample;
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use memorize_data::source::{Format, write_rows};
+use memorize_data::{ElementType, Mnist, Table};
+
+pub use info::{FileInfo, text};
+pub use sample::draw;
+
+use crate::args::WrittenArgs;
+use crate::exit::{CliError, WithHint};
+
+/// What a table is read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The files of MNIST.
+    Mnist,
+    /// The synthetic set of the paper's figure 2.
+    Synthetic,
+    /// A file.
+    File(PathBuf),
+}
+
+impl FromStr for Source {
+    type Err = Infallible;
+
+    /// A file that has one of the names can be written with its folder: `./mnist`.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "mnist" => Self::Mnist,
+            "synthetic" => Self::Synthetic,
+            path => Self::File(path.into()),
+        })
+    }
+}
+
+impl Source {
+    /// The table, and the targets that belong to it by nature.
+    ///
+    /// # Errors
+    /// Bad input: a file that cannot be used, a set that is made and not read.
+    pub fn open(&self) -> Result<(Table, Option<Table>), CliError> {
+        match self {
+            Self::Mnist => {
+                let Mnist { train_images, train_labels, .. } = Mnist::open(None)?;
+                Ok((train_images, Some(train_labels)))
+            }
+            Self::Synthetic => Err(CliError::BadInput(
+                anyhow::anyhow!("the synthetic set is made, not read")
+                    .hint("write it to a file: memorize data sample synthetic --rows 300 --out X.npy"),
+            )),
+            Self::File(path) => Ok((Table::open(path)?, None)),
+        }
+    }
+}
+
+/// Writes a table in another format or type.
+///
+/// # Errors
+/// Bad input if the name or a number does not fit; a failed run if the file cannot be written.
+pub fn convert(table: &Table, out: &Path, written: WrittenArgs) -> Result<(), CliError> {
+    write(out, written, table.element_type(), table.dims(), |row, numbers| table.decode_row(row, numbers))?;
+    table.check_unchanged().map_err(CliError::run_failed)
+}
+
+/// Writes rows to a file, in the format that its name or the flag says, as the type of the flag or else `element`.
+fn write(
+    out: &Path,
+    written: WrittenArgs,
+    element: ElementType,
+    dims: &[usize],
+    fill: impl FnMut(usize, &mut [f64]),
+) -> Result<(), CliError> {
+    let format = written.format.or_else(|| format_of(out)).ok_or_else(|| {
+        CliError::BadInput(
+            anyhow::anyhow!("the name {} does not say which format to write", out.display())
+                .hint("end it in .npy or .idx, or pass --format npy or --format idx"),
+        )
+    })?;
+    may_write(out, written.overwrite)?;
+    Ok(write_rows(out, format, written.element.unwrap_or(element), dims, fill)?)
+}
+
+/// Refuses to replace a file that nobody said may be replaced.
+fn may_write(out: &Path, overwrite: bool) -> Result<(), CliError> {
+    if overwrite || !out.exists() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("{} is there already", out.display());
+    Err(CliError::BadInput(error.hint("choose another name, or replace it with --overwrite")))
+}
+
+fn format_of(path: &Path) -> Option<Format> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    if name.ends_with(".npy") {
+        Some(Format::Npy)
+    } else if name.ends_with(".idx") || name.ends_with("ubyte") {
+        Some(Format::Idx)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_formats_and_sources() {
+        let formats = ["X.npy", "a/X.NPY", "x.idx", "train-images-idx3-ubyte", "x.gz", "npy", ""];
+        let found = formats.map(|name| format_of(Path::new(name)));
+        let (npy, idx) = (Some(Format::Npy), Some(Format::Idx));
+        assert_eq!(found, [npy, npy, idx, idx, None, None, None]);
+        assert_eq!("mnist".parse(), Ok(Source::Mnist));
+        assert_eq!("./mnist".parse(), Ok(Source::File("./mnist".into())));
+    }
+}

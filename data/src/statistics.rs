@@ -1,0 +1,194 @@
+//! What the numbers of a table are like: what a person wants to know of a file before training on it.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher};
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::source::Table;
+
+/// Rows that one thread looks at in a piece; pieces are put together in their order, so that sums do not depend on threads.
+const PIECE: usize = 1024;
+
+/// Most different values that are counted each.
+pub const MOST_VALUES: usize = 32;
+
+/// The numbers of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// Smallest finite number; infinite if there is none.
+    pub min: f64,
+    /// Largest finite number; minus infinity if there is none.
+    pub max: f64,
+    /// Mean of the finite numbers; NaN if there is none.
+    pub mean: f64,
+    /// Standard deviation of the finite numbers (of the population: divided by their count); NaN if there is none.
+    pub deviation: f64,
+    /// Numbers that are 0.
+    pub zeros: u64,
+    /// Numbers that are NaN or infinite.
+    pub not_finite: u64,
+    /// Rows in which every number is 0: they have no direction and cannot be normalised.
+    pub zero_rows: u64,
+    /// Rows that are the same as one before them. Samples that repeat are not in general position.
+    pub repeated_rows: u64,
+    /// Each different number with how often it occurs, if a row is one number and there are at most [`MOST_VALUES`].
+    pub values: Option<Vec<(f64, u64)>>,
+}
+
+impl Statistics {
+    /// Looks at every number of a table. Takes 8 bytes a row of memory.
+    pub fn of(table: &Table) -> Self {
+        let starts: Vec<usize> = (0..table.rows()).step_by(PIECE).collect();
+        let pieces: Vec<Piece> =
+            starts.into_par_iter().map(|start| Piece::of(table, start..table.rows().min(start + PIECE))).collect();
+        let mut whole = Piece::default();
+        pieces.into_iter().for_each(|piece| whole.add(piece));
+        let count = whole.count as f64;
+        let mean = whole.sum / count;
+        whole.hashes.par_sort_unstable();
+        let repeated_rows = whole.hashes.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64;
+        let values = whole.values.filter(|_| table.row_len() == 1);
+        Self {
+            min: whole.min,
+            max: whole.max,
+            mean,
+            deviation: (whole.squares / count - mean * mean).max(0.0).sqrt(),
+            zeros: whole.zeros,
+            not_finite: whole.not_finite,
+            zero_rows: whole.zero_rows,
+            repeated_rows,
+            values: values.map(|values| values.into_values().collect()),
+        }
+    }
+}
+
+/// What a range of rows adds to it.
+struct Piece {
+    min: f64,
+    max: f64,
+    sum: f64,
+    squares: f64,
+    count: u64,
+    zeros: u64,
+    not_finite: u64,
+    zero_rows: u64,
+    /// A hash of each row: that of two different rows is the same with probability 2^-64.
+    hashes: Vec<u64>,
+    /// Numbers and their counts by a key that sorts as they do; `None` once there are too many.
+    values: Option<BTreeMap<u64, (f64, u64)>>,
+}
+
+impl Default for Piece {
+    fn default() -> Self {
+        Self {
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            sum: 0.0,
+            squares: 0.0,
+            count: 0,
+            zeros: 0,
+            not_finite: 0,
+            zero_rows: 0,
+            hashes: Vec::new(),
+            values: Some(BTreeMap::new()),
+        }
+    }
+}
+
+impl Piece {
+    fn of(table: &Table, rows: Range<usize>) -> Self {
+        let mut piece = Self::default();
+        let mut numbers = vec![0.0f64; table.row_len()];
+        for row in rows {
+            table.decode_row(row, &mut numbers);
+            piece.look_at(&numbers);
+        }
+        piece
+    }
+
+    fn look_at(&mut self, row: &[f64]) {
+        let mut hasher = DefaultHasher::new();
+        let zeros = self.zeros;
+        for &value in row {
+            hasher.write_u64(value.to_bits());
+            if !value.is_finite() {
+                self.not_finite += 1;
+                continue;
+            }
+            (self.min, self.max) = (self.min.min(value), self.max.max(value));
+            (self.sum, self.squares) = (self.sum + value, self.squares + value * value);
+            (self.count, self.zeros) = (self.count + 1, self.zeros + u64::from(value == 0.0));
+        }
+        self.zero_rows += u64::from(self.zeros - zeros == row.len() as u64);
+        self.hashes.push(hasher.finish());
+        if let (&[value], true) = (row, self.values.is_some()) {
+            self.add_value(value, 1);
+        }
+    }
+
+    fn add_value(&mut self, value: f64, count: u64) {
+        if let Some(values) = &mut self.values {
+            values.entry(order(value)).or_insert((value, 0)).1 += count;
+            if values.len() > MOST_VALUES {
+                self.values = None;
+            }
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        (self.min, self.max) = (self.min.min(other.min), self.max.max(other.max));
+        (self.sum, self.squares) = (self.sum + other.sum, self.squares + other.squares);
+        (self.count, self.zeros) = (self.count + other.count, self.zeros + other.zeros);
+        self.not_finite += other.not_finite;
+        self.zero_rows += other.zero_rows;
+        self.hashes.extend(other.hashes);
+        match other.values {
+            Some(values) => values.into_values().for_each(|(value, count)| self.add_value(value, count)),
+            None => self.values = None,
+        }
+    }
+}
+
+/// A key that sorts as the numbers do, NaN last.
+fn order(value: f64) -> u64 {
+    let bits = value.to_bits();
+    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::ElementType;
+
+    fn statistics(element: ElementType, dims: &[usize], values: &[f64]) -> Statistics {
+        Statistics::of(&Table::from_memory("t", element, dims, values).unwrap())
+    }
+
+    #[test]
+    fn a_small_table_is_as_counted_by_hand() {
+        let found = statistics(ElementType::I16, &[4, 2], &[1.0, -3.0, 0.0, 0.0, 1.0, -3.0, 0.0, 4.0]);
+        assert_eq!((found.min, found.max, found.mean), (-3.0, 4.0, 0.0));
+        assert!((found.deviation - (36.0f64 / 8.0).sqrt()).abs() < 1e-15);
+        assert_eq!((found.zeros, found.not_finite, found.zero_rows, found.repeated_rows), (3, 0, 1, 1));
+        assert_eq!(found.values, None);
+    }
+
+    #[test]
+    fn labels_are_counted_each_and_in_order_across_pieces() {
+        let labels: Vec<f64> = (0..3 * PIECE).map(|i| (i % 3) as f64 - 1.0).collect();
+        let found = statistics(ElementType::I8, &[3 * PIECE], &labels);
+        let each = PIECE as u64;
+        assert_eq!(found.values, Some(vec![(-1.0, each), (0.0, each), (1.0, each)]));
+        let many: Vec<f64> = (0..2 * PIECE).map(|i| (i % 33) as f64).collect();
+        assert_eq!(statistics(ElementType::F32, &[2 * PIECE, 1], &many).values, None);
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_counted_and_left_out() {
+        let found = statistics(ElementType::F64, &[2, 2], &[f64::NAN, 2.0, f64::INFINITY, 4.0]);
+        assert_eq!((found.not_finite, found.min, found.max, found.mean, found.deviation), (2, 2.0, 4.0, 3.0, 1.0));
+        assert!(statistics(ElementType::F64, &[1], &[f64::NAN]).mean.is_nan());
+    }
+}
