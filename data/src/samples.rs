@@ -153,7 +153,9 @@ impl<T: Element> Rows<T> for Prepared<T> {
     }
 
     fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
-        self.make(indices.iter().map(|&index| index as usize), out);
+        let rows = indices.iter().map(|&index| index as usize);
+        self.table.read_soon(rows.clone());
+        self.make(rows, out);
     }
 
     fn needs_scratch(&self) -> bool {

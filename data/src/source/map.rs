@@ -10,13 +10,16 @@
 //! * Pages count as resident memory once touched, so the process looks as large as its data. They are the page cache:
 //!   the system drops them when memory is needed, and programs that read the same file share them.
 //! * On network file systems, read errors also arrive as SIGBUS.
+//! * The system guesses what will be read next from the page that is missing. So it is told: that passes read a file from
+//!   front to back, for which it then reads ahead; and which rows are in a batch, before the first of them is touched. Where
+//!   the file does not fit in memory, each of those would otherwise cost a read of up to megabytes, one after the other.
 //! * Mapping opens at once whatever the size and allows data sets larger than memory. A file that fits in memory and is
 //!   read again and again gains nothing from it: [`Access::Read`] avoids all of the above.
 #![allow(unsafe_code)]
 
 use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -33,6 +36,9 @@ pub enum Access {
     /// Read the whole file into memory.
     Read,
 }
+
+/// Bytes of a file from which on the system is told what will be read. Smaller ones are in memory after the first pass.
+const HINTS_FROM: usize = 64 << 20;
 
 /// The contents of a file.
 #[derive(Debug)]
@@ -91,6 +97,9 @@ impl Bytes {
                 // checked; the module's documentation says what happens then.
                 let map = unsafe { Mmap::map(&file) };
                 let map = map.map_err(|source| DataError::Map { path: path.into(), source })?;
+                #[cfg(target_os = "linux")]
+                // Only advice: where it is refused, less is read ahead.
+                let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
                 let stamp = file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(open_error)?;
                 Ok(Self::Mapped { map, file, stamp })
             }
@@ -102,6 +111,22 @@ impl Bytes {
                 file.read_to_end(&mut bytes).map_err(read_error)?;
                 Ok(Self::Owned(bytes))
             }
+        }
+    }
+
+    /// Whether the system is told what will be read: of large mapped files, which may not all be in memory.
+    pub(super) fn takes_hints(&self) -> bool {
+        matches!(self, Self::Mapped { map, .. } if map.len() >= HINTS_FROM)
+    }
+
+    /// Asks the system to start reading a range of a mapped file, as far as there is one, and does not wait for it.
+    pub(super) fn will_need(&self, range: Range<usize>) {
+        let Self::Mapped { map, .. } = self else { return };
+        let (start, end) = (range.start, range.end.min(map.len()));
+        #[cfg(unix)]
+        if start < end {
+            // Only advice: where it is refused, pages are read when they are touched.
+            let _ = map.advise_range(memmap2::Advice::WillNeed, start, end - start);
         }
     }
 

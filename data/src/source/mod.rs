@@ -254,6 +254,14 @@ impl Table {
         sha256(&self.bytes)
     }
 
+    /// Called with rows that are about to be read in whatever order: asks the system to read all of them at once.
+    pub(crate) fn read_soon(&self, rows: impl Iterator<Item = usize>) {
+        if self.bytes.takes_hints() {
+            let len = self.row_len * self.element.size();
+            rows.map(|row| self.data_offset + row * len).for_each(|start| self.bytes.will_need(start..start + len));
+        }
+    }
+
     /// The bytes of row `i` where they lie.
     pub(crate) fn row_bytes(&self, i: usize) -> &[u8] {
         assert!(i < self.rows(), "row {i} of {}, which has {}", self.path.display(), self.rows());
