@@ -44,7 +44,8 @@ pub struct ConditionArgs {
     /// No progress on the screen
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
-    /// Memory for samples that are kept instead of made again, as in 4GiB [default: from what the machine has]
+    /// Memory for samples that are kept instead of made again, and as much at most for what the search needs, as in 4GiB
+    /// [default: from what the machine has, and 2GiB]
     #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
     pub memory_budget: Option<ByteSize>,
     /// How to compute.

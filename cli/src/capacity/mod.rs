@@ -122,7 +122,11 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
     let (d, r, n) = (config.dim, config.neurons, config.sizes().last().copied().unwrap_or(0));
     let advice = "use narrower samples (--dim), smaller --ratios or fewer --threads";
     memory::ensure::<f64>("the training sets", &[2, threads, n, d], advice)?;
-    memory::ensure::<T>("the solver's preconditioners", &[2, threads, n, solve::default_rank::<T>(n, d)], advice)?;
+    memory::ensure::<T>(
+        "the solver's preconditioners",
+        &[2, threads, n, solve::default_rank::<T>(n, d, solve::WORKSPACE)],
+        advice,
+    )?;
     memory::ensure::<T>("the weights and their two moments", &[5, threads, r, d], "use fewer --neurons or --threads")
 }
 
@@ -153,8 +157,9 @@ impl<'a, T: Element> Set<'a, T> {
         let settings = solve::Settings {
             tolerance: self.config.tolerance,
             max_products: usize::try_from(self.config.iterations).unwrap_or(usize::MAX),
-            rank: solve::default_rank::<T>(self.y.len(), self.config.dim),
+            rank: solve::default_rank::<T>(self.y.len(), self.config.dim, solve::WORKSPACE),
             seed: self.seed,
+            workspace: solve::WORKSPACE,
         };
         let solution =
             solve::solve(self.engine, &self.x, &self.y, &settings, &mut observer).map_err(CliError::run_failed)?;

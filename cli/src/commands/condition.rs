@@ -57,16 +57,18 @@ fn look_at(
     if let Some(warning) = build_warning(n >= MANY_SAMPLES) {
         progress.note(warning);
     }
+    let workspace = memory::workspace(config.memory_budget, preconditioner::WORKSPACE);
     let settings = Settings {
         tolerance: config.tolerance,
         max_products: config.max_products,
-        rank: config.rank.unwrap_or_else(|| preconditioner::default_rank(n, width)).min(n),
+        rank: config.rank.unwrap_or_else(|| preconditioner::default_rank(n, width, workspace)).min(n),
         seed: config.seed,
+        workspace,
         dense: config.dense,
     };
     if !(config.dense && position::is_dense(n, width)) {
         let (what, dims, advice) = ("the preconditioner", [n, settings.rank], "use a lower rank (--rank)");
-        if preconditioner::is_wide(n, settings.rank) {
+        if preconditioner::is_wide(n, settings.rank, workspace) {
             memory::ensure::<f64>(what, &dims, advice)?;
         } else {
             memory::ensure::<f32>(what, &dims, advice)?;
@@ -104,8 +106,9 @@ impl Watch<'_> {
     fn step(&mut self, step: &Step) -> bool {
         let now = self.start.elapsed().as_secs_f64();
         if self.shown.is_none() {
-            let bytes = mebibytes(preconditioner::bytes(self.n, self.settings.rank));
-            let rank = thousands(self.settings.rank as u64);
+            let Settings { rank, workspace, .. } = self.settings;
+            let bytes = mebibytes(preconditioner::bytes(self.n, rank, workspace));
+            let rank = thousands(rank as u64);
             self.progress.note(&format!("preconditioner: rank {rank}, {bytes} in memory"));
         }
         if self.shown.is_none_or(|shown| now - shown >= LINE_EVERY) {

@@ -154,7 +154,7 @@ impl<'a, T: Element> Track<'a, T> {
 
     fn rank(&self) -> usize {
         let [n, d, _] = self.describe();
-        solve::default_rank::<T>(n, d)
+        solve::default_rank::<T>(n, d, solve::WORKSPACE)
     }
 
     /// Lets one run. Says f(W) at its end, or that it diverged.
@@ -259,6 +259,7 @@ impl<'a, T: Element> Track<'a, T> {
             max_products: usize::try_from(self.config.passes()).unwrap_or(usize::MAX),
             rank,
             seed: self.config.adam.run.seed,
+            workspace: solve::WORKSPACE,
         };
         let Objective { engine, x, y, .. } = self.objective;
         Ok(solve::solve(engine, x, y, &settings, runner)?.network)

@@ -5,7 +5,7 @@ use std::path::Path;
 use memorize_kernels::Element;
 
 use crate::exit::{CliError, WithHint};
-use crate::units::mebibytes;
+use crate::units::{ByteSize, mebibytes};
 
 /// Makes sure that the system would hand out numbers of these dimensions, by asking for them and giving them back
 /// untouched.
@@ -49,6 +49,11 @@ pub fn of_training<T: Element>(n: usize, d: usize, r: usize, batch: usize, threa
         n.saturating_mul(3),
     ];
     numbers.into_iter().fold(0, u64::saturating_add).saturating_mul(size_of::<T>() as u64)
+}
+
+/// Bytes for the workspace of an iterative method: `most`, or the budget if that is less.
+pub fn workspace(budget: Option<ByteSize>, most: u64) -> u64 {
+    budget.map_or(most, |budget| budget.0.min(most))
 }
 
 /// Makes sure that so many bytes are available, as far as the system says what is.

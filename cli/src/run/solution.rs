@@ -1,7 +1,7 @@
 //! The linear solver, as a run and as a command.
 
 use memorize_kernels::Element;
-use memorize_train::solve::{Settings, default_rank};
+use memorize_train::solve::{Settings, WORKSPACE, default_rank};
 use memorize_train::theory::nystrom::Nystrom;
 
 use super::memory;
@@ -12,11 +12,13 @@ use crate::units::{mebibytes, thousands};
 /// What the solver is asked for, on n samples of width d.
 pub fn settings<T: Element>(run: &RunSection, section: &SolveSection, n: usize, d: usize) -> Settings {
     let products = [run.epochs, run.iterations].into_iter().flatten().min().unwrap_or(0);
+    let workspace = memory::workspace(run.memory_budget, WORKSPACE);
     Settings {
         tolerance: run.stop_below.unwrap_or(0.0),
         max_products: usize::try_from(products).unwrap_or(usize::MAX),
-        rank: section.rank.unwrap_or_else(|| default_rank::<T>(n, d)),
+        rank: section.rank.unwrap_or_else(|| default_rank::<T>(n, d, workspace)),
         seed: run.seed,
+        workspace,
     }
 }
 

@@ -21,8 +21,6 @@ use std::collections::VecDeque;
 use crate::error::TrainError;
 use crate::theory::vector::{add_scaled, dot, length};
 
-/// Bytes that the directions may take.
-const DIRECTIONS_BYTES: usize = 1 << 30;
 /// Fewest directions that are kept whatever their size.
 const FEWEST_DIRECTIONS: usize = 10;
 /// Share of ||r||^2 that a step must gain for the next to go by the same kind of direction.
@@ -91,9 +89,10 @@ impl Kind {
     }
 }
 
-/// Directions for n unknowns that take a gigabyte, but a few whatever they take.
-pub(super) fn directions_that_fit(n: usize) -> usize {
-    (DIRECTIONS_BYTES / (2 * n.max(1) * size_of::<f64>())).max(FEWEST_DIRECTIONS)
+/// Directions for n unknowns that fit into so many bytes, but a few whatever they take.
+pub(super) fn directions_that_fit(n: usize, bytes: u64) -> usize {
+    let fits = bytes / (2 * n.max(1) * size_of::<f64>()) as u64;
+    usize::try_from(fits).unwrap_or(usize::MAX).max(FEWEST_DIRECTIONS)
 }
 
 /// Minimises ||b - K x|| from x = 0. `apply` is K, `precondition` P; `step(products, ||r||)` is told of each residual and

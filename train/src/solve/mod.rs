@@ -38,8 +38,9 @@ use neurons::Spectral;
 const RANK_A_COORDINATE: usize = 4;
 /// Up to so many samples are all landmarks.
 const SMALLEST_RANK: usize = 500;
-/// Bytes that the preconditioner may take unless its rank is given.
-const PRECONDITIONER_BYTES: u64 = 1 << 30;
+/// Bytes that preconditioner and directions take at most, half each, where nobody says what they may: more would save few
+/// products.
+pub const WORKSPACE: u64 = 2 << 30;
 
 /// The loss that the residuals are solved for, as a share of the one asked for: what rounding S and W may add.
 const MARGIN: f64 = 0.9;
@@ -59,6 +60,9 @@ pub struct Settings {
     pub rank: usize,
     /// Which samples are landmarks.
     pub seed: u64,
+    /// Bytes for the workspace, half of them for the directions of the search: [`WORKSPACE`], or less. Ten are kept at least,
+    /// 16 n bytes each.
+    pub workspace: u64,
 }
 
 /// What came of it.
@@ -116,10 +120,10 @@ pub struct Solution<T: Element> {
     pub outcome: Outcome,
 }
 
-/// A rank of the preconditioner for n samples of width d that makes the whole the fastest, within a gigabyte.
-pub fn default_rank<T: Element>(n: usize, d: usize) -> usize {
+/// A rank of the preconditioner for n samples of width d that makes the whole the fastest, within half of a workspace.
+pub fn default_rank<T: Element>(n: usize, d: usize, workspace: u64) -> usize {
     let wanted = d.saturating_mul(RANK_A_COORDINATE).max(SMALLEST_RANK).min(n);
-    let affordable = PRECONDITIONER_BYTES / Nystrom::<T>::bytes(n, 1).max(1);
+    let affordable = workspace / 2 / Nystrom::<T>::bytes(n, 1).max(1);
     wanted.min(usize::try_from(affordable).unwrap_or(usize::MAX)).max(1)
 }
 
@@ -159,7 +163,7 @@ pub fn solve<T: Element, X: Rows<T>>(
     let goal = Goal {
         residual: (4.0 * n as f64 * settings.tolerance * MARGIN).sqrt(),
         products: settings.max_products,
-        directions: directions_that_fit(n),
+        directions: directions_that_fit(n, settings.workspace / 2),
         resolution: T::EPSILON * preconditioner.operator_norm()?,
     };
     let mut products = 0;

@@ -7,7 +7,7 @@ use crate::network::normal_rows;
 use crate::observe::Silent;
 
 fn settings(tolerance: f64) -> Settings {
-    Settings { tolerance, max_products: 300, rank: 2000, seed: 0 }
+    Settings { tolerance, max_products: 300, rank: 2000, seed: 0, workspace: WORKSPACE }
 }
 
 fn problem<T: Element>(n: usize, d: usize, seed: u64) -> (Mat<T>, Vec<T>) {
@@ -137,11 +137,12 @@ fn the_loss_recorded_never_rises_and_an_interruption_leaves_what_was_reached() {
 
 #[test]
 fn the_default_rank_follows_the_width_and_the_memory() {
-    assert_eq!(default_rank::<f32>(60_000, 784), 3136);
-    assert_eq!((default_rank::<f32>(300, 100), default_rank::<f32>(2000, 10)), (300, 500));
-    assert!((2000..2500).contains(&default_rank::<f64>(60_000, 784)));
-    assert!((200..300).contains(&default_rank::<f32>(1_000_000, 784)));
-    assert_eq!((default_rank::<f32>(0, 5), default_rank::<f64>(usize::MAX, 5)), (1, 1));
+    assert_eq!(default_rank::<f32>(60_000, 784, WORKSPACE), 3136);
+    assert_eq!((default_rank::<f32>(300, 100, WORKSPACE), default_rank::<f32>(2000, 10, WORKSPACE)), (300, 500));
+    assert!((2000..2500).contains(&default_rank::<f64>(60_000, 784, WORKSPACE)));
+    assert!(default_rank::<f32>(60_000, 784, WORKSPACE / 8) < 1000);
+    assert!((200..300).contains(&default_rank::<f32>(1_000_000, 784, WORKSPACE)));
+    assert_eq!((default_rank::<f32>(0, 5, WORKSPACE), default_rank::<f64>(usize::MAX, 5, WORKSPACE)), (1, 1));
 }
 
 #[test]

@@ -24,8 +24,6 @@ use crate::error::TrainError;
 const BASIS: usize = 200;
 /// Fewest: below this a restart forgets too much.
 const SMALLEST_BASIS: usize = 12;
-/// Bytes that the basis and its products may take before it is made smaller.
-const BASIS_BYTES: usize = 1 << 29;
 /// A restart keeps the basis' size divided by this.
 const KEPT: usize = 4;
 /// A new direction of which the basis leaves less than this share is rounding, and a random one takes its place.
@@ -42,6 +40,8 @@ pub struct DavidsonOptions {
     pub resolution: f64,
     /// Seed of the start vector, drawn from the stream (seed, probe, 0).
     pub seed: u64,
+    /// Bytes that the basis and its products may take; twelve vectors are kept whatever they take.
+    pub basis_bytes: u64,
 }
 
 /// Why the search ended.
@@ -95,7 +95,7 @@ pub fn smallest_eigenpair(
         Stream::new(options.seed, Purpose::Probe).row(row).fill_normal_f64(&mut v);
         v
     });
-    let mut basis = Basis::new(dimension);
+    let mut basis = Basis::new(dimension, options.basis_bytes);
     let mut next = precondition(&random.next().expect("there is no last one"))?;
     let mut products = 0;
     let (ritz, stop) = loop {
@@ -157,8 +157,8 @@ struct Basis {
 }
 
 impl Basis {
-    fn new(dimension: usize) -> Self {
-        let fits = BASIS_BYTES / (2 * dimension * size_of::<f64>());
+    fn new(dimension: usize, bytes: u64) -> Self {
+        let fits = usize::try_from(bytes / (2 * dimension * size_of::<f64>()) as u64).unwrap_or(usize::MAX);
         Self {
             dimension,
             capacity: fits.clamp(SMALLEST_BASIS, BASIS).min(dimension),
@@ -227,7 +227,7 @@ impl Basis {
             (0..(m / KEPT).max(1)).map(|l| self.eigenvectors.col(l).iter().copied().collect()).collect();
         let mut before = std::mem::take(&mut self.previous);
         before.resize(m, 0.0);
-        let own = Self { vectors: kept.clone(), ..Self::new(m) };
+        let own = Self { vectors: kept.clone(), ..Self::new(m, u64::MAX) };
         if own.orthonormalize(&mut before) {
             kept.push(before);
         }

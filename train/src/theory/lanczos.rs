@@ -21,8 +21,8 @@ use crate::error::TrainError;
 const BASIS: usize = 80;
 /// Fewest: below this a restart forgets too much.
 const SMALLEST_BASIS: usize = 12;
-/// Bytes that the basis may take before it is made smaller.
-const BASIS_BYTES: usize = 1 << 30;
+/// Bytes that the basis takes at most where nobody says what it may.
+pub const BASIS_BYTES: u64 = 1 << 30;
 
 /// When to stop, and where to start.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,11 +34,13 @@ pub struct LanczosOptions {
     pub max_products: usize,
     /// Seed of the start vector, drawn from the stream (seed, probe, 0).
     pub seed: u64,
+    /// Bytes that the basis may take: [`BASIS_BYTES`], or less. Twelve vectors are kept whatever they take.
+    pub basis_bytes: u64,
 }
 
 impl Default for LanczosOptions {
     fn default() -> Self {
-        Self { tolerance: 1e-8, max_products: 500, seed: 0 }
+        Self { tolerance: 1e-8, max_products: 500, seed: 0, basis_bytes: BASIS_BYTES }
     }
 }
 
@@ -78,7 +80,7 @@ pub fn smallest_eigenvalue(
             Err(TrainError::Eigenvalues(dimension))
         }
     };
-    let fits = BASIS_BYTES / (dimension * size_of::<f64>());
+    let fits = usize::try_from(options.basis_bytes / (dimension * size_of::<f64>()) as u64).unwrap_or(usize::MAX);
     let capacity = fits.clamp(SMALLEST_BASIS, BASIS).min(dimension.max(2));
     let mut krylov = Krylov::new(start(dimension, options.seed), capacity);
     let mut products = 0;

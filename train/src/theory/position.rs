@@ -36,6 +36,9 @@ pub struct Settings {
     pub rank: usize,
     /// Seed of the landmarks and of the start vectors.
     pub seed: u64,
+    /// Bytes for the workspace, a quarter of them for the basis of the search: [`super::preconditioner::WORKSPACE`], or less.
+    /// Twelve vectors are kept at least, 16 n bytes each with their products.
+    pub workspace: u64,
     /// Whether a set that is small enough is decomposed instead.
     pub dense: bool,
 }
@@ -173,7 +176,7 @@ pub fn examine<X: Rows<f64>>(
     if settings.dense && degeneracy.is_none() && is_dense(n, d) {
         return dense(x);
     }
-    let largest = largest(&operator, settings.seed)?;
+    let largest = largest(&operator, settings)?;
     let found = Position {
         samples: n,
         width: d,
@@ -229,13 +232,14 @@ fn iterative<X: Rows<f64>>(
     watch: impl FnMut(&Step) -> bool,
 ) -> Result<Position, TrainError> {
     let operator = GramOperator::<f64, X>::new(engine, x);
-    let preconditioner = Preconditioner::new(engine, x, settings.rank, settings.seed)?;
+    let preconditioner = Preconditioner::new(engine, x, settings.rank, settings.seed, settings.workspace)?;
     let resolution = largest.resolution(x.rows(), x.cols());
     let options = DavidsonOptions {
         tolerance: settings.tolerance,
         max_products: settings.max_products,
         resolution,
         seed: settings.seed,
+        basis_bytes: settings.workspace / 4,
     };
     let (pair, stop) =
         davidson::smallest_eigenpair(|v| operator.apply(v), |v| preconditioner.apply(v), x.rows(), &options, watch)?;
@@ -295,8 +299,13 @@ impl Eigenvalue {
 }
 
 /// The largest eigenvalue of K, as the smallest of -K.
-fn largest<X: Rows<f64>>(operator: &GramOperator<'_, f64, X>, seed: u64) -> Result<Eigenvalue, TrainError> {
-    let options = LanczosOptions { tolerance: LARGEST_TOLERANCE, max_products: LARGEST_PRODUCTS, seed };
+fn largest<X: Rows<f64>>(operator: &GramOperator<'_, f64, X>, settings: &Settings) -> Result<Eigenvalue, TrainError> {
+    let options = LanczosOptions {
+        tolerance: LARGEST_TOLERANCE,
+        max_products: LARGEST_PRODUCTS,
+        seed: settings.seed,
+        basis_bytes: settings.workspace / 4,
+    };
     let negated = |v: &[f64]| Ok(operator.apply(v)?.into_iter().map(|value| -value).collect());
     let found = smallest_eigenvalue(negated, operator.dimension(), &options)?;
     let value = -found.value;

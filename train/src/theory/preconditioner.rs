@@ -11,24 +11,29 @@ use crate::error::TrainError;
 const RANK_A_COORDINATE: usize = 8;
 /// Up to so many samples are all landmarks.
 const SMALLEST_RANK: usize = 500;
-/// Bytes that the preconditioner may take unless its rank is given; beyond them in f64, it is kept in f32.
-const BYTES: u64 = 3 << 29;
+/// Bytes that preconditioner and basis take at most, three quarters and one, where nobody says what they may.
+pub const WORKSPACE: u64 = 2 << 30;
 
-/// A rank of the preconditioner for n samples of width d: eight landmarks a coordinate, within 1.5 GiB.
-pub fn default_rank(n: usize, d: usize) -> usize {
+/// What of a workspace is the preconditioner's unless its rank is given; beyond it in f64, it is kept in f32.
+fn share(workspace: u64) -> u64 {
+    workspace / 4 * 3
+}
+
+/// A rank of the preconditioner for n samples of width d: eight landmarks a coordinate, within its share of a workspace.
+pub fn default_rank(n: usize, d: usize, workspace: u64) -> usize {
     let wanted = d.saturating_mul(RANK_A_COORDINATE).max(SMALLEST_RANK).min(n);
-    let affordable = BYTES / Nystrom::<f32>::bytes(n, 1).max(1);
+    let affordable = share(workspace) / Nystrom::<f32>::bytes(n, 1).max(1);
     wanted.min(usize::try_from(affordable).unwrap_or(usize::MAX)).max(1)
 }
 
 /// Bytes that a preconditioner of this rank for n samples keeps.
-pub fn bytes(n: usize, rank: usize) -> u64 {
-    if is_wide(n, rank) { Nystrom::<f64>::bytes(n, rank) } else { Nystrom::<f32>::bytes(n, rank) }
+pub fn bytes(n: usize, rank: usize, workspace: u64) -> u64 {
+    if is_wide(n, rank, workspace) { Nystrom::<f64>::bytes(n, rank) } else { Nystrom::<f32>::bytes(n, rank) }
 }
 
 /// Whether a preconditioner of this rank for n samples is kept in f64.
-pub fn is_wide(n: usize, rank: usize) -> bool {
-    Nystrom::<f64>::bytes(n, rank) <= BYTES
+pub fn is_wide(n: usize, rank: usize, workspace: u64) -> bool {
+    Nystrom::<f64>::bytes(n, rank) <= share(workspace)
 }
 
 /// P, in f64 or, where that would not fit, in f32: the search corrects what P gets wrong.
@@ -45,8 +50,14 @@ impl Preconditioner {
     ///
     /// # Errors
     /// Those of [`Nystrom::new`].
-    pub fn new<X: Rows<f64>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
-        Ok(if is_wide(x.rows(), rank) {
+    pub fn new<X: Rows<f64>>(
+        engine: Engine,
+        x: &X,
+        rank: usize,
+        seed: u64,
+        workspace: u64,
+    ) -> Result<Self, TrainError> {
+        Ok(if is_wide(x.rows(), rank, workspace) {
             Self::Wide(Nystrom::new(engine, x, rank, seed)?)
         } else {
             Self::Narrow(Nystrom::new(engine, &Narrowed(x), rank, seed)?)

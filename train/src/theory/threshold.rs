@@ -64,7 +64,7 @@ mod tests {
     use crate::optim::{self, Limits, Method, full_batch};
     use crate::planner::Route;
     use crate::schedule::StepDecay;
-    use crate::solve::{Settings, Solution, Verdict, solve};
+    use crate::solve::{Settings, Solution, Verdict, WORKSPACE, solve};
     use crate::theory::bounds::Lifted;
     use crate::theory::constants::theorem1_neurons;
 
@@ -87,7 +87,8 @@ mod tests {
     }
 
     fn solved(x: &Mat<f64>, y: &[f64]) -> Solution<f64> {
-        let settings = Settings { tolerance: TOLERANCE, max_products: 2000, rank: y.len(), seed: 0 };
+        let settings =
+            Settings { tolerance: TOLERANCE, max_products: 2000, rank: y.len(), seed: 0, workspace: WORKSPACE };
         solve(engine(), x, y, &settings, &mut Silent).unwrap()
     }
 
