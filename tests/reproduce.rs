@@ -442,3 +442,20 @@ fn perturbed_gradient_descent_leaves_the_saddle_at_zero_and_returns_by_itself() 
     assert_eq!(summary["stopped"], "returned");
     assert!(summary["init"].as_str().unwrap().contains("W = 0"), "{}", summary["init"]);
 }
+
+#[test]
+fn the_configuration_that_explains_itself_can_be_run_as_it_is() {
+    let folder = scratch();
+    let file = folder.path().join("job.toml");
+    let printed = memorize("config --default").succeeds().stdout;
+    fs::write(&file, &printed).unwrap();
+    let out = folder.path().join("run");
+    memorize("train --quiet --iterations 3").with("--config", &file).with("--out", &out).succeeds();
+    // What `config` prints for the same flags is what the run leaves, but for the scale of the weights, which a run finds out.
+    let told = memorize("config --iterations 3").with("--config", &file).succeeds().stdout;
+    let left = String::from_utf8(left(&out, "config.toml")).unwrap();
+    let left: Vec<&str> = left.lines().filter(|line| !line.starts_with("init_scale")).collect();
+    assert_eq!(told.lines().collect::<Vec<_>>(), left);
+    memorize("config --default --seed 1").refuses(&["--default", "cannot be used with"]);
+    memorize("config --neurons 4").refuses(&["--data"]);
+}

@@ -4,6 +4,7 @@ mod bench;
 mod capacity;
 mod certify;
 mod condition;
+mod config;
 mod data;
 mod race;
 mod report;
@@ -26,6 +27,7 @@ pub use bench::BenchArgs;
 pub use capacity::CapacityArgs;
 pub use certify::CertifyArgs;
 pub use condition::ConditionArgs;
+pub use config::ConfigArgs;
 pub use data::{ConvertArgs, DataArgs, DataCommand, InfoArgs, SampleArgs, WrittenArgs};
 pub use race::RaceArgs;
 pub use report::{CompareArgs, ReportArgs};
@@ -62,6 +64,7 @@ Examples:
   memorize runs --sort train_loss                 what there is
   memorize report runs/*                          a page about runs: report/index.html
   memorize compare runs/mnist-2layer runs/mnist-2layer-noise
+  memorize config --default > job.toml            a configuration file to start from
   memorize data info X.npy                        what is in a file
   memorize bench --quick                          throughput of the passes on this machine
 
@@ -94,6 +97,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Say in what runs differ, and lay their curves over each other
     Compare(CompareArgs),
+    /// Print a configuration file: every setting explained, or what flags amount to
+    Config(Box<ConfigArgs>),
     /// Look at data files, convert them, draw samples of them
     Data(DataArgs),
     /// Measure how fast this machine runs the passes, beside its limits
@@ -274,12 +279,7 @@ impl TrainArgs {
     /// # Errors
     /// If the file cannot be read, something without a default is missing, or a value cannot be run with.
     pub fn config(&self) -> Result<RunConfig, ConfigError> {
-        let base = self.config.as_deref().map(Layer::from_file).transpose()?.unwrap_or_default();
-        let mut layer = self.layer.over(base)?;
-        layer.make_paths_absolute();
-        let config = layer.resolve()?;
-        config.validate()?;
-        Ok(config)
+        self.layer.resolve_over(self.config.as_deref())
     }
 }
 

@@ -6,6 +6,7 @@
 mod defaults;
 mod merge;
 mod saddles;
+mod template;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use defaults::*;
 pub use saddles::*;
+pub use template::template;
 
 use crate::config::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 use crate::units::ByteSize;

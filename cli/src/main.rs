@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Runs(arguments) => commands::runs(&arguments),
         Command::Report(arguments) => commands::report(&arguments),
         Command::Compare(arguments) => commands::compare(&arguments),
+        Command::Config(arguments) => commands::config(&arguments),
         Command::Data(arguments) => commands::data(&arguments),
         Command::Bench(arguments) => commands::bench(&arguments),
     };

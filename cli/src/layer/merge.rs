@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{DataLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, TheoryLayer};
-use crate::config::{ConfigError, OptimizerKind, Source};
+use crate::config::{ConfigError, OptimizerKind, RunConfig, Source};
 
 impl Layer {
     /// Reads a layer from TOML text.
@@ -30,6 +30,19 @@ impl Layer {
             layer.data.map_paths(|path| folder.join(path));
         }
         Ok(layer)
+    }
+
+    /// The configuration of a run: this layer over that of a file, if there is one, over the defaults, with absolute paths.
+    ///
+    /// # Errors
+    /// If the file cannot be read, something without a default is missing, or a value cannot be run with.
+    pub fn resolve_over(&self, file: Option<&Path>) -> Result<RunConfig, ConfigError> {
+        let base = file.map(Self::from_file).transpose()?.unwrap_or_default();
+        let mut layer = self.over(base)?;
+        layer.make_paths_absolute();
+        let config = layer.resolve()?;
+        config.validate()?;
+        Ok(config)
     }
 
     /// Makes every path absolute, so that a configuration written to another folder still finds its data.
