@@ -129,6 +129,13 @@ impl Spread {
     }
 }
 
+/// As many rows, all of them here.
+impl From<usize> for Spread {
+    fn from(rows: usize) -> Self {
+        Self::alone(rows)
+    }
+}
+
 /// Where the shares of each rank begin, and where the last ends: at leaves, and at a node as high in the tree as there is one near
 /// enough.
 fn bounds(whole: usize, ranks: usize) -> Vec<usize> {

@@ -46,7 +46,7 @@ impl Preconditioner {
     /// # Errors
     /// Those of [`Nystrom::new`].
     pub fn new<X: Rows<f64>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
-        Ok(if is_wide(x.rows(), rank) {
+        Ok(if is_wide(x.spread().whole(), rank) {
             Self::Wide(Nystrom::new(engine, x, rank, seed)?)
         } else {
             Self::Narrow(Nystrom::new(engine, &Narrowed(x), rank, seed)?)
