@@ -74,6 +74,13 @@ pub fn from_first(read: impl FnOnce() -> Result<Vec<u8>, CliError>) -> Result<Ve
     Ok(team().map_or_else(|| bytes.clone(), |team| gather(team, &bytes)))
 }
 
+/// Waits for the other ranks; a rank that has failed is found out here at the latest.
+pub fn wait() {
+    if let Some(team) = team() {
+        meet(team);
+    }
+}
+
 /// Refuses to do with several ranks what only one can do.
 ///
 /// # Errors
@@ -95,11 +102,12 @@ pub fn threads() -> Option<usize> {
 /// What a person should know of ranks and cores, for `threads` a rank.
 pub fn notes(threads: usize) -> Vec<String> {
     let Some(Crew { team, neighbours, sharers, mixed }) = TEAM.get() else { return Vec::new() };
-    let mut notes = vec![format!("{} ranks, {neighbours} on this machine, {threads} threads each", team.ranks())];
+    let each = if threads == 1 { "1 thread" } else { &format!("{threads} threads") };
+    let mut notes = vec![format!("{} ranks, {neighbours} of them on this machine, {each} each", team.ranks())];
     let (allowed, online) = (cores(), online_cores());
     if threads * sharers > allowed {
         notes.push(format!(
-            "warning: {sharers} ranks with {threads} threads each share {allowed} cores; start fewer ranks or pass --threads N"
+            "warning: {sharers} ranks with {each} each share {allowed} cores; start fewer ranks or pass --threads N"
         ));
     }
     if allowed * neighbours < online {
@@ -153,6 +161,13 @@ impl Session {
         let Some(team) = team() else {
             return program().unwrap_or_else(|error| exit::conclude(Err(error)));
         };
+        let code = Self::run_with(team, program);
+        // A launcher ends all as soon as one ends with an error: not before it was told.
+        let _ = catch_unwind(AssertUnwindSafe(|| meet(team)));
+        code
+    }
+
+    fn run_with(team: &dyn Team, program: impl FnOnce() -> Result<ExitCode, CliError>) -> ExitCode {
         let whole = || {
             meet_the_others()?;
             program()

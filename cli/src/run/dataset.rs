@@ -357,7 +357,8 @@ impl Memory {
     fn keep<T: Element>(&mut self, x: Box<dyn Rows<T>>, what: &str) -> Result<Box<dyn Rows<T>>, CliError> {
         let stride = x.cols().next_multiple_of(memorize_kernels::mat::ALIGNMENT / size_of::<T>());
         let bytes = x.rows() as u64 * stride as u64 * size_of::<T>() as u64;
-        let shape = format!("{} x {} {}, {}", thousands(x.rows() as u64), x.cols(), T::NAME, mebibytes(bytes));
+        let share = if ranks::count() == 1 { "" } else { "this rank's " };
+        let shape = format!("{share}{} x {} {}, {}", thousands(x.rows() as u64), x.cols(), T::NAME, mebibytes(bytes));
         if bytes > self.left {
             self.notes.push(format!("{what}: {shape}, made again on every pass (more than --memory-budget)"));
             return Ok(x);

@@ -155,6 +155,8 @@ impl<'a, T: Element> Run<'a, T> {
             }
             _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
         };
+        // Whatever is wrong with another rank's samples.
+        ranks::wait();
         let identify = |text| Identity::new(text, &dataset.digest, machine);
         let (folder, identity, reopened) = match target {
             Target::New { path, existing } => {
