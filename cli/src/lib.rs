@@ -34,6 +34,7 @@ pub mod plot;
 pub mod progress;
 pub mod provenance;
 pub mod race;
+pub mod ranks;
 pub mod report;
 pub mod run;
 pub mod run_folder;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::ranks;
 use crate::units::{duration, scientific, thousands};
 
 /// Shortest time between two refreshes of the bar.
@@ -35,7 +36,7 @@ impl Mode {
     pub fn detect(quiet: bool) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self::choose(quiet, io::stderr().is_terminal() && !dumb, set("NO_COLOR"))
+        Self::choose(quiet || !ranks::is_first(), io::stderr().is_terminal() && !dumb, set("NO_COLOR"))
     }
 
     fn choose(quiet: bool, terminal: bool, no_colour: bool) -> Self {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::exit::CliError;
+use crate::ranks;
 use crate::run::theory::TheorySummary;
 use crate::run_folder::{StopReason, Summary};
 use crate::units::{duration, number, thousands};
@@ -67,11 +68,14 @@ pub fn many(summaries: &[Summary]) -> String {
     table(&rows, &[Left, Right, Right, Right, Right, Right, Left])
 }
 
-/// Prints to standard output. A reader that has gone away, as in `| head`, is no error.
+/// Prints to standard output, once for all ranks. A reader that has gone away, as in `| head`, is no error.
 ///
 /// # Errors
 /// If standard output cannot be written to for another reason.
 pub fn print(text: &str) -> Result<(), CliError> {
+    if !ranks::is_first() {
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -139,7 +143,8 @@ pub(crate) fn parameters(parameters: usize, samples: usize) -> String {
 }
 
 fn machine(summary: &Summary) -> String {
-    let Summary { dtype, isa, backend, route, threads, .. } = summary;
+    let Summary { dtype, isa, backend, route, threads, ranks, .. } = summary;
+    let ranks = if *ranks == 1 { String::new() } else { format!(" on each of {ranks} ranks") };
     let blas = summary.blas.as_ref().map(|blas| format!(" ({blas})")).unwrap_or_default();
     let noun = if *threads == 1 { "thread" } else { "threads" };
     let speed = if summary.samples_per_second.is_finite() {
@@ -147,7 +152,7 @@ fn machine(summary: &Summary) -> String {
     } else {
         String::new()
     };
-    format!("{dtype}, {isa}, backend {backend}{blas}, route {route}, {threads} {noun}{speed}")
+    format!("{dtype}, {isa}, backend {backend}{blas}, route {route}, {threads} {noun}{ranks}{speed}")
 }
 
 /// On which side the cells of a column line up.

@@ -63,6 +63,8 @@ impl Existing {
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Whether this process is the one of all ranks that writes.
+    writes: bool,
 }
 
 /// Why a folder or a file in it could not be had.
@@ -165,7 +167,7 @@ impl RunFolder {
                 _ => {}
             }
         }
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), writes: true })
     }
 
     /// The folder of a run that is going on. What is no longer so (`summary.json` of the part before) and what a killed process has
@@ -179,8 +181,18 @@ impl RunFolder {
         remove_temporary(path).map_err(unusable)?;
         match fs::remove_file(path.join(SUMMARY)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(error)),
-            _ => Ok(Self { path: path.to_owned() }),
+            _ => Ok(Self { path: path.to_owned(), writes: true }),
         }
+    }
+
+    /// The folder of a run as a rank sees it that does not write: what is written to it is written by another one.
+    pub fn of_another_rank(path: &Path) -> Self {
+        Self { path: path.to_owned(), writes: false }
+    }
+
+    /// Whether this process writes.
+    pub fn writes(&self) -> bool {
+        self.writes
     }
 
     /// The folder.
@@ -198,7 +210,7 @@ impl RunFolder {
     /// # Errors
     /// [`FolderError::Write`].
     pub fn write(&self, name: &str, contents: &[u8]) -> Result<(), FolderError> {
-        write_atomically(&self.file(name), contents)
+        if self.writes { write_atomically(&self.file(name), contents) } else { Ok(()) }
     }
 
     /// Writes `summary.json`.

@@ -2,6 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+/// Digits of a digest.
+pub const HEX_DIGITS: usize = 64;
+
 /// Bytes that come in pieces.
 #[derive(Clone, Debug, Default)]
 pub struct Hasher(Sha256);

@@ -1,5 +1,7 @@
 //! Targets: those of a file, and the random labels of the paper's section 5.
 
+use std::ops::Range;
+
 use memorize_kernels::element::Element;
 
 use crate::error::DataError;
@@ -11,8 +13,13 @@ pub const RANDOM_LABELS: u32 = 10;
 
 /// n labels, uniform in {0, ..., 9}; label i is a function of (seed, i) alone.
 pub fn random_labels(seed: u64, n: usize) -> Vec<f64> {
+    random_labels_of(seed, 0..n)
+}
+
+/// The random labels of these rows.
+pub fn random_labels_of(seed: u64, rows: Range<usize>) -> Vec<f64> {
     let stream = Stream::new(seed, Purpose::RandomLabels);
-    (0..n as u64).map(|row| f64::from(stream.row(row).below(RANDOM_LABELS))).collect()
+    (rows.start as u64..rows.end as u64).map(|row| f64::from(stream.row(row).below(RANDOM_LABELS))).collect()
 }
 
 /// The targets in a table of one number a row, rounded to `T`.
@@ -67,6 +74,7 @@ mod tests {
         let labels = random_labels(1, 60000);
         assert_eq!(labels[..100], random_labels(1, 100));
         assert_ne!(labels[..100], random_labels(2, 100));
+        assert_eq!(labels[500..700], random_labels_of(1, 500..700));
         for digit in 0..10 {
             let count = labels.iter().filter(|&&label| label == f64::from(digit)).count();
             // 6000 expected, standard deviation 73.

@@ -36,7 +36,9 @@ fn refusal(table: &Table, row: usize, norm: f64) -> DataError {
         return error;
     }
     let path = table.path().to_path_buf();
-    if (0..table.row_len()).all(|j| table.value(row, j) == 0.0) {
+    let is_zero = (0..table.row_len()).all(|j| table.value(row, j) == 0.0);
+    let row = table.first_row() + row;
+    if is_zero {
         DataError::ZeroRow { path, row }
     } else {
         DataError::NormOutOfRange { path, row, norm, low: MIN_NORM, high: MAX_NORM }

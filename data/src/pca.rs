@@ -24,12 +24,12 @@ impl Projection {
     /// # Errors
     /// [`DataError::TooManyComponents`] if m > d, [`DataError::Eigenvectors`] if the decomposition fails.
     pub fn fit(engine: &Engine, x: &impl Rows<f64>, m: usize) -> Result<Self, DataError> {
-        let (n, d) = (x.rows(), x.cols());
+        let (n, d) = (x.spread().whole(), x.cols());
         if m > d {
             return Err(DataError::TooManyComponents { asked: m, width: d });
         }
         let weight = 1.0 / n.max(1) as f64;
-        let second = pass::weighted_gram(engine, x, &vec![weight; n]).expect("a weight for every sample");
+        let second = pass::weighted_gram(engine, x, &vec![weight; x.rows()]).expect("a weight for every sample");
         let mean = mean(x);
         let covariance = Dense::from_fn(d, d, |i, k| second.row(i)[k] - mean[i] * mean[k]);
         faer::set_global_parallelism(faer::Par::Seq);
@@ -60,7 +60,7 @@ impl Projection {
 
 /// Mean of the rows, block after block in order.
 fn mean(x: &impl Rows<f64>) -> Vec<f64> {
-    let (n, d) = (x.rows(), x.cols());
+    let (spread, d) = (x.spread(), x.cols());
     let block = memorize_kernels::block::ROW_BLOCK;
     let sums_of = |range: std::ops::Range<usize>| {
         let mut scratch = Mat::zeros(if x.needs_scratch() { block } else { 0 }, d);
@@ -78,8 +78,8 @@ fn mean(x: &impl Rows<f64>) -> Vec<f64> {
         left.iter_mut().zip(right).for_each(|(sum, value)| *sum += value);
         left
     };
-    let sums = memorize_kernels::parallel::reduce_rows(Par::Rayon, n, &sums_of, &add);
-    sums.iter().map(|sum| sum / n.max(1) as f64).collect()
+    let sums = spread.reduce(Par::Rayon, &|| vec![0.0; d], &sums_of, &add);
+    sums.iter().map(|sum| sum / spread.whole().max(1) as f64).collect()
 }
 
 /// Fixes the sign of an eigenvector: its first element of largest modulus becomes positive.

@@ -103,7 +103,8 @@ impl<T: Element> Prepared<T> {
         }
         if let Some(Noise { sigma, seed }) = self.noise {
             for (i, number) in numbers.enumerate() {
-                add_noise(self.isa, number as u64, seed, sigma, out.row_mut(i));
+                let number = (self.table.first_row() + number) as u64;
+                add_noise(self.isa, number, seed, sigma, out.row_mut(i));
             }
         }
     }
@@ -215,6 +216,22 @@ mod tests {
         let preparation = Preparation { projection, ..Preparation::default() };
         let error = Prepared::<f32>::new(&Engine::best(), table(), &preparation).unwrap_err();
         assert!(matches!(error, DataError::ProjectionWidth { width: 6, expected: 4, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_share_of_the_rows_has_the_bits_that_they_have_in_the_whole() {
+        let noise = Some(Noise { sigma: 0.1, seed: 4 });
+        let preparation = Preparation { normalize: true, projection: None, noise };
+        let all = prepared(&preparation).to_mat();
+        let mut part = Arc::into_inner(table()).unwrap();
+        part.keep(100..250);
+        part.keep(20..60);
+        assert_eq!((part.first_row(), part.rows()), (120, 40));
+        let part = Prepared::<f64>::new(&Engine::best(), Arc::new(part), &preparation).unwrap().to_mat();
+        assert!((0..40).all(|i| part.row(i) == all.row(120 + i)));
+        let mut nothing = Arc::into_inner(table()).unwrap();
+        nothing.keep(300..300);
+        assert_eq!(Prepared::<f64>::new(&Engine::best(), Arc::new(nothing), &preparation).unwrap().rows(), 0);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod pass;
 pub mod peak;
 pub mod reference;
 pub mod rows;
+pub mod team;
 
 pub use arch::Isa;
 pub use backend::Backend;
@@ -29,3 +30,4 @@ pub use error::KernelError;
 pub use mat::{Mat, MatMut, MatRef};
 pub use parallel::Par;
 pub use rows::Rows;
+pub use team::{Spread, Team};

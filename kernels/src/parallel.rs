@@ -23,6 +23,18 @@ impl Par {
     pub fn for_work(self, flops: f64) -> Self {
         if flops < PARALLEL_FLOPS { Par::Seq } else { self }
     }
+
+    /// Does both, at once if it may.
+    pub(crate) fn join<A: Send, B: Send>(
+        self,
+        left: impl FnOnce() -> A + Send,
+        right: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        match self {
+            Par::Seq => (left(), right()),
+            Par::Rayon => rayon::join(left, right),
+        }
+    }
 }
 
 /// Rows of a leaf in the reduction tree over `n` rows.
@@ -30,18 +42,15 @@ pub fn leaf_rows(n: usize) -> usize {
     (n / LEAVES).clamp(LEAF_ROWS_MIN, LEAF_ROWS_MAX)
 }
 
-/// Reduces over `rows` by halving until a part has at most [`leaf_rows`] rows of the whole. Parts begin at multiples of
-/// [`ROW_BLOCK`]; the left part's result is always the left operand of `combine`.
-pub fn reduce_rows<R: Send>(
-    par: Par,
-    rows: usize,
-    leaf: &(impl Fn(Range<usize>) -> R + Sync),
-    combine: &(impl Fn(R, R) -> R + Sync),
-) -> R {
-    reduce_range(par, 0..rows, leaf_rows(rows), leaf, combine)
+/// The two halves of a node of the tree. Parts begin at multiples of [`ROW_BLOCK`].
+pub(crate) fn halves(range: &Range<usize>) -> (Range<usize>, Range<usize>) {
+    let middle = range.start + (range.len() / 2).next_multiple_of(ROW_BLOCK);
+    (range.start..middle, middle..range.end)
 }
 
-fn reduce_range<R: Send>(
+/// Reduces over `range`, a node of the tree, by halving until a part has at most `at_most` rows, [`leaf_rows`] of the whole. The left
+/// part's result is always the left operand of `combine`.
+pub(crate) fn reduce_range<R: Send>(
     par: Par,
     range: Range<usize>,
     at_most: usize,
@@ -51,15 +60,9 @@ fn reduce_range<R: Send>(
     if range.len() <= at_most {
         return leaf(range);
     }
-    let middle = range.start + (range.len() / 2).next_multiple_of(ROW_BLOCK);
-    let (left, right) = (range.start..middle, middle..range.end);
-    let (left, right) = match par {
-        Par::Seq => (reduce_range(par, left, at_most, leaf, combine), reduce_range(par, right, at_most, leaf, combine)),
-        Par::Rayon => rayon::join(
-            || reduce_range(par, left, at_most, leaf, combine),
-            || reduce_range(par, right, at_most, leaf, combine),
-        ),
-    };
+    let (left, right) = halves(&range);
+    let half = |range| reduce_range(par, range, at_most, leaf, combine);
+    let (left, right) = par.join(|| half(left), || half(right));
     combine(left, right)
 }
 
@@ -125,7 +128,7 @@ mod tests {
     fn the_tree_covers_every_row_once_and_is_the_same_for_every_pool() {
         for n in [0, 1, 127, 128, 512, 513, 5000, 60_000, 200_001] {
             let leaves =
-                |par| reduce_rows(par, n, &|range| vec![range], &|mut a, b| [std::mem::take(&mut a), b].concat());
+                |par| reduce_range(par, 0..n, leaf_rows(n), &|range| vec![range], &|a, b: Vec<_>| [a, b].concat());
             let sequential = leaves(Par::Seq);
             assert_eq!(sequential, leaves(Par::Rayon));
             assert_eq!(sequential[0].start, 0);

@@ -7,6 +7,7 @@ use crate::block::ROW_BLOCK;
 use crate::element::Element;
 use crate::mat::{Mat, MatMut, MatRef};
 use crate::parallel::{Par, for_chunks, for_row_blocks, leaf_rows};
+use crate::team::Spread;
 
 /// Samples, one a row, that a pass reads a block at a time.
 ///
@@ -34,6 +35,81 @@ pub trait Rows<T: Element>: Sync {
 
     /// Whether `block` needs its scratch matrix; a pass allocates it only then.
     fn needs_scratch(&self) -> bool;
+
+    /// Which of all samples these are, if they are spread over several ranks: a pass that sums over samples sums over those of
+    /// every rank, and all ranks make it at the same time.
+    fn spread(&self) -> Spread {
+        Spread::alone(self.rows())
+    }
+}
+
+/// A rank's share of samples that are spread over several.
+///
+/// ```
+/// use memorize_kernels::rows::Part;
+/// use memorize_kernels::team::{Spread, threads};
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// let x = Mat::from_fn(2000, 3, |i, k| (i % 7 + k) as f64);
+/// let all = pass::weighted_gram(&Engine::best(), &x, &[1.0; 2000])?;
+/// let teams = threads(3);
+/// std::thread::scope(|scope| {
+///     for team in &teams {
+///         scope.spawn(|| {
+///             let spread = Spread::over(team, 2000);
+///             let own = Part::new(x.as_ref().rows_range(spread.range()), spread);
+///             let sum = pass::weighted_gram(&Engine::best(), &own, &vec![1.0; own.spread().rows()]).unwrap();
+///             assert_eq!(sum.padded(), all.padded());
+///         });
+///     }
+/// });
+/// # use memorize_kernels::Rows;
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Part<X> {
+    rows: X,
+    spread: Spread,
+}
+
+impl<X> Part<X> {
+    /// The rows that `spread` says.
+    ///
+    /// # Panics
+    /// If there are more or fewer.
+    pub fn new<T: Element>(rows: X, spread: Spread) -> Self
+    where
+        X: Rows<T>,
+    {
+        assert_eq!(rows.rows(), spread.rows(), "a share of {} rows", spread.rows());
+        Self { rows, spread }
+    }
+}
+
+impl<T: Element, X: Rows<T>> Rows<T> for Part<X> {
+    fn rows(&self) -> usize {
+        self.rows.rows()
+    }
+
+    fn cols(&self) -> usize {
+        self.rows.cols()
+    }
+
+    fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T> {
+        self.rows.block(range, scratch)
+    }
+
+    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
+        self.rows.gather(indices, out);
+    }
+
+    fn needs_scratch(&self) -> bool {
+        self.rows.needs_scratch()
+    }
+
+    fn spread(&self) -> Spread {
+        self.spread.clone()
+    }
 }
 
 impl<T: Element> Rows<T> for MatRef<'_, T> {
@@ -111,6 +187,10 @@ impl<X: Rows<f64>> Rows<f32> for Narrowed<'_, X> {
     fn needs_scratch(&self) -> bool {
         true
     }
+
+    fn spread(&self) -> Spread {
+        self.0.spread()
+    }
 }
 
 fn narrow(wide: MatRef<'_, f64>, mut out: MatMut<'_, f32>) {
@@ -137,6 +217,9 @@ macro_rules! forward_rows {
             }
             fn needs_scratch(&self) -> bool {
                 (**self).needs_scratch()
+            }
+            fn spread(&self) -> Spread {
+                (**self).spread()
             }
         }
     )*};
@@ -177,6 +260,28 @@ pub fn map<T: Element, R: Clone + Default + Send>(
         });
     });
     all
+}
+
+/// Copies the rows with these numbers among those of all ranks, on every rank.
+pub fn gather_whole<T: Element>(x: &(impl Rows<T> + ?Sized), numbers: &[u32], out: MatMut<'_, T>) {
+    let spread = x.spread();
+    if spread.team().is_none() {
+        return x.gather(numbers, out);
+    }
+    let here = spread.own(numbers);
+    let mut own = Mat::zeros(here.len(), x.cols());
+    x.gather(&here, own.as_mut());
+    spread.assemble(numbers, &own, out);
+}
+
+/// All rows of all ranks in memory, on every rank.
+pub fn whole<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized)) -> Mat<T> {
+    let own = to_mat(par, x);
+    let spread = x.spread();
+    if spread.team().is_none() {
+        return own;
+    }
+    Mat::from_slice(spread.whole(), own.cols(), &spread.gather(own.iter().copied().collect()))
 }
 
 /// All of `x` in memory, produced a block at a time by the threads of the current rayon pool if `par` says so.

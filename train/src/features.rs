@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memorize_data::random::Purpose;
 use memorize_kernels::error::check_shape;
-use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, Packed, Par, Rows, pass};
+use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, Packed, Par, Rows, Spread, pass};
 
 use crate::error::TrainError;
 use crate::network::normal_rows;
@@ -102,6 +102,10 @@ impl<T: Element, X: Rows<T>> Rows<T> for Featured<T, X> {
 
     fn needs_scratch(&self) -> bool {
         true
+    }
+
+    fn spread(&self) -> Spread {
+        self.inner.spread()
     }
 }
 

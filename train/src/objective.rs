@@ -64,7 +64,8 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     pub fn evaluate(&self, net: &Network<T>) -> Result<Evaluation, TrainError> {
         check_shape("number of targets", self.x.rows(), self.y.len())?;
         let q = self.outputs(net)?;
-        let squares = q.iter().zip(self.y).map(|(&q, &y)| (q - y).to_f64().powi(2)).sum();
+        let square = |j: usize| (q[j] - self.y[j]).to_f64().powi(2);
+        let squares = self.x.spread().sum(|range| range.map(square).sum());
         self.evaluation(squares, net)
     }
 
@@ -116,10 +117,11 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     }
 
     fn evaluation(&self, squares: f64, net: &Network<T>) -> Result<Evaluation, TrainError> {
-        if self.x.rows() == 0 {
+        let n = self.x.spread().whole();
+        if n == 0 {
             return Err(TrainError::NoSamples);
         }
-        let loss = squares / (4.0 * self.x.rows() as f64);
+        let loss = squares / (4.0 * n as f64);
         let penalty = match self.gamma {
             0.0 => 0.0,
             gamma => gamma / 2.0 * net.weights.frobenius_norm().powi(2),

@@ -1,7 +1,7 @@
 //! Spectra of small problems by dense decomposition.
 
 use faer::{Mat as Dense, Par, Side};
-use memorize_kernels::{Element, Mat, Rows};
+use memorize_kernels::{Element, Rows, rows};
 
 use crate::error::TrainError;
 
@@ -29,14 +29,13 @@ pub struct SingularValues {
 /// # Panics
 /// If there are more than [`DENSE_SAMPLES`] samples.
 pub fn singular_values<T: Element, X: Rows<T>>(x: &X) -> Result<SingularValues, TrainError> {
-    let n = x.rows();
+    let n = x.spread().whole();
     assert!(n <= DENSE_SAMPLES, "{n} samples are too many for a dense decomposition");
     if n == 0 {
         return Err(TrainError::NoSamples);
     }
-    let mut scratch = Mat::zeros(if x.needs_scratch() { n } else { 0 }, x.cols());
-    let block = x.block(0..n, &mut scratch);
-    let x = Dense::from_fn(n, block.cols(), |i, j| block.row(i)[j].to_f64());
+    let x = rows::whole(memorize_kernels::Par::Seq, x);
+    let x = Dense::from_fn(n, x.cols(), |i, j| x.row(i)[j].to_f64());
     faer::set_global_parallelism(Par::Seq);
     let products = &x * x.transpose();
     let k = Dense::from_fn(n, n, |i, j| products[(i, j)] * products[(i, j)]);
@@ -47,6 +46,8 @@ pub fn singular_values<T: Element, X: Rows<T>>(x: &X) -> Result<SingularValues, 
 
 #[cfg(test)]
 mod tests {
+    use memorize_kernels::Mat;
+
     use super::*;
 
     #[test]

@@ -52,8 +52,8 @@ fn look_at(
     let start = Instant::now();
     let samples =
         Inspected::open(&config.data, config.features.as_ref(), config.seed, config.memory_budget, &machine.engine)?;
-    samples.notes.iter().for_each(|note| progress.note(note));
-    let (n, width) = (samples.x.rows(), samples.x.cols());
+    machine.notes.iter().chain(&samples.notes).for_each(|note| progress.note(note));
+    let (here, n, width) = (samples.x.rows(), samples.x.spread().whole(), samples.x.cols());
     if let Some(warning) = build_warning(n >= MANY_SAMPLES) {
         progress.note(warning);
     }
@@ -67,7 +67,7 @@ fn look_at(
         dense: config.dense,
     };
     if !(config.dense && position::is_dense(n, width)) {
-        let (what, dims, advice) = ("the preconditioner", [n, settings.rank], "use a lower rank (--rank)");
+        let (what, dims, advice) = ("the preconditioner", [here, settings.rank], "use a lower rank (--rank)");
         if preconditioner::is_wide(n, settings.rank, workspace) {
             memory::ensure::<f64>(what, &dims, advice)?;
         } else {

@@ -12,6 +12,7 @@ use crate::args::EvalArgs;
 use crate::blas::{self, Blas};
 use crate::config::{Dtype, EvalConfig};
 use crate::exit::CliError;
+use crate::ranks;
 use crate::report;
 use crate::run::machine::Machine;
 use crate::units::{number, thousands};
@@ -40,6 +41,8 @@ struct Evaluation {
     isa: &'static str,
     route: &'static str,
     threads: usize,
+    /// Processes that shared the work.
+    ranks: usize,
 }
 
 /// Evaluates stored weights and prints what it finds.
@@ -59,11 +62,12 @@ pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
 
 fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evaluation, CliError> {
     let Opened { network, x, y, d, k } = stored::open::<T>(&config.stored, machine.engine)?;
-    let plan = Plan::new(Samples::All(x.rows()), network.width(), network.neurons(), config.route.forced());
+    let n = x.spread().whole();
+    let plan = Plan::new(Samples::All(n), network.width(), network.neurons(), config.route.forced());
     let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: config.gamma, route: plan.route };
     let mut gradient = Mat::zeros(network.neurons(), network.width());
     let at = objective.gradient(&network, &mut gradient).map_err(CliError::run_failed)?;
-    if let Some(path) = &config.gradient_out {
+    if let Some(path) = config.gradient_out.as_ref().filter(|_| ranks::is_first()) {
         write_gradient(path, &gradient)?;
     }
     Ok(Evaluation {
@@ -71,7 +75,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
         mse: at.mse(),
         regularized_loss: at.regularized,
         gradient_norm: gradient.frobenius_norm(),
-        n: x.rows(),
+        n,
         d,
         k,
         r: network.neurons(),
@@ -82,6 +86,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
         isa: machine.isa_name(),
         route: plan.route.name(),
         threads: machine.threads,
+        ranks: ranks::count(),
     })
 }
 

@@ -6,6 +6,7 @@ use crate::args::ResumeArgs;
 use crate::blas;
 use crate::config::{RunConfig, RunSection};
 use crate::exit::CliError;
+use crate::ranks;
 use crate::report;
 use crate::run::resume::{Found, find};
 use crate::run::watch::Interrupt;
@@ -53,7 +54,7 @@ pub(super) fn go_on(
     match found {
         Found::Finished(line) => Ok(Rest::Nothing(line)),
         Found::Nothing(config, why) => {
-            if !quiet {
+            if !quiet && ranks::is_first() {
                 eprintln!("{} starts over: {why}", path.display());
             }
             execute(*config, Target::New { path, existing: Existing::Again })

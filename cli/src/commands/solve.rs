@@ -13,6 +13,7 @@ use crate::blas;
 use crate::config::{Dtype, RunConfig};
 use crate::exit::{CliError, WithHint};
 use crate::progress::{self, Mode, Progress, Snapshot};
+use crate::ranks;
 use crate::report;
 use crate::run::dataset::Dataset;
 use crate::run::machine::Machine;
@@ -52,6 +53,8 @@ struct Solved {
     backend: &'static str,
     isa: &'static str,
     threads: usize,
+    /// Processes that shared the work.
+    ranks: usize,
 }
 
 /// Solves for the network and prints what came of it.
@@ -61,7 +64,7 @@ struct Solved {
 /// what was reached until then is written and printed first.
 pub fn solve(arguments: &SolveArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
-    if let Some(path) = &arguments.out {
+    if let Some(path) = arguments.out.as_ref().filter(|_| ranks::is_first()) {
         check_free(path, arguments.overwrite)?;
     }
     let quiet = arguments.quiet || arguments.json;
@@ -99,19 +102,19 @@ fn run<T: Element>(
     mut watch: Watching,
 ) -> Result<Solved, CliError> {
     let dataset = Dataset::<T>::open(config, &machine.engine)?;
-    let (n, width) = (dataset.x.rows(), dataset.x.cols());
+    let (here, n, width) = (dataset.x.rows(), dataset.whole(), dataset.x.cols());
     let section = config.optimizer.solve.as_ref().expect("the command asks for the solver");
     let settings = solution::settings::<T>(&config.run, section, n, width);
     watch.n = n;
-    dataset.notes.iter().for_each(|note| watch.progress.note(note));
-    watch.progress.note(&solution::announce::<T>(n, settings.rank)?);
+    machine.notes.iter().chain(&dataset.notes).for_each(|note| watch.progress.note(note));
+    watch.progress.note(&solution::announce::<T>(here, settings.rank)?);
     let solution = solve::solve(machine.engine, &dataset.x, &dataset.y, &settings, &mut watch);
     watch.progress.finish();
     let Solution { network, evaluation, positive, negative, rank, verdict, outcome } =
         solution.map_err(solution_error)?;
     let test_mse = dataset.test_mse(machine.engine, &network, config.run.route.forced())?;
     let (neurons, parameters) = (network.neurons(), network.parameters());
-    if let Some(path) = out {
+    if let Some(path) = out.filter(|_| ranks::is_first()) {
         checkpoint::save(path, &dataset.weights(network)).map_err(CliError::run_failed)?;
     }
     Ok(Solved {
@@ -136,6 +139,7 @@ fn run<T: Element>(
         backend: machine.engine.backend.name(),
         isa: machine.isa_name(),
         threads: machine.threads,
+        ranks: ranks::count(),
     })
 }
 

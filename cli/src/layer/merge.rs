@@ -24,7 +24,15 @@ impl Layer {
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut layer = Self::from_toml(&text)
+        Self::in_file(path, &text)
+    }
+
+    /// A layer whose text is that of a file.
+    ///
+    /// # Errors
+    /// As [`Layer::from_toml`].
+    pub fn in_file(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut layer = Self::from_toml(text)
             .map_err(|source| ConfigError::InFile { path: path.to_owned(), source: Box::new(source) })?;
         if let Some(folder) = path.parent() {
             layer.data.map_paths(|path| folder.join(path));

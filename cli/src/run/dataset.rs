@@ -1,10 +1,12 @@
 //! From the `[data]` section to samples and targets that a pass can read.
 
+use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use memorize_data::digest::Hasher;
 use memorize_data::{DataError, Mnist, Noise, Preparation, Prepared, Projection, Table, labels, synthetic};
-use memorize_kernels::{Element, Engine, Mat, Par, Rows, rows};
+use memorize_kernels::rows::Part;
+use memorize_kernels::{Element, Engine, Mat, Par, Rows, Spread, rows};
 use memorize_train::checkpoint::Weights;
 use memorize_train::theory::random_position;
 use memorize_train::{FeatureLayer, Featured, Network, Objective, Plan, Route, Samples};
@@ -12,6 +14,7 @@ use memorize_train::{FeatureLayer, Featured, Network, Objective, Plan, Route, Sa
 use super::memory;
 use crate::config::{DataSection, FeaturesSection, RunConfig, Source};
 use crate::exit::CliError;
+use crate::ranks;
 use crate::units::{ByteSize, mebibytes, thousands};
 
 /// A training set, and a test set if there is one.
@@ -57,6 +60,8 @@ pub struct Tables {
     pub inputs: Arc<Table>,
     /// Targets, if the source has any.
     targets: Option<Table>,
+    /// Which of all rows they are.
+    spread: Spread,
 }
 
 impl Tables {
@@ -69,23 +74,35 @@ impl Tables {
             inputs.truncate(rows);
             targets.iter_mut().for_each(|targets| targets.truncate(rows));
         }
-        Ok(Self { inputs: Arc::new(inputs), targets })
+        let spread = Spread::alone(inputs.rows());
+        Ok(Self { inputs: Arc::new(inputs), targets, spread })
     }
 
-    /// Those of the training set.
+    /// This rank's share of the training set.
     ///
     /// # Errors
     /// Bad input: files that cannot be used.
     pub fn training(data: &DataSection, seed: u64) -> Result<Self, CliError> {
-        Ok(tables(data, seed)?.0)
+        Ok(tables(data, seed)?.0.shared())
+    }
+
+    /// This rank's share of the rows.
+    fn shared(self) -> Self {
+        let spread = ranks::spread(self.inputs.rows());
+        let own = |mut table: Table| {
+            table.keep(spread.range());
+            table
+        };
+        let inputs = Arc::into_inner(self.inputs).expect("nobody else has the table yet");
+        Self { inputs: Arc::new(own(inputs)), targets: self.targets.map(own), spread }
     }
 
     /// SHA-256 of the samples and of the targets that are trained on.
     fn digest(&self, data: &DataSection) -> String {
         let mut hasher = Hasher::default();
-        hasher.piece(self.inputs.digest().as_bytes());
+        hasher.piece(self.inputs.digest_with(ranks::team()).as_bytes());
         if let Some(targets) = self.targets.as_ref().filter(|_| !data.random_labels) {
-            hasher.piece(targets.digest().as_bytes());
+            hasher.piece(targets.digest_with(ranks::team()).as_bytes());
         }
         hasher.finish()
     }
@@ -101,10 +118,10 @@ impl Tables {
         seed: u64,
         projection: Option<Arc<Projection>>,
         engine: &Engine,
-    ) -> Result<(Prepared<T>, Vec<T>), CliError> {
+    ) -> Result<(Part<Prepared<T>>, Vec<T>), CliError> {
+        let rows = self.spread.range();
         let (samples, y) = self.prepare_with_or_without(data, seed, projection, engine)?;
-        let n = samples.rows();
-        Ok((samples, y.unwrap_or_else(|| random_targets(seed, n))))
+        Ok((samples, y.unwrap_or_else(|| random_targets(seed, rows))))
     }
 
     /// The same, but where the source has no targets and no random ones are asked for there are none.
@@ -114,16 +131,16 @@ impl Tables {
         seed: u64,
         projection: Option<Arc<Projection>>,
         engine: &Engine,
-    ) -> Result<(Prepared<T>, Option<Vec<T>>), CliError> {
+    ) -> Result<(Part<Prepared<T>>, Option<Vec<T>>), CliError> {
         let noise = (data.noise > 0.0).then_some(Noise { sigma: data.noise, seed });
         let preparation = Preparation { normalize: data.normalize, projection, noise };
         let samples = Prepared::<T>::new(engine, self.inputs, &preparation)?;
         let y = match self.targets {
-            _ if data.random_labels => Some(random_targets(seed, samples.rows())),
+            _ if data.random_labels => Some(random_targets(seed, self.spread.range())),
             Some(targets) => Some(labels::targets::<T>(&targets)?),
             None => None,
         };
-        Ok((samples, y))
+        Ok((Part::new(samples, self.spread), y))
     }
 }
 
@@ -135,11 +152,11 @@ impl<T: Element> Dataset<T> {
     pub fn open(config: &RunConfig, engine: &Engine) -> Result<Self, CliError> {
         let (data, seed) = (&config.data, config.run.seed);
         let (train, test) = tables(data, seed)?;
+        let (digest, train) = (train.digest(data), train.shared());
         let plain = Preparation { normalize: data.normalize, ..Preparation::default() };
         let projection = principal(&train, data, engine)?;
         let test_preparation = Preparation { projection: projection.clone(), ..plain };
         let input_width = train.inputs.row_len();
-        let digest = train.digest(data);
         let inputs = train.inputs.clone();
         let (samples, y) = train.prepare::<T>(data, seed, projection.clone(), engine)?;
         let features = feature_layer(config.network.features.as_ref(), samples.cols(), seed)?;
@@ -150,10 +167,10 @@ impl<T: Element> Dataset<T> {
         inputs.check_unchanged()?;
         let mut sources = Sources(vec![Arc::downgrade(&inputs)]);
         // Targets drawn at random say nothing about the test set.
-        let test = match test.filter(|_| !data.random_labels) {
-            Some(Tables { inputs, targets: Some(targets) }) => {
+        let test = match test.filter(|_| !data.random_labels).map(Tables::shared) {
+            Some(Tables { inputs, targets: Some(targets), spread }) => {
                 sources.0.push(Arc::downgrade(&inputs));
-                let samples = Prepared::<T>::new(engine, inputs, &test_preparation)?;
+                let samples = Part::new(Prepared::<T>::new(engine, inputs, &test_preparation)?, spread);
                 Some((with_features(Box::new(samples), features.as_ref(), engine)?, labels::targets(&targets)?))
             }
             _ => None,
@@ -163,6 +180,11 @@ impl<T: Element> Dataset<T> {
 }
 
 impl<T: Element> Dataset<T> {
+    /// Number of training samples, of all ranks.
+    pub fn whole(&self) -> usize {
+        self.x.spread().whole()
+    }
+
     /// The mean squared error 1/n sum_j (q_j - y_j)^2 on the test set, if there is one.
     ///
     /// # Errors
@@ -174,7 +196,8 @@ impl<T: Element> Dataset<T> {
         forced: Option<Route>,
     ) -> Result<Option<f64>, CliError> {
         let Some((x, y)) = &self.test else { return Ok(None) };
-        let Plan { route, .. } = Plan::new(Samples::All(x.rows()), network.width(), network.neurons(), forced);
+        let Plan { route, .. } =
+            Plan::new(Samples::All(x.spread().whole()), network.width(), network.neurons(), forced);
         let test = Objective { engine, x, y, gamma: 0.0, route };
         Ok(Some(test.evaluate(network).map_err(CliError::run_failed)?.mse()))
     }
@@ -195,7 +218,7 @@ pub struct Inspected {
     pub x: Box<dyn Rows<f64>>,
     /// The samples before the random features, if there are any and the samples are few.
     pub before: Option<Mat<f64>>,
-    /// Targets, if there are any.
+    /// Targets of all ranks, if there are any.
     pub y: Option<Vec<f64>>,
     /// The random features.
     pub features: Option<FeatureLayer<f64>>,
@@ -222,8 +245,9 @@ impl Inspected {
         let input_width = train.inputs.row_len();
         let (samples, y) = train.prepare_with_or_without::<f64>(data, seed, projection, engine)?;
         let features = feature_layer(features, samples.cols(), seed)?;
-        let few = features.is_some() && random_position::fits(samples.rows());
-        let before = few.then(|| rows::to_mat(Par::Rayon, &samples));
+        let few = features.is_some() && random_position::fits(samples.spread().whole());
+        let before = few.then(|| rows::whole(Par::Rayon, &samples));
+        let y = y.map(|y| samples.spread().gather(y));
         let mut memory = Memory::new(budget);
         let x = memory.keep(with_features(Box::new(samples), features.as_ref(), engine)?, "samples")?;
         Ok(Self { x, before, y, features, input_width, notes: memory.notes })
@@ -231,8 +255,8 @@ impl Inspected {
 }
 
 /// Digits drawn at random.
-fn random_targets<T: Element>(seed: u64, n: usize) -> Vec<T> {
-    labels::random_labels(seed, n).into_iter().map(T::from_f64).collect()
+fn random_targets<T: Element>(seed: u64, rows: Range<usize>) -> Vec<T> {
+    labels::random_labels_of(seed, rows).into_iter().map(T::from_f64).collect()
 }
 
 /// The principal directions of the training set that the samples are projected to, if they are.
@@ -241,7 +265,7 @@ fn principal(train: &Tables, data: &DataSection, engine: &Engine) -> Result<Opti
     let plain = Preparation { normalize: data.normalize, ..Preparation::default() };
     let d = train.inputs.row_len();
     memory::ensure::<f64>("the covariance of the samples", &[3, d, d], "do without --pca for inputs this wide")?;
-    let samples = Prepared::<f64>::new(engine, train.inputs.clone(), &plain)?;
+    let samples = Part::new(Prepared::<f64>::new(engine, train.inputs.clone(), &plain)?, train.spread.clone());
     Ok(Some(Arc::new(Projection::fit(engine, &samples, components)?)))
 }
 
@@ -333,7 +357,8 @@ impl Memory {
     fn keep<T: Element>(&mut self, x: Box<dyn Rows<T>>, what: &str) -> Result<Box<dyn Rows<T>>, CliError> {
         let stride = x.cols().next_multiple_of(memorize_kernels::mat::ALIGNMENT / size_of::<T>());
         let bytes = x.rows() as u64 * stride as u64 * size_of::<T>() as u64;
-        let shape = format!("{} x {} {}, {}", thousands(x.rows() as u64), x.cols(), T::NAME, mebibytes(bytes));
+        let share = if ranks::count() == 1 { "" } else { "this rank's " };
+        let shape = format!("{share}{} x {} {}, {}", thousands(x.rows() as u64), x.cols(), T::NAME, mebibytes(bytes));
         if bytes > self.left {
             self.notes.push(format!("{what}: {shape}, made again on every pass (more than --memory-budget)"));
             return Ok(x);
@@ -345,6 +370,6 @@ impl Memory {
         )?;
         self.left -= bytes;
         self.notes.push(format!("{what}: {shape}, in memory"));
-        Ok(Box::new(rows::to_mat(Par::Rayon, &x)))
+        Ok(Box::new(Part::new(rows::to_mat(Par::Rayon, &x), x.spread())))
     }
 }

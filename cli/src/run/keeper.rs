@@ -12,6 +12,7 @@ use super::dataset::{Dataset, Sources};
 use super::machine::Machine;
 use crate::config::RunSection;
 use crate::exit::CliError;
+use crate::ranks;
 
 /// What a checkpoint says about the run that it is of, as JSON in the file's metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,14 +112,18 @@ impl Keeper {
         self.before
     }
 
-    /// Whether the time for a checkpoint has come at an iteration that is about to be done.
+    /// Whether so many iterations were done since the last checkpoint that there is to be another before this one.
     pub fn is_due(&self, iteration: u64) -> bool {
-        let (last, at) = self.last;
-        self.every.is_some_and(|every| iteration - last >= every)
-            || self.within.is_some_and(|within| at.elapsed() >= within)
+        self.every.is_some_and(|every| iteration - self.last.0 >= every)
     }
 
-    /// Writes a checkpoint after so many seconds of training in this process. The records before it must be on the disk.
+    /// Whether so much time has passed.
+    pub fn is_time(&self) -> bool {
+        self.within.is_some_and(|within| self.last.1.elapsed() >= within)
+    }
+
+    /// Writes a checkpoint after so many seconds of training in this process, if this is the rank that writes. The records before it must
+    /// be on the disk.
     ///
     /// # Errors
     /// A failed run if the file cannot be written, or a data file has changed: the checkpoint before it is then untouched.
@@ -131,7 +136,9 @@ impl Keeper {
             metrics_bytes,
         };
         let about = serde_json::to_string(&about).expect("a struct with string keys is always JSON");
-        self.frame.save(&self.path, state, &about).map_err(CliError::run_failed)?;
+        if ranks::is_first() {
+            self.frame.save(&self.path, state, &about).map_err(CliError::run_failed)?;
+        }
         self.last = (state.iteration, Instant::now());
         self.newest = Some(state.iteration);
         Ok(())

@@ -1,11 +1,13 @@
 //! What a run computes with: instruction set, backend, threads.
 
+use memorize_kernels::team::gather_text;
 use memorize_kernels::{Engine, Isa, KernelError, Par};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::blas::{self, Blas};
 use crate::config::{Backend, IsaName};
 use crate::exit::{CliError, WithHint};
+use crate::ranks;
 
 /// An engine and the threads that it may use.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub struct Machine {
     pub engine: Engine,
     /// Threads of the pool.
     pub threads: usize,
+    /// What there is to tell of several ranks.
+    pub notes: Vec<String>,
     /// The library that the backend `blas` calls, if that is the backend.
     pub blas: Option<Blas>,
     pool: ThreadPool,
@@ -21,10 +25,11 @@ pub struct Machine {
 
 impl Machine {
     /// The instruction set asked for, else the one that the environment names, else the best of this CPU; the number of
-    /// threads asked for, else one for each core that the process may use.
+    /// threads asked for, else one for each core that the process may use and need not leave to other ranks.
     ///
     /// # Errors
-    /// Bad input if the CPU lacks the instruction set or the build lacks the backend; a failed run if the threads cannot be
+    /// Bad input if the CPU lacks the instruction set, the build lacks the backend, or the CPUs of other ranks have another instruction
+    /// set; a failed run if the threads cannot be
     /// started.
     pub fn new(backend: Backend, isa: Option<IsaName>, threads: Option<usize>) -> Result<Self, CliError> {
         let isa = match isa {
@@ -33,14 +38,15 @@ impl Machine {
         };
         let isa = isa.map_err(CliError::bad_input)?;
         let backend = backend.to_string().parse().map_err(without_backend)?;
-        let threads = if blas::one_at_a_time(backend) { Some(1) } else { threads };
+        same_for_all_ranks(isa)?;
+        let threads = if blas::one_at_a_time(backend) { Some(1) } else { threads.or_else(ranks::threads) };
         let pool =
             ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).start_handler(|_| blas::one_thread()).build();
         let pool = pool.map_err(|error| CliError::RunFailed(error.hint("ask for fewer threads with --threads N")))?;
         let threads = pool.current_num_threads();
         let par = if threads == 1 { Par::Seq } else { Par::Rayon };
         let blas = blas::linked().filter(|_| backend.name() == "blas");
-        Ok(Self { engine: Engine { isa, backend, par }, threads, blas, pool })
+        Ok(Self { engine: Engine { isa, backend, par }, threads, notes: ranks::notes(threads), blas, pool })
     }
 
     /// The instruction set that the passes run with, as far as it is ours to choose.
@@ -56,6 +62,17 @@ impl Machine {
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
     }
+}
+
+/// Every rank takes the same decisions by the same bits, which are an instruction set's.
+fn same_for_all_ranks(isa: Isa) -> Result<(), CliError> {
+    let Some(team) = ranks::team() else { return Ok(()) };
+    let all = gather_text(team, isa.name());
+    if all.iter().all(|other| *other == all[0]) {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("the ranks would run different instruction sets: {}", all.join(", "));
+    Err(CliError::BadInput(error.hint("force one that all processors have: --isa avx2, or --isa scalar")))
 }
 
 fn without_backend(error: KernelError) -> CliError {

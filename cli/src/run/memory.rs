@@ -5,6 +5,7 @@ use std::path::Path;
 use memorize_kernels::Element;
 
 use crate::exit::{CliError, WithHint};
+use crate::ranks;
 use crate::units::{ByteSize, mebibytes};
 
 /// Makes sure that the system would hand out numbers of these dimensions, by asking for them and giving them back
@@ -72,12 +73,12 @@ pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), CliError> {
 }
 
 /// Memory that this process can have without swapping, in bytes: what the system has, within the limits of the control groups
-/// (containers, batch jobs) that the process is in. Unknown outside Linux.
+/// (containers, batch jobs) that the process is in, divided by the ranks on this machine. Unknown outside Linux.
 pub fn available() -> Option<u64> {
     let of_system = meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?)?;
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = groups.lines().filter_map(group).filter_map(|(mount, group)| within_group(Path::new(mount), group));
-    Some(limits.fold(of_system, u64::min))
+    Some(limits.fold(of_system, u64::min) / ranks::neighbours() as u64)
 }
 
 fn meminfo(text: &str) -> Option<u64> {

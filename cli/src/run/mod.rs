@@ -29,6 +29,7 @@ use crate::exit::{CliError, WithHint};
 use crate::plot::{self, Curve};
 use crate::progress::{self, Mode, Progress};
 use crate::provenance::Provenance;
+use crate::ranks;
 use crate::run_folder::{CHECKPOINT, CONFIG, Existing, FolderError, Record, RunFolder, StopReason, Summary};
 use crate::trace::Trace;
 use crate::units::{mebibytes, number, thousands};
@@ -122,11 +123,11 @@ impl<'a, T: Element> Run<'a, T> {
     /// Opens the data, builds the network, and creates the folder as the last thing that bad input can prevent.
     fn prepare(mut config: RunConfig, machine: &'a Machine, target: Target<'_>, quiet: bool) -> Result<Self, CliError> {
         let started = Instant::now();
-        if let Target::New { path, existing } = target {
-            RunFolder::check(path, existing)?;
+        if let (Target::New { path, existing }, true) = (&target, ranks::is_first()) {
+            RunFolder::check(path, *existing)?;
         }
         let dataset = Dataset::<T>::open(&config, &machine.engine)?;
-        let (n, d) = (dataset.x.rows(), dataset.x.cols());
+        let (here, n, d) = (dataset.x.rows(), dataset.whole(), dataset.x.cols());
         let prescription = prescribe(&mut config, &dataset)?;
         saddles::settle_neurons(&mut config, d)?;
         let batch = batch_rows(&config.optimizer, n);
@@ -136,7 +137,7 @@ impl<'a, T: Element> Run<'a, T> {
         // Before the first of them is made.
         let activations = if config.optimizer.batch == Batch::Full { 0 } else { batch };
         let neurons = config.network.neurons.unwrap_or(2);
-        let needed = memory::of_training::<T>(n, d, neurons, activations, machine.threads);
+        let needed = memory::of_training::<T>(here, d, neurons, activations, machine.threads);
         memory::foresee(
             "training this network",
             needed,
@@ -154,10 +155,15 @@ impl<'a, T: Element> Run<'a, T> {
             }
             _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
         };
+        // Whatever is wrong with another rank's samples.
+        ranks::wait();
         let identify = |text| Identity::new(text, &dataset.digest, machine);
         let (folder, identity, reopened) = match target {
             Target::New { path, existing } => {
-                let folder = RunFolder::create(path, existing)?;
+                let folder = match ranks::is_first() {
+                    true => RunFolder::create(path, existing)?,
+                    false => RunFolder::of_another_rank(path),
+                };
                 let text = config.to_toml()?;
                 folder.write(CONFIG, text.as_bytes())?;
                 (folder, identify(text), None)
@@ -166,7 +172,11 @@ impl<'a, T: Element> Run<'a, T> {
                 let identity = identify(stopped.text.clone());
                 stopped.check(path, &identity)?;
                 let reopened = stopped.reopen(path)?;
-                (RunFolder::reopen(path)?, identity, Some(reopened))
+                let folder = match ranks::is_first() {
+                    true => RunFolder::reopen(path)?,
+                    false => RunFolder::of_another_rank(path),
+                };
+                (folder, identity, Some(reopened))
             }
         };
         let limit = (iterations < u64::MAX).then_some(iterations);
@@ -177,13 +187,13 @@ impl<'a, T: Element> Run<'a, T> {
         if reopened.is_some() {
             progress.note(&format!("going on from iteration {}", thousands(iterations_before)));
         }
-        dataset.notes.iter().for_each(|note| progress.note(note));
+        machine.notes.iter().chain(&dataset.notes).for_each(|note| progress.note(note));
         progress.note(&format!("training: at most {} of memory besides the samples", mebibytes(needed)));
         prescription.iter().flat_map(theory::announce).for_each(|line| progress.note(&line));
         match &config.optimizer.solve {
             Some(solve) => {
                 let settings = solution::settings::<T>(&config.run, solve, n, d);
-                progress.note(&solution::announce::<T>(n, settings.rank)?);
+                progress.note(&solution::announce::<T>(here, settings.rank)?);
             }
             None if prescription.is_some() && SmallTraining::fits(n, d) => {}
             None => progress.note(&plan.to_string()),
@@ -225,9 +235,10 @@ impl<'a, T: Element> Run<'a, T> {
         let keeper = Keeper::new(self.folder.file(CHECKPOINT), run, to_keep, identity, before, self.started);
         let (state, metrics, records) = match reopened {
             Some(Reopened { state, metrics, records, .. }) => (Some(state), metrics, records),
-            None => (None, self.folder.metrics()?, Vec::new()),
+            None if self.folder.writes() => (None, Some(self.folder.metrics()?), Vec::new()),
+            None => (None, None, Vec::new()),
         };
-        let (n, iterations) = (self.dataset.x.rows(), self.iterations_an_epoch);
+        let (n, iterations) = (self.dataset.whole(), self.iterations_an_epoch);
         let mut watch = Watch::new(progress, metrics, interrupt.clone(), n, iterations, keeper).resume(state, records);
         let outcome = self.optimize(&mut watch);
         let Watched { records, seconds, checkpoint } = watch.finish()?;
@@ -245,7 +256,7 @@ impl<'a, T: Element> Run<'a, T> {
         let kept = interrupted && checkpoint == Some(outcome.iterations);
         // Whatever a full disk can prevent comes first. The final weights take the checkpoint's place as the last thing: a run
         // that is killed before can still go on.
-        let weights = if kept { None } else { Some(self.stage_weights()?) };
+        let weights = if kept || !self.folder.writes() { None } else { Some(self.stage_weights()?) };
         self.plot(&records)?;
         self.folder.write_summary(&summary)?;
         if let Some(weights) = weights {
@@ -280,7 +291,7 @@ impl<'a, T: Element> Run<'a, T> {
                 found.outcome
             }
             (_, _, Some(section), _) => {
-                let settings = solution::settings::<T>(run, section, objective.x.rows(), objective.x.cols());
+                let settings = solution::settings::<T>(run, section, self.dataset.whole(), objective.x.cols());
                 let found = solve::solve(objective.engine, objective.x, objective.y, &settings, watch)?;
                 watch.note(&found.to_string());
                 network = found.network;
@@ -320,7 +331,7 @@ impl<'a, T: Element> Run<'a, T> {
     /// Evaluates the final weights over the whole training set. Nobody has looked at the last step of a mini-batch run
     /// before: it may be the one that diverged.
     fn evaluate(&self, outcome: &Outcome, records: &[Record]) -> Result<Evaluation, TrainError> {
-        let objective = Objective { route: self.route(self.dataset.x.rows()), ..self.objective() };
+        let objective = Objective { route: self.route(self.dataset.whole()), ..self.objective() };
         let at = objective.evaluate(&self.network)?;
         if at.loss.is_finite() {
             return Ok(at);
@@ -336,7 +347,7 @@ impl<'a, T: Element> Run<'a, T> {
 
     /// What the run came to; evaluates the final weights over the test set if there is one.
     fn summarize(&self, at: Evaluation, outcome: &Outcome, before: Before, seconds: f64) -> Result<Summary, CliError> {
-        let (n, d, r) = (self.dataset.x.rows(), self.network.width(), self.network.neurons());
+        let (n, d, r) = (self.dataset.whole(), self.network.width(), self.network.neurons());
         let test_mse = self.dataset.test_mse(self.machine.engine, &self.network, self.config.run.route.forced())?;
         let RunConfig { run, network, optimizer, .. } = &self.config;
         let features = network.features.as_ref();
@@ -358,6 +369,7 @@ impl<'a, T: Element> Run<'a, T> {
             backend: run.backend,
             blas: self.machine.blas.clone(),
             threads: self.machine.threads,
+            ranks: ranks::count(),
             route: if run_solves { self.route(n) } else { self.plan.route }.into(),
             epochs: outcome.epochs,
             iterations: outcome.iterations,
@@ -394,6 +406,9 @@ impl<'a, T: Element> Run<'a, T> {
     }
 
     fn plot(&self, records: &[Record]) -> Result<(), CliError> {
+        if !self.folder.writes() {
+            return Ok(());
+        }
         let subtitle = self.paper().map(|paper| format!("the paper: {paper}")).unwrap_or_default();
         let trace = Trace::of(records);
         plot::write(&self.folder, &Curve { title: &self.config.run.name, subtitle: &subtitle, trace: &trace })

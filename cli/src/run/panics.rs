@@ -1,8 +1,10 @@
 //! A panic, on whichever thread, as the error of a run.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
+
+use memorize_kernels::team::Failed;
 
 use crate::exit::{CliError, WithHint};
 
@@ -14,6 +16,10 @@ use crate::exit::{CliError, WithHint};
 pub fn caught<R>(folder: &Path, work: impl FnOnce() -> Result<R, CliError>) -> Result<R, CliError> {
     // Nothing of what `work` had a hold of is looked at after a panic, apart from files.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        // Not a mistake of this program, and not of this rank.
+        if Failed::of(&*panic).is_some() {
+            resume_unwind(panic);
+        }
         let error = anyhow::anyhow!("the program failed in the middle of a computation: {}", message(&*panic));
         let hint = format!(
             "this is a mistake in the program, please report it with the lines above; the run goes on from its newest \

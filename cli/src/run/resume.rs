@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
 use memorize_kernels::arch::ISA_VARIABLE;
-use memorize_train::{State, checkpoint};
+use memorize_train::{State, TrainError, checkpoint};
 use toml::{Table, Value};
 
 use super::keeper::{About, Before, Identity};
 use crate::config::{IsaName, RunConfig};
 use crate::exit::{CliError, WithHint};
 use crate::layer::Layer;
+use crate::ranks;
 use crate::run_folder::{CHECKPOINT, CONFIG, METRICS, MetricsWriter, Record, SUMMARY, lock};
 
 /// Settings that do not decide the bits, or name files whose contents are compared instead.
@@ -54,8 +56,8 @@ pub struct Stopped {
     pub state: State,
     /// What the checkpoint says about the run.
     pub about: About,
-    /// `metrics.csv`, held against other processes.
-    pub metrics: File,
+    /// `metrics.csv`, held against other processes by the rank that writes.
+    pub metrics: Option<File>,
 }
 
 /// A run that goes on.
@@ -65,48 +67,66 @@ pub struct Reopened {
     pub state: State,
     /// What was done before.
     pub before: Before,
-    /// The file with the records.
-    pub metrics: MetricsWriter,
+    /// The file with the records, on the rank that writes.
+    pub metrics: Option<MetricsWriter>,
     /// The records in it.
     pub records: Vec<Record>,
 }
 
-/// Looks into a run's folder.
+/// Looks into a run's folder: rank 0 does, and tells the others.
 ///
 /// # Errors
 /// Bad input if it is not the folder of a run, another process is running it, or its files were damaged or changed.
 pub fn find(folder: &Path) -> Result<Found, CliError> {
     let path = folder.join(CONFIG);
-    if !path.is_file() {
-        let error = anyhow::anyhow!("{} is not the folder of a run: there is no {CONFIG} in it", folder.display());
-        return Err(CliError::BadInput(error.hint("name the folder that `memorize train` or `reproduce` has left")));
-    }
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| wrong(&path, &error.to_string(), "check its permissions"))?;
-    let mut config = Layer::from_file(&path)?.resolve()?;
+    let text = ranks::from_first(|| read_config(folder, &path))?;
+    let text = String::from_utf8(text).map_err(|error| wrong(&path, &error.to_string(), START_OVER))?;
+    let mut config = Layer::in_file(&path, &text)?.resolve()?;
     config.validate()?;
-    let metrics = lock(&folder.join(METRICS))?;
+    let metrics = if ranks::is_first() { lock(&folder.join(METRICS))? } else { None };
     let path = folder.join(CHECKPOINT);
-    if !path.exists() {
+    let cannot_use = |error: TrainError| CliError::BadInput(error.hint(START_OVER));
+    let bytes = ranks::from_first(|| match std::fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(cannot_use(TrainError::Io { action: "read", path: path.clone(), source })),
+        // One that is empty would look like none.
+        Ok(bytes) if bytes.is_empty() => Ok(vec![0]),
+        Ok(bytes) => Ok(bytes),
+    })?;
+    if bytes.is_empty() {
         return Ok(Found::Nothing(Box::new(config), "it was stopped before its first checkpoint"));
     }
-    let found = checkpoint::load_state(&path).map_err(|error| CliError::BadInput(error.hint(START_OVER)))?;
+    let found = checkpoint::parse_state(&bytes);
+    let found = found.map_err(|problem| cannot_use(TrainError::Weights { path: path.clone(), problem }))?;
     let Some(state) = found.state else {
-        return Ok(match outcome(folder) {
-            Some(outcome) => Found::Finished(outcome),
-            None => Found::Nothing(Box::new(config), "its optimiser keeps no state"),
+        let outcome = ranks::from_first(|| Ok(outcome(folder).unwrap_or_default().into_bytes()))?;
+        return Ok(match String::from_utf8_lossy(&outcome).into_owned() {
+            nothing if nothing.is_empty() => Found::Nothing(Box::new(config), "its optimiser keeps no state"),
+            outcome => Found::Finished(outcome),
         });
     };
     let about: About = serde_json::from_str(&found.about)
         .map_err(|error| wrong(&path, &format!("its metadata are not those of a run ({error})"), START_OVER))?;
-    let metrics = metrics.ok_or_else(|| {
-        wrong(&folder.join(METRICS), "it is gone, and the records before the checkpoint with it", START_OVER)
-    })?;
+    if metrics.is_none() && ranks::is_first() {
+        return Err(wrong(
+            &folder.join(METRICS),
+            "it is gone, and the records before the checkpoint with it",
+            START_OVER,
+        ));
+    }
     if config.run.isa.is_none() && std::env::var_os(ISA_VARIABLE).is_none_or(|value| value.is_empty()) {
         // A machine with better instructions has the old ones, too.
         config.run.isa = IsaName::from_str(&about.identity.isa, false).ok();
     }
     Ok(Found::Stopped(Box::new(Stopped { config, text, state, about, metrics })))
+}
+
+fn read_config(folder: &Path, path: &Path) -> Result<Vec<u8>, CliError> {
+    if !path.is_file() {
+        let error = anyhow::anyhow!("{} is not the folder of a run: there is no {CONFIG} in it", folder.display());
+        return Err(CliError::BadInput(error.hint("name the folder that `memorize train` or `reproduce` has left")));
+    }
+    std::fs::read(path).map_err(|error| wrong(path, &error.to_string(), "check its permissions"))
 }
 
 /// What to do with a folder that no run can go on in.
@@ -154,8 +174,14 @@ impl Stopped {
     /// Bad input if the records before it are no longer there; the file is then left as it is.
     pub fn reopen(self, folder: &Path) -> Result<Reopened, CliError> {
         let path = folder.join(METRICS);
-        let (metrics, records) = MetricsWriter::resume(&path, self.metrics, self.about.metrics_bytes)
-            .map_err(|error| wrong(&path, &error.to_string(), START_OVER))?;
+        let (metrics, records) = match self.metrics {
+            None => (None, Vec::new()),
+            Some(file) => {
+                let (metrics, records) = MetricsWriter::resume(&path, file, self.about.metrics_bytes)
+                    .map_err(|error| wrong(&path, &error.to_string(), START_OVER))?;
+                (Some(metrics), records)
+            }
+        };
         let About { seconds, wall_seconds, .. } = self.about;
         let before = Before { iterations: self.state.iteration, seconds, wall_seconds };
         Ok(Reopened { state: self.state, before, metrics, records })

@@ -14,6 +14,7 @@ use super::dataset::Dataset;
 use super::{memory, saddles, theory};
 use crate::config::{IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
 use crate::exit::CliError;
+use crate::ranks;
 
 /// Writes what the environment decides into the configuration, so that the file in the folder repeats the run elsewhere.
 pub(crate) fn note_environment(config: &mut RunConfig) {
@@ -46,6 +47,7 @@ pub(super) fn prescribe<T: Element>(
     data: &Dataset<T>,
 ) -> Result<Option<Prescription>, CliError> {
     let Some(section) = &config.optimizer.theory else { return Ok(None) };
+    ranks::one_only("training as Theorem 4 prescribes (--theory)")?;
     let prescription = theory::prescribe(section, config.network.neurons, &data.x, &data.y)?;
     config.network.neurons = Some(prescription.neurons);
     if config.run.record_every == 0 {

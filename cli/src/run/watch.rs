@@ -6,14 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use memorize_train::{self as train, State};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
 use super::keeper::Keeper;
 use crate::exit::CliError;
 use crate::progress::{Progress, Snapshot};
+use crate::ranks;
 use crate::run_folder::{MetricsWriter, Record, Smoother};
 
 /// Set by SIGINT or SIGTERM; a second one ends the process at once.
+///
+/// Ranks of a job are often told the same twice, by their launcher and by a batch system, so a second signal is no other than the first
+/// there. And SIGUSR1 is one, too: Open MPI's `mpirun` passes it on, and kills soon after a SIGTERM.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
@@ -24,6 +28,12 @@ impl Interrupt {
     /// If the system refuses to register a handler.
     pub fn listen() -> io::Result<Self> {
         let interrupt = Self::default();
+        if ranks::count() > 1 {
+            for signal in [SIGINT, SIGTERM, SIGUSR1] {
+                signal_hook::flag::register(signal, interrupt.0.clone())?;
+            }
+            return Ok(interrupt);
+        }
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal finds the flag unset and sets it, the second finds it set.
             signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.0.clone())?;
@@ -32,8 +42,14 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Whether a signal has arrived.
+    /// Whether a signal has arrived on any rank. All ranks must ask at the same time.
     pub fn is_set(&self) -> bool {
+        let [set] = ranks::any([self.has_arrived()]);
+        set
+    }
+
+    /// Whether a signal has arrived here.
+    fn has_arrived(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -41,7 +57,8 @@ impl Interrupt {
 /// The observer of a run.
 pub struct Watch {
     progress: Progress,
-    metrics: MetricsWriter,
+    /// On the rank that writes.
+    metrics: Option<MetricsWriter>,
     smoother: Smoother,
     interrupt: Interrupt,
     started: Instant,
@@ -52,6 +69,10 @@ pub struct Watch {
     keeper: Keeper,
     resumed: Option<State>,
     stopping: bool,
+    /// Whether a rank could not write.
+    failing: bool,
+    /// Whether it is time for a checkpoint.
+    due: bool,
     failure: Option<CliError>,
 }
 
@@ -69,7 +90,7 @@ impl Watch {
     /// Starts the clock.
     pub fn new(
         progress: Progress,
-        metrics: MetricsWriter,
+        metrics: Option<MetricsWriter>,
         interrupt: Interrupt,
         samples_an_epoch: usize,
         iterations_an_epoch: u64,
@@ -88,6 +109,8 @@ impl Watch {
             keeper,
             resumed: None,
             stopping: false,
+            failing: false,
+            due: false,
             failure: None,
         }
     }
@@ -112,7 +135,9 @@ impl Watch {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        self.metrics.finish()?;
+        if let Some(metrics) = self.metrics {
+            metrics.finish()?;
+        }
         Ok(Watched { records: self.records, seconds, checkpoint: self.keeper.newest })
     }
 
@@ -123,7 +148,7 @@ impl Watch {
     }
 
     fn keep(&mut self, state: &State) -> Result<(), CliError> {
-        let metrics_bytes = self.metrics.sync()?;
+        let metrics_bytes = self.metrics.as_mut().map_or(Ok(0), MetricsWriter::sync)?;
         self.keeper.save(state, self.started.elapsed().as_secs_f64(), metrics_bytes)
     }
 }
@@ -148,8 +173,10 @@ impl train::Observer for Watch {
             samples_seen: (record_out.epoch * self.samples_an_epoch).round() as u64,
             elapsed,
         });
-        let written = self.metrics.write(&record_out).map_err(CliError::from);
-        self.fail(written);
+        if let Some(metrics) = &mut self.metrics {
+            let written = metrics.write(&record_out).map_err(CliError::from);
+            self.fail(written);
+        }
         self.records.push(record_out);
     }
 
@@ -162,12 +189,13 @@ impl train::Observer for Watch {
     }
 
     fn keep_going(&mut self) -> bool {
-        self.stopping = self.interrupt.is_set();
-        self.failure.is_none() && !self.stopping
+        let here = [self.interrupt.has_arrived(), self.failure.is_some(), self.keeper.is_time()];
+        [self.stopping, self.failing, self.due] = ranks::any(here);
+        !self.failing && !self.stopping
     }
 
     fn checkpoint(&mut self, iteration: u64, state: &dyn Fn() -> State) {
-        if self.failure.is_none() && (self.stopping || self.keeper.is_due(iteration)) {
+        if !self.failing && (self.stopping || self.due || self.keeper.is_due(iteration)) {
             let kept = self.keep(&state());
             self.fail(kept);
         }

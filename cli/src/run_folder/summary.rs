@@ -67,8 +67,11 @@ pub struct Summary {
     pub backend: Backend,
     /// The library that the backend `blas` called; absent = another backend.
     pub blas: Option<Blas>,
-    /// Threads that ran.
+    /// Threads that ran; of each rank, if there were several.
     pub threads: usize,
+    /// Ranks: processes that shared the work.
+    #[serde(default = "one")]
+    pub ranks: usize,
     /// Route that ran.
     pub route: Route,
     /// Passes over the training set that were done.
@@ -120,6 +123,10 @@ fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::E
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
+fn one() -> usize {
+    1
+}
+
 fn unknown_number() -> f64 {
     f64::NAN
 }
@@ -152,6 +159,7 @@ impl Summary {
             backend: Backend::Native,
             blas: None,
             threads: 2,
+            ranks: 1,
             route: Route::Neuron,
             epochs: 60.0,
             iterations: 28_140,
@@ -242,7 +250,7 @@ mod tests {
     fn a_summary_of_an_earlier_version_is_read() {
         let mut value = json(&Summary::example());
         let fields = value.as_object_mut().unwrap();
-        for field in ["provenance", "parameters_per_sample", "theory", "blas"] {
+        for field in ["provenance", "parameters_per_sample", "theory", "blas", "ranks"] {
             assert!(fields.remove(field).is_some(), "{field}");
         }
         let summary: Summary = serde_json::from_value(value).unwrap();

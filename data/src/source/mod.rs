@@ -22,9 +22,11 @@ mod npy;
 mod tests;
 mod write;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memorize_kernels::element::Element;
+use memorize_kernels::team::{Team, gather};
 use rayon::prelude::*;
 
 pub use element::ElementType;
@@ -33,7 +35,7 @@ pub use looks::Looks;
 pub use map::Access;
 pub use write::{Staged, TEMPORARY, stage, write_atomically, write_idx, write_npy, write_rows};
 
-use crate::digest::{Hasher, sha256};
+use crate::digest::{HEX_DIGITS, Hasher, sha256};
 use crate::error::DataError;
 use element::ByteOrder;
 use map::Bytes;
@@ -52,6 +54,8 @@ pub struct Table {
     row_len: usize,
     bytes: Bytes,
     data_offset: usize,
+    /// Rows of the file before the first that is here.
+    skipped: usize,
 }
 
 /// Where a table came from.
@@ -102,6 +106,7 @@ impl Table {
             row_len,
             bytes,
             data_offset: header.data_offset,
+            skipped: 0,
         })
     }
 
@@ -121,7 +126,7 @@ impl Table {
         let row_len = dims[1..].iter().product();
         let (dims, bytes) = (dims.to_vec(), Bytes::Owned(bytes));
         let (form, order) = (Form::Memory, ByteOrder::Little);
-        Ok(Self { path, form, element, order, dims, row_len, bytes, data_offset: 0 })
+        Ok(Self { path, form, element, order, dims, row_len, bytes, data_offset: 0, skipped: 0 })
     }
 
     /// Forgets all rows but the first `rows`. At least one stays.
@@ -129,7 +134,31 @@ impl Table {
         self.dims[0] = self.dims[0].min(rows.max(1));
     }
 
-    /// Number of rows n, at least 1.
+    /// Forgets all rows but these, which may be none: a rank's share. What was read into memory of the others is given back.
+    ///
+    /// # Panics
+    /// If there are fewer rows.
+    pub fn keep(&mut self, range: Range<usize>) {
+        assert!(range.start <= range.end && range.end <= self.rows(), "rows {range:?} of {}", self.rows());
+        let row_bytes = self.row_len * self.element.size();
+        let data = self.data_offset + range.start * row_bytes..self.data_offset + range.end * row_bytes;
+        self.data_offset = match &mut self.bytes {
+            Bytes::Mapped { .. } => data.start,
+            Bytes::Owned(bytes) => {
+                *bytes = bytes[data].to_vec();
+                0
+            }
+        };
+        self.skipped += range.start;
+        self.dims[0] = range.len();
+    }
+
+    /// The number that the first row has in the file.
+    pub fn first_row(&self) -> usize {
+        self.skipped
+    }
+
+    /// Number of rows n, at least 1 but for a share of them.
     pub fn rows(&self) -> usize {
         self.dims[0]
     }
@@ -217,6 +246,7 @@ impl Table {
             if let Some(j) = numbers.iter().position(|number| !number.is_finite()) {
                 let (path, column) = (self.path.clone(), 256 * chunk + j);
                 let value = self.value(row, column);
+                let row = self.skipped + row;
                 return Some(if value.is_finite() {
                     DataError::TooLarge { path, row, column, value, element: T::NAME }
                 } else {
@@ -239,12 +269,24 @@ impl Table {
     /// SHA-256 of the type of the numbers, the dimensions and the numbers as they lie, made of the digests of pieces that all
     /// threads compute at once. Reads every row.
     pub fn digest(&self) -> String {
+        self.digest_with(None)
+    }
+
+    /// The same, but each rank of a team that has all of the table reads its share of the pieces only.
+    pub fn digest_with(&self, team: Option<&dyn Team>) -> String {
         const PIECE: usize = 1 << 20;
         let bytes = &self.bytes[self.data_offset..][..self.rows() * self.row_len * self.element.size()];
-        let pieces: Vec<String> = bytes.par_chunks(PIECE).map(sha256).collect();
+        let pieces: Vec<&[u8]> = bytes.chunks(PIECE).collect();
+        let (rank, ranks) = team.map_or((0, 1), |team| (team.rank(), team.ranks()));
+        let own = pieces.len() * rank / ranks..pieces.len() * (rank + 1) / ranks;
+        let own: Vec<String> = pieces[own].par_iter().map(|piece| sha256(piece)).collect();
+        let all = match team {
+            Some(team) => gather(team, own.concat().as_bytes()),
+            None => own.concat().into_bytes(),
+        };
         let mut hasher = Hasher::default();
         hasher.piece(format!("{:?} {:?} {:?}", self.element, self.order, self.dims).as_bytes());
-        pieces.iter().for_each(|piece| hasher.piece(piece.as_bytes()));
+        all.chunks(HEX_DIGITS).for_each(|piece| hasher.piece(piece));
         hasher.finish()
     }
 

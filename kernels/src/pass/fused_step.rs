@@ -10,10 +10,14 @@
 //! q = sum of q_g in the order of the groups
 //! ```
 //!
-//! A thread owns whole groups, so that the bits do not depend on the number of threads.
+//! A thread owns whole groups, so that the bits do not depend on the number of threads. So does a rank, if there are several: they
+//! tell each other the outputs of their groups, and never a weight or a gradient.
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::batch::Batch;
-use super::neuron_group::{GemmGroup, PanelGroup};
+use super::neuron_group::{GemmGroup, PanelGroup, Share};
 use super::update::Rule;
 use crate::backend::Backend;
 use crate::element::Element;
@@ -21,6 +25,7 @@ use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
 use crate::mat::Mat;
 use crate::parallel::for_each;
+use crate::team::{Team, gather};
 
 /// The weights of a network in the layout that mini-batch steps keep for a whole run, with the memory of the rule.
 ///
@@ -54,6 +59,8 @@ pub struct FusedStep<T: Element> {
     r: usize,
     capacity: usize,
     groups: Groups<T>,
+    /// The ranks among which the groups are divided, if there are several.
+    team: Option<Arc<dyn Team>>,
 }
 
 #[derive(Debug)]
@@ -131,17 +138,33 @@ impl<T: Element> FusedStep<T> {
     /// # Errors
     /// [`KernelError::Shape`] if `a` does not have r elements or the memory is not of the weights' shape.
     pub fn new(engine: Engine, weights: &Weights<T>, a: &[T], capacity: usize) -> Result<Self, KernelError> {
+        Self::over(None, engine, weights, a, capacity)
+    }
+
+    /// The same with the neurons divided among the ranks of a team: each makes the same steps on the same batches as all the others,
+    /// and gets the same bits as one rank alone does.
+    ///
+    /// # Errors
+    /// As [`FusedStep::new`].
+    pub fn over(
+        team: Option<Arc<dyn Team>>,
+        engine: Engine,
+        weights: &Weights<T>,
+        a: &[T],
+        capacity: usize,
+    ) -> Result<Self, KernelError> {
         let (r, d) = (weights.w.rows(), weights.w.cols());
         check_shape("number of signs", r, a.len())?;
         for memory in [&weights.first, &weights.second] {
             check_shape("neurons in the rule's memory", r, memory.rows())?;
             check_shape("width of the rule's memory", d, memory.cols())?;
         }
+        let share = team.as_ref().map_or(Share::WHOLE, |team| Share { rank: team.rank(), ranks: team.ranks() });
         let groups = match engine.backend {
-            Backend::Native => Groups::Panels(PanelGroup::all(engine.isa, weights, a, capacity)),
-            _ => Groups::Gemm(GemmGroup::all(weights, a, capacity)),
+            Backend::Native => Groups::Panels(PanelGroup::all(engine.isa, weights, a, capacity, share)),
+            _ => Groups::Gemm(GemmGroup::all(weights, a, capacity, share)),
         };
-        Ok(Self { engine, d, r, capacity, groups })
+        Ok(Self { engine, d, r, capacity, groups, team })
     }
 
     /// q_j = sum_i a_i (w_i . x_j)^2 for a batch (b x d); 2 b d r flops. Must precede the batch's [`Self::step`].
@@ -178,28 +201,68 @@ impl<T: Element> FusedStep<T> {
         let largest = rows.max(backward.map_or(0, |primed| primed.batch.rows()));
         check_shape("samples in a batch", largest.min(self.capacity), largest)?;
         let halves = f64::from(u8::from(backward.is_some()) + u8::from(forward.is_some()));
-        let par = self.engine.par.for_work(halves * 2.0 * (largest * self.d) as f64 * self.r as f64);
-        q.fill(T::ZERO);
+        let par = self.engine.par.for_work(halves * 2.0 * (largest * self.d) as f64 * self.neurons().len() as f64);
         match &mut self.groups {
             Groups::Panels(groups) => {
                 let isa = self.engine.isa;
                 for_each(par, groups, |_, group| group.run(isa, backward, forward));
-                groups.iter().for_each(|group| add(q, group.outputs()));
             }
-            Groups::Gemm(groups) => {
-                for_each(par, groups, |_, group| group.run(&self.engine, backward, forward));
-                groups.iter().for_each(|group| add(q, group.outputs()));
-            }
+            Groups::Gemm(groups) => for_each(par, groups, |_, group| group.run(&self.engine, backward, forward)),
+        }
+        q.fill(T::ZERO);
+        if !q.is_empty() {
+            self.add_outputs(q);
         }
         Ok(())
     }
 
-    /// The weights and the rule's memory, a neuron a row.
+    /// Adds the outputs of all groups, of every rank, in their order.
+    fn add_outputs(&self, q: &mut [T]) {
+        let own: Vec<&[T]> = match &self.groups {
+            Groups::Panels(groups) => groups.iter().map(PanelGroup::outputs).collect(),
+            Groups::Gemm(groups) => groups.iter().map(GemmGroup::outputs).collect(),
+        };
+        match &self.team {
+            None => own.into_iter().for_each(|part| add(q, part)),
+            Some(team) => gather(&**team, &own.concat()).chunks(q.len()).for_each(|part| add(q, part)),
+        }
+    }
+
+    /// The neurons of this rank.
+    fn neurons(&self) -> Range<usize> {
+        let of = |first: Option<Range<usize>>, last: Option<Range<usize>>| {
+            first.map_or(0, |first| first.start)..last.map_or(0, |last| last.end)
+        };
+        match &self.groups {
+            Groups::Panels(groups) => {
+                of(groups.first().map(PanelGroup::neurons), groups.last().map(PanelGroup::neurons))
+            }
+            Groups::Gemm(groups) => of(groups.first().map(GemmGroup::neurons), groups.last().map(GemmGroup::neurons)),
+        }
+    }
+
+    /// Moves out the sum of the gradients that [`Rule::Accumulate`] has added up, r x d; the next ones are added to zero.
+    pub(crate) fn take_sum(&mut self) -> Mat<T> {
+        let mut sum = Mat::zeros(self.r, self.d);
+        match &mut self.groups {
+            Groups::Panels(groups) => groups.iter_mut().for_each(|group| group.take_sum(&mut sum)),
+            Groups::Gemm(groups) => groups.iter_mut().for_each(|group| group.take_sum(&mut sum)),
+        }
+        sum
+    }
+
+    /// The weights and the rule's memory, a neuron a row; of all neurons, on every rank.
     pub fn weights(&self) -> Weights<T> {
         let mut weights = Weights::new(Mat::zeros(self.r, self.d));
         match &self.groups {
             Groups::Panels(groups) => groups.iter().for_each(|group| group.unpack(&mut weights)),
             Groups::Gemm(groups) => groups.iter().for_each(|group| group.unpack(&mut weights)),
+        }
+        if let Some(team) = &self.team {
+            for mat in [&mut weights.w, &mut weights.first, &mut weights.second] {
+                let own: Vec<T> = self.neurons().flat_map(|i| mat.row(i)).copied().collect();
+                *mat = Mat::from_slice(self.r, self.d, &gather(&**team, &own));
+            }
         }
         weights
     }

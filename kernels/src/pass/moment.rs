@@ -9,7 +9,6 @@ use crate::element::Element;
 use crate::engine::{Engine, Packed};
 use crate::error::{KernelError, check_shape};
 use crate::mat::Mat;
-use crate::parallel::reduce_rows;
 use crate::rows::{Rows, for_blocks};
 
 /// What one trip over the samples yields.
@@ -47,7 +46,8 @@ pub fn loss_and_moment<T: Element, X: Rows<T>>(
     check_shape("width of the samples and of S", s.depth(), x.cols())?;
     check_shape("number of targets", x.rows(), y.len())?;
     let (n, d) = (x.rows(), x.cols());
-    let weight = T::from_f64(1.0 / n.max(1) as f64);
+    let spread = x.spread();
+    let weight = T::from_f64(1.0 / spread.whole().max(1) as f64);
     let triangles = Triangles::new(engine, d);
     let leaf = |range: Range<usize>| {
         let mut forms = QuadraticForms::new(engine, s);
@@ -69,6 +69,6 @@ pub fn loss_and_moment<T: Element, X: Rows<T>>(
     type Part<T> = (f64, UpperTriangle<T>);
     let combine = |left: Part<T>, right: Part<T>| (left.0 + right.0, triangles.add(left.1, right.1));
     let par = engine.par.for_work(2.0 * n as f64 * (d * d) as f64);
-    let (squares, upper) = reduce_rows(par, n, &leaf, &combine);
+    let (squares, upper) = spread.reduce(par, &|| (0.0, triangles.zeros()), &leaf, &combine);
     Ok(LossAndMoment { squares, moment: upper.into_symmetric() })
 }

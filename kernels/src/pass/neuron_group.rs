@@ -1,5 +1,7 @@
 //! The groups of neurons that the fused step hands to threads: a panel of the native engine, or a slice for plain GEMM.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use super::batch::Batch;
@@ -16,6 +18,22 @@ use crate::engine::pack::{PanelLayout, pack_panel, panel_layout, unpack_panel};
 use crate::engine::sweep::{Broadcast, Epilogue, PanelPart, sweep};
 use crate::mat::{AlignedVec, Mat, aligned_zeros};
 use crate::parallel::Par;
+
+/// Which of the groups a rank has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub rank: usize,
+    pub ranks: usize,
+}
+
+impl Share {
+    /// All of them.
+    pub(crate) const WHOLE: Self = Self { rank: 0, ranks: 1 };
+
+    fn of(self, groups: usize) -> Range<usize> {
+        groups * self.rank / self.ranks..groups * (self.rank + 1) / self.ranks
+    }
+}
 
 /// A panel of neurons: everything of them that a step touches, in the order in which tiles touch it.
 #[derive(Debug)]
@@ -39,7 +57,8 @@ pub(crate) struct PanelGroup<T: Element> {
 }
 
 impl<T: Element> PanelGroup<T> {
-    pub(crate) fn all(isa: Isa, weights: &Weights<T>, a: &[T], capacity: usize) -> Vec<Self> {
+    /// The panels of all neurons, of which a rank makes its share.
+    pub(crate) fn all(isa: Isa, weights: &Weights<T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
         let (r, d) = (weights.w.rows(), weights.w.cols());
         let group = |layout: PanelLayout| {
             let width = layout.width;
@@ -63,7 +82,9 @@ impl<T: Element> PanelGroup<T> {
                 outputs: 0,
             }
         };
-        panel_layout::<T>(isa, r, d, false).into_iter().map(group).collect()
+        let layouts = panel_layout::<T>(isa, r, d, false);
+        let own = share.of(layouts.len());
+        layouts.into_iter().skip(own.start).take(own.len()).map(group).collect()
     }
 
     pub(crate) fn run(&mut self, isa: Isa, backward: Option<Backward<'_, T>>, forward: Option<&Batch<T>>) {
@@ -79,6 +100,17 @@ impl<T: Element> PanelGroup<T> {
         unpack_panel(&self.layout, &self.w, weights.w.as_mut());
         unpack_panel(&self.layout, &self.first, weights.first.as_mut());
         unpack_panel(&self.layout, &self.second, weights.second.as_mut());
+    }
+
+    /// The neurons of this group.
+    pub(crate) fn neurons(&self) -> Range<usize> {
+        self.layout.column..self.layout.column + self.layout.columns
+    }
+
+    /// Moves the sum of gradients out.
+    pub(crate) fn take_sum(&mut self, sum: &mut Mat<T>) {
+        unpack_panel(&self.layout, &self.first, sum.as_mut());
+        self.first.fill(T::ZERO);
     }
 }
 
@@ -255,7 +287,8 @@ pub(crate) struct GemmGroup<T: Element> {
 }
 
 impl<T: Element> GemmGroup<T> {
-    pub(crate) fn all(weights: &Weights<T>, a: &[T], capacity: usize) -> Vec<Self> {
+    /// The slices of all neurons, of which a rank makes its share.
+    pub(crate) fn all(weights: &Weights<T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
         let (r, d) = (weights.w.rows(), weights.w.cols());
         let group = |column: usize| {
             let columns = GEMM_NEURONS.min(r - column);
@@ -269,7 +302,8 @@ impl<T: Element> GemmGroup<T> {
                 q: Vec::with_capacity(capacity),
             }
         };
-        (0..r).step_by(GEMM_NEURONS).map(group).collect()
+        let own = share.of(r.div_ceil(GEMM_NEURONS));
+        own.map(|slice| group(slice * GEMM_NEURONS)).collect()
     }
 
     pub(crate) fn run(&mut self, engine: &Engine, backward: Option<Backward<'_, T>>, forward: Option<&Batch<T>>) {
@@ -311,5 +345,17 @@ impl<T: Element> GemmGroup<T> {
             weights.first.row_mut(self.column + i).copy_from_slice(self.weights.first.row(i));
             weights.second.row_mut(self.column + i).copy_from_slice(self.weights.second.row(i));
         }
+    }
+
+    /// The neurons of this group.
+    pub(crate) fn neurons(&self) -> Range<usize> {
+        self.column..self.column + self.weights.w.rows()
+    }
+
+    /// Moves the sum of gradients out.
+    pub(crate) fn take_sum(&mut self, sum: &mut Mat<T>) {
+        let own = &mut self.weights.first;
+        (0..own.rows()).for_each(|i| sum.row_mut(self.column + i).copy_from_slice(own.row(i)));
+        own.padded_mut().fill(T::ZERO);
     }
 }

@@ -1,6 +1,9 @@
 //! The neuron route over a whole set of samples, a batch at a time: U = X W, q = rowsum(a * U^2),
 //! G = X^T diag(delta) U A / n + gamma W.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
 use super::batch::Batch;
 use super::fused_step::{Backward, FusedStep, Weights};
 use super::update::Rule;
@@ -9,6 +12,7 @@ use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatRef};
+use crate::parallel::Par;
 use crate::rows::Rows;
 
 /// Loss and gradient of one full pass.
@@ -47,7 +51,7 @@ pub fn outputs<T: Element, X: Rows<T>>(
     let mut step = FusedStep::new(*engine, &Weights::new(w.to_owned()), a, ROW_BLOCK)?;
     let mut blocks = Blocks::new(engine, x);
     for (i, q) in q.chunks_mut(ROW_BLOCK).enumerate() {
-        step.forward(blocks.load(i, q.len()), q)?;
+        step.forward(blocks.load(i * ROW_BLOCK..i * ROW_BLOCK + q.len()), q)?;
     }
     Ok(())
 }
@@ -78,27 +82,60 @@ pub fn loss_and_gradient<T: Element, X: Rows<T>>(
     gamma: T,
 ) -> Result<LossAndGradient<T>, KernelError> {
     check_shape("number of targets", x.rows(), y.len())?;
-    let weight = T::from_f64(1.0 / x.rows().max(1) as f64);
-    let mut step = FusedStep::new(*engine, &Weights::new(w.to_owned()), a, ROW_BLOCK)?;
-    let mut blocks = Blocks::new(engine, x);
-    let mut delta = [T::ZERO; ROW_BLOCK];
-    let mut squares = 0.0;
-    for (i, y) in y.chunks(ROW_BLOCK).enumerate() {
-        let batch = blocks.load(i, y.len());
-        let delta = &mut delta[..y.len()];
-        step.forward(batch, delta)?;
-        for (delta, &y) in delta.iter_mut().zip(y) {
-            let value = *delta - y;
-            squares += value.to_f64() * value.to_f64();
-            *delta = value * weight;
-        }
-        step.step(Backward { batch, delta, rule: Rule::Accumulate }, None, &mut [])?;
-    }
-    let Weights { w, first: mut gradient, .. } = step.weights();
-    for (g, &w) in gradient.padded_mut().iter_mut().zip(w.padded()) {
-        *g += gamma * w;
-    }
+    let spread = x.spread();
+    let weight = T::from_f64(1.0 / spread.whole().max(1) as f64);
+    let (r, d) = (w.rows(), w.cols());
+    check_shape("width of the samples and of the network", d, x.cols())?;
+    let sums = Mutex::new(Sums {
+        step: FusedStep::new(*engine, &Weights::new(w.to_owned()), a, ROW_BLOCK)?,
+        blocks: Blocks::new(engine, x),
+        delta: [T::ZERO; ROW_BLOCK],
+        y,
+        weight,
+    });
+    // Threads share the neurons, not the samples.
+    let leaf = |range| sums.lock().unwrap_or_else(PoisonError::into_inner).over(range);
+    let combine = |mut left: Part<T>, mut right: Part<T>| {
+        let numbers = left.1.padded_mut().iter_mut().zip(right.1.padded_mut());
+        numbers.for_each(|(sum, value)| *sum += *value);
+        (left.0 + right.0, left.1)
+    };
+    let (squares, mut gradient) = spread.reduce(Par::Seq, &|| (0.0, Mat::zeros(r, d)), &leaf, &combine);
+    let rows = 0..r;
+    rows.for_each(|i| gradient.row_mut(i).iter_mut().zip(w.row(i)).for_each(|(g, &w)| *g += gamma * w));
     Ok(LossAndGradient { squares, gradient })
+}
+
+/// Sum of squared residuals and gradient of some of the samples.
+type Part<T> = (f64, Mat<T>);
+
+/// What it takes to sum over one leaf of samples after another.
+struct Sums<'a, T: Element, X> {
+    step: FusedStep<T>,
+    blocks: Blocks<'a, T, X>,
+    delta: [T; ROW_BLOCK],
+    y: &'a [T],
+    weight: T,
+}
+
+impl<T: Element, X: Rows<T>> Sums<'_, T, X> {
+    fn over(&mut self, range: Range<usize>) -> Part<T> {
+        const CHECKED: &str = "the shapes were compared before";
+        let mut squares = 0.0;
+        for first in range.clone().step_by(ROW_BLOCK) {
+            let rows = first..range.end.min(first + ROW_BLOCK);
+            let batch = self.blocks.load(rows.clone());
+            let delta = &mut self.delta[..rows.len()];
+            self.step.forward(batch, delta).expect(CHECKED);
+            for (delta, &y) in delta.iter_mut().zip(&self.y[rows]) {
+                let value = *delta - y;
+                squares += value.to_f64() * value.to_f64();
+                *delta = value * self.weight;
+            }
+            self.step.step(Backward { batch, delta, rule: Rule::Accumulate }, None, &mut []).expect(CHECKED);
+        }
+        (squares, self.step.take_sum())
+    }
 }
 
 /// The samples, a block after another as batches.
@@ -114,9 +151,10 @@ impl<'a, T: Element, X: Rows<T>> Blocks<'a, T, X> {
         Self { x, scratch, batch: Batch::new(engine, ROW_BLOCK, x.cols()) }
     }
 
-    /// Block number i, of `rows` rows.
-    fn load(&mut self, i: usize, rows: usize) -> &Batch<T> {
-        let block = self.x.block(i * ROW_BLOCK..i * ROW_BLOCK + rows, &mut self.scratch);
+    /// A block of these rows.
+    fn load(&mut self, range: Range<usize>) -> &Batch<T> {
+        let rows = range.len();
+        let block = self.x.block(range, &mut self.scratch);
         self.batch.fill(rows, |mut out| (0..rows).for_each(|j| out.row_mut(j).copy_from_slice(block.row(j))));
         &self.batch
     }

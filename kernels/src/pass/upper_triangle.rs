@@ -7,6 +7,7 @@ use crate::block::MIRROR_SQUARE;
 use crate::element::Element;
 use crate::engine::{Engine, Panels};
 use crate::mat::Mat;
+use crate::team::Carried;
 
 /// A d x d matrix of which only the upper triangle is meant.
 #[derive(Debug)]
@@ -39,6 +40,12 @@ impl<T: Element> UpperTriangle<T> {
             Self::Panels(panels) => panels.upper_triangle(),
             Self::Plain(mat) => mat,
         })
+    }
+}
+
+impl<T: Element> Carried for UpperTriangle<T> {
+    fn bytes(&mut self, visit: &mut dyn FnMut(&mut [u8])) {
+        visit(bytemuck::cast_slice_mut(self.elements()));
     }
 }
 

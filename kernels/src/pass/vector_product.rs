@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::error::{KernelError, check_shape};
 use crate::mat::MatRef;
-use crate::parallel::{for_chunks, leaf_rows, reduce_rows};
+use crate::parallel::{for_chunks, leaf_rows};
 use crate::rows::{Rows, for_blocks};
 
 /// Sums side by side in a product of two vectors: one would wait for each of its additions.
@@ -70,7 +70,7 @@ pub fn transposed_times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v
         left.iter_mut().zip(right).for_each(|(left, right)| *left += right);
         left
     };
-    Ok(reduce_rows(par, x.rows(), &leaf, &combine))
+    Ok(x.spread().reduce(par, &|| vec![T::ZERO; x.cols()], &leaf, &combine))
 }
 
 /// q_j = x_j . s for a block of rows.

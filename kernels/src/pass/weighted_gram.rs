@@ -15,7 +15,6 @@ use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::engine::{Engine, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{AlignedVec, Mat, MatRef, aligned_zeros};
-use crate::parallel::reduce_rows;
 use crate::rows::{Rows, for_blocks};
 
 /// sum_j v_j x_j x_j^T. x: n x d, v: n, result: d x d, symmetric. n d^2 flops: only the upper triangle is computed, then
@@ -43,7 +42,7 @@ pub fn weighted_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) ->
         gram.finish()
     };
     let combine = |left, right| triangles.add(left, right);
-    Ok(reduce_rows(par, x.rows(), &leaf, &combine).into_symmetric())
+    Ok(x.spread().reduce(par, &|| triangles.zeros(), &leaf, &combine).into_symmetric())
 }
 
 /// The upper triangle of a weighted Gram matrix, one block of rows after another.

@@ -3,6 +3,9 @@
 //! While a step runs, the batch after the next is gathered (decoded, perturbed, turned into features) by whichever
 //! thread has nothing else to do; the step itself reads the next batch's samples for the forward pass that is fused
 //! into it. Three buffers go round.
+//!
+//! Where the samples are spread over ranks, each gathers its own of a batch and all of them exchange what they have: b d numbers a
+//! step, whatever n and r are. A step then divides the neurons among the ranks.
 
 use memorize_kernels::{Element, Par, Rows};
 
@@ -37,8 +40,9 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
 ) -> Result<Outcome, TrainError> {
     let Settings { method, schedule, limits } = *settings;
     let Objective { engine, x, y, gamma, route } = *objective;
-    let n = x.rows();
-    memorize_kernels::error::check_shape("number of targets", n, y.len())?;
+    memorize_kernels::error::check_shape("number of targets", x.rows(), y.len())?;
+    let spread = x.spread();
+    let n = spread.whole();
     match (n, batch) {
         (0, _) => return Err(TrainError::NoSamples),
         (_, 0) => return Err(TrainError::Batch),
@@ -57,7 +61,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
         net.weights = state.matrix(WEIGHTS, r, d)?;
         moments = Moments::from_state(method, &state, r, d)?;
     }
-    let mut stepper = Stepper::new(engine, route, net, moments, batch)?;
+    let mut stepper = Stepper::new(engine, spread.team().cloned(), route, net, moments, batch)?;
     let [mut current, mut next, mut spare] = std::array::from_fn(|_| Labelled::new(&engine, batch, x.cols()));
     let mut load = |buffer: &mut Labelled<T>, iteration: u64| {
         if iteration < limits.iterations {
@@ -67,8 +71,10 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     // The route that suits a batch need not suit the whole set.
     let whole = Objective { route: Plan::new(Samples::All(n), x.cols(), net.neurons(), None).route, ..*objective };
     let mut guard = LossGuard::default();
-    load(&mut current, t);
-    load(&mut next, t + 1);
+    for (buffer, iteration) in [(&mut current, t), (&mut next, t + 1)] {
+        load(buffer, iteration);
+        buffer.share(&spread);
+    }
     let mut loss = if t < limits.iterations { stepper.prime(&current)? } else { 0.0 };
     let reason = loop {
         let rate = schedule.rate(t / batches);
@@ -94,6 +100,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
             Par::Seq => (load(&mut spare, t + 2), step()),
         };
         loss = stepped?.unwrap_or(loss);
+        spare.share(&spread);
         t += 1;
         std::mem::swap(&mut current, &mut next);
         std::mem::swap(&mut next, &mut spare);

@@ -93,14 +93,24 @@ impl<T: Element> Line<T> {
 
 impl Quartic {
     /// g along Z (Z^T: r x d) from the point `net`, where the residuals are `delta`.
-    fn new<T: Element>(delta: &[f64], line: &Line<T>, gamma: f64, net: &Network<T>, z: &Mat<T>) -> Self {
-        let mut p = [0.0; 5];
-        for ((&delta, b), c) in delta.iter().zip(&line.b).zip(&line.c) {
-            let (b, c) = (b.to_f64(), c.to_f64());
-            let terms = [delta * delta, 2.0 * delta * b, b * b + 2.0 * delta * c, 2.0 * b * c, c * c];
-            p.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
-        }
-        p.iter_mut().for_each(|sum| *sum /= 4.0 * delta.len() as f64);
+    fn new<T: Element, X: Rows<T>>(
+        objective: &Objective<'_, T, X>,
+        delta: &[f64],
+        line: &Line<T>,
+        net: &Network<T>,
+        z: &Mat<T>,
+    ) -> Self {
+        let (spread, gamma) = (objective.x.spread(), objective.gamma);
+        let mut p = spread.sums(|range| {
+            let mut p = [0.0; 5];
+            for j in range {
+                let (delta, b, c) = (delta[j], line.b[j].to_f64(), line.c[j].to_f64());
+                let terms = [delta * delta, 2.0 * delta * b, b * b + 2.0 * delta * c, 2.0 * b * c, c * c];
+                p.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+            }
+            p
+        });
+        p.iter_mut().for_each(|sum| *sum /= 4.0 * spread.whole() as f64);
         if gamma > 0.0 {
             p[0] += gamma / 2.0 * dot(&net.weights, &net.weights);
             p[1] += gamma * dot(&net.weights, z);
@@ -119,7 +129,7 @@ impl Quartic {
         z: &Mat<T>,
     ) -> Result<Self, TrainError> {
         let line = Line::along(objective, net, z)?;
-        Ok(Self::new(&residuals(objective, net)?, &line, objective.gamma, net, z))
+        Ok(Self::new(objective, &residuals(objective, net)?, &line, net, z))
     }
 
     /// p(t).
@@ -181,7 +191,7 @@ fn residuals<T: Element, X: Rows<T>>(
     net: &Network<T>,
 ) -> Result<Vec<f64>, TrainError> {
     check_shape("number of targets", objective.x.rows(), objective.y.len())?;
-    if objective.y.is_empty() {
+    if objective.x.spread().whole() == 0 {
         return Err(TrainError::NoSamples);
     }
     Ok(objective.outputs(net)?.iter().zip(objective.y).map(|(&q, &y)| (q - y).to_f64()).collect())
@@ -212,7 +222,7 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
     fn state(&self, t: u64, escapes: u64, conjugate: Option<&Conjugate<T>>) -> State {
         let counts = [self.stale, escapes, u64::from(conjugate.is_some_and(|conjugate| conjugate.is_steepest))];
         let state = State::new(NAME, t, &self.net.weights)
-            .with("residuals", Tensor::vector(&self.delta))
+            .with("residuals", Tensor::vector(&self.objective.x.spread().gather(self.delta.clone())))
             .with("counts", Tensor::counts(&counts))
             .with("passes", Tensor::vector(&[self.passes]));
         match conjugate {
@@ -229,8 +239,9 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
         self.net.weights = state.matrix(WEIGHTS, r, d)?;
         [self.stale, escapes, is_steepest] = state.count_array("counts")?;
         [self.passes] = state.number_array("passes")?;
-        self.delta = state.numbers("residuals")?;
-        check_shape("number of residuals", self.objective.x.rows(), self.delta.len())?;
+        let (spread, all) = (self.objective.x.spread(), state.numbers("residuals")?);
+        check_shape("number of residuals", spread.whole(), all.len())?;
+        self.delta = all[spread.range()].to_vec();
         let direction = |name| state.matrix(name, r, d);
         let conjugate = match state.tensors.contains_key("direction") {
             true => Some(Conjugate {
@@ -245,7 +256,8 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
 
     /// f.
     fn loss(&self) -> f64 {
-        self.delta.iter().map(|delta| delta * delta).sum::<f64>() / (4.0 * self.delta.len() as f64)
+        let spread = self.objective.x.spread();
+        spread.sum(|range| self.delta[range].iter().map(|delta| delta * delta).sum()) / (4.0 * spread.whole() as f64)
     }
 
     /// M, and the transposed gradient of g.
@@ -265,7 +277,7 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
     fn descend(&mut self, z: &Mat<T>) -> Result<f64, TrainError> {
         let line = Line::along(self.objective, self.net, z)?;
         self.passes += 2.0 * HALF;
-        let quartic = Quartic::new(&self.delta, &line, self.objective.gamma, self.net, z);
+        let quartic = Quartic::new(self.objective, &self.delta, &line, self.net, z);
         let step = quartic.minimiser().unwrap_or(0.0);
         let won = quartic.value(0.0) - quartic.value(step);
         if won > 0.0 {

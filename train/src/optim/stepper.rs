@@ -1,7 +1,10 @@
 //! The two ways of doing a mini-batch step: fused (neuron route) and through a gradient in memory (Gram route).
 
+use std::sync::Arc;
+
 use memorize_kernels::pass::{self, Backward, Batch, FusedStep, Rule, Weights};
-use memorize_kernels::{Element, Engine, Mat, Rows};
+use memorize_kernels::rows::Part;
+use memorize_kernels::{Element, Engine, Mat, Rows, Spread, Team};
 
 use super::Moments;
 use crate::error::TrainError;
@@ -10,23 +13,57 @@ use crate::objective::Objective;
 use crate::planner::Route;
 
 /// A batch with its targets.
+///
+/// Where the samples are spread over ranks, each makes those that it has, with their targets behind them, and all have them in the
+/// end.
 #[derive(Debug)]
 pub(super) struct Labelled<T: Element> {
     batch: Batch<T>,
     y: Vec<T>,
+    /// Row numbers of the batch, and this rank's rows of it, before they are shared.
+    numbers: Vec<u32>,
+    own: Mat<T>,
 }
 
 impl<T: Element> Labelled<T> {
     /// Room for `capacity` samples of width d.
     pub(super) fn new(engine: &Engine, capacity: usize, d: usize) -> Self {
-        Self { batch: Batch::new(engine, capacity, d), y: Vec::with_capacity(capacity) }
+        let (numbers, own) = (Vec::new(), Mat::zeros(0, 0));
+        Self { batch: Batch::new(engine, capacity, d), y: Vec::with_capacity(capacity), numbers, own }
     }
 
-    /// Replaces the batch by the samples with these row numbers.
-    pub(super) fn load<X: Rows<T>>(&mut self, x: &X, y: &[T], indices: &[u32]) {
-        self.batch.fill(indices.len(), |out| x.gather(indices, out));
+    /// Replaces the batch by the samples with these numbers, or makes this rank's part of it ready for [`Labelled::share`].
+    pub(super) fn load<X: Rows<T>>(&mut self, x: &X, y: &[T], numbers: &[u32]) {
+        let spread = x.spread();
+        if spread.team().is_none() {
+            self.batch.fill(numbers.len(), |out| x.gather(numbers, out));
+            self.y.clear();
+            self.y.extend(numbers.iter().map(|&i| y[i as usize]));
+            return;
+        }
+        let (here, d) = (spread.own(numbers), x.cols());
+        let mut rows = Mat::zeros(here.len(), d);
+        x.gather(&here, rows.as_mut());
+        self.own = Mat::zeros(here.len(), d + 1);
+        for (i, &number) in here.iter().enumerate() {
+            let row = self.own.row_mut(i);
+            row[..d].copy_from_slice(rows.row(i));
+            row[d] = y[number as usize];
+        }
+        numbers.clone_into(&mut self.numbers);
+    }
+
+    /// Gives the other ranks what they do not have of the batch, and takes what they have. Nothing to do for one rank.
+    pub(super) fn share(&mut self, spread: &Spread) {
+        if spread.team().is_none() {
+            return;
+        }
+        let (b, d) = (self.numbers.len(), self.batch.cols());
+        let mut rows = Mat::zeros(b, d + 1);
+        spread.assemble(&self.numbers, &self.own, rows.as_mut());
+        self.batch.fill(b, |mut out| (0..b).for_each(|j| out.row_mut(j).copy_from_slice(&rows.row(j)[..d])));
         self.y.clear();
-        self.y.extend(indices.iter().map(|&i| y[i as usize]));
+        self.y.extend((0..b).map(|j| rows.row(j)[d]));
     }
 
     /// Number of samples.
@@ -40,12 +77,14 @@ impl<T: Element> Labelled<T> {
 #[derive(Debug)]
 pub(super) enum Stepper<T: Element> {
     Fused { step: FusedStep<T>, residual: Vec<T>, outputs: Vec<T>, signs: Vec<T> },
-    Separate { engine: Engine, net: Network<T>, moments: Moments<T>, gradient: Mat<T> },
+    Separate { engine: Engine, net: Network<T>, moments: Moments<T>, gradient: Mat<T>, team: Option<Arc<dyn Team>> },
 }
 
 impl<T: Element> Stepper<T> {
+    /// With a team every rank has every batch. The fused step divides the neurons among them, the other one the samples of a batch.
     pub(super) fn new(
         engine: Engine,
+        team: Option<Arc<dyn Team>>,
         route: Route,
         net: &Network<T>,
         moments: Moments<T>,
@@ -55,13 +94,13 @@ impl<T: Element> Stepper<T> {
             Route::Neuron => {
                 let Moments { first, second } = moments;
                 let weights = Weights { w: net.weights.clone(), first, second };
-                let step = FusedStep::new(engine, &weights, &net.signs, capacity)?;
+                let step = FusedStep::over(team, engine, &weights, &net.signs, capacity)?;
                 let (residual, outputs) = (Vec::with_capacity(capacity), vec![T::ZERO; capacity]);
                 Stepper::Fused { step, residual, outputs, signs: net.signs.clone() }
             }
             Route::Gram => {
                 let gradient = Mat::zeros(net.neurons(), net.width());
-                Stepper::Separate { engine, net: net.clone(), moments, gradient }
+                Stepper::Separate { engine, net: net.clone(), moments, gradient, team }
             }
         })
     }
@@ -74,8 +113,10 @@ impl<T: Element> Stepper<T> {
                 step.forward(&batch.batch, q)?;
                 Ok(residuals(q, &batch.y, residual))
             }
-            Stepper::Separate { engine, net, gradient, .. } => {
-                let (x, y) = (batch.batch.x(), &batch.y);
+            Stepper::Separate { engine, net, gradient, team, .. } => {
+                let spread = team.as_ref().map_or(Spread::alone(batch.len()), |team| Spread::over(team, batch.len()));
+                let (x, y) = (batch.batch.x().rows_range(spread.range()), &batch.y[spread.range()]);
+                let x = Part::new(x, spread);
                 let objective = Objective { engine: *engine, x: &x, y, gamma: 0.0, route: Route::Gram };
                 Ok(objective.gradient(net, gradient)?.loss)
             }
@@ -96,7 +137,7 @@ impl<T: Element> Stepper<T> {
                 step.step(backward, next.map(|next| &next.batch), q)?;
                 Ok(next.map(|next| residuals(q, &next.y, residual)))
             }
-            Stepper::Separate { engine, net, moments, gradient } => {
+            Stepper::Separate { engine, net, moments, gradient, .. } => {
                 let Moments { first, second } = moments;
                 let (w, first, second) = (net.weights.padded_mut(), first.padded_mut(), second.padded_mut());
                 pass::update(engine, rule, w, first, second, gradient.padded());
@@ -105,7 +146,7 @@ impl<T: Element> Stepper<T> {
         }
     }
 
-    /// The network with the present weights, and what the method remembers.
+    /// The network with the present weights, and what the method remembers, on every rank.
     pub(super) fn position(&self) -> (Network<T>, Moments<T>) {
         match self {
             Stepper::Fused { step, signs, .. } => {

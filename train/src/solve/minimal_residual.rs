@@ -18,6 +18,8 @@
 
 use std::collections::VecDeque;
 
+use memorize_kernels::Spread;
+
 use crate::error::TrainError;
 use crate::theory::vector::{add_scaled, dot, length};
 
@@ -95,7 +97,7 @@ pub(super) fn directions_that_fit(n: usize, bytes: u64) -> usize {
     usize::try_from(fits).unwrap_or(usize::MAX).max(FEWEST_DIRECTIONS)
 }
 
-/// Minimises ||b - K x|| from x = 0. `apply` is K, `precondition` P; `step(products, ||r||)` is told of each residual and
+/// Minimises ||b - K x|| from x = 0. Vectors are spread over the ranks as `space` says. `apply` is K, `precondition` P; `step(products, ||r||)` is told of each residual and
 /// says whether to go on.
 ///
 /// # Errors
@@ -103,16 +105,16 @@ pub(super) fn directions_that_fit(n: usize, bytes: u64) -> usize {
 pub(super) fn minimal_residual(
     mut apply: impl FnMut(&[f64]) -> Result<Vec<f64>, TrainError>,
     mut precondition: impl FnMut(&[f64]) -> Result<Vec<f64>, TrainError>,
+    space: &Spread,
     b: &[f64],
     goal: &Goal,
     mut step: impl FnMut(usize, f64) -> bool,
 ) -> Result<Minimum, TrainError> {
-    let n = b.len();
     let mut directions: VecDeque<Direction> = VecDeque::new();
-    let (mut x, mut r) = (vec![0.0; n], b.to_vec());
+    let (mut x, mut r) = (vec![0.0; b.len()], b.to_vec());
     let (mut kind, mut idle, mut products) = (Kind::Preconditioned, 0, 0);
     let stop = loop {
-        let residual = length(&r);
+        let residual = length(space, &r);
         let go_on = step(products, residual);
         if residual <= goal.residual {
             break Stop::Reached;
@@ -129,12 +131,12 @@ pub(super) fn minimal_residual(
         };
         let q = apply(&p)?;
         products += 1;
-        if !length(&q).is_finite() {
-            return Err(TrainError::Eigenvalues(n));
+        if !length(space, &q).is_finite() {
+            return Err(TrainError::Eigenvalues(space.whole()));
         }
         let mut gain = 0.0;
-        if let Some(direction) = orthogonalized(Direction { p, q }, &directions, goal.resolution) {
-            let along = dot(&direction.q, &r);
+        if let Some(direction) = orthogonalized(space, Direction { p, q }, &directions, goal.resolution) {
+            let along = dot(space, &direction.q, &r);
             add_scaled(&mut x, along, &direction.p);
             add_scaled(&mut r, -along, &direction.q);
             gain = (along / residual).powi(2);
@@ -153,17 +155,22 @@ pub(super) fn minimal_residual(
 }
 
 /// `new` with q orthogonal to those of `directions` and of length 1, or nothing if all that is left of q is rounding.
-fn orthogonalized(mut new: Direction, directions: &VecDeque<Direction>, resolution: f64) -> Option<Direction> {
+fn orthogonalized(
+    space: &Spread,
+    mut new: Direction,
+    directions: &VecDeque<Direction>,
+    resolution: f64,
+) -> Option<Direction> {
     // Once leaves rounding errors of the size of what was taken off; twice is enough (Giraud et al., 2005).
     for _ in 0..2 {
         for direction in directions {
-            let along = dot(&direction.q, &new.q);
+            let along = dot(space, &direction.q, &new.q);
             add_scaled(&mut new.q, -along, &direction.q);
             add_scaled(&mut new.p, -along, &direction.p);
         }
     }
-    let left = length(&new.q);
-    if left <= resolution * length(&new.p) {
+    let left = length(space, &new.q);
+    if left <= resolution * length(space, &new.p) {
         return None;
     }
     new.q.iter_mut().chain(&mut new.p).for_each(|value| *value /= left);
@@ -192,6 +199,7 @@ mod tests {
         let found = minimal_residual(
             |v| times(values, v),
             |v| times(scale, v),
+            &Spread::alone(N),
             b,
             goal,
             |_, residual| {
@@ -245,7 +253,7 @@ mod tests {
         let nothing = minimum(&values, &[1.0; N], &[0.0; N], &goal(0.0)).0;
         assert_eq!((nothing.stop, nothing.products), (Stop::Reached, 0));
         let broken = |_: &[f64]| Ok(vec![f64::NAN; N]);
-        let found = minimal_residual(broken, |v| Ok(v.to_vec()), &b, &goal(0.0), |_, _| true);
+        let found = minimal_residual(broken, |v| Ok(v.to_vec()), &Spread::alone(N), &b, &goal(0.0), |_, _| true);
         assert!(matches!(found, Err(TrainError::Eigenvalues(N))));
     }
 }

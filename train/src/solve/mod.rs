@@ -149,14 +149,15 @@ pub fn solve<T: Element, X: Rows<T>>(
     observer: &mut dyn Observer,
 ) -> Result<Solution<T>, TrainError> {
     check_shape("number of targets", x.rows(), y.len())?;
-    let n = x.rows();
+    let (spread, first) = (x.spread(), x.spread().range().start);
+    let n = spread.whole();
     let operator = GramOperator::<T, X>::new(engine, x);
     // Of K too: what overflows T on the diagonal does so in every product.
     if let Some(row) = operator.diagonal().iter().position(|&k| !T::from_f64(k).is_finite()) {
-        return Err(TrainError::NotFinite { what: "sample", row });
+        return Err(TrainError::NotFinite { what: "sample", row: first + row });
     }
     if let Some(row) = y.iter().position(|y| !y.is_finite()) {
-        return Err(TrainError::NotFinite { what: "target", row });
+        return Err(TrainError::NotFinite { what: "target", row: first + row });
     }
     let preconditioner = Nystrom::<T>::new(engine, x, settings.rank, settings.seed)?;
     let mut attempt = Attempt { engine, x, y, operator, sum: Mat::zeros(x.cols(), x.cols()) };
@@ -177,7 +178,7 @@ pub fn solve<T: Element, X: Rows<T>>(
         };
         let goal = Goal { products: settings.max_products - products, ..goal };
         let minimum =
-            minimal_residual(|v| attempt.operator.apply(v), |v| preconditioner.apply(v), &delta, &goal, step)?;
+            minimal_residual(|v| attempt.operator.apply(v), |v| preconditioner.apply(v), &spread, &delta, &goal, step)?;
         products += minimum.products;
         let fit = attempt.add(&minimum.x)?;
         let before = best.as_ref().map_or(f64::INFINITY, |best| best.loss);
@@ -239,12 +240,14 @@ impl<T: Element, X: Rows<T>> Attempt<'_, T, X> {
         }
         let spectral = neurons::from_matrix::<T>(&self.sum)?;
         let network = &spectral.network;
-        let n = self.x.rows();
+        let spread = self.x.spread();
+        let n = spread.whole();
         let plan = Plan::new(Samples::All(n), network.width(), network.neurons(), None);
         let objective = Objective { engine: self.engine, x: self.x, y: self.y, gamma: 0.0, route: plan.route };
         let outputs = objective.outputs(network)?;
         let delta: Vec<f64> = outputs.iter().zip(self.y).map(|(q, y)| y.to_f64() - q.to_f64()).collect();
-        let loss = delta.iter().map(|delta| delta * delta).sum::<f64>() / (4.0 * n as f64);
+        let squares = spread.sum(|range| delta[range].iter().map(|delta| delta * delta).sum());
+        let loss = squares / (4.0 * n as f64);
         Ok(Fit { spectral, delta, loss })
     }
 }

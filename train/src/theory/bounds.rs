@@ -50,7 +50,7 @@ pub fn largest_norm<X: Rows<f64>>(x: &X) -> f64 {
             largest = largest.max(view.row(i).iter().map(|v| v * v).sum());
         }
     }
-    largest.sqrt()
+    x.spread().gather(vec![largest]).into_iter().fold(0.0, f64::max).sqrt()
 }
 
 /// The matrix whose rows are x_j (x) x_j without its repetitions: x_ja^2 and sqrt(2) x_ja x_jb for a < b, n x d(d+1)/2. It
@@ -84,12 +84,12 @@ impl Lifted {
     /// # Panics
     /// If the samples are too many: see [`Lifted::fits`].
     pub fn new<X: Rows<f64>>(x: &X) -> Result<Self, TrainError> {
-        let (n, d) = (x.rows(), x.cols());
+        let (n, d) = (x.spread().whole(), x.cols());
         assert!(Self::fits(n, d), "{n} samples of width {d} are too many for a dense decomposition");
         if n == 0 || d == 0 {
             return Err(TrainError::NoSamples);
         }
-        let x = rows::to_mat(memorize_kernels::Par::Seq, x);
+        let x = rows::whole(memorize_kernels::Par::Seq, x);
         let pairs: Vec<(usize, usize)> = (0..d).flat_map(|a| (a..d).map(move |b| (a, b))).collect();
         let lifted = Dense::from_fn(n, pairs.len(), |j, at| {
             let (a, b) = pairs[at];

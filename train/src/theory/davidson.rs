@@ -14,10 +14,10 @@
 //! the part of the spectrum that P knows nothing of.
 
 use faer::{Mat as Dense, Par, Side};
-use memorize_data::random::{Purpose, Stream};
+use memorize_kernels::Spread;
 
-use super::lanczos::RitzPair;
-use super::vector::{add_scaled, dot, length};
+use super::lanczos::{RitzPair, distance};
+use super::vector::{add_scaled, dot, length, normals};
 use crate::error::TrainError;
 
 /// Most vectors in the basis; each has its product beside it.
@@ -68,8 +68,8 @@ pub struct Step {
     pub residual: f64,
 }
 
-/// Searches the smallest eigenvalue of `apply` on vectors of this dimension with the preconditioner `precondition`. `watch` is
-/// told of every step and says whether to go on.
+/// Searches the smallest eigenvalue of `apply` on vectors of this dimension with the preconditioner `precondition`. The vectors are
+/// spread over ranks if the dimension says so. `watch` is told of every step and says whether to go on.
 ///
 /// The Ritz value is an upper bound on the smallest eigenvalue, but for rounding, and *an* eigenvalue lies within the residual
 /// of it. That this is the smallest one is likely and not proved: a start vector without any part along its eigenvector,
@@ -83,19 +83,16 @@ pub struct Step {
 pub fn smallest_eigenpair(
     mut apply: impl FnMut(&[f64]) -> Result<Vec<f64>, TrainError>,
     mut precondition: impl FnMut(&[f64]) -> Result<Vec<f64>, TrainError>,
-    dimension: usize,
+    dimension: impl Into<Spread>,
     options: &DavidsonOptions,
     mut watch: impl FnMut(&Step) -> bool,
 ) -> Result<(RitzPair, Stop), TrainError> {
-    assert!(dimension > 0, "an operator on nothing has no eigenvalues");
+    let space = dimension.into();
+    assert!(space.whole() > 0, "an operator on nothing has no eigenvalues");
     let mut apply = |v: &[f64]| finite(apply(v)?);
     let mut precondition = |v: &[f64]| finite(precondition(v)?);
-    let mut random = (0..).map(|row| {
-        let mut v = vec![0.0; dimension];
-        Stream::new(options.seed, Purpose::Probe).row(row).fill_normal_f64(&mut v);
-        v
-    });
-    let mut basis = Basis::new(dimension, options.basis_bytes);
+    let mut random = (0..).map(|row| normals(&space, options.seed, row));
+    let mut basis = Basis::new(space.clone(), options.basis_bytes);
     let mut next = precondition(&random.next().expect("there is no last one"))?;
     let mut products = 0;
     let (ritz, stop) = loop {
@@ -106,7 +103,7 @@ pub fn smallest_eigenpair(
         basis.push(next, product);
         products += 1;
         let Ritz { value, vector, residual } = basis.smallest()?;
-        let step = Step { products, value, residual: length(&residual) };
+        let step = Step { products, value, residual: length(&space, &residual) };
         let go_on = watch(&step);
         if value <= options.resolution {
             break (vector, Stop::BelowResolution);
@@ -125,8 +122,8 @@ pub fn smallest_eigenpair(
         basis.restart_if_full();
     };
     let product = apply(&ritz)?;
-    let value = dot(&ritz, &product);
-    let residual = ritz.iter().zip(&product).map(|(v, p)| (p - value * v).powi(2)).sum::<f64>().sqrt();
+    let value = dot(&space, &ritz, &product);
+    let residual = distance(&space, &product, value, &ritz);
     let pair = RitzPair { value, residual, vector: ritz, products: products + 1, converged: stop == Stop::Converged };
     Ok((pair, stop))
 }
@@ -144,7 +141,7 @@ struct Ritz {
 
 /// An orthonormal basis V with W = K V and V^T W.
 struct Basis {
-    dimension: usize,
+    space: Spread,
     capacity: usize,
     vectors: Vec<Vec<f64>>,
     products: Vec<Vec<f64>>,
@@ -157,10 +154,11 @@ struct Basis {
 }
 
 impl Basis {
-    fn new(dimension: usize, bytes: u64) -> Self {
+    fn new(space: Spread, bytes: u64) -> Self {
+        let dimension = space.whole();
         let fits = usize::try_from(bytes / (2 * dimension * size_of::<f64>()) as u64).unwrap_or(usize::MAX);
         Self {
-            dimension,
+            space,
             capacity: fits.clamp(SMALLEST_BASIS, BASIS).min(dimension),
             vectors: Vec::new(),
             products: Vec::new(),
@@ -173,19 +171,19 @@ impl Basis {
 
     /// Whether the basis spans the whole space.
     fn is_complete(&self) -> bool {
-        self.vectors.len() == self.dimension
+        self.vectors.len() == self.space.whole()
     }
 
     /// Takes from `v` its part in the basis, twice because once leaves rounding errors of what it takes off, and makes its length 1; false if nothing but rounding is left.
     fn orthonormalize(&self, v: &mut [f64]) -> bool {
-        let before = length(v);
+        let before = length(&self.space, v);
         for _ in 0..2 {
             for basis in &self.vectors {
-                let along = dot(basis, v);
+                let along = dot(&self.space, basis, v);
                 add_scaled(v, -along, basis);
             }
         }
-        let left = length(v);
+        let left = length(&self.space, v);
         if left <= NEGLIGIBLE * before {
             return false;
         }
@@ -197,7 +195,7 @@ impl Basis {
         self.vectors.push(v);
         self.products.push(product);
         let newest = self.products.last().expect("one was just pushed");
-        self.projected.push(self.vectors.iter().map(|v| dot(v, newest)).collect());
+        self.projected.push(self.vectors.iter().map(|v| dot(&self.space, v, newest)).collect());
     }
 
     fn smallest(&mut self) -> Result<Ritz, TrainError> {
@@ -209,7 +207,7 @@ impl Basis {
         self.eigenvectors = eigen.U().to_owned();
         let coefficients: Vec<f64> = self.eigenvectors.col(0).iter().copied().collect();
         let mut vector = combine(&self.vectors, &coefficients);
-        let scale = length(&vector).recip();
+        let scale = length(&self.space, &vector).recip();
         vector.iter_mut().for_each(|value| *value *= scale);
         let mut residual = combine(&self.products, &coefficients);
         add_scaled(&mut residual, -value, &vector);
@@ -227,14 +225,15 @@ impl Basis {
             (0..(m / KEPT).max(1)).map(|l| self.eigenvectors.col(l).iter().copied().collect()).collect();
         let mut before = std::mem::take(&mut self.previous);
         before.resize(m, 0.0);
-        let own = Self { vectors: kept.clone(), ..Self::new(m, u64::MAX) };
+        let own = Self { vectors: kept.clone(), ..Self::new(m.into(), u64::MAX) };
         if own.orthonormalize(&mut before) {
             kept.push(before);
         }
         self.vectors = kept.iter().map(|c| combine(&self.vectors, c)).collect();
         self.products = kept.iter().map(|c| combine(&self.products, c)).collect();
-        self.projected =
-            (0..kept.len()).map(|i| (0..=i).map(|k| dot(&self.vectors[k], &self.products[i])).collect()).collect();
+        self.projected = (0..kept.len())
+            .map(|i| (0..=i).map(|k| dot(&self.space, &self.vectors[k], &self.products[i])).collect())
+            .collect();
         self.current = Vec::new();
     }
 }

@@ -9,7 +9,7 @@
 
 use std::marker::PhantomData;
 
-use memorize_kernels::{Element, Engine, Mat, Rows, pass, rows};
+use memorize_kernels::{Element, Engine, Mat, Rows, Spread, pass, rows};
 
 use crate::error::TrainError;
 
@@ -27,9 +27,9 @@ impl<'a, T: Element, X: Rows<T>> GramOperator<'a, T, X> {
         Self { engine, x, element: PhantomData }
     }
 
-    /// Number of samples n.
-    pub fn dimension(&self) -> usize {
-        self.x.rows()
+    /// Number of samples n, and which of them are here, if they are spread over several ranks. So are the vectors then.
+    pub fn dimension(&self) -> Spread {
+        self.x.spread()
     }
 
     /// K v. v: n.
@@ -86,7 +86,7 @@ mod tests {
         let k = |i: usize, j: usize| x.row(i).iter().zip(x.row(j)).map(|(a, b)| a * b).sum::<f64>().powi(2);
         for &backend in Backend::ALL {
             let operator = GramOperator::new(Engine { backend, par: Par::Seq, ..Engine::best() }, &x);
-            assert_eq!(operator.dimension(), n);
+            assert_eq!(operator.dimension().whole(), n);
             let (product, diagonal) = (operator.apply(&v).unwrap(), operator.diagonal());
             for i in 0..n {
                 let exact: f64 = (0..n).map(|j| k(i, j) * v[j]).sum();

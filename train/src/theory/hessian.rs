@@ -43,7 +43,7 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
             x,
             net,
             gamma: objective.gamma,
-            squares: delta.iter().map(|delta| delta.to_f64().powi(2)).sum(),
+            squares: x.spread().sum(|range| delta[range].iter().map(|delta| delta.to_f64().powi(2)).sum()),
             moment: averaged_gram(&engine, x, &delta, 1.0)?,
             half_signed: half_signed(net),
         })
@@ -51,7 +51,7 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
 
     /// f(W) = 1/(4n) sum_j delta_j^2; zero for an empty set.
     pub fn loss(&self) -> f64 {
-        self.squares / (4.0 * self.x.rows().max(1) as f64)
+        self.squares / (4.0 * self.x.spread().whole().max(1) as f64)
     }
 
     /// M = 1/n sum_j delta_j x_j x_j^T, d x d.
@@ -138,7 +138,7 @@ pub(crate) fn averaged_gram<T: Element, X: Rows<T>>(
     v: &[T],
     factor: f64,
 ) -> Result<Mat<T>, TrainError> {
-    let factor = T::from_f64(factor / x.rows().max(1) as f64);
+    let factor = T::from_f64(factor / x.spread().whole().max(1) as f64);
     let scaled: Vec<T> = v.iter().map(|&v| v * factor).collect();
     Ok(pass::weighted_gram(engine, x, &scaled)?)
 }

@@ -12,9 +12,9 @@
 //! The columns of T are the coefficients of the orthogonalisation, so that what a restart leaves needs no special form.
 
 use faer::{Mat as Dense, Par, Side};
-use memorize_data::random::{Purpose, Stream};
+use memorize_kernels::Spread;
 
-use super::vector::{add_scaled, dot, length};
+use super::vector::{add_scaled, dot, length, normals};
 use crate::error::TrainError;
 
 /// Most vectors in the basis.
@@ -59,7 +59,8 @@ pub struct RitzPair {
     pub converged: bool,
 }
 
-/// The smallest eigenvalue of the symmetric operator `apply` on vectors of this dimension, as a Ritz pair.
+/// The smallest eigenvalue of the symmetric operator `apply` on vectors of this dimension, as a Ritz pair. The vectors are spread over
+/// ranks if the dimension says so.
 ///
 /// # Errors
 /// Whatever a product reports; [`TrainError::Eigenvalues`] if a product is not finite or a projected problem fails.
@@ -68,9 +69,11 @@ pub struct RitzPair {
 /// If `dimension` is zero.
 pub fn smallest_eigenvalue(
     mut apply: impl FnMut(&[f64]) -> Result<Vec<f64>, TrainError>,
-    dimension: usize,
+    dimension: impl Into<Spread>,
     options: &LanczosOptions,
 ) -> Result<RitzPair, TrainError> {
+    let space = dimension.into();
+    let dimension = space.whole();
     assert!(dimension > 0, "an operator on nothing has no eigenvalues");
     let mut apply = |v: &[f64]| {
         let product = apply(v)?;
@@ -82,7 +85,7 @@ pub fn smallest_eigenvalue(
     };
     let fits = usize::try_from(options.basis_bytes / (dimension * size_of::<f64>()) as u64).unwrap_or(usize::MAX);
     let capacity = fits.clamp(SMALLEST_BASIS, BASIS).min(dimension.max(2));
-    let mut krylov = Krylov::new(start(dimension, options.seed), capacity);
+    let mut krylov = Krylov::new(space.clone(), options.seed, capacity);
     let mut products = 0;
     let (ritz, converged) = loop {
         let w = apply(krylov.newest())?;
@@ -98,22 +101,20 @@ pub fn smallest_eigenvalue(
         krylov.advance(step);
     };
     let product = apply(&ritz)?;
-    let value = dot(&ritz, &product);
-    let residual = ritz.iter().zip(&product).map(|(v, p)| (p - value * v).powi(2)).sum::<f64>().sqrt();
+    let value = dot(&space, &ritz, &product);
+    let residual = distance(&space, &product, value, &ritz);
     Ok(RitzPair { value, residual, vector: ritz, products: products + 1, converged })
 }
 
-/// A random direction of length 1.
-fn start(dimension: usize, seed: u64) -> Vec<f64> {
-    let mut v = vec![0.0; dimension];
-    Stream::new(seed, Purpose::Probe).row(0).fill_normal_f64(&mut v);
-    let length = length(&v);
-    v.iter_mut().for_each(|value| *value /= length);
-    v
+/// ||product - value v||.
+pub(super) fn distance(space: &Spread, product: &[f64], value: f64, v: &[f64]) -> f64 {
+    let square = |j: usize| (product[j] - value * v[j]).powi(2);
+    space.sum(|range| range.map(square).sum()).sqrt()
 }
 
 /// An orthonormal basis V and T = V^T H V, but for the newest vector's row and column before [`Krylov::expand`].
 struct Krylov {
+    space: Spread,
     basis: Vec<Vec<f64>>,
     projected: Vec<Vec<f64>>,
     capacity: usize,
@@ -146,8 +147,12 @@ impl Step {
 }
 
 impl Krylov {
-    fn new(v: Vec<f64>, capacity: usize) -> Self {
-        Self { basis: vec![v], projected: Vec::new(), capacity }
+    /// Begins with a random direction.
+    fn new(space: Spread, seed: u64, capacity: usize) -> Self {
+        let mut v = normals(&space, seed, 0);
+        let length = length(&space, &v);
+        v.iter_mut().for_each(|value| *value /= length);
+        Self { space, basis: vec![v], projected: Vec::new(), capacity }
     }
 
     fn newest(&self) -> &[f64] {
@@ -169,7 +174,7 @@ impl Krylov {
         faer::set_global_parallelism(Par::Seq);
         let eigen = t.self_adjoint_eigen(Side::Lower).map_err(|_| TrainError::Eigenvalues(m))?;
         let smallest: Vec<f64> = (0..m).map(|i| eigen.U()[(i, 0)]).collect();
-        let length = length(&w);
+        let length = length(&self.space, &w);
         Ok(Step {
             values: eigen.S().column_vector().iter().copied().collect(),
             vectors: eigen.U().to_owned(),
@@ -197,7 +202,7 @@ impl Krylov {
 
     /// Subtracts from `w` its part in the basis, and gives the coefficients of that part.
     fn orthogonalize(&self, w: &mut [f64]) -> Vec<f64> {
-        let coefficients: Vec<f64> = self.basis.iter().map(|v| dot(v, w)).collect();
+        let coefficients: Vec<f64> = self.basis.iter().map(|v| dot(&self.space, v, w)).collect();
         for (v, &coefficient) in self.basis.iter().zip(&coefficients) {
             add_scaled(w, -coefficient, v);
         }

@@ -16,6 +16,7 @@ use faer::linalg::solvers::{Llt, Solve};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Mat as Dense, Par, Side};
 use memorize_data::random::permutation;
+use memorize_kernels::rows::Part;
 use memorize_kernels::{Element, Engine, Mat, Rows, pass, rows};
 
 use super::gram_operator::{GramOperator, squared_length};
@@ -29,8 +30,8 @@ const RIDGE_GROWTH: f64 = 100.0;
 #[derive(Debug)]
 pub struct Nystrom<T: Element> {
     engine: Engine,
-    /// B, n x rank.
-    factor: Mat<T>,
+    /// B, n x rank, spread over the ranks as the samples are.
+    factor: Part<Mat<T>>,
     /// mu.
     shift: f64,
     /// The decomposition of mu I + B^T B, rank x rank.
@@ -44,23 +45,26 @@ impl<T: Element> Nystrom<T> {
     /// # Errors
     /// [`TrainError::NoSamples`] for an empty set; [`TrainError::Eigenvalues`] if the samples are not finite or too large.
     pub fn new<X: Rows<T>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
-        let (n, rank) = (x.rows(), rank.min(x.rows()));
+        let spread = x.spread();
+        let (n, rank) = (spread.whole(), rank.min(spread.whole()));
         if rank == 0 {
             return Err(TrainError::NoSamples);
         }
         let chosen = landmarks(n, rank, seed)?;
         let mut landmarks = Mat::zeros(rank, x.cols());
-        x.gather(&chosen, landmarks.as_mut());
+        rows::gather_whole(x, &chosen, landmarks.as_mut());
         let whitening = FeatureLayer::new(inverse_factor(&landmarks)?, 1)?;
         let columns = Featured::new(x, &FeatureLayer::new(landmarks, 2)?, engine)?;
         let factor = rows::to_mat(engine.par, &Featured::new(columns, &whitening, engine)?);
+        let factor = Part::new(factor, spread.clone());
 
-        let approximated: f64 = rows::map(engine.par, &factor, squared_length).iter().sum();
-        let diagonal: f64 = GramOperator::<T, X>::new(engine, x).diagonal().iter().sum();
+        let sum = |values: Vec<f64>| spread.sum(|range| values[range].iter().sum());
+        let approximated = sum(rows::map(engine.par, &factor, squared_length));
+        let diagonal = sum(GramOperator::<T, X>::new(engine, x).diagonal());
         // Where B B^T is nearly all of K: P divides the rounding errors of B by the shift.
         let least = T::EPSILON.sqrt() * diagonal;
         let shift = ((diagonal - approximated).max(least) / n as f64).max(f64::MIN_POSITIVE);
-        let gram = pass::weighted_gram(&engine, &factor, &vec![T::ONE; n])?;
+        let gram = pass::weighted_gram(&engine, &factor, &vec![T::ONE; factor.rows()])?;
         let inner = Dense::from_fn(rank, rank, |i, k| gram.row(i)[k].to_f64() + if i == k { shift } else { 0.0 });
         Ok(Self { engine, factor, shift, inner: cholesky::<T>(inner)? })
     }
@@ -77,7 +81,7 @@ impl<T: Element> Nystrom<T> {
     /// None that a constructed preconditioner can meet; the passes check their shapes.
     pub fn operator_norm(&self) -> Result<f64, TrainError> {
         let sums = pass::transposed_times_vector(&self.engine, &self.factor, &vec![T::ONE; self.factor.rows()])?;
-        Ok(squared_length(&sums) / self.factor.rows() as f64)
+        Ok(squared_length(&sums) / self.factor.spread().whole() as f64)
     }
 
     /// Bytes that a preconditioner of this rank for n samples keeps.
@@ -153,7 +157,15 @@ mod tests {
 
     use super::*;
     use crate::network::normal_rows;
-    use crate::theory::vector::{dot, length};
+    use crate::theory::vector;
+
+    fn dot(a: &[f64], b: &[f64]) -> f64 {
+        vector::dot(&a.len().into(), a, b)
+    }
+
+    fn length(a: &[f64]) -> f64 {
+        dot(a, a).sqrt()
+    }
 
     fn samples(n: usize, d: usize) -> Mat<f64> {
         normal_rows(n, d, 1.0 / (d as f64).sqrt(), 11, Purpose::SyntheticInputs)

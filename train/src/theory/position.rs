@@ -6,7 +6,7 @@
 //! large ones as the square root of the smallest eigenvalue of K = (X X^T) squared elementwise, which is searched for with
 //! products alone.
 
-use memorize_kernels::{Engine, Mat, Rows, rows};
+use memorize_kernels::{Engine, Mat, Rows, Spread, rows};
 
 use super::bounds::{Lifted, largest_norm};
 use super::constants::capacity;
@@ -163,14 +163,14 @@ pub fn examine<X: Rows<f64>>(
     settings: &Settings,
     watch: impl FnMut(&Step) -> bool,
 ) -> Result<Position, TrainError> {
-    let (n, d) = (x.rows(), x.cols());
+    let (n, d) = (x.spread().whole(), x.cols());
     if n == 0 || d == 0 {
         return Err(TrainError::NoSamples);
     }
     let operator = GramOperator::<f64, X>::new(engine, x);
     // Of K too: what overflows on the diagonal does so in every product.
     if let Some(row) = operator.diagonal().iter().position(|k| !k.is_finite()) {
-        return Err(TrainError::NotFinite { what: "sample", row });
+        return Err(TrainError::NotFinite { what: "sample", row: x.spread().range().start + row });
     }
     let degeneracy = degeneracy(engine, x);
     if settings.dense && degeneracy.is_none() && is_dense(n, d) {
@@ -208,7 +208,7 @@ fn dense<X: Rows<f64>>(x: &X) -> Result<Position, TrainError> {
     });
     let min = SingularValue { value: values.min, error: errors.min, converged: true };
     Ok(Position {
-        samples: x.rows(),
+        samples: x.spread().whole(),
         width: x.cols(),
         input_bound: largest_norm(x),
         verdict: if told_from_zero { Verdict::GeneralPosition } else { Verdict::NumericallyDegenerate },
@@ -233,7 +233,7 @@ fn iterative<X: Rows<f64>>(
 ) -> Result<Position, TrainError> {
     let operator = GramOperator::<f64, X>::new(engine, x);
     let preconditioner = Preconditioner::new(engine, x, settings.rank, settings.seed, settings.workspace)?;
-    let resolution = largest.resolution(x.rows(), x.cols());
+    let resolution = largest.resolution(x.spread().whole(), x.cols());
     let options = DavidsonOptions {
         tolerance: settings.tolerance,
         max_products: settings.max_products,
@@ -242,7 +242,7 @@ fn iterative<X: Rows<f64>>(
         basis_bytes: settings.workspace / 4,
     };
     let (pair, stop) =
-        davidson::smallest_eigenpair(|v| operator.apply(v), |v| preconditioner.apply(v), x.rows(), &options, watch)?;
+        davidson::smallest_eigenpair(|v| operator.apply(v), |v| preconditioner.apply(v), x.spread(), &options, watch)?;
     let smallest = Eigenvalue {
         value: pair.value.max(0.0),
         error: pair.residual + resolution,
@@ -250,11 +250,7 @@ fn iterative<X: Rows<f64>>(
         products: pair.products,
     };
     let below = (smallest.value + resolution).sqrt();
-    let (row, share) = pair
-        .vector
-        .iter()
-        .enumerate()
-        .fold((0, 0.0f64), |best, (row, v)| if v.abs() > best.1 { (row, v.abs()) } else { best });
+    let (row, share) = largest_element(&x.spread(), &pair.vector);
     let told_from_zero = smallest.value > resolution;
     let verdict = match () {
         () if !told_from_zero => Verdict::NumericallyDegenerate,
@@ -272,6 +268,14 @@ fn iterative<X: Rows<f64>>(
         stop: Some(stop),
         ..found
     })
+}
+
+/// The first element of largest modulus: its number, and its modulus.
+fn largest_element(space: &Spread, v: &[f64]) -> (usize, f64) {
+    let larger = |best: (usize, f64), (row, v): (usize, f64)| if v.abs() > best.1 { (row, v.abs()) } else { best };
+    let (row, share) = v.iter().copied().enumerate().fold((0, 0.0), larger);
+    let (rows, shares) = (space.gather(vec![(space.range().start + row) as u64]), space.gather(vec![share]));
+    rows.into_iter().map(|row| row as usize).zip(shares).fold((0, 0.0), larger)
 }
 
 /// An eigenvalue of K.
@@ -314,12 +318,15 @@ fn largest<X: Rows<f64>>(operator: &GramOperator<'_, f64, X>, settings: &Setting
 
 /// Why sigma_min is exactly zero, if that can be told without computing it.
 fn degeneracy<X: Rows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
-    let (n, d) = (x.rows(), x.cols());
+    let (spread, d) = (x.spread(), x.cols());
+    let n = spread.whole();
     if n as u128 > capacity(d) {
         return Some(Degeneracy::BeyondCapacity);
     }
     let width = nonzero_columns(x);
-    if let Some(row) = rows::map(engine.par, x, |row| squared_length(row) == 0.0).iter().position(|&zero| zero) {
+    let zero = rows::map(engine.par, x, |row| squared_length(row) == 0.0).iter().position(|&zero| zero);
+    let zero: Vec<u64> = zero.into_iter().map(|row| (spread.range().start + row) as u64).collect();
+    if let Some(row) = spread.gather(zero).first().map(|&row| row as usize) {
         return Some(Degeneracy::Zero { row });
     }
     if n as u128 > capacity(width) {
@@ -343,19 +350,20 @@ fn nonzero_columns<X: Rows<f64>>(x: &X) -> usize {
             break;
         }
     }
-    seen.iter().filter(|&&seen| seen).count()
+    let seen: Vec<u8> = x.spread().gather(seen.into_iter().map(u8::from).collect());
+    (0..x.cols()).filter(|&column| seen.iter().skip(column).step_by(x.cols()).any(|&seen| seen > 0)).count()
 }
 
 /// Samples that are equal, or equal up to their sign.
 fn repeated<X: Rows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
     let mut keys: Vec<(u64, usize)> =
-        rows::map(engine.par, x, key).into_iter().enumerate().map(|(row, key)| (key, row)).collect();
+        x.spread().gather(rows::map(engine.par, x, key)).into_iter().enumerate().map(|(row, key)| (key, row)).collect();
     keys.sort_unstable();
     let mut pair = Mat::zeros(2, x.cols());
     let (mut earliest, mut count) = (None::<(usize, usize)>, 0);
     for window in keys.windows(2).filter(|window| window[0].0 == window[1].0) {
         let (first, second) = (window[0].1, window[1].1);
-        x.gather(&[u32::try_from(first).ok()?, u32::try_from(second).ok()?], pair.as_mut());
+        rows::gather_whole(x, &[u32::try_from(first).ok()?, u32::try_from(second).ok()?], pair.as_mut());
         let (a, b) = (pair.row(0), pair.row(1));
         let (sign_a, sign_b) = (sign(a), sign(b));
         if a.iter().zip(b).all(|(a, b)| a * sign_a == b * sign_b) {

@@ -57,7 +57,7 @@ impl Preconditioner {
         seed: u64,
         workspace: u64,
     ) -> Result<Self, TrainError> {
-        Ok(if is_wide(x.rows(), rank, workspace) {
+        Ok(if is_wide(x.spread().whole(), rank, workspace) {
             Self::Wide(Nystrom::new(engine, x, rank, seed)?)
         } else {
             Self::Narrow(Nystrom::new(engine, &Narrowed(x), rank, seed)?)

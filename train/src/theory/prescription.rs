@@ -134,7 +134,7 @@ pub struct Prescription {
 }
 
 impl Prescription {
-    /// The constants for the samples X, n x d, and the targets y.
+    /// The constants for the samples X, n x d, and the targets y, all of them on this rank.
     ///
     /// # Errors
     /// [`PrescriptionError`] where the theorem does not apply or a constant is out of range.

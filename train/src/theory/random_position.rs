@@ -108,12 +108,12 @@ pub fn of_features<X: Rows<f64>>(
     deviation: f64,
     delta: f64,
 ) -> Result<Option<f64>, TrainError> {
-    let (n, d) = (x.rows(), x.cols());
+    let (n, d) = (x.spread().whole(), x.cols());
     assert!(fits(n), "{n} samples are too many for a dense decomposition");
     if k < n {
         return Ok(None);
     }
-    let products = inner_products(&rows::to_mat(memorize_kernels::Par::Seq, x));
+    let products = inner_products(&rows::whole(memorize_kernels::Par::Seq, x));
     let powers = Dense::from_fn(n, n, |i, j| products[(i, j)].powi(2 * power as i32));
     Ok(smallest_root(&powers)?.map(|kappa| above(kappa, 2 * power, d, deviation, n, delta)))
 }

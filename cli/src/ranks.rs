@@ -1,0 +1,246 @@
+//! Several processes that work on one command, started by `mpirun`: the ranks of a team, each with its share of the samples.
+//!
+//! Rank 0 speaks, reads and writes the run's folder; the others compute with it and are silent. All of them go the same way: what
+//! only one knows (a signal, a full disk, the time) is asked for with [`any`], what only rank 0 reads with [`from_first`]. A rank
+//! that fails says so in its place in the others' next exchange ([`memorize_kernels::team::fail`]), and all end with its exit code.
+//!
+//! Without the cargo feature `mpi`, and in a process that no launcher has started, there is one rank and nothing to exchange.
+
+#[cfg(feature = "mpi")]
+mod mpi;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use memorize_kernels::team::{Failed, fail, gather, gather_text, meet};
+use memorize_kernels::{Spread, Team};
+
+use crate::exit::{self, CliError, WithHint};
+use crate::provenance::cores;
+
+static TEAM: OnceLock<Crew> = OnceLock::new();
+
+/// The team, and who is where.
+#[derive(Debug)]
+struct Crew {
+    team: Arc<dyn Team>,
+    /// Ranks on this machine.
+    neighbours: usize,
+    /// Ranks that may use the same cores as this one.
+    sharers: usize,
+    /// Whether not all machines have the same processor.
+    mixed: bool,
+}
+
+/// Number of ranks.
+pub fn count() -> usize {
+    TEAM.get().map_or(1, |crew| crew.team.ranks())
+}
+
+/// Whether this is the rank that speaks and writes.
+pub fn is_first() -> bool {
+    TEAM.get().is_none_or(|crew| crew.team.rank() == 0)
+}
+
+/// Ranks on this machine, which share its memory.
+pub fn neighbours() -> usize {
+    TEAM.get().map_or(1, |crew| crew.neighbours)
+}
+
+/// The other ranks, if there are any.
+pub fn team() -> Option<&'static dyn Team> {
+    TEAM.get().map(|crew| &*crew.team)
+}
+
+/// This rank's share of so many rows.
+pub fn spread(rows: usize) -> Spread {
+    TEAM.get().map_or_else(|| Spread::alone(rows), |crew| Spread::over(&crew.team, rows))
+}
+
+/// Which of these is so on any rank. All ranks must ask at the same time.
+pub fn any<const N: usize>(flags: [bool; N]) -> [bool; N] {
+    let Some(team) = team() else { return flags };
+    let all = gather(team, &flags.map(u8::from));
+    std::array::from_fn(|i| all.iter().skip(i).step_by(N).any(|&flag| flag > 0))
+}
+
+/// What rank 0 reads, on every rank.
+///
+/// # Errors
+/// On rank 0 those of `read`; the others then end with it.
+pub fn from_first(read: impl FnOnce() -> Result<Vec<u8>, CliError>) -> Result<Vec<u8>, CliError> {
+    let bytes = if is_first() { read()? } else { Vec::new() };
+    Ok(team().map_or_else(|| bytes.clone(), |team| gather(team, &bytes)))
+}
+
+/// Waits for the other ranks; a rank that has failed is found out here at the latest.
+pub fn wait() {
+    if let Some(team) = team() {
+        meet(team);
+    }
+}
+
+/// Refuses to do with several ranks what only one can do.
+///
+/// # Errors
+/// Bad input if there are several.
+pub fn one_only(what: &str) -> Result<(), CliError> {
+    if count() == 1 {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("{what} works in one process, and mpirun has started {}", count());
+    let hint = "start it without mpirun; train, resume, solve, condition and eval work with several ranks";
+    Err(CliError::BadInput(error.hint(hint)))
+}
+
+/// Threads for this rank where nobody says how many, `None` for one on each core: its part of the cores that it may use.
+pub fn threads() -> Option<usize> {
+    TEAM.get().map(|crew| (cores() / crew.sharers).max(1))
+}
+
+/// What a person should know of ranks and cores, for `threads` a rank.
+pub fn notes(threads: usize) -> Vec<String> {
+    let Some(Crew { team, neighbours, sharers, mixed }) = TEAM.get() else { return Vec::new() };
+    let each = if threads == 1 { "1 thread" } else { &format!("{threads} threads") };
+    let mut notes = vec![format!("{} ranks, {neighbours} of them on this machine, {each} each", team.ranks())];
+    let (allowed, online) = (cores(), online_cores());
+    if threads * sharers > allowed {
+        notes.push(format!(
+            "warning: {sharers} ranks with {each} each share {allowed} cores; start fewer ranks or pass --threads N"
+        ));
+    }
+    if allowed * neighbours < online {
+        notes.push(format!(
+            "warning: this rank may use {allowed} of the machine's {online} cores; pass --bind-to none to mpirun, or start more ranks"
+        ));
+    }
+    if *mixed {
+        notes.push(
+            "warning: the ranks run on different processors: results agree with others to rounding only".to_owned(),
+        );
+    }
+    notes
+}
+
+/// Cores of the machine, whether this process may use them or not.
+fn online_cores() -> usize {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines().filter(|line| line.starts_with("processor")).count()
+}
+
+/// Holds the connection to the other ranks until the program ends.
+pub struct Session {
+    #[cfg(feature = "mpi")]
+    _connection: Option<mpi::Connection>,
+}
+
+impl Session {
+    /// Finds the other ranks, if a launcher has started this process as one of several.
+    #[cfg(feature = "mpi")]
+    pub fn begin() -> Self {
+        Self { _connection: mpi::connect() }
+    }
+
+    /// There are no other ranks; warns where a launcher seems to think that there are.
+    #[cfg(not(feature = "mpi"))]
+    pub fn begin() -> Self {
+        let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<usize>().ok());
+        if let (Some(ranks @ 2..), Some(0)) = (number("OMPI_COMM_WORLD_SIZE"), number("OMPI_COMM_WORLD_RANK")) {
+            eprintln!(
+                "warning: mpirun has started {ranks} processes, but this program was built without the feature `mpi`, so each \
+                 works alone;\n         build it with `cargo build --release --features mpi` (see README.md)"
+            );
+        }
+        Self {}
+    }
+
+    /// Runs the program, prints its error if there is one, on the rank that has met it, and gives the exit code that is the same on
+    /// every rank.
+    pub fn run(self, program: impl FnOnce() -> Result<ExitCode, CliError>) -> ExitCode {
+        let Some(team) = team() else {
+            return program().unwrap_or_else(|error| exit::conclude(Err(error)));
+        };
+        let code = Self::run_with(team, program);
+        // A launcher ends all as soon as one ends with an error: not before it was told.
+        let _ = catch_unwind(AssertUnwindSafe(|| meet(team)));
+        code
+    }
+
+    fn run_with(team: &dyn Team, program: impl FnOnce() -> Result<ExitCode, CliError>) -> ExitCode {
+        let whole = || {
+            meet_the_others()?;
+            program()
+        };
+        // What is looked at after an unwinding is the team alone, which is as it was.
+        let outcome = match catch_unwind(AssertUnwindSafe(whole)) {
+            Ok(outcome) => outcome,
+            Err(payload) => match Failed::of(&*payload) {
+                Some(failed) => return ExitCode::from(failed.code),
+                None => resume_unwind(payload),
+            },
+        };
+        let (code, error) = match outcome {
+            Ok(code) => (code, None),
+            Err(CliError::Interrupted) => (ExitCode::from(exit::INTERRUPTED), Some(CliError::Interrupted)),
+            Err(error) => {
+                let failed = fail(team, error.code());
+                if failed.rank == team.rank() {
+                    exit::conclude(Err(error));
+                    if failed.rank > 0 {
+                        eprintln!("note: on rank {} of {}", failed.rank, team.ranks());
+                    }
+                }
+                return ExitCode::from(failed.code);
+            }
+        };
+        // Nobody has failed if all of them come here.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| meet(team))) {
+            return Failed::of(&*payload).map_or(ExitCode::FAILURE, |failed| ExitCode::from(failed.code));
+        }
+        if let Some(error) = error.filter(|_| is_first()) {
+            exit::conclude(Err(error));
+        }
+        code
+    }
+}
+
+/// Makes sure that all ranks were asked for the same.
+fn meet_the_others() -> Result<(), CliError> {
+    let Some(team) = team() else { return Ok(()) };
+    let asked = format!("{} {:?}", env!("CARGO_PKG_VERSION"), std::env::args_os().skip(1).collect::<Vec<_>>());
+    let all = gather_text(team, &asked);
+    match all.iter().position(|other| *other != all[0]) {
+        None => Ok(()),
+        Some(rank) => {
+            let error = anyhow::anyhow!(
+                "the ranks were asked for different things: rank 0 for {}, rank {rank} for {}",
+                all[0],
+                all[rank]
+            );
+            let hint = "processes that mpirun starts work on one command together; start runs that have nothing to do with each \
+                        other without it";
+            Err(CliError::BadInput(error.hint(hint)))
+        }
+    }
+}
+
+/// Takes the team for that of this process.
+#[cfg(feature = "mpi")]
+fn join(team: Arc<dyn Team>) {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let status = read("/proc/self/status");
+    let allowed = status.lines().find(|line| line.starts_with("Cpus_allowed_list")).unwrap_or_default();
+    let machine = read("/proc/sys/kernel/random/boot_id");
+    let place = format!("{machine}\n{allowed}");
+    let (machines, places) = (gather_text(&*team, &machine), gather_text(&*team, &place));
+    let processors = gather_text(&*team, &crate::provenance::cpu_name());
+    let same = |all: &[String], own: &str| all.iter().filter(|other| *other == own).count();
+    let crew = Crew {
+        neighbours: same(&machines, &machine),
+        sharers: same(&places, &place),
+        mixed: same(&processors, &processors[0]) < processors.len(),
+        team,
+    };
+    TEAM.set(crew).expect("a process joins one team");
+}
