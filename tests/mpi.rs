@@ -144,7 +144,8 @@ fn solve_eval_and_condition_find_what_one_process_finds() {
     }
 }
 
-const LONG: &str = "train --quiet --data synthetic --samples 2300 --dim 12 --normalize -r 60 --batch 100 --epochs 60";
+const LONG: &str =
+    "train --quiet --data synthetic --samples 2300 --dim 12 --normalize -r 150 --route neuron --batch 100 --epochs 60";
 
 /// A run of three ranks that takes a checkpoint at every step, and is at work.
 fn at_work() -> (TempDir, PathBuf, Running) {

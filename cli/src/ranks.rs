@@ -102,7 +102,7 @@ pub fn threads() -> Option<usize> {
 /// What a person should know of ranks and cores, for `threads` a rank.
 pub fn notes(threads: usize) -> Vec<String> {
     let Some(Crew { team, neighbours, sharers, mixed }) = TEAM.get() else { return Vec::new() };
-    let each = if threads == 1 { "1 thread" } else { &format!("{threads} threads") };
+    let each = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
     let mut notes = vec![format!("{} ranks, {neighbours} of them on this machine, {each} each", team.ranks())];
     let (allowed, online) = (cores(), online_cores());
     if threads * sharers > allowed {

@@ -70,13 +70,15 @@ fn same_for_all_ranks<R: PartialEq + Send>(d: usize, work: impl Fn(&dyn Rows<f64
     alone
 }
 
+type Problem<'a> = Objective<'a, f64, &'a dyn Rows<f64>>;
+
 /// Losses and weights, and those of a run that went on from the middle.
 type Run = (Vec<f64>, Vec<f64>);
 
 fn train(
     (x, y): (&dyn Rows<f64>, &[f64]),
     route: Route,
-    optimize: &dyn Fn(&Objective<'_, f64, &dyn Rows<f64>>, &mut Network<f64>, &mut Watch),
+    optimize: &impl Fn(&Problem<'_>, &mut Network<f64>, &mut Watch),
 ) -> [Run; 2] {
     let objective = Objective { engine: engine(), x: &x, y, gamma: 1e-4, route };
     let run = |watch: &mut Watch| {
@@ -90,7 +92,7 @@ fn train(
 }
 
 #[track_caller]
-fn check(route: Route, optimize: impl Fn(&Objective<'_, f64, &dyn Rows<f64>>, &mut Network<f64>, &mut Watch) + Sync) {
+fn check(route: Route, optimize: impl Fn(&Problem<'_>, &mut Network<f64>, &mut Watch) + Sync) {
     let [(losses, weights), (later, resumed)] = same_for_all_ranks(11, |x, y| train((x, y), route, &optimize));
     assert!(losses.len() > 5 && losses.last() < losses.first(), "{losses:?}");
     assert!(losses.ends_with(&later) && later.len() < losses.len() && weights == resumed);

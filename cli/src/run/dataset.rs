@@ -54,6 +54,9 @@ impl Sources {
     }
 }
 
+/// This rank's prepared samples.
+pub type Share<T> = Part<Prepared<T>>;
+
 /// The tables behind a training or test set.
 pub struct Tables {
     /// Samples, a row each.
@@ -118,7 +121,7 @@ impl Tables {
         seed: u64,
         projection: Option<Arc<Projection>>,
         engine: &Engine,
-    ) -> Result<(Part<Prepared<T>>, Vec<T>), CliError> {
+    ) -> Result<(Share<T>, Vec<T>), CliError> {
         let rows = self.spread.range();
         let (samples, y) = self.prepare_with_or_without(data, seed, projection, engine)?;
         Ok((samples, y.unwrap_or_else(|| random_targets(seed, rows))))
@@ -131,7 +134,7 @@ impl Tables {
         seed: u64,
         projection: Option<Arc<Projection>>,
         engine: &Engine,
-    ) -> Result<(Part<Prepared<T>>, Option<Vec<T>>), CliError> {
+    ) -> Result<(Share<T>, Option<Vec<T>>), CliError> {
         let noise = (data.noise > 0.0).then_some(Noise { sigma: data.noise, seed });
         let preparation = Preparation { normalize: data.normalize, projection, noise };
         let samples = Prepared::<T>::new(engine, self.inputs, &preparation)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use memorize_train::{self as train, State};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::keeper::Keeper;
 use crate::exit::CliError;
@@ -29,9 +29,11 @@ impl Interrupt {
     pub fn listen() -> io::Result<Self> {
         let interrupt = Self::default();
         if ranks::count() > 1 {
-            for signal in [SIGINT, SIGTERM, SIGUSR1] {
+            for signal in [SIGINT, SIGTERM] {
                 signal_hook::flag::register(signal, interrupt.0.clone())?;
             }
+            #[cfg(unix)]
+            signal_hook::flag::register(signal_hook::consts::SIGUSR1, interrupt.0.clone())?;
             return Ok(interrupt);
         }
         for signal in [SIGINT, SIGTERM] {

@@ -300,6 +300,23 @@ proptest! {
 }
 
 #[test]
+fn ranks_that_read_a_part_each_find_the_digest_of_the_whole_and_name_rows_as_in_the_file() {
+    let many: Vec<f64> = (0..5 << 19).map(|i| f64::from(i % 251)).collect();
+    let whole = table(ElementType::U8, &[5 << 19], &many);
+    let digest = whole.digest();
+    std::thread::scope(|scope| {
+        for team in memorize_kernels::team::threads(3) {
+            let (whole, digest) = (&whole, &digest);
+            scope.spawn(move || assert_eq!(whole.digest_with(Some(&*team)), *digest));
+        }
+    });
+    let mut part = table(ElementType::F64, &[3, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, f64::NAN]);
+    part.keep(1..3);
+    assert!(matches!(part.check_finite(), Err(DataError::NotFinite { row: 2, column: 1, .. })));
+    assert_eq!((part.rows(), part.value(0, 1)), (2, 3.0));
+}
+
+#[test]
 fn a_digest_tells_contents_types_and_shapes_apart_and_ignores_rows_that_are_not_used() {
     let table = |element, dims: &[usize], values: &[f64]| Table::from_memory("t", element, dims, values).unwrap();
     let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
