@@ -47,7 +47,9 @@ fn changed(file: &[u8], other: &[u8], rng: &mut TestRng) -> Vec<u8> {
 fn changed_inside(target: &str, file: &[u8], other: &[u8], rng: &mut TestRng) -> Option<Vec<u8>> {
     const MOST: usize = 1 << 16;
     match target {
-        "gzip" => Some(tables::compress(&changed(&tables::expanded(file, MOST)?, &tables::expanded(other, MOST)?, rng))),
+        "gzip" => {
+            Some(tables::compress(&changed(&tables::expanded(file, MOST)?, &tables::expanded(other, MOST)?, rng)))
+        }
         "safetensors" => {
             let (header, data) = weights::parts(file)?;
             let header = match rng.next_u32() % 2 {

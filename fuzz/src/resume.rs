@@ -101,7 +101,8 @@ fn run<T: Element>(optimizer: Optimizer, observer: &mut GoesOn) -> Result<Outcom
     let objective = Objective { engine, x: &x, y: &y, gamma: 1e-3, route: Route::Gram };
     let mut net = Network::<T>::random(NEURONS, WIDTH, 0.3, 1)?;
     let start = net.weights.clone();
-    let settings = |method| Settings { method, schedule: StepDecay { initial: 0.01, factor: 0.3, every: 2 }, limits: LIMITS };
+    let settings =
+        |method| Settings { method, schedule: StepDecay { initial: 0.01, factor: 0.3, every: 2 }, limits: LIMITS };
     let descent = |landscape: &mut dyn Landscape<f64>, observer: &mut GoesOn| {
         let start = Mat::from_fn(NEURONS, WIDTH, |i, j| start.row(i)[j].to_f64());
         perturbed_descent(landscape, start, &THRESHOLDS, &LIMITS, 7, observer).map(|descent| descent.outcome)
@@ -132,5 +133,4 @@ fn run<T: Element>(optimizer: Optimizer, observer: &mut GoesOn) -> Result<Outcom
 }
 
 /// Thresholds that perturb in the first iterations.
-const THRESHOLDS: Thresholds =
-    Thresholds { eta: 0.01, radius: 1e-3, g_thres: 10.0, f_thres: 1e-9, t_thres: 2 };
+const THRESHOLDS: Thresholds = Thresholds { eta: 0.01, radius: 1e-3, g_thres: 10.0, f_thres: 1e-9, t_thres: 2 };

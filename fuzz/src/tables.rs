@@ -37,7 +37,9 @@ fn beginning_with(magic: &[u8], bytes: &[u8]) {
     contents[..length].copy_from_slice(&magic[..length]);
     // The file itself is in memory before the counting begins: all that is counted is what reading costs beside it.
     let file = contents.clone();
-    let Ok(table) = memory::at_most(2 * file.len() + SLACK, || checked(Table::from_bytes("fuzz", file))) else { return };
+    let Ok(table) = memory::at_most(2 * file.len() + SLACK, || checked(Table::from_bytes("fuzz", file))) else {
+        return;
+    };
     usable(&table);
     let again = Table::from_bytes("fuzz", compress(&contents)).expect("what is read plain is read from gzip");
     assert_eq!((again.dims(), again.digest()), (table.dims(), table.digest()));
@@ -86,7 +88,8 @@ fn usable(table: &Table) {
     assert_eq!(finite, values.iter().all(|value| value.is_finite()));
     // i64 beyond 2^53 has been rounded, perhaps to 2^63, which is no i64.
     if table.element_type() != ElementType::I64 {
-        let again = Table::from_memory("again", table.element_type(), table.dims(), &values).expect("values of this type");
+        let again =
+            Table::from_memory("again", table.element_type(), table.dims(), &values).expect("values of this type");
         let mut row = vec![0.0f64; width];
         for (i, values) in values.chunks_exact(width).enumerate() {
             again.decode_row(i, &mut row);

@@ -61,7 +61,11 @@ fn round_trips<T: Element>(weights: &Weights<T>) {
 }
 
 fn state_round_trips(state: &State, about: &str) {
-    let frame = Frame::new(&Weights { network: Network::<f32>::zeros(2, 1).expect("a shape"), features: None, projection: None });
+    let frame = Frame::new(&Weights {
+        network: Network::<f32>::zeros(2, 1).expect("a shape"),
+        features: None,
+        projection: None,
+    });
     let bytes = frame.to_bytes(state, about);
     let again = checkpoint::parse_state(&bytes).expect("what the program writes it can read");
     assert_eq!((again.state.as_ref(), again.about.as_str()), (Some(state), about));
@@ -102,10 +106,23 @@ pub fn joined(header: &[u8], data: &[u8]) -> Vec<u8> {
 /// The header of a file with one of its numbers replaced, both as `choice` says.
 pub fn with_another_number(header: &[u8], choice: usize) -> Vec<u8> {
     const NUMBERS: [&str; 14] = [
-        "0", "1", "2", "3", "4", "6", "41", "65536", "2147483648", "1152921504606846976", "9223372036854775807",
-        "18446744073709551615", "18446744073709551616", "-1",
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+        "6",
+        "41",
+        "65536",
+        "2147483648",
+        "1152921504606846976",
+        "9223372036854775807",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-1",
     ];
-    let starts = (0..header.len()).filter(|&i| header[i].is_ascii_digit() && (i == 0 || !header[i - 1].is_ascii_digit()));
+    let starts =
+        (0..header.len()).filter(|&i| header[i].is_ascii_digit() && (i == 0 || !header[i - 1].is_ascii_digit()));
     let starts: Vec<usize> = starts.collect();
     let Some(&start) = starts.get(choice / NUMBERS.len() % starts.len().max(1)) else { return header.to_vec() };
     let digits = header[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
