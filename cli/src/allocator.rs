@@ -12,8 +12,9 @@ pub fn keep_freed_memory() {
         /// glibc allows no more.
         const LARGEST_BLOCK: libc::c_int = 32 << 20;
         const KEPT: libc::c_int = 512 << 20;
-        // SAFETY: `mallopt` takes two integers, changes settings of the allocator only, and reports a value that it does not
-        // like by its result; then all stays as it was, which is correct, too.
+        // SAFETY: `mallopt` takes two integers, holds the allocator's lock while it changes its settings, and reports a value that
+        // it does not like by its result; then all stays as it was, which is correct, too. `main` calls this before there are
+        // other threads, which may read a setting without the lock.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, LARGEST_BLOCK);
             libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);

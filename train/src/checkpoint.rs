@@ -74,20 +74,24 @@ impl Frame {
     /// # Errors
     /// [`TrainError::Io`] if the file cannot be written; an older file of that name is then untouched.
     pub fn save(&self, path: &Path, state: &State, about: &str) -> Result<(), TrainError> {
+        stage_bytes(path, &self.to_bytes(state, about))?.commit().map_err(|source| cannot_write(path, source))
+    }
+
+    /// What [`Frame::save`] writes.
+    pub fn to_bytes(&self, state: &State, about: &str) -> Vec<u8> {
         let name = |name: &String| if name == WEIGHTS { name.clone() } else { format!("{STATE}{name}") };
         let tensors = state.tensors.iter().map(|(key, tensor)| (name(key), tensor));
         let pairs =
             [(OPTIMIZER, state.optimizer.clone()), (ITERATION, state.iteration.to_string()), (ABOUT, about.to_owned())];
         let metadata = pairs.map(|(key, value)| (key.to_owned(), value));
-        self.stage(path, tensors, metadata)?.commit().map_err(|source| cannot_write(path, source))
+        self.serialize(tensors, metadata)
     }
 
-    fn stage<'a>(
+    fn serialize<'a>(
         &'a self,
-        path: &Path,
         tensors: impl IntoIterator<Item = (String, &'a Tensor)>,
         metadata: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Staged, TrainError> {
+    ) -> Vec<u8> {
         let own = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor));
         let tensors: BTreeMap<_, _> = own.chain(tensors).collect();
         let mut metadata: BTreeMap<_, _> = self.metadata.clone().into_iter().chain(metadata).collect();
@@ -99,8 +103,7 @@ impl Frame {
         };
         metadata.insert(DIGEST.to_owned(), digest(views(), &metadata));
         let bytes = safetensors::serialize(views(), None).expect("names, shapes and bytes agree");
-        let bytes = with_metadata(&bytes, &metadata);
-        source::stage(path, |file| file.write_all(&bytes)).map_err(|source| cannot_write(path, source))
+        with_metadata(&bytes, &metadata)
     }
 }
 
@@ -117,8 +120,17 @@ pub fn save<T: Element>(path: &Path, weights: &Weights<T>) -> Result<(), TrainEr
 /// # Errors
 /// [`TrainError::Io`] if the file cannot be written.
 pub fn stage<T: Element>(path: &Path, weights: &Weights<T>) -> Result<Staged, TrainError> {
+    stage_bytes(path, &to_bytes(weights))
+}
+
+/// What [`save`] writes.
+pub fn to_bytes<T: Element>(weights: &Weights<T>) -> Vec<u8> {
     let w = Tensor::matrix(&weights.network.weights.transposed());
-    Frame::new(weights).stage(path, [(WEIGHTS.to_owned(), &w)], [])
+    Frame::new(weights).serialize([(WEIGHTS.to_owned(), &w)], [])
+}
+
+fn stage_bytes(path: &Path, bytes: &[u8]) -> Result<Staged, TrainError> {
+    source::stage(path, |file| file.write_all(bytes)).map_err(|source| cannot_write(path, source))
 }
 
 fn cannot_write(path: &Path, source: std::io::Error) -> TrainError {
@@ -227,9 +239,6 @@ pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
             signs.len()
         ));
     }
-    if w.rows() == 0 || w.cols() == 0 {
-        return Err(format!("`W` is {} x {}: there is nothing in it", w.rows(), w.cols()));
-    }
     let features = match matrix(&tensors, "R")? {
         None => None,
         Some(r) => Some(feature_layer(&metadata, r, w.rows())?),
@@ -272,6 +281,10 @@ fn matrix<T: Element>(tensors: &SafeTensors<'_>, name: &str) -> Result<Option<Ma
     let &[rows, cols] = tensor.shape() else {
         return Err(format!("`{name}` has shape {:?}, a matrix is needed", tensor.shape()));
     };
+    // Without numbers, the other dimension is not bound by the file's length.
+    if rows == 0 || cols == 0 {
+        return Err(format!("`{name}` is {rows} x {cols}: there is nothing in it"));
+    }
     Ok(Some(Mat::from_slice(rows, cols, &values(&tensor, name)?)))
 }
 

@@ -84,7 +84,11 @@ fn every_way_to_be_wrong_has_its_sentence() {
     says(&file(&[w.clone(), a.clone(), mean.clone()]), "must both be there");
     let basis = ("pca.basis", Dtype::F64, vec![2, 1], f64s(&[1.0, 2.0]));
     says(&file(&[w, a, mean, basis]), "makes 2 values a sample but `W` takes 1");
-    says(&file(&[("W", Dtype::F64, vec![0, 0], vec![]), ("a", Dtype::F64, vec![0], vec![])]), "nothing in it");
+    // No number bounds the other dimension: neither may the rows be counted nor the stride be computed.
+    for shape in [[0, 0], [1 << 60, 0], [usize::MAX, 0], [0, usize::MAX]] {
+        let hollow = |name| (name, Dtype::F64, shape.to_vec(), vec![]);
+        says(&file(&[hollow("W"), ("a", Dtype::F64, vec![0], vec![])]), "nothing in it");
+    }
 }
 
 fn state() -> State {

@@ -88,15 +88,20 @@ impl State {
         self
     }
 
-    /// The state itself, if this optimiser has left it.
+    /// The state itself, if this optimiser has left it in a run of at most so many iterations.
     ///
     /// # Errors
     /// [`TrainError::State`].
-    pub(crate) fn of(self, optimizer: &str) -> Result<Self, TrainError> {
-        if self.optimizer == optimizer {
-            return Ok(self);
+    pub(crate) fn of(self, optimizer: &str, iterations: u64) -> Result<Self, TrainError> {
+        if self.optimizer != optimizer {
+            let found = self.optimizer;
+            return Err(TrainError::State(format!("it was left by the optimiser {found}, not by {optimizer}")));
         }
-        Err(TrainError::State(format!("it was left by the optimiser {}, not by {optimizer}", self.optimizer)))
+        if self.iteration > iterations {
+            let found = self.iteration;
+            return Err(TrainError::State(format!("it was left at iteration {found} of a run that has {iterations}")));
+        }
+        Ok(self)
     }
 
     /// A matrix of the weights' shape: r x d, a neuron a row.
@@ -134,23 +139,29 @@ impl State {
         Ok(tensor.read())
     }
 
-    /// As many whole numbers as are asked for.
+    /// As many whole numbers as are asked for, of things that happen at most once an iteration.
     ///
     /// # Errors
-    /// [`TrainError::State`] if there are not exactly so many of that name.
+    /// [`TrainError::State`] if there are not exactly so many of that name, or one is larger than the iterations done.
     pub(crate) fn count_array<const N: usize>(&self, name: &str) -> Result<[u64; N], TrainError> {
         let found = self.counts(name)?;
+        if let Some(large) = found.iter().find(|&&count| count > self.iteration) {
+            return Err(TrainError::State(format!("`{name}` holds {large} after {} iterations", self.iteration)));
+        }
         found.try_into().map_err(|found: Vec<u64>| {
             TrainError::State(format!("`{name}` holds {} whole numbers instead of {N}", found.len()))
         })
     }
 
-    /// As many floating-point numbers as are asked for.
+    /// As many floating-point numbers as are asked for, which sum up work.
     ///
     /// # Errors
-    /// [`TrainError::State`] if there are not exactly so many of that name.
+    /// [`TrainError::State`] if there are not exactly so many of that name, or one is negative or not finite.
     pub(crate) fn number_array<const N: usize>(&self, name: &str) -> Result<[f64; N], TrainError> {
         let found = self.numbers(name)?;
+        if let Some(wrong) = found.iter().find(|number| !(number.is_finite() && **number >= 0.0)) {
+            return Err(TrainError::State(format!("`{name}` holds {wrong}")));
+        }
         found.try_into().map_err(|found: Vec<f64>| {
             TrainError::State(format!("`{name}` holds {} numbers instead of {N}", found.len()))
         })
@@ -177,18 +188,23 @@ mod tests {
     fn numbers_come_back_to_the_bit_and_nothing_is_taken_for_something_else() {
         let w = Mat::from_fn(4, 3, |i, j| -(i as f32) / 3.0 + j as f32 * 1e-40);
         let state = State::new("test", 7, &w)
-            .with("counts", Tensor::counts(&[u64::MAX, 1]))
+            .with("counts", Tensor::counts(&[7, 1]))
+            .with("large", Tensor::counts(&[u64::MAX, 8, 1]))
             .with("values", Tensor::vector(&[f64::NAN, -0.0]));
         assert_eq!(state.matrix::<f32>(WEIGHTS, 4, 3).unwrap().padded(), w.padded());
-        assert_eq!(state.count_array("counts").unwrap(), [u64::MAX, 1]);
+        assert_eq!(state.count_array("counts").unwrap(), [7, 1]);
+        assert_eq!(state.counts("large").unwrap(), [u64::MAX, 8, 1]);
+        says(state.count_array::<3>("large"), "`large` holds 18446744073709551615 after 7 iterations");
+        says(state.number_array::<2>("values"), "`values` holds NaN");
         assert_eq!(state.numbers("values").unwrap()[1].to_bits(), (-0.0f64).to_bits());
         says(state.matrix::<f64>(WEIGHTS, 4, 3), "is F32 [3, 4] instead of f64 [3, 4]");
         says(state.matrix::<f32>(WEIGHTS, 3, 4), "[3, 4] instead of f32 [4, 3]");
-        says(state.matrix::<f32>("first", 4, 3), "no tensor `first` in it; there are: W, counts, values");
+        says(state.matrix::<f32>("first", 4, 3), "no tensor `first` in it; there are: W, counts, large, values");
         says(state.counts("values"), "whole numbers");
         says(state.numbers("counts"), "type f64");
         says(state.count_array::<3>("counts"), "2 whole numbers instead of 3");
-        assert_eq!(state.clone().of("test").unwrap(), state);
-        says(state.of("another"), "left by the optimiser test, not by another");
+        assert_eq!(state.clone().of("test", 7).unwrap(), state);
+        says(state.clone().of("test", 6), "left at iteration 7 of a run that has 6");
+        says(state.of("another", 7), "left by the optimiser test, not by another");
     }
 }

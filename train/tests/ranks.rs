@@ -147,7 +147,8 @@ fn descents_that_leave_saddle_points() {
 #[test]
 fn the_solver_memorises_random_features() {
     // 60 features: 1830 dimensions for 1700 samples.
-    let settings = solve::Settings { tolerance: 1e-12, max_products: 60, rank: 300, seed: 2, workspace: solve::WORKSPACE };
+    let settings =
+        solve::Settings { tolerance: 1e-12, max_products: 60, rank: 300, seed: 2, workspace: solve::WORKSPACE };
     let layer = FeatureLayer::random(60, 20, 2, 0.3, 7).unwrap();
     let (loss, weights) = same_for_all_ranks(20, |x, y| {
         let z = Featured::new(x, &layer, engine()).unwrap();
@@ -160,14 +161,28 @@ fn the_solver_memorises_random_features() {
 
 #[test]
 fn a_search_for_sigma_min() {
-    let settings = position::Settings { tolerance: 1e-2, max_products: 40, rank: 200, seed: 1, workspace: WORKSPACE, dense: false };
+    let settings = position::Settings {
+        tolerance: 1e-2,
+        max_products: 40,
+        rank: 200,
+        seed: 1,
+        workspace: WORKSPACE,
+        dense: false,
+    };
     let found = same_for_all_ranks(62, |x, _| examine(engine(), &x, &settings, |_| true).unwrap());
     assert!(found.samples == N && found.min_below > 0.0 && found.nearest.is_some());
 }
 
 #[test]
 fn samples_that_repeat_on_another_rank_are_found() {
-    let settings = position::Settings { tolerance: 1e-2, max_products: 40, rank: 200, seed: 1, workspace: WORKSPACE, dense: false };
+    let settings = position::Settings {
+        tolerance: 1e-2,
+        max_products: 40,
+        rank: 200,
+        seed: 1,
+        workspace: WORKSPACE,
+        dense: false,
+    };
     let (x, _) = samples(62);
     let twice = Mat::from_fn(N, 62, |i, k| if i == N - 1 { -x.row(3)[k] } else { x.row(i)[k] });
     let of_rank = |team: &Arc<dyn Team>| {

@@ -85,7 +85,22 @@ impl Table {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(path: &Path, access: Access) -> Result<Self, DataError> {
-        let bytes = Bytes::open(path, access)?;
+        Self::parse(path, Bytes::open(path, access)?)
+    }
+
+    /// A table from the contents of a file, plain or gzip. `name` stands in messages.
+    ///
+    /// # Errors
+    /// There are none, they are of no known format, or their header and their number contradict each other.
+    pub fn from_bytes(name: impl Into<PathBuf>, contents: Vec<u8>) -> Result<Self, DataError> {
+        let path = name.into();
+        if contents.is_empty() {
+            return Err(DataError::Empty { path });
+        }
+        Self::parse(&path, Bytes::Owned(contents))
+    }
+
+    fn parse(path: &Path, bytes: Bytes) -> Result<Self, DataError> {
         let (form, header, bytes) = if bytes.starts_with(gzip::MAGIC) {
             let (header, expanded) = gzip::decompress(path, &bytes)?;
             (Form::Compressed(header.format), header, Bytes::Owned(expanded))

@@ -18,6 +18,7 @@
 //! `step` is 1 where the broadcast operand is a row of X (forward, quadratic forms, features), the row stride of X where
 //! it is a column (weighted Gram), and NR where columns were packed into strips (backward).
 
+use bytemuck::Pod;
 use pulp::Simd;
 
 use super::sweep::Epilogue;
@@ -151,8 +152,8 @@ pub(crate) fn prefetch<T>(at: *const T) {
 /// # Safety
 /// `at` must be readable for a register's worth of elements. It need not be aligned.
 #[inline(always)]
-pub(crate) unsafe fn load<V: Copy, T>(at: *const T) -> V {
-    // SAFETY: the caller vouches for the memory.
+pub(crate) unsafe fn load<V: Pod, T>(at: *const T) -> V {
+    // SAFETY: the caller vouches for the memory, and any bytes are a V.
     unsafe { at.cast::<V>().read_unaligned() }
 }
 
@@ -161,7 +162,7 @@ pub(crate) unsafe fn load<V: Copy, T>(at: *const T) -> V {
 /// # Safety
 /// `at` must be writable for a register's worth of elements. It need not be aligned.
 #[inline(always)]
-pub(crate) unsafe fn store<V: Copy, T>(at: *mut T, value: V) {
-    // SAFETY: the caller vouches for the memory.
+pub(crate) unsafe fn store<V: Pod, T: Pod>(at: *mut T, value: V) {
+    // SAFETY: the caller vouches for the memory, and any bytes are elements.
     unsafe { at.cast::<V>().write_unaligned(value) }
 }

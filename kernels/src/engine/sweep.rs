@@ -1,6 +1,7 @@
 //! The macro loop: one panel against all rows of the broadcast operand, tile by tile, each tile handed to an epilogue
 //! while it is in registers.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use pulp::Simd;
@@ -13,8 +14,9 @@ use crate::pass::Batch;
 /// The operand whose elements are broadcast: `rows` rows. Element k of row r of the tile that begins at row t lies at
 /// `base + t * tile_step + r * row_step + k * depth_step`.
 #[derive(Clone, Copy)]
-pub(crate) struct Broadcast<T> {
+pub(crate) struct Broadcast<'a, T> {
     base: *const T,
+    borrow: PhantomData<&'a [T]>,
     rows: usize,
     depth: usize,
     tile_step: usize,
@@ -22,27 +24,32 @@ pub(crate) struct Broadcast<T> {
     depth_step: usize,
 }
 
-impl<T: Element> Broadcast<T> {
+impl<'a, T: Element> Broadcast<'a, T> {
     /// The rows of `x`, of which the first `depth` columns are used.
-    pub(crate) fn rows(x: MatRef<'_, T>, depth: usize) -> Self {
+    pub(crate) fn rows(x: MatRef<'a, T>, depth: usize) -> Self {
         assert!(depth <= x.cols());
         let step = x.stride();
-        Self { base: x.as_ptr(), rows: x.rows(), depth, tile_step: step, row_step: step, depth_step: 1 }
+        Self::new(x.as_ptr(), (x.rows(), depth), (step, step, 1))
     }
 
     /// Columns of `x` as rows; the depth is the number of rows of `x`.
-    pub(crate) fn columns(x: MatRef<'_, T>, columns: Range<usize>) -> Self {
+    pub(crate) fn columns(x: MatRef<'a, T>, columns: Range<usize>) -> Self {
         assert!(columns.start <= columns.end && columns.end <= x.cols());
         // Wrapping, for a matrix without rows has no such element.
         let base = x.as_ptr().wrapping_add(columns.start);
-        Self { base, rows: columns.len(), depth: x.rows(), tile_step: 1, row_step: 1, depth_step: x.stride() }
+        Self::new(base, (columns.len(), x.rows()), (1, 1, x.stride()))
     }
 
     /// The columns of a batch as rows, read from its strips of NR; the depth is the number of samples.
-    pub(crate) fn strips<const NR: usize>(batch: &Batch<T>) -> Self {
+    pub(crate) fn strips<const NR: usize>(batch: &'a Batch<T>) -> Self {
         let (columns, depth) = (batch.cols(), batch.rows());
         assert!(batch.strips().len() >= columns.next_multiple_of(NR) * depth, "the batch has no strips");
-        Self { base: batch.strips().as_ptr(), rows: columns, depth, tile_step: depth, row_step: 1, depth_step: NR }
+        Self::new(batch.strips().as_ptr(), (columns, depth), (depth, 1, NR))
+    }
+
+    fn new(base: *const T, (rows, depth): (usize, usize), steps: (usize, usize, usize)) -> Self {
+        let (tile_step, row_step, depth_step) = steps;
+        Self { base, borrow: PhantomData, rows, depth, tile_step, row_step, depth_step }
     }
 }
 
@@ -116,7 +123,7 @@ pub(crate) trait Epilogue<T: Element> {
 pub(crate) fn sweep<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: usize>(
     simd: S,
     panel: PanelPart<'_, T>,
-    left: Broadcast<T>,
+    left: Broadcast<'_, T>,
     epilogue: &mut E,
 ) {
     match panel.vectors {
@@ -130,7 +137,7 @@ pub(crate) fn sweep<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const 
 fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: usize>(
     simd: S,
     panel: PanelPart<'_, T>,
-    left: Broadcast<T>,
+    left: Broadcast<'_, T>,
     epilogue: &mut E,
 ) {
     let registers = MV * lanes::<S, T>();
@@ -142,9 +149,9 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
     let mut row = 0;
     while row < left.rows {
         let valid = (left.rows - row).min(NR);
-        // SAFETY: the panel's length was asserted above. `Broadcast` was built from a matrix view or a batch that holds
-        // every (row, depth) element; row + min(r, valid - 1) < rows, and tiles begin at multiples of NR; `full`
-        // is the depth or less.
+        // SAFETY: the panel's length was asserted above. `left` was made of a matrix view or a batch that holds every (row,
+        // depth) element, and borrows it; row + min(r, valid - 1) < rows, and tiles begin at multiples of NR; `full` is the
+        // depth or less.
         let acc = unsafe {
             // Wrapping, for with a depth of zero there may be nothing there to point to.
             let rows = std::array::from_fn(|r| {

@@ -104,7 +104,7 @@ pub fn accelerated_descent<T: Element>(
     let mut last_perturbation: Option<u64> = None;
     let (mut t, mut epochs, mut perturbations, mut exploitations) = (0, 0.0, 0, 0);
     if let Some(state) = observer.resume() {
-        let state = state.of(NAME)?;
+        let state = state.of(NAME, limits.iterations)?;
         (t, x, velocity) = (state.iteration, state.matrix(WEIGHTS, r, d)?, state.matrix("velocity", r, d)?);
         let last;
         [perturbations, exploitations, last] = state.count_array("counts")?;

@@ -29,7 +29,7 @@ pub fn full_batch<T: Element, X: Rows<T>>(
     let mut guard = LossGuard::default();
     let mut t = 0;
     if let Some(state) = observer.resume() {
-        let state = state.of(NAME)?;
+        let state = state.of(NAME, limits.iterations)?;
         t = state.iteration;
         net.weights = state.matrix(WEIGHTS, r, d)?;
         moments = Moments::from_state(method, &state, r, d)?;

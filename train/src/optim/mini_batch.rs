@@ -56,7 +56,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     let mut t = 0;
     let mut moments = Moments::zeros(r, d);
     if let Some(state) = observer.resume() {
-        let state = state.of(NAME)?;
+        let state = state.of(NAME, limits.iterations)?;
         t = state.iteration;
         net.weights = state.matrix(WEIGHTS, r, d)?;
         moments = Moments::from_state(method, &state, r, d)?;

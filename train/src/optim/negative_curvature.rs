@@ -327,7 +327,7 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
     let mut guard = LossGuard::default();
     let (mut t, mut escapes) = (0, 0);
     match observer.resume() {
-        Some(state) => (t, escapes, conjugate) = at.go_on(&state.of(NAME)?)?,
+        Some(state) => (t, escapes, conjugate) = at.go_on(&state.of(NAME, limits.iterations)?)?,
         None => at.refresh()?,
     }
     let reason = loop {

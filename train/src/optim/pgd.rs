@@ -170,8 +170,8 @@ struct Position<T: Element> {
 }
 
 impl<T: Element> Position<T> {
-    fn from_state(state: State, r: usize, d: usize) -> Result<Self, TrainError> {
-        let state = state.of(NAME)?;
+    fn from_state(state: State, r: usize, d: usize, limits: &Limits) -> Result<Self, TrainError> {
+        let state = state.of(NAME, limits.iterations)?;
         let (iterations, values) = (state.counts("perturbed")?, state.numbers("values")?);
         if values.len() != 2 * iterations.len() {
             let (n, m) = (iterations.len(), values.len());
@@ -228,7 +228,7 @@ pub fn perturbed_descent<T: Element>(
     let eta = T::from_f64(thresholds.eta);
     let (r, d) = (start.rows(), start.cols());
     let mut now = match observer.resume() {
-        Some(state) => Position::from_state(state, r, d)?,
+        Some(state) => Position::from_state(state, r, d, limits)?,
         None => Position { t: 0, w: start, before: None, perturbations: Vec::new() },
     };
     let mut gradient = Mat::zeros(r, d);

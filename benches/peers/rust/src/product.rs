@@ -228,7 +228,8 @@ const SPLIT: usize = 32;
 /// A pointer into a matrix of which every thread writes its own part.
 #[derive(Clone, Copy)]
 struct Shared<T>(T);
-// SAFETY: the only user hands out disjoint parts of the result and reads the operands.
+// SAFETY: the only user, `MatrixMultiply`, keeps the operands and the result borrowed while its threads run; they read the operands
+// and write disjoint parts of the result.
 unsafe impl<T> Send for Shared<T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for Shared<T> {}

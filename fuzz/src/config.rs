@@ -1,0 +1,40 @@
+//! Configuration files.
+
+use memorize::config::{ConfigError, RunConfig};
+use memorize::layer::Layer;
+
+use super::memory;
+
+/// Memory for messages, defaults and the parser's tables, whatever the text.
+const SLACK: usize = 256 << 10;
+
+/// Bytes that a byte of text may become: the parser's events and values, and a message that quotes the line.
+const FACTOR: usize = 256;
+
+/// The text of a `config.toml`.
+pub fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let limit = FACTOR * text.len() + SLACK;
+    let Ok(layer) = memory::at_most(limit, || said(Layer::from_toml(text))) else { return };
+    memory::at_most(limit, || match said(RunConfig::from_toml(text)) {
+        Ok(config) => round_trips(&config),
+        // What `train --config FILE` does with a file that leaves something to the flags.
+        Err(()) => drop(said(layer.clone().over(layer))),
+    });
+}
+
+/// The message of an error can be made and says something.
+fn said<V>(outcome: Result<V, ConfigError>) -> Result<V, ()> {
+    outcome.map_err(|error| assert!(!error.to_string().is_empty()))
+}
+
+/// What can be run can be written down and read back.
+fn round_trips(config: &RunConfig) {
+    config.validate().expect("it was validated when it was read");
+    // A count above 2^63 has no form in TOML; the program says so before it trains.
+    if let Ok(text) = said(config.to_toml()) {
+        let again = RunConfig::from_toml(&text).expect("what the program writes it can read");
+        assert_eq!(again, *config, "{text}");
+        assert!(config.is_done_by(&again));
+    }
+}
