@@ -6,10 +6,12 @@ mod certify;
 mod condition;
 mod config;
 mod data;
+mod help;
 mod race;
 mod report;
 mod resume;
 mod runs;
+mod shell;
 mod solve;
 mod stored;
 
@@ -29,10 +31,12 @@ pub use certify::CertifyArgs;
 pub use condition::ConditionArgs;
 pub use config::ConfigArgs;
 pub use data::{ConvertArgs, DataArgs, DataCommand, InfoArgs, SampleArgs, WrittenArgs};
+pub use help::{command, parse};
 pub use race::RaceArgs;
 pub use report::{CompareArgs, ReportArgs};
 pub use resume::{CheckpointArgs, ResumeArgs};
 pub use runs::RunsArgs;
+pub use shell::{CompletionsArgs, ManArgs};
 pub use solve::SolveArgs;
 pub use stored::StoredArgs;
 
@@ -101,6 +105,10 @@ pub enum Command {
     Config(Box<ConfigArgs>),
     /// Look at data files, convert them, draw samples of them
     Data(DataArgs),
+    /// Print a shell's script that completes commands and flags
+    Completions(CompletionsArgs),
+    /// Write the pages of the manual
+    Man(ManArgs),
     /// Measure how fast this machine runs the passes, beside its limits
     Bench(BenchArgs),
 }

@@ -4,8 +4,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use memorize::args::{Cli, Command};
+use memorize::args::{self, Cli, Command};
 use memorize::exit::CliError;
 use memorize::ranks::{self, Session, one_only};
 use memorize::{allocator, commands, fault};
@@ -13,7 +12,7 @@ use memorize::{allocator, commands, fault};
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
     fault::listen();
-    Session::begin().run(|| match Cli::try_parse() {
+    Session::begin().run(|| match args::parse() {
         Ok(Cli { command }) => run(command).map(|()| ExitCode::SUCCESS),
         Err(refused) => {
             // Help and version are refusals, too. Nobody is left to tell when the output is closed.
@@ -41,6 +40,8 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Compare(arguments) => one_only("compare").and_then(|()| commands::compare(&arguments)),
         Command::Config(arguments) => one_only("config").and_then(|()| commands::config(&arguments)),
         Command::Data(arguments) => one_only("data").and_then(|()| commands::data(&arguments)),
+        Command::Completions(arguments) => one_only("completions").and_then(|()| commands::completions(&arguments)),
+        Command::Man(arguments) => one_only("man").and_then(|()| commands::man(&arguments)),
         Command::Bench(arguments) => one_only("bench").and_then(|()| commands::bench(&arguments)),
     }
 }
