@@ -230,11 +230,18 @@ fn the_help_is_grouped_and_names_every_experiment() {
 
 #[test]
 fn the_examples_in_the_help_are_valid() {
-    for examples in [EXAMPLES, REPRODUCE_EXAMPLES, TRAIN_EXAMPLES, EVAL_EXAMPLES, certify::EXAMPLES] {
-        for line in examples.lines().filter_map(|line| line.strip_prefix("  memorize ")) {
-            // What follows several spaces is a remark.
-            let command = line.split("   ").next().unwrap();
-            parse(command).unwrap_or_else(|error| panic!("{command}: {error}"));
+    let mut commands = vec![Cli::command()];
+    while let Some(command) = commands.pop() {
+        let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        // What follows several spaces is a remark, and what follows an arrow is for the shell.
+        let lines = examples.lines().filter_map(|line| line.strip_prefix("  memorize "));
+        let lines: Vec<&str> =
+            lines.map(|line| line.split("   ").next().unwrap().split(" >").next().unwrap()).collect();
+        assert!(!lines.is_empty(), "{} has no examples", command.get_name());
+        for line in lines {
+            // Quotes are the shell's, too.
+            parse(&line.replace('\'', "")).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
+        commands.extend(command.get_subcommands().cloned());
     }
 }
