@@ -8,13 +8,15 @@ use super::memory;
 /// Memory for messages, defaults and the parser's tables, whatever the text.
 const SLACK: usize = 256 << 10;
 
-/// Bytes that a byte of text may become: the parser's events and values, and a message that quotes the line.
-const FACTOR: usize = 256;
+/// Bytes that a byte of text may become: every dot in a key is a table, of which the smallest has a bit more than 1 kB. Longer texts
+/// than `LONGEST` are refused unread.
+const FACTOR: usize = 1536;
+const LONGEST: usize = 1 << 16;
 
 /// The text of a `config.toml`.
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let limit = FACTOR * text.len() + SLACK;
+    let limit = FACTOR * text.len().min(LONGEST) + SLACK;
     let Ok(layer) = memory::at_most(limit, || said(Layer::from_toml(text))) else { return };
     memory::at_most(limit, || match said(RunConfig::from_toml(text)) {
         Ok(config) => round_trips(&config),

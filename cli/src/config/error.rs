@@ -31,6 +31,12 @@ pub enum ConfigError {
         /// The valid key or value that is nearest to an unknown one.
         suggestion: Option<String>,
     },
+    /// Text that is longer than any configuration.
+    #[error("longer than {limit} bytes, so no configuration; is it the right file?")]
+    TooLong {
+        /// The longest that is read.
+        limit: usize,
+    },
     /// A file that could not be read.
     #[error("cannot read the configuration file {}", path.display())]
     Read {

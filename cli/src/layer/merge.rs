@@ -1,5 +1,7 @@
 //! Layers from files, and flags laid over them.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -8,12 +10,20 @@ use toml::{Table, Value};
 use super::{DataLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, TheoryLayer};
 use crate::config::{ConfigError, OptimizerKind, RunConfig, Source};
 
+/// Longest text of a configuration, in bytes. All keys together take about 2 kB; the parser makes a table of 1 kB of every dot in a
+/// key.
+const LONGEST: usize = 1 << 16;
+
 impl Layer {
     /// Reads a layer from TOML text.
     ///
     /// # Errors
-    /// If the text is not TOML, has an unknown key or a value of the wrong type. The message has the line.
+    /// If the text is not TOML, has an unknown key or a value of the wrong type, which the message names with its line; or if it is
+    /// longer than any configuration.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        if text.len() > LONGEST {
+            return Err(ConfigError::TooLong { limit: LONGEST });
+        }
         toml::from_str(text).map_err(|error| ConfigError::from_toml(&error))
     }
 
@@ -33,6 +43,12 @@ impl Layer {
     /// As [`Layer::from_toml`].
     pub fn in_file(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let mut layer = Self::from_toml(text)
+        let mut text = String::new();
+        // One byte more than may be there: no more is read of a large file that was taken for a configuration.
+        File::open(path)
+            .and_then(|file| file.take(LONGEST as u64 + 1).read_to_string(&mut text))
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mut layer = Self::from_toml(&text)
             .map_err(|source| ConfigError::InFile { path: path.to_owned(), source: Box::new(source) })?;
         if let Some(folder) = path.parent() {
             layer.data.map_paths(|path| folder.join(path));

@@ -121,6 +121,22 @@ fn errors_name_the_file() {
     assert!(cause.contains("line 2") && cause.contains("did you mean `epochs`?"), "{cause}");
 }
 
+/// 64 KiB of dots would take 70 MB, and somebody will give a data file for a configuration.
+#[test]
+fn what_is_longer_than_any_configuration_is_not_parsed() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data.csv");
+    let cause = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let read = Layer::from_file(&path).map_err(|error| std::error::Error::source(&error).unwrap().to_string());
+        assert_eq!(read.is_ok(), Layer::from_toml(text).is_ok());
+        read
+    };
+    let longest = format!("#{}\n[run]\nepochs = 3\n", "-".repeat((1 << 16) - 19));
+    assert_eq!((longest.len(), cause(&longest).unwrap().run.epochs), (1 << 16, Some(3)));
+    assert!(cause(&format!("{longest}\n")).unwrap_err().contains("longer than 65536 bytes"));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_path_that_toml_cannot_hold_is_refused_and_not_changed() {
