@@ -303,7 +303,7 @@ proptest! {
 fn ranks_that_read_a_part_each_find_the_digest_of_the_whole_and_name_rows_as_in_the_file() {
     let table = |element, dims: &[usize], values: &[f64]| Table::from_memory("t", element, dims, values).unwrap();
     let many: Vec<f64> = (0..5 << 19).map(|i| f64::from(i % 251)).collect();
-    let whole = table(ElementType::U8, &[5 << 19], &many);
+    let whole = Table::from_memory("t", ElementType::U8, &[5 << 19], &many).unwrap();
     let digest = whole.digest();
     std::thread::scope(|scope| {
         for team in memorize_kernels::team::threads(3) {
@@ -311,7 +311,7 @@ fn ranks_that_read_a_part_each_find_the_digest_of_the_whole_and_name_rows_as_in_
             scope.spawn(move || assert_eq!(whole.digest_with(Some(&*team)), *digest));
         }
     });
-    let mut part = table(ElementType::F64, &[3, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, f64::NAN]);
+    let mut part = Table::from_memory("t", ElementType::F64, &[3, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, f64::NAN]).unwrap();
     part.keep(1..3);
     assert!(matches!(part.check_finite(), Err(DataError::NotFinite { row: 2, column: 1, .. })));
     assert_eq!((part.rows(), part.value(0, 1)), (2, 3.0));
