@@ -32,8 +32,11 @@ impl Layer {
     /// # Errors
     /// If the file cannot be read, and as [`Layer::from_toml`].
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mut text = String::new();
+        // One byte more than may be there: no more is read of a large file that was taken for a configuration.
+        File::open(path)
+            .and_then(|file| file.take(LONGEST as u64 + 1).read_to_string(&mut text))
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::in_file(path, &text)
     }
 
@@ -43,12 +46,6 @@ impl Layer {
     /// As [`Layer::from_toml`].
     pub fn in_file(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let mut layer = Self::from_toml(text)
-        let mut text = String::new();
-        // One byte more than may be there: no more is read of a large file that was taken for a configuration.
-        File::open(path)
-            .and_then(|file| file.take(LONGEST as u64 + 1).read_to_string(&mut text))
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut layer = Self::from_toml(&text)
             .map_err(|source| ConfigError::InFile { path: path.to_owned(), source: Box::new(source) })?;
         if let Some(folder) = path.parent() {
             layer.data.map_paths(|path| folder.join(path));

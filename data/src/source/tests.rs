@@ -301,7 +301,6 @@ proptest! {
 
 #[test]
 fn ranks_that_read_a_part_each_find_the_digest_of_the_whole_and_name_rows_as_in_the_file() {
-    let table = |element, dims: &[usize], values: &[f64]| Table::from_memory("t", element, dims, values).unwrap();
     let many: Vec<f64> = (0..5 << 19).map(|i| f64::from(i % 251)).collect();
     let whole = Table::from_memory("t", ElementType::U8, &[5 << 19], &many).unwrap();
     let digest = whole.digest();
