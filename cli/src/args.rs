@@ -113,6 +113,13 @@ pub enum Command {
     Bench(BenchArgs),
 }
 
+impl Command {
+    /// Whether the ranks of a job can share its work.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Train(_) | Self::Resume(_) | Self::Solve(_) | Self::Eval(_) | Self::Condition(_))
+    }
+}
+
 /// Which experiments to reproduce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selection {

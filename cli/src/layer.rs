@@ -14,6 +14,7 @@ use clap::{Args, ValueHint};
 use serde::{Deserialize, Serialize};
 
 pub use defaults::*;
+pub use merge::LONGEST;
 pub use saddles::*;
 pub use template::template;
 

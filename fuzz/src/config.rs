@@ -1,7 +1,7 @@
 //! Configuration files.
 
 use memorize::config::{ConfigError, RunConfig};
-use memorize::layer::Layer;
+use memorize::layer::{LONGEST, Layer};
 
 use super::memory;
 
@@ -9,9 +9,8 @@ use super::memory;
 const SLACK: usize = 256 << 10;
 
 /// Bytes that a byte of text may become: every dot in a key is a table, of which the smallest has a bit more than 1 kB. Longer texts
-/// than `LONGEST` are refused unread.
+/// than [`LONGEST`] are refused unread.
 const FACTOR: usize = 1536;
-const LONGEST: usize = 1 << 16;
 
 /// The text of a `config.toml`.
 pub fn config(bytes: &[u8]) {

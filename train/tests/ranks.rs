@@ -159,36 +159,23 @@ fn the_solver_memorises_random_features() {
     assert!(loss < 0.1 && !weights.is_empty(), "{loss}");
 }
 
+const SEARCH: position::Settings =
+    position::Settings { tolerance: 1e-2, max_products: 40, rank: 200, seed: 1, workspace: WORKSPACE, dense: false };
+
 #[test]
 fn a_search_for_sigma_min() {
-    let settings = position::Settings {
-        tolerance: 1e-2,
-        max_products: 40,
-        rank: 200,
-        seed: 1,
-        workspace: WORKSPACE,
-        dense: false,
-    };
-    let found = same_for_all_ranks(62, |x, _| examine(engine(), &x, &settings, |_| true).unwrap());
+    let found = same_for_all_ranks(62, |x, _| examine(engine(), &x, &SEARCH, |_| true).unwrap());
     assert!(found.samples == N && found.min_below > 0.0 && found.nearest.is_some());
 }
 
 #[test]
 fn samples_that_repeat_on_another_rank_are_found() {
-    let settings = position::Settings {
-        tolerance: 1e-2,
-        max_products: 40,
-        rank: 200,
-        seed: 1,
-        workspace: WORKSPACE,
-        dense: false,
-    };
     let (x, _) = samples(62);
     let twice = Mat::from_fn(N, 62, |i, k| if i == N - 1 { -x.row(3)[k] } else { x.row(i)[k] });
     let of_rank = |team: &Arc<dyn Team>| {
         let spread = Spread::over(team, N);
         let own = Part::new(twice.as_ref().rows_range(spread.range()), spread);
-        examine(engine(), &own, &settings, |_| true).unwrap().verdict
+        examine(engine(), &own, &SEARCH, |_| true).unwrap().verdict
     };
     let repeated = position::Degeneracy::Repeated { first: 3, second: N - 1, count: 1 };
     let teams = threads(3);

@@ -19,7 +19,7 @@ const NAME: usize = 13;
 
 /// The program's command line, its commands in groups.
 pub fn command() -> Command {
-    let mut command = Cli::command();
+    let command = Cli::command();
     let mut text = String::new();
     for (heading, names) in GROUPS {
         let _ = writeln!(text, "{heading}:");
@@ -30,18 +30,19 @@ pub fn command() -> Command {
         }
         text.push('\n');
     }
-    command = command.help_template(format!(
+    command.help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{text}Options:\n{{options}}{{after-help}}"
-    ));
-    command
+    ))
 }
 
-/// What was typed.
+/// What was typed, with the name of its command.
 ///
 /// # Errors
 /// If it is no command of the program, or asks for help or the version: the error is what to print.
-pub fn parse() -> Result<Cli, clap::Error> {
-    command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches))
+pub fn parse() -> Result<(String, Cli), clap::Error> {
+    let matches = command().try_get_matches()?;
+    let name = matches.subcommand_name().unwrap_or_default().to_owned();
+    Ok((name, Cli::from_arg_matches(&matches)?))
 }
 
 #[cfg(test)]

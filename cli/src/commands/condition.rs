@@ -74,7 +74,7 @@ fn look_at(
             memory::ensure::<f32>(what, &dims, advice)?;
         }
     }
-    let mut watch = Watch { progress, interrupt, start, shown: None, settings, n };
+    let mut watch = Watch { progress, interrupt, start, shown: None, settings, n, here };
     let found = position::examine(machine.engine, &samples.x, &settings, |step| watch.step(step));
     watch.progress.finish();
     let found = found.map_err(position_error)?;
@@ -99,7 +99,9 @@ struct Watch<'a> {
     start: Instant,
     shown: Option<f64>,
     settings: Settings,
+    /// Samples of all ranks, and of this one.
     n: usize,
+    here: usize,
 }
 
 impl Watch<'_> {
@@ -107,7 +109,8 @@ impl Watch<'_> {
         let now = self.start.elapsed().as_secs_f64();
         if self.shown.is_none() {
             let Settings { rank, workspace, .. } = self.settings;
-            let bytes = mebibytes(preconditioner::bytes(self.n, rank, workspace));
+            let of_all = preconditioner::bytes(self.n, rank, workspace);
+            let bytes = mebibytes((u128::from(of_all) * self.here as u128 / self.n as u128) as u64);
             let rank = thousands(rank as u64);
             self.progress.note(&format!("preconditioner: rank {rank}, {bytes} in memory"));
         }

@@ -12,7 +12,7 @@ use crate::config::{ConfigError, OptimizerKind, RunConfig, Source};
 
 /// Longest text of a configuration, in bytes. All keys together take about 2 kB; the parser makes a table of 1 kB of every dot in a
 /// key.
-const LONGEST: usize = 1 << 16;
+pub const LONGEST: usize = 1 << 16;
 
 impl Layer {
     /// Reads a layer from TOML text.

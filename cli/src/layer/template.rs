@@ -88,7 +88,7 @@ fn write_key(text: &mut String, argument: &Arg, values: &Table) {
         ["theory_", "accelerated_", "curvature_"].iter().find_map(|section| id.strip_prefix(section)).unwrap_or(id);
     let flag = argument.get_long().map(|long| format!(" (--{long})")).unwrap_or_default();
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-    for line in wrapped(&format!("{help}{flag}")) {
+    for line in textwrap::wrap(&format!("{help}{flag}"), WIDTH) {
         let _ = writeln!(text, "# {line}");
     }
     let choices: Vec<String> = argument.get_possible_values().iter().map(|value| in_toml(value.get_name())).collect();
@@ -106,23 +106,6 @@ fn write_key(text: &mut String, argument: &Arg, values: &Table) {
 /// A value as TOML has it: text in quotes, truth without.
 fn in_toml(name: &str) -> String {
     if ["true", "false"].contains(&name) { name.to_owned() } else { format!("{name:?}") }
-}
-
-/// A text in lines of at most [`WIDTH`] characters, words whole.
-fn wrapped(text: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is one from the start");
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

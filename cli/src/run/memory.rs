@@ -38,7 +38,8 @@ const COPIES_OF_WEIGHTS: u64 = 18;
 const SQUARES: u64 = 6;
 
 /// Bytes that training r neurons on n samples of width d takes besides the samples: the copies of W, the matrices of the Gram
-/// route with one more for each thread, activations of a batch, and three numbers a sample. The kernels' buffers of fixed size are left out.
+/// route with one more for each thread, activations of a batch, and three numbers a sample. The kernels' buffers of fixed size
+/// are left out.
 ///
 /// `batch` is 0 where the whole set is one: its activations are never all there.
 pub fn of_training<T: Element>(n: usize, d: usize, r: usize, batch: usize, threads: usize) -> u64 {

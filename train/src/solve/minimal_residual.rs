@@ -97,8 +97,8 @@ pub(super) fn directions_that_fit(n: usize, bytes: u64) -> usize {
     usize::try_from(fits).unwrap_or(usize::MAX).max(FEWEST_DIRECTIONS)
 }
 
-/// Minimises ||b - K x|| from x = 0. Vectors are spread over the ranks as `space` says. `apply` is K, `precondition` P; `step(products, ||r||)` is told of each residual and
-/// says whether to go on.
+/// Minimises ||b - K x|| from x = 0. Vectors are spread over the ranks as `space` says. `apply` is K, `precondition` P;
+/// `step(products, ||r||)` is told of each residual and says whether to go on.
 ///
 /// # Errors
 /// Whatever a product reports; [`TrainError::Eigenvalues`] if one is not finite.

@@ -174,7 +174,8 @@ impl Basis {
         self.vectors.len() == self.space.whole()
     }
 
-    /// Takes from `v` its part in the basis, twice because once leaves rounding errors of what it takes off, and makes its length 1; false if nothing but rounding is left.
+    /// Takes from `v` its part in the basis, twice because once leaves rounding errors of what it takes off, and makes its length
+    /// 1; false if nothing but rounding is left.
     fn orthonormalize(&self, v: &mut [f64]) -> bool {
         let before = length(&self.space, v);
         for _ in 0..2 {
