@@ -36,6 +36,13 @@ pub(crate) struct PanelLayout {
     pub(crate) depth: usize,
 }
 
+impl PanelLayout {
+    /// The same panel as all that there is.
+    pub(crate) fn alone(&self) -> Self {
+        Self { offset: 0, column: 0, ..*self }
+    }
+}
+
 /// The panels of a `depth` x `columns` matrix for one instruction set; triangular ones end at their last column's row.
 pub(crate) fn panel_layout<T: Element>(isa: Isa, columns: usize, depth: usize, triangular: bool) -> Vec<PanelLayout> {
     let (lanes, registers) = (isa.lanes::<T>(), columns.div_ceil(isa.lanes::<T>()));

@@ -20,11 +20,12 @@ use super::batch::Batch;
 use super::neuron_group::{GemmGroup, PanelGroup, Share};
 use super::update::Rule;
 use crate::backend::Backend;
+use crate::block::FLOPS_PER_MOVE;
 use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
-use crate::mat::Mat;
-use crate::parallel::for_each;
+use crate::mat::{Mat, MatMut};
+use crate::parallel::{Par, for_each};
 use crate::team::{Team, gather};
 
 /// The weights of a network in the layout that mini-batch steps keep for a whole run, with the memory of the rule.
@@ -241,14 +242,14 @@ impl<T: Element> FusedStep<T> {
         }
     }
 
-    /// Moves out the sum of the gradients that [`Rule::Accumulate`] has added up, r x d; the next ones are added to zero.
-    pub(crate) fn take_sum(&mut self) -> Mat<T> {
-        let mut sum = Mat::zeros(self.r, self.d);
+    /// Moves the sum of the gradients that [`Rule::Accumulate`] has added up into `sum`, r x d; the next ones are added to zero. One rank
+    /// alone, which has all neurons.
+    pub(crate) fn take_sum(&mut self, sum: &mut Mat<T>) {
+        let par = self.engine.par.for_work(FLOPS_PER_MOVE * (self.r * self.d) as f64);
         match &mut self.groups {
-            Groups::Panels(groups) => groups.iter_mut().for_each(|group| group.take_sum(&mut sum)),
-            Groups::Gemm(groups) => groups.iter_mut().for_each(|group| group.take_sum(&mut sum)),
+            Groups::Panels(groups) => take_each(par, groups, PanelGroup::neurons, sum, PanelGroup::take_sum),
+            Groups::Gemm(groups) => take_each(par, groups, GemmGroup::neurons, sum, GemmGroup::take_sum),
         }
-        sum
     }
 
     /// The weights and the rule's memory, a neuron a row; of all neurons, on every rank.
@@ -266,6 +267,24 @@ impl<T: Element> FusedStep<T> {
         }
         weights
     }
+}
+
+/// Has every group of neurons put its gradient into its rows of `sum`.
+fn take_each<T: Element, G: Send>(
+    par: Par,
+    groups: &mut [G],
+    neurons: impl Fn(&G) -> Range<usize>,
+    sum: &mut Mat<T>,
+    take: impl Fn(&mut G, MatMut<'_, T>) + Sync,
+) {
+    let mut rest = sum.as_mut();
+    let mut parts = Vec::with_capacity(groups.len());
+    for group in groups {
+        let (own, others) = rest.split_rows(neurons(group).len());
+        rest = others;
+        parts.push((group, own));
+    }
+    for_each(par, &mut parts, |_, (group, own)| take(group, own.reborrow()));
 }
 
 fn add<T: Element>(q: &mut [T], part: &[T]) {

@@ -16,7 +16,7 @@ use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::engine::microkernel::{Tile, prefetch};
 use crate::engine::pack::{PanelLayout, pack_panel, panel_layout, unpack_panel};
 use crate::engine::sweep::{Broadcast, Epilogue, PanelPart, sweep};
-use crate::mat::{AlignedVec, Mat, aligned_zeros};
+use crate::mat::{AlignedVec, Mat, MatMut, aligned_zeros};
 use crate::parallel::Par;
 
 /// Which of the groups a rank has.
@@ -107,9 +107,9 @@ impl<T: Element> PanelGroup<T> {
         self.layout.column..self.layout.column + self.layout.columns
     }
 
-    /// Moves the sum of gradients out.
-    pub(crate) fn take_sum(&mut self, sum: &mut Mat<T>) {
-        unpack_panel(&self.layout, &self.first, sum.as_mut());
+    /// Moves the sum of gradients into the rows of these neurons.
+    pub(crate) fn take_sum(&mut self, own: MatMut<'_, T>) {
+        unpack_panel(&self.layout.alone(), &self.first, own);
         self.first.fill(T::ZERO);
     }
 }
@@ -352,10 +352,10 @@ impl<T: Element> GemmGroup<T> {
         self.column..self.column + self.weights.w.rows()
     }
 
-    /// Moves the sum of gradients out.
-    pub(crate) fn take_sum(&mut self, sum: &mut Mat<T>) {
-        let own = &mut self.weights.first;
-        (0..own.rows()).for_each(|i| sum.row_mut(self.column + i).copy_from_slice(own.row(i)));
-        own.padded_mut().fill(T::ZERO);
+    /// Moves the sum of gradients into the rows of these neurons.
+    pub(crate) fn take_sum(&mut self, mut own: MatMut<'_, T>) {
+        let sum = &mut self.weights.first;
+        (0..sum.rows()).for_each(|i| own.row_mut(i).copy_from_slice(sum.row(i)));
+        sum.padded_mut().fill(T::ZERO);
     }
 }

@@ -7,12 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use super::batch::Batch;
 use super::fused_step::{Backward, FusedStep, Weights};
 use super::update::Rule;
-use crate::block::ROW_BLOCK;
+use crate::block::{FLOPS_PER_MOVE, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatRef};
-use crate::parallel::Par;
+use crate::parallel::{Par, for_chunks, for_row_blocks};
 use crate::rows::Rows;
 
 /// Loss and gradient of one full pass.
@@ -90,14 +90,21 @@ pub fn loss_and_gradient<T: Element, X: Rows<T>>(
         step: FusedStep::new(*engine, &Weights::new(w.to_owned()), a, ROW_BLOCK)?,
         blocks: Blocks::new(engine, x),
         delta: [T::ZERO; ROW_BLOCK],
+        shape: (r, d),
+        spare: Vec::new(),
         y,
         weight,
     });
+    let sums = || sums.lock().unwrap_or_else(PoisonError::into_inner);
     // Threads share the neurons, not the samples.
-    let leaf = |range| sums.lock().unwrap_or_else(PoisonError::into_inner).over(range);
-    let combine = |mut left: Part<T>, mut right: Part<T>| {
-        let numbers = left.1.padded_mut().iter_mut().zip(right.1.padded_mut());
-        numbers.for_each(|(sum, value)| *sum += *value);
+    let leaf = |range| sums().over(range);
+    let par = engine.par.for_work(FLOPS_PER_MOVE * (r * d) as f64);
+    let combine = |mut left: Part<T>, right: Part<T>| {
+        let values = right.1.padded();
+        for_chunks(par, left.1.padded_mut(), CHUNK, &|first, sum| {
+            sum.iter_mut().zip(&values[first..]).for_each(|(sum, &value)| *sum += value);
+        });
+        sums().spare.push(right.1);
         (left.0 + right.0, left.1)
     };
     let (squares, mut gradient) = spread.reduce(Par::Seq, &|| (0.0, Mat::zeros(r, d)), &leaf, &combine);
@@ -109,11 +116,18 @@ pub fn loss_and_gradient<T: Element, X: Rows<T>>(
 /// Sum of squared residuals and gradient of some of the samples.
 type Part<T> = (f64, Mat<T>);
 
+/// Elements of a gradient that a thread adds at a time.
+const CHUNK: usize = 1 << 14;
+
 /// What it takes to sum over one leaf of samples after another.
 struct Sums<'a, T: Element, X> {
     step: FusedStep<T>,
     blocks: Blocks<'a, T, X>,
     delta: [T; ROW_BLOCK],
+    /// Of the gradient.
+    shape: (usize, usize),
+    /// Gradients that have been added to others: fresh memory for every leaf costs more than the adding.
+    spare: Vec<Mat<T>>,
     y: &'a [T],
     weight: T,
 }
@@ -134,13 +148,20 @@ impl<T: Element, X: Rows<T>> Sums<'_, T, X> {
             }
             self.step.step(Backward { batch, delta, rule: Rule::Accumulate }, None, &mut []).expect(CHECKED);
         }
-        (squares, self.step.take_sum())
+        let (r, d) = self.shape;
+        let mut gradient = self.spare.pop().unwrap_or_else(|| Mat::zeros(r, d));
+        self.step.take_sum(&mut gradient);
+        (squares, gradient)
     }
 }
+
+/// Samples that a thread copies at a time.
+const ROWS: usize = ROW_BLOCK / 4;
 
 /// The samples, a block after another as batches.
 struct Blocks<'a, T: Element, X> {
     x: &'a X,
+    par: Par,
     scratch: Mat<T>,
     batch: Batch<T>,
 }
@@ -148,14 +169,19 @@ struct Blocks<'a, T: Element, X> {
 impl<'a, T: Element, X: Rows<T>> Blocks<'a, T, X> {
     fn new(engine: &Engine, x: &'a X) -> Self {
         let scratch = Mat::zeros(if x.needs_scratch() { ROW_BLOCK } else { 0 }, x.cols());
-        Self { x, scratch, batch: Batch::new(engine, ROW_BLOCK, x.cols()) }
+        Self { x, par: engine.par, scratch, batch: Batch::new(engine, ROW_BLOCK, x.cols()) }
     }
 
     /// A block of these rows.
     fn load(&mut self, range: Range<usize>) -> &Batch<T> {
         let rows = range.len();
         let block = self.x.block(range, &mut self.scratch);
-        self.batch.fill(rows, |mut out| (0..rows).for_each(|j| out.row_mut(j).copy_from_slice(block.row(j))));
+        let par = self.par.for_work(FLOPS_PER_MOVE * (rows * self.x.cols()) as f64);
+        self.batch.fill(rows, |out| {
+            for_row_blocks(par, out, ROWS, &|first, mut out| {
+                (0..out.rows()).for_each(|j| out.row_mut(j).copy_from_slice(block.row(first + j)));
+            });
+        });
         &self.batch
     }
 }
