@@ -39,6 +39,7 @@ pub mod report;
 pub mod run;
 pub mod run_folder;
 pub mod runs;
+pub mod sweep;
 pub mod tables;
 pub mod trace;
 pub mod units;

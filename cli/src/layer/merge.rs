@@ -45,12 +45,18 @@ impl Layer {
     /// # Errors
     /// As [`Layer::from_toml`].
     pub fn in_file(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let mut layer = Self::from_toml(text)
-            .map_err(|source| ConfigError::InFile { path: path.to_owned(), source: Box::new(source) })?;
+        Self::from_toml(text)
+            .map(|layer| layer.found_in(path))
+            .map_err(|source| ConfigError::InFile { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// The same, with relative paths that start at the folder of the file at `path`.
+    #[must_use]
+    pub fn found_in(mut self, path: &Path) -> Self {
         if let Some(folder) = path.parent() {
-            layer.data.map_paths(|path| folder.join(path));
+            self.data.map_paths(|path| folder.join(path));
         }
-        Ok(layer)
+        self
     }
 
     /// The configuration of a run: this layer over that of a file, if there is one, over the defaults, with absolute paths.

@@ -1,0 +1,5 @@
+//! Sweeps: one file, many runs.
+
+mod plan;
+
+pub use plan::{MOST, Member, Plan, PlanError};
