@@ -56,7 +56,12 @@ fn memorise(inputs: &Path, targets: &Path, weights: &Path) -> Result<f64, Failur
     let ended = escaping_descent(&objective, &mut network, &parameters, &limits, &mut Printer)?;
     if ended.outcome.reason != StopReason::Target {
         let capacity = d * (d + 1) / 2;
-        return Err(format!("not memorised: {n} samples, and {capacity} is the most for width {d}").into());
+        let why = if n > capacity {
+            format!("{n} samples, and {capacity} is the most for width {d}")
+        } else {
+            format!("f is still {:.3e} after {} iterations", objective.evaluate(&network)?.loss, limits.iterations)
+        };
+        return Err(format!("not memorised: {why}").into());
     }
 
     // Lemma 3: the Hessian has no eigenvalue below -||M||; Lemma 1: f is at most n d ||M||^2 / (4 sigma_min^2).
