@@ -1,9 +1,12 @@
-//! How far a run is: a bar on a terminal, plain lines in a log, nothing when asked to be quiet. On standard error.
+//! How far a run is: a bar on a terminal, plain lines in a log, JSON for programs, nothing when asked to be quiet. On standard error.
+
+pub mod events;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use events::{Event, Now};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::ranks;
@@ -26,6 +29,8 @@ pub enum Mode {
     },
     /// Lines, for logs.
     Lines,
+    /// JSON objects, a line each, for programs.
+    Json,
     /// Nothing.
     Quiet,
 }
@@ -37,6 +42,22 @@ impl Mode {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self::choose(quiet || !ranks::is_first(), io::stderr().is_terminal() && !dumb, set("NO_COLOR"))
+    }
+
+    /// Says something outside of a run.
+    pub fn tell(self, line: &str) {
+        match self {
+            Self::Bar { .. } | Self::Lines => write_line(&mut io::stderr(), line),
+            Self::Json => self.send(&Event::Note { text: line }),
+            Self::Quiet => {}
+        }
+    }
+
+    /// Sends what is not told in words to the program that reads along, if there is one.
+    pub fn send(self, event: &Event<'_>) {
+        if self == Self::Json {
+            write_line(&mut io::stderr(), &event.to_json());
+        }
     }
 
     fn choose(quiet: bool, terminal: bool, no_colour: bool) -> Self {
@@ -59,6 +80,8 @@ pub struct Plan {
     pub iterations_before: u64,
     /// Samples that were seen before this process.
     pub samples_before: u64,
+    /// Whether the step size follows a schedule, so that each change of it is worth telling.
+    pub decays: bool,
 }
 
 /// Where a run is.
@@ -91,6 +114,7 @@ pub struct Progress {
 enum Sink {
     Bar(ProgressBar),
     Lines(Box<dyn Write + Send>),
+    Json(Box<dyn Write + Send>),
     Quiet,
 }
 
@@ -100,6 +124,7 @@ impl Progress {
         let sink = match mode {
             Mode::Bar { colour } => Sink::Bar(bar(plan, colour)),
             Mode::Lines => Sink::Lines(Box::new(io::stderr())),
+            Mode::Json => Sink::Json(Box::new(io::stderr())),
             Mode::Quiet => Sink::Quiet,
         };
         Self { plan, sink, shown: None, latest: None }
@@ -111,9 +136,21 @@ impl Progress {
         Self { plan, sink: Sink::Lines(Box::new(out)), shown: None, latest: None }
     }
 
+    /// JSON, but to somewhere else.
+    #[cfg(test)]
+    fn json_to(out: impl Write + Send + 'static, plan: Plan) -> Self {
+        Self { plan, sink: Sink::Json(Box::new(out)), shown: None, latest: None }
+    }
+
     /// Tells where the run is. Cheap enough for every iteration: what is not due is not formatted.
     pub fn update(&mut self, snapshot: &Snapshot) {
-        self.latest = Some(*snapshot);
+        let latest = self.latest.replace(*snapshot);
+        if let Some(from) = latest.map(|latest| latest.learning_rate).filter(|_| self.plan.decays) {
+            let Snapshot { iteration: step, epoch, learning_rate: to, .. } = *snapshot;
+            if from != to {
+                self.send(&Event::LearningRate { step, epoch, from, to });
+            }
+        }
         let due = self.shown.is_none_or(|shown| self.is_due(&shown, snapshot));
         if due {
             self.show(snapshot);
@@ -124,7 +161,7 @@ impl Progress {
     pub fn finish(&mut self) {
         match (self.latest, &self.sink) {
             (_, Sink::Bar(bar)) => bar.finish_and_clear(),
-            (Some(latest), Sink::Lines(_)) if self.shown != self.latest => self.show(&latest),
+            (Some(latest), Sink::Lines(_) | Sink::Json(_)) if self.shown != self.latest => self.show(&latest),
             _ => {}
         }
     }
@@ -134,7 +171,15 @@ impl Progress {
         match &mut self.sink {
             Sink::Bar(bar) => bar.println(line),
             Sink::Lines(out) => write_line(out, line),
+            Sink::Json(_) => self.send(&Event::Note { text: line }),
             Sink::Quiet => {}
+        }
+    }
+
+    /// Sends what is not told in words to the program that reads along, if there is one.
+    pub fn send(&mut self, event: &Event<'_>) {
+        if let Sink::Json(out) = &mut self.sink {
+            write_line(out, &event.to_json());
         }
     }
 
@@ -142,7 +187,9 @@ impl Progress {
         let since = now.elapsed.saturating_sub(shown.elapsed);
         match self.sink {
             Sink::Bar(_) => since >= BAR_EVERY,
-            Sink::Lines(_) => since >= LINE_EVERY || (since >= LINE_AFTER && now.epoch.floor() > shown.epoch.floor()),
+            Sink::Lines(_) | Sink::Json(_) => {
+                since >= LINE_EVERY || (since >= LINE_AFTER && now.epoch.floor() > shown.epoch.floor())
+            }
             Sink::Quiet => false,
         }
     }
@@ -155,6 +202,7 @@ impl Progress {
                 bar.set_message(facts(&self.plan, snapshot, false));
             }
             Sink::Lines(out) => write_line(out, &facts(&self.plan, snapshot, true)),
+            Sink::Json(_) => self.send(&Event::Progress(numbers(&self.plan, snapshot))),
             Sink::Quiet => {}
         }
     }
@@ -200,6 +248,20 @@ fn facts(plan: &Plan, now: &Snapshot, with_iteration: bool) -> String {
     facts.join("  ")
 }
 
+/// The same for programs.
+fn numbers(plan: &Plan, now: &Snapshot) -> Now {
+    Now {
+        step: now.iteration,
+        epoch: now.epoch,
+        loss: now.loss,
+        smoothed_loss: now.smoothed_loss,
+        lr: (now.learning_rate > 0.0).then_some(now.learning_rate),
+        samples_per_second: samples_per_second(plan, now),
+        seconds_left: time_left(plan, now).map(|left| left.as_secs_f64()),
+        elapsed: now.elapsed.as_secs_f64(),
+    }
+}
+
 fn samples_per_second(plan: &Plan, now: &Snapshot) -> Option<u64> {
     let seconds = now.elapsed.as_secs_f64();
     let samples = now.samples_seen.saturating_sub(plan.samples_before) as f64;
@@ -240,7 +302,8 @@ mod tests {
         }
     }
 
-    const PLAN: Plan = Plan { iterations: Some(28_140), epochs: Some(60), iterations_before: 0, samples_before: 0 };
+    const PLAN: Plan =
+        Plan { iterations: Some(28_140), epochs: Some(60), iterations_before: 0, samples_before: 0, decays: true };
 
     fn at(iteration: u64, milliseconds: u64) -> Snapshot {
         Snapshot {
@@ -309,6 +372,22 @@ mod tests {
         progress.update(&at(0, 0));
         assert_eq!(log.lines().len(), 2);
         assert_eq!(log.lines()[0], "route: neuron");
+    }
+
+    #[test]
+    fn programs_read_the_same_at_the_same_times_and_each_decay() {
+        let log = Log::default();
+        let mut progress = Progress::json_to(log.clone(), PLAN);
+        progress.update(&at(0, 0));
+        progress.update(&Snapshot { learning_rate: 0.001, loss: f64::NAN, ..at(7, 100) });
+        progress.finish();
+        let lines: Vec<serde_json::Value> =
+            log.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+        assert_eq!(events, ["progress", "learning_rate", "progress"]);
+        assert_eq!((&lines[1]["from"], &lines[1]["to"]), (&0.003.into(), &0.001.into()));
+        assert_eq!((&lines[2]["step"], &lines[2]["lr"]), (&7.into(), &0.001.into()));
+        assert!(lines[2]["loss"].is_null() && lines[2]["samples_per_second"] == 8960, "{}", lines[2]);
     }
 
     #[test]

@@ -24,9 +24,10 @@ use memorize_train::{
     Evaluation, Network, Objective, Observer, Outcome, Plan, Route, Samples, TrainError, checkpoint, solve, spectrum,
 };
 
-use crate::config::{Batch, Dtype, RunConfig};
+use crate::config::{Batch, Dtype, RunConfig, RunSection};
 use crate::exit::{CliError, WithHint};
 use crate::plot::{self, Curve};
+use crate::progress::events::{End, Event, Start};
 use crate::progress::{self, Mode, Progress};
 use crate::provenance::Provenance;
 use crate::ranks;
@@ -86,17 +87,19 @@ impl<'a> Target<'a> {
 pub fn execute(
     mut config: RunConfig,
     target: Target<'_>,
-    quiet: bool,
+    mode: Mode,
     interrupt: &Interrupt,
 ) -> Result<Finished, CliError> {
     note_environment(&mut config);
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
     let path = target.path().to_owned();
     let run = || match config.run.dtype {
-        Dtype::F32 => Run::<f32>::prepare(config, &machine, target, quiet).and_then(|run| run.train(interrupt)),
-        Dtype::F64 => Run::<f64>::prepare(config, &machine, target, quiet).and_then(|run| run.train(interrupt)),
+        Dtype::F32 => Run::<f32>::prepare(config, &machine, target, mode).and_then(|run| run.train(interrupt)),
+        Dtype::F64 => Run::<f64>::prepare(config, &machine, target, mode).and_then(|run| run.train(interrupt)),
     };
-    panics::caught(&path, || machine.install(run))
+    let outcome = panics::caught(&path, || machine.install(run));
+    mode.send(&Event::End(End::of(&path, &outcome)));
+    outcome
 }
 
 /// Everything that is known before the first step.
@@ -121,8 +124,9 @@ struct Run<'a, T: Element> {
 
 impl<'a, T: Element> Run<'a, T> {
     /// Opens the data, builds the network, and creates the folder as the last thing that bad input can prevent.
-    fn prepare(mut config: RunConfig, machine: &'a Machine, target: Target<'_>, quiet: bool) -> Result<Self, CliError> {
+    fn prepare(mut config: RunConfig, machine: &'a Machine, target: Target<'_>, mode: Mode) -> Result<Self, CliError> {
         let started = Instant::now();
+        let path = target.path();
         if let (Target::New { path, existing }, true) = (&target, ranks::is_first()) {
             RunFolder::check(path, *existing)?;
         }
@@ -182,8 +186,33 @@ impl<'a, T: Element> Run<'a, T> {
         let limit = (iterations < u64::MAX).then_some(iterations);
         let iterations_before = reopened.as_ref().map_or(0, |reopened| reopened.before.iterations);
         let samples_before = (iterations_before as f64 / iterations_an_epoch as f64 * n as f64).round() as u64;
-        let shown = progress::Plan { iterations: limit, epochs: config.run.epochs, iterations_before, samples_before };
-        let mut progress = Progress::new(Mode::detect(quiet), shown);
+        let decays = config.optimizer.decay_every.is_some();
+        let shown =
+            progress::Plan { iterations: limit, epochs: config.run.epochs, iterations_before, samples_before, decays };
+        let mut progress = Progress::new(mode, shown);
+        let RunSection { name, dtype, seed, backend, epochs, .. } = &config.run;
+        progress.send(&Event::Start(Start {
+            run: path,
+            version: env!("CARGO_PKG_VERSION"),
+            name,
+            n,
+            d,
+            r: network.neurons(),
+            dtype: *dtype,
+            memory: needed,
+            optimizer: config.optimizer.kind,
+            learning_rate: config.optimizer.learning_rate,
+            batch: config.optimizer.batch,
+            seed: *seed,
+            backend: *backend,
+            isa: machine.isa_name(),
+            threads: machine.threads,
+            ranks: ranks::count(),
+            route: plan.route.into(),
+            iterations: limit,
+            epochs: *epochs,
+            step: iterations_before,
+        }));
         if reopened.is_some() {
             progress.note(&format!("going on from iteration {}", thousands(iterations_before)));
         }

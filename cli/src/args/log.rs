@@ -1,0 +1,38 @@
+//! What is said on the way, and how.
+
+use clap::{Args, ValueEnum};
+
+use crate::progress::Mode;
+
+/// What is said on the way.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub struct LogArgs {
+    /// No progress on the screen
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// How progress is written to standard error
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// How progress is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A bar on a terminal, else plain lines
+    #[default]
+    Text,
+    /// One JSON object per line, for batch systems; its field `event` says what it is: start, note, progress,
+    /// learning_rate, checkpoint, signal, end. The error that ends the program still follows in words
+    Json,
+}
+
+impl LogArgs {
+    /// How that is shown by this process.
+    pub fn mode(self) -> Mode {
+        match (Mode::detect(self.quiet), self.log_format) {
+            (Mode::Bar { .. } | Mode::Lines, LogFormat::Json) => Mode::Json,
+            (mode, _) => mode,
+        }
+    }
+}
