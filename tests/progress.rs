@@ -100,3 +100,26 @@ fn a_signal_is_told() {
     assert!(names.ends_with(&["signal", "checkpoint", "progress", "end"].map(str::to_owned)), "{names:?}");
     assert_end(&lines[lines.len() - 1], &out, "interrupted");
 }
+
+#[test]
+fn details_are_told_when_asked_for_and_the_results_are_the_same() {
+    let root = scratch();
+    let (out, plain) = (root.path().join("run"), root.path().join("plain"));
+    let said = memorize(SMALL).and("--verbose --threads 2").with("--out", &out).succeeds().stderr;
+    let brief = memorize(SMALL).and("--threads 2").with("--out", &plain).succeeds().stderr;
+    let parts = [
+        "kernels: instruction set ",
+        "threads 2",
+        "SHA-256 ",
+        "96 parameters",
+        "copies of W ",
+        "iterations an epoch: 2",
+    ];
+    let events =
+        ["checkpoints: after every 8 steps", "iteration 8: checkpoint written", "iteration 10: lr 1.00e-2 -> "];
+    for words in parts.iter().chain(&events).chain(&["seconds: ", "to evaluate"]) {
+        assert!(said.contains(words) && !brief.contains(words), "{words:?} in:\n{said}\nor in:\n{brief}");
+    }
+    assert_eq!(number(&summary(&out), "train_loss"), number(&summary(&plain), "train_loss"));
+    memorize(SMALL).and("--verbose --quiet").refuses(&["--verbose", "--quiet"]);
+}

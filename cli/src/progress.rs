@@ -20,7 +20,7 @@ const LINE_AFTER: Duration = Duration::from_secs(1);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// How progress is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// A bar that is redrawn, for terminals; coloured or not.
     Bar {
@@ -32,7 +32,17 @@ pub enum Mode {
     /// JSON objects, a line each, for programs.
     Json,
     /// Nothing.
+    #[default]
     Quiet,
+}
+
+/// How a run speaks: nothing is said by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Voice {
+    /// How progress is shown.
+    pub mode: Mode,
+    /// Whether details are told, too.
+    pub verbose: bool,
 }
 
 impl Mode {
@@ -107,6 +117,7 @@ pub struct Snapshot {
 pub struct Progress {
     plan: Plan,
     sink: Sink,
+    verbose: bool,
     shown: Option<Snapshot>,
     latest: Option<Snapshot>,
 }
@@ -127,19 +138,24 @@ impl Progress {
             Mode::Json => Sink::Json(Box::new(io::stderr())),
             Mode::Quiet => Sink::Quiet,
         };
-        Self { plan, sink, shown: None, latest: None }
+        Self { plan, sink, verbose: false, shown: None, latest: None }
     }
 
     /// Lines, but to somewhere else.
     #[cfg(test)]
     fn to(out: impl Write + Send + 'static, plan: Plan) -> Self {
-        Self { plan, sink: Sink::Lines(Box::new(out)), shown: None, latest: None }
+        Self { plan, sink: Sink::Lines(Box::new(out)), verbose: false, shown: None, latest: None }
     }
 
     /// JSON, but to somewhere else.
     #[cfg(test)]
     fn json_to(out: impl Write + Send + 'static, plan: Plan) -> Self {
-        Self { plan, sink: Sink::Json(Box::new(out)), shown: None, latest: None }
+        Self { plan, sink: Sink::Json(Box::new(out)), verbose: false, shown: None, latest: None }
+    }
+
+    /// Tells what happens on the way in words, too; programs that read along are told anyway.
+    pub fn with_details(self, verbose: bool) -> Self {
+        Self { verbose, ..self }
     }
 
     /// Tells where the run is. Cheap enough for every iteration: what is not due is not formatted.
@@ -176,10 +192,12 @@ impl Progress {
         }
     }
 
-    /// Sends what is not told in words to the program that reads along, if there is one.
+    /// Sends an event to the program that reads along, if there is one, or tells of it if details are asked for.
     pub fn send(&mut self, event: &Event<'_>) {
-        if let Sink::Json(out) = &mut self.sink {
-            write_line(out, &event.to_json());
+        match &mut self.sink {
+            Sink::Json(out) => write_line(out, &event.to_json()),
+            Sink::Bar(_) | Sink::Lines(_) if self.verbose => event.words().iter().for_each(|line| self.note(line)),
+            _ => {}
         }
     }
 

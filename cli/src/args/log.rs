@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::progress::Mode;
+use crate::progress::{Mode, Voice};
 
 /// What is said on the way.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -14,6 +14,9 @@ pub struct LogArgs {
     /// How progress is written to standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
+    /// Say more: kernels, data, memory by its parts, checkpoints as they are written, seconds of each phase
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub verbose: bool,
 }
 
 /// How progress is written.
@@ -29,10 +32,11 @@ pub enum LogFormat {
 
 impl LogArgs {
     /// How that is shown by this process.
-    pub fn mode(self) -> Mode {
-        match (Mode::detect(self.quiet), self.log_format) {
+    pub fn voice(self) -> Voice {
+        let mode = match (Mode::detect(self.quiet), self.log_format) {
             (Mode::Bar { .. } | Mode::Lines, LogFormat::Json) => Mode::Json,
             (mode, _) => mode,
-        }
+        };
+        Voice { mode, verbose: self.verbose }
     }
 }

@@ -35,11 +35,11 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     if all {
         page::check(&arguments.report_folder())?;
     }
-    let mode = arguments.output.log.mode();
+    let voice = arguments.output.log.voice();
     if let Some(warning) = build_warning(!arguments.quick) {
-        mode.tell(warning);
+        voice.mode.tell(warning);
     }
-    blas::announce(Some(arguments.compute.backend.unwrap_or_default()), mode)?;
+    blas::announce(Some(arguments.compute.backend.unwrap_or_default()), voice.mode)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let (mut summaries, mut folders, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for (config, path, start) in plans {
@@ -50,7 +50,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
                 folders.push(path);
                 continue;
             }
-            Start::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), mode, &interrupt)? {
+            Start::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), voice, &interrupt)? {
                 Rest::Nothing(line) => {
                     report::print(&format!("{line}\n"))?;
                     folders.push(path);
@@ -58,7 +58,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
                 }
                 Rest::Done(finished) => *finished,
             },
-            Start::New => run::execute(config, Target::New { path: &path, existing }, mode, &interrupt)?,
+            Start::New => run::execute(config, Target::New { path: &path, existing }, voice, &interrupt)?,
         };
         let Finished { summary, interrupted } = finished;
         if !all || interrupted {

@@ -8,6 +8,7 @@ use crate::config::{Backend, Batch, Dtype, OptimizerKind, Route};
 use crate::exit::CliError;
 use crate::run::Finished;
 use crate::run_folder::StopReason;
+use crate::units::{scientific, thousands};
 
 /// A line. Its field `event` says which.
 #[derive(Debug, Serialize)]
@@ -53,6 +54,18 @@ impl Event<'_> {
     /// The line, without its end.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("structs with string keys are always JSON")
+    }
+
+    /// What happens on the way, in words; nothing for what is told otherwise.
+    pub fn words(&self) -> Option<String> {
+        match self {
+            Self::LearningRate { step, from, to, .. } => {
+                Some(format!("iteration {}: lr {} -> {}", thousands(*step), scientific(*from), scientific(*to)))
+            }
+            Self::Checkpoint { step, .. } => Some(format!("iteration {}: checkpoint written", thousands(*step))),
+            Self::Signal { .. } => Some("a signal: the run ends after this iteration".to_owned()),
+            Self::Start(_) | Self::Note { .. } | Self::Progress(_) | Self::End(_) => None,
+        }
     }
 }
 
