@@ -123,3 +123,16 @@ fn details_are_told_when_asked_for_and_the_results_are_the_same() {
     assert_eq!(number(&summary(&out), "train_loss"), number(&summary(&plain), "train_loss"));
     memorize(SMALL).and("--verbose --quiet").refuses(&["--verbose", "--quiet"]);
 }
+
+#[test]
+fn without_a_terminal_there_is_no_chart_but_a_word_about_it() {
+    let root = scratch();
+    let said = memorize(SMALL).and("--live").with("--out", root.path().join("run")).succeeds().stderr;
+    assert_eq!(said.lines().filter(|line| line.starts_with("no chart (--live)")).count(), 1, "{said}");
+    assert!(said.contains("epoch 0.0/10") && !said.contains('┤') && !said.contains('\u{1b}'), "{said}");
+    let out = root.path().join("json");
+    let (lines, _) = events(&memorize(SMALL).and("--live --log-format json").with("--out", &out).succeeds().stderr);
+    assert!(the(&lines, "note").iter().any(|note| note["text"].as_str().unwrap().starts_with("no chart (--live)")));
+    assert_end(&lines[lines.len() - 1], &out, "completed");
+    memorize(SMALL).and("--live --quiet").refuses(&["--live", "--quiet"]);
+}

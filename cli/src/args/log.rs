@@ -17,6 +17,9 @@ pub struct LogArgs {
     /// Say more: kernels, data, memory by its parts, checkpoints as they are written, seconds of each phase
     #[arg(long, short, conflicts_with = "quiet")]
     pub verbose: bool,
+    /// Draw the loss while it falls, above the bar; on a terminal
+    #[arg(long, conflicts_with = "quiet")]
+    pub live: bool,
 }
 
 /// How progress is written.
@@ -31,12 +34,16 @@ pub enum LogFormat {
 }
 
 impl LogArgs {
-    /// How that is shown by this process.
+    /// How that is shown by this process. Says so if there is no terminal for a chart.
     pub fn voice(self) -> Voice {
         let mode = match (Mode::detect(self.quiet), self.log_format) {
             (Mode::Bar { .. } | Mode::Lines, LogFormat::Json) => Mode::Json,
+            (Mode::Bar { colour, .. }, LogFormat::Text) => Mode::Bar { colour, live: self.live },
             (mode, _) => mode,
         };
+        if self.live && !matches!(mode, Mode::Bar { .. }) {
+            mode.tell("no chart (--live): it is drawn on a terminal, in text");
+        }
         Voice { mode, verbose: self.verbose }
     }
 }
