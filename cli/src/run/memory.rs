@@ -60,7 +60,7 @@ pub fn parts_of_training<T: Element>(
         ("copies of W", r.saturating_mul(d).saturating_mul(COPIES_OF_WEIGHTS)),
         ("matrices of the Gram route", d.saturating_mul(d).saturating_mul(SQUARES.saturating_add(threads))),
         ("activations of a batch", batch.saturating_mul(r.saturating_add(d.saturating_mul(3)))),
-        ("numbers a sample", n.saturating_mul(3)),
+        ("targets, outputs and residuals", n.saturating_mul(3)),
     ];
     numbers.map(|(what, count)| (what, count.saturating_mul(size_of::<T>() as u64)))
 }
