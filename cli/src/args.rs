@@ -7,6 +7,7 @@ mod condition;
 mod config;
 mod data;
 mod help;
+mod log;
 mod race;
 mod report;
 mod resume;
@@ -32,6 +33,7 @@ pub use condition::ConditionArgs;
 pub use config::ConfigArgs;
 pub use data::{ConvertArgs, DataArgs, DataCommand, InfoArgs, SampleArgs, WrittenArgs};
 pub use help::{command, parse};
+pub use log::{LogArgs, LogFormat};
 pub use race::RaceArgs;
 pub use report::{CompareArgs, ReportArgs};
 pub use resume::{CheckpointArgs, ResumeArgs};
@@ -368,7 +370,7 @@ pub struct ComputeArgs {
     pub route: Option<Route>,
 }
 
-/// Where results go and how much is said on the way.
+/// Where results go, and what is said on the way.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
@@ -378,9 +380,9 @@ pub struct OutputArgs {
     /// Replace the results of an earlier run in that folder
     #[arg(long)]
     pub overwrite: bool,
-    /// No progress on the screen
-    #[arg(long, short)]
-    pub quiet: bool,
+    /// How much is said on the way.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 impl OutputArgs {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Backend;
 use crate::exit::{CliError, WithHint};
+use crate::progress::Mode;
 
 /// The variable by which OpenBLAS is told the processor type. The library reads it while it loads.
 const CORETYPE: &str = "OPENBLAS_CORETYPE";
@@ -81,14 +82,13 @@ pub fn one_at_a_time(backend: memorize_kernels::Backend) -> bool {
 ///
 /// # Errors
 /// Bad input if the linked BLAS cannot be called.
-pub fn announce(backend: Option<Backend>, quiet: bool) -> Result<(), CliError> {
+pub fn announce(backend: Option<Backend>, mode: Mode) -> Result<(), CliError> {
     let used = backend.is_none_or(|backend| backend == Backend::Blas);
     let Some(blas) = linked().filter(|_| used) else { return Ok(()) };
     blas.check()?;
-    if !quiet {
-        let forced = std::env::var(CORETYPE).ok();
-        blas.warnings(Isa::best(), forced.as_deref()).iter().for_each(|warning| eprintln!("warning: {warning}"));
-    }
+    let forced = std::env::var(CORETYPE).ok();
+    let warnings = blas.warnings(Isa::best(), forced.as_deref());
+    warnings.iter().for_each(|warning| mode.tell(&format!("warning: {warning}")));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::LogArgs;
 use crate::config::RunSection;
 use crate::layer::COMPUTE;
 use crate::units::ByteSize;
@@ -44,9 +45,9 @@ pub struct ResumeArgs {
     /// Memory for what can be kept or recomputed, as in 4GiB [default: as before]
     #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
     pub memory_budget: Option<ByteSize>,
-    /// No progress on the screen
-    #[arg(long, short, help_heading = "Output")]
-    pub quiet: bool,
+    /// How much is said on the way.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 const EXAMPLES: &str = "\

@@ -10,6 +10,7 @@ use crate::bench::roofline::Roofline;
 use crate::bench::{self, compare, show};
 use crate::blas;
 use crate::exit::{CliError, build_warning};
+use crate::progress::Mode;
 use crate::report;
 use crate::run::machine::Machine;
 
@@ -23,7 +24,7 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
         plot.check_writable().map_err(CliError::bad_input)?;
     }
     let compute = &arguments.compute;
-    blas::announce(compute.backend, false)?;
+    blas::announce(compute.backend, Mode::detect(false))?;
     let machine = Machine::new(compute.backend.unwrap_or_default(), compute.isa, compute.threads)?;
     if let Some(warning) = build_warning(true) {
         eprintln!("{warning}");

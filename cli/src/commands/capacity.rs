@@ -27,7 +27,7 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
     let existing = Existing::from_flag(arguments.overwrite);
     RunFolder::check(&arguments.out, existing)?;
     let quiet = arguments.quiet || arguments.json;
-    blas::announce(Some(config.backend), quiet)?;
+    blas::announce(Some(config.backend), Mode::detect(quiet))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     match config.dtype {
         Dtype::F32 => check_memory::<f32>(&config, machine.threads)?,

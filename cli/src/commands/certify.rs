@@ -15,6 +15,7 @@ use crate::args::CertifyArgs;
 use crate::blas;
 use crate::config::CertifyConfig;
 use crate::exit::{CliError, WithHint};
+use crate::progress::Mode;
 use crate::report;
 use crate::run::machine::Machine;
 use crate::units::{number, thousands};
@@ -74,7 +75,7 @@ struct Certificate {
 /// Bad input if a flag or a file is wrong, a failed run if a decomposition fails.
 pub fn certify(arguments: &CertifyArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
-    blas::announce(Some(config.backend), false)?;
+    blas::announce(Some(config.backend), Mode::detect(false))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     let found = machine.install(|| look_at(&config, &machine))?;
     report::print(&if config.json { json(&found) } else { text(&found) })

@@ -34,7 +34,7 @@ const MANY_SAMPLES: usize = 5000;
 pub fn condition(arguments: &ConditionArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
     let quiet = arguments.quiet || arguments.json;
-    blas::announce(Some(config.backend), quiet)?;
+    blas::announce(Some(config.backend), Mode::detect(quiet))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());

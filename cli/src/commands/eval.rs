@@ -12,6 +12,7 @@ use crate::args::EvalArgs;
 use crate::blas::{self, Blas};
 use crate::config::{Dtype, EvalConfig};
 use crate::exit::CliError;
+use crate::progress::Mode;
 use crate::ranks;
 use crate::report;
 use crate::run::machine::Machine;
@@ -51,7 +52,7 @@ struct Evaluation {
 /// Bad input if a flag or a file is wrong.
 pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
-    blas::announce(Some(config.backend), false)?;
+    blas::announce(Some(config.backend), Mode::detect(false))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     let found = machine.install(|| match config.dtype {
         Dtype::F32 => evaluate::<f32>(&config, &machine),

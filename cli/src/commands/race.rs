@@ -20,7 +20,7 @@ pub fn race(arguments: &RaceArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
     let quiet = arguments.quiet || arguments.json;
     let setup = &config.adam.run;
-    blas::announce(Some(setup.backend), quiet)?;
+    blas::announce(Some(setup.backend), Mode::detect(quiet))?;
     let machine = Machine::new(setup.backend, setup.isa, setup.threads)?;
     let curves = arguments.curves.as_deref().map(|path| Curves::create(path, arguments.overwrite)).transpose()?;
     if let Some(warning) = build_warning(true).filter(|_| !quiet) {

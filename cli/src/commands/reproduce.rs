@@ -35,11 +35,11 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     if all {
         page::check(&arguments.report_folder())?;
     }
-    let quiet = arguments.output.quiet;
-    if let Some(warning) = build_warning(!arguments.quick).filter(|_| !quiet) {
-        eprintln!("{warning}");
+    let voice = arguments.output.log.voice();
+    if let Some(warning) = build_warning(!arguments.quick) {
+        voice.mode.tell(warning);
     }
-    blas::announce(Some(arguments.compute.backend.unwrap_or_default()), quiet)?;
+    blas::announce(Some(arguments.compute.backend.unwrap_or_default()), voice.mode)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let (mut summaries, mut folders, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for (config, path, start) in plans {
@@ -50,7 +50,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
                 folders.push(path);
                 continue;
             }
-            Start::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), quiet, &interrupt)? {
+            Start::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), voice, &interrupt)? {
                 Rest::Nothing(line) => {
                     report::print(&format!("{line}\n"))?;
                     folders.push(path);
@@ -58,7 +58,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
                 }
                 Rest::Done(finished) => *finished,
             },
-            Start::New => run::execute(config, Target::New { path: &path, existing }, quiet, &interrupt)?,
+            Start::New => run::execute(config, Target::New { path: &path, existing }, voice, &interrupt)?,
         };
         let Finished { summary, interrupted } = finished;
         if !all || interrupted {

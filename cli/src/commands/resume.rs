@@ -6,7 +6,7 @@ use crate::args::ResumeArgs;
 use crate::blas;
 use crate::config::{RunConfig, RunSection};
 use crate::exit::CliError;
-use crate::ranks;
+use crate::progress::Voice;
 use crate::report;
 use crate::run::resume::{Found, find};
 use crate::run::watch::Interrupt;
@@ -23,7 +23,7 @@ pub fn resume(arguments: &ResumeArgs) -> Result<(), CliError> {
     let found = find(path)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let settings = |run: &mut RunSection| arguments.apply(run);
-    match go_on(found, path, settings, arguments.quiet, &interrupt)? {
+    match go_on(found, path, settings, arguments.log.voice(), &interrupt)? {
         Rest::Nothing(line) => report::print(&format!("{line}\n")),
         Rest::Done(finished) => super::train::conclude(&finished, path),
     }
@@ -42,21 +42,19 @@ pub(super) fn go_on(
     found: Found,
     path: &Path,
     settings: impl Fn(&mut RunSection),
-    quiet: bool,
+    voice: Voice,
     interrupt: &Interrupt,
 ) -> Result<Rest, CliError> {
     let execute = |mut config: RunConfig, target: Target<'_>| {
         settings(&mut config.run);
         config.validate()?;
-        blas::announce(Some(config.run.backend), quiet)?;
-        run::execute(config, target, quiet, interrupt).map(|finished| Rest::Done(Box::new(finished)))
+        blas::announce(Some(config.run.backend), voice.mode)?;
+        run::execute(config, target, voice, interrupt).map(|finished| Rest::Done(Box::new(finished)))
     };
     match found {
         Found::Finished(line) => Ok(Rest::Nothing(line)),
         Found::Nothing(config, why) => {
-            if !quiet && ranks::is_first() {
-                eprintln!("{} starts over: {why}", path.display());
-            }
+            voice.mode.tell(&format!("{} starts over: {why}", path.display()));
             execute(*config, Target::New { path, existing: Existing::Again })
         }
         Found::Stopped(stopped) => execute(stopped.config.clone(), Target::Stopped { path, stopped }),

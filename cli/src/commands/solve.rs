@@ -68,7 +68,7 @@ pub fn solve(arguments: &SolveArgs) -> Result<(), CliError> {
         check_free(path, arguments.overwrite)?;
     }
     let quiet = arguments.quiet || arguments.json;
-    blas::announce(Some(config.run.backend), quiet)?;
+    blas::announce(Some(config.run.backend), Mode::detect(quiet))?;
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let watch = Watching {

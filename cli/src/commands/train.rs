@@ -20,10 +20,11 @@ pub fn train(arguments: &TrainArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
     let path = arguments.output.folder(&config);
     let existing = Existing::from_flag(arguments.output.overwrite);
-    blas::announce(Some(config.run.backend), arguments.output.quiet)?;
+    let voice = arguments.output.log.voice();
+    blas::announce(Some(config.run.backend), voice.mode)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let target = Target::New { path: &path, existing };
-    conclude(&run::execute(config, target, arguments.output.quiet, &interrupt)?, &path)
+    conclude(&run::execute(config, target, voice, &interrupt)?, &path)
 }
 
 /// Reports on a run, and says how it ended.

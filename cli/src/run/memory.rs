@@ -43,14 +43,26 @@ const SQUARES: u64 = 6;
 ///
 /// `batch` is 0 where the whole set is one: its activations are never all there.
 pub fn of_training<T: Element>(n: usize, d: usize, r: usize, batch: usize, threads: usize) -> u64 {
+    let parts = parts_of_training::<T>(n, d, r, batch, threads);
+    parts.into_iter().fold(0, |all, (_, bytes)| all.saturating_add(bytes))
+}
+
+/// The same, for each part.
+pub fn parts_of_training<T: Element>(
+    n: usize,
+    d: usize,
+    r: usize,
+    batch: usize,
+    threads: usize,
+) -> [(&'static str, u64); 4] {
     let [n, d, r, batch, threads] = [n, d, r, batch, threads].map(|size| size as u64);
     let numbers = [
-        r.saturating_mul(d).saturating_mul(COPIES_OF_WEIGHTS),
-        d.saturating_mul(d).saturating_mul(SQUARES.saturating_add(threads)),
-        batch.saturating_mul(r.saturating_add(d.saturating_mul(3))),
-        n.saturating_mul(3),
+        ("copies of W", r.saturating_mul(d).saturating_mul(COPIES_OF_WEIGHTS)),
+        ("matrices of the Gram route", d.saturating_mul(d).saturating_mul(SQUARES.saturating_add(threads))),
+        ("activations of a batch", batch.saturating_mul(r.saturating_add(d.saturating_mul(3)))),
+        ("targets, outputs and residuals", n.saturating_mul(3)),
     ];
-    numbers.into_iter().fold(0, u64::saturating_add).saturating_mul(size_of::<T>() as u64)
+    numbers.map(|(what, count)| (what, count.saturating_mul(size_of::<T>() as u64)))
 }
 
 /// Bytes for the workspace of an iterative method: `most`, or the budget if that is less.

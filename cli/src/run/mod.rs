@@ -9,6 +9,7 @@ pub mod resume;
 pub(crate) mod saddles;
 pub mod solution;
 mod start;
+mod tell;
 pub mod theory;
 pub mod watch;
 
@@ -27,7 +28,8 @@ use memorize_train::{
 use crate::config::{Batch, Dtype, RunConfig};
 use crate::exit::{CliError, WithHint};
 use crate::plot::{self, Curve};
-use crate::progress::{self, Mode, Progress};
+use crate::progress::events::{End, Event};
+use crate::progress::{self, Mode, Progress, Voice};
 use crate::provenance::Provenance;
 use crate::ranks;
 use crate::run_folder::{CHECKPOINT, CONFIG, Existing, FolderError, Record, RunFolder, StopReason, Summary};
@@ -86,17 +88,19 @@ impl<'a> Target<'a> {
 pub fn execute(
     mut config: RunConfig,
     target: Target<'_>,
-    quiet: bool,
+    voice: Voice,
     interrupt: &Interrupt,
 ) -> Result<Finished, CliError> {
     note_environment(&mut config);
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
     let path = target.path().to_owned();
     let run = || match config.run.dtype {
-        Dtype::F32 => Run::<f32>::prepare(config, &machine, target, quiet).and_then(|run| run.train(interrupt)),
-        Dtype::F64 => Run::<f64>::prepare(config, &machine, target, quiet).and_then(|run| run.train(interrupt)),
+        Dtype::F32 => Run::<f32>::prepare(config, &machine, target, voice).and_then(|run| run.train(interrupt)),
+        Dtype::F64 => Run::<f64>::prepare(config, &machine, target, voice).and_then(|run| run.train(interrupt)),
     };
-    panics::caught(&path, || machine.install(run))
+    let outcome = panics::caught(&path, || machine.install(run));
+    voice.mode.send(&Event::End(End::of(&path, &outcome)));
+    outcome
 }
 
 /// Everything that is known before the first step.
@@ -117,12 +121,19 @@ struct Run<'a, T: Element> {
     iterations: u64,
     iterations_an_epoch: u64,
     started: Instant,
+    voice: Voice,
 }
 
 impl<'a, T: Element> Run<'a, T> {
     /// Opens the data, builds the network, and creates the folder as the last thing that bad input can prevent.
-    fn prepare(mut config: RunConfig, machine: &'a Machine, target: Target<'_>, quiet: bool) -> Result<Self, CliError> {
+    fn prepare(
+        mut config: RunConfig,
+        machine: &'a Machine,
+        target: Target<'_>,
+        voice: Voice,
+    ) -> Result<Self, CliError> {
         let started = Instant::now();
+        let path = target.path();
         if let (Target::New { path, existing }, true) = (&target, ranks::is_first()) {
             RunFolder::check(path, *existing)?;
         }
@@ -182,8 +193,13 @@ impl<'a, T: Element> Run<'a, T> {
         let limit = (iterations < u64::MAX).then_some(iterations);
         let iterations_before = reopened.as_ref().map_or(0, |reopened| reopened.before.iterations);
         let samples_before = (iterations_before as f64 / iterations_an_epoch as f64 * n as f64).round() as u64;
-        let shown = progress::Plan { iterations: limit, epochs: config.run.epochs, iterations_before, samples_before };
-        let mut progress = Progress::new(Mode::detect(quiet), shown);
+        let decays = config.optimizer.decay_every.is_some();
+        let shown =
+            progress::Plan { iterations: limit, epochs: config.run.epochs, iterations_before, samples_before, decays };
+        let mut progress = Progress::new(voice.mode, shown).with_details(voice.verbose);
+        let sizes = [n, d, network.neurons()];
+        let start = tell::start(path, &config, machine, sizes, plan.route.into(), needed, &shown);
+        progress.send(&Event::Start(start));
         if reopened.is_some() {
             progress.note(&format!("going on from iteration {}", thousands(iterations_before)));
         }
@@ -204,7 +220,7 @@ impl<'a, T: Element> Run<'a, T> {
         if let (Some(sigma), None) = (sigma_min, &prescription) {
             progress.note(&format!("smallest singular value of [x_j (x) x_j]: {}", number(sigma)));
         }
-        Ok(Self {
+        let mut run = Self {
             config,
             machine,
             folder,
@@ -221,13 +237,19 @@ impl<'a, T: Element> Run<'a, T> {
             iterations,
             iterations_an_epoch,
             started,
-        })
+            voice,
+        };
+        if voice.verbose {
+            tell::details(&run).iter().for_each(|line| run.progress.note(line));
+        }
+        Ok(run)
     }
 
     /// Trains, evaluates, and leaves the files of a run.
     fn train(mut self, interrupt: &Interrupt) -> Result<Finished, CliError> {
         let idle = Progress::new(Mode::Quiet, progress::Plan::default());
         let progress = std::mem::replace(&mut self.progress, idle);
+        let prepared = self.started.elapsed();
         let reopened = self.reopened.take();
         let before = reopened.as_ref().map_or_else(Before::default, |reopened| reopened.before);
         let (run, identity) = (&self.config.run, self.identity.clone());
@@ -242,6 +264,7 @@ impl<'a, T: Element> Run<'a, T> {
         let mut watch = Watch::new(progress, metrics, interrupt.clone(), n, iterations, keeper).resume(state, records);
         let outcome = self.optimize(&mut watch);
         let Watched { records, seconds, checkpoint } = watch.finish()?;
+        let trained = Instant::now();
         let evaluated = outcome.and_then(|outcome| Ok((self.evaluate(&outcome, &records)?, outcome)));
         let (at, outcome) = match evaluated {
             Ok(evaluated) => evaluated,
@@ -250,6 +273,7 @@ impl<'a, T: Element> Run<'a, T> {
                 return Err(diverged_or_failed(error));
             }
         };
+        let evaluated = trained.elapsed();
         let summary = self.summarize(at, &outcome, before, seconds)?;
         self.dataset.sources.check_unchanged()?;
         let interrupted = summary.stopped == StopReason::Interrupted;
@@ -262,6 +286,13 @@ impl<'a, T: Element> Run<'a, T> {
         if let Some(weights) = weights {
             let path = self.folder.file(CHECKPOINT);
             weights.commit().map_err(|source| FolderError::Write { path, source })?;
+        }
+        if self.voice.verbose {
+            let [prepared, evaluated, all] = [prepared, evaluated, trained.elapsed()].map(|span| span.as_secs_f64());
+            self.voice.mode.tell(&format!(
+                "seconds: {prepared:.3} to prepare, {seconds:.3} to train, {evaluated:.3} to evaluate, {:.3} for tests and files",
+                all - evaluated
+            ));
         }
         Ok(Finished { interrupted, summary })
     }

@@ -47,6 +47,7 @@ mod tests {
     use super::super::{Machine, Run, Target, execute, resume};
     use super::*;
     use crate::config::RunConfig;
+    use crate::progress::Voice;
     use crate::run_folder::{CHECKPOINT, Existing, METRICS, SUMMARY};
 
     const CONFIG: &str = "[data]\nsource = \"synthetic\"\nsamples = 64\ndim = 10\nnormalize = true\n\
@@ -81,12 +82,12 @@ mod tests {
         let config = RunConfig::from_toml(CONFIG).unwrap();
         let interrupt = Interrupt::default();
         let new = |path| Target::New { path, existing: Existing::Refuse };
-        execute(config.clone(), new(&whole), true, &interrupt).unwrap();
+        execute(config.clone(), new(&whole), Voice::default(), &interrupt).unwrap();
 
         let machine = Machine::new(config.run.backend, None, Some(2)).unwrap();
         let error = caught(&failed, || {
             machine.install(|| {
-                let mut run = Run::<f32>::prepare(config, &machine, new(&failed), true)?;
+                let mut run = Run::<f32>::prepare(config, &machine, new(&failed), Voice::default())?;
                 let nothing: Box<dyn Rows<f32>> = Box::new(Mat::<f32>::zeros(1, 1));
                 let samples = std::mem::replace(&mut run.dataset.x, nothing);
                 run.dataset.x = Box::new(Failing(samples, AtomicU64::new(9)));
@@ -103,7 +104,8 @@ mod tests {
         let state = checkpoint::load_state(&failed.join(CHECKPOINT)).unwrap().state.unwrap();
         assert!((5..10).contains(&state.iteration), "{}", state.iteration);
         let resume::Found::Stopped(stopped) = resume::find(&failed).unwrap() else { panic!("no state") };
-        execute(stopped.config.clone(), Target::Stopped { path: &failed, stopped }, true, &interrupt).unwrap();
+        execute(stopped.config.clone(), Target::Stopped { path: &failed, stopped }, Voice::default(), &interrupt)
+            .unwrap();
         let read = |folder: &Path, name| std::fs::read(folder.join(name)).unwrap();
         assert!(read(&whole, CHECKPOINT) == read(&failed, CHECKPOINT));
         assert!(read(&failed, METRICS).ends_with(b"\n"));

@@ -10,6 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::keeper::Keeper;
 use crate::exit::CliError;
+use crate::progress::events::Event;
 use crate::progress::{Progress, Snapshot};
 use crate::ranks;
 use crate::run_folder::{MetricsWriter, Record, Smoother};
@@ -192,13 +193,21 @@ impl train::Observer for Watch {
 
     fn keep_going(&mut self) -> bool {
         let here = [self.interrupt.has_arrived(), self.failure.is_some(), self.keeper.is_time()];
+        let known = self.stopping;
         [self.stopping, self.failing, self.due] = ranks::any(here);
+        if self.stopping && !known {
+            self.progress.send(&Event::Signal { elapsed: self.started.elapsed().as_secs_f64() });
+        }
         !self.failing && !self.stopping
     }
 
     fn checkpoint(&mut self, iteration: u64, state: &dyn Fn() -> State) {
         if !self.failing && (self.stopping || self.due || self.keeper.is_due(iteration)) {
             let kept = self.keep(&state());
+            if kept.is_ok() {
+                let elapsed = self.started.elapsed().as_secs_f64();
+                self.progress.send(&Event::Checkpoint { step: iteration, elapsed });
+            }
             self.fail(kept);
         }
     }

@@ -1,0 +1,49 @@
+//! What is said on the way, and how.
+
+use clap::{Args, ValueEnum};
+
+use crate::progress::{Mode, Voice};
+
+/// What is said on the way.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub struct LogArgs {
+    /// No progress on the screen
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// How progress is written to standard error
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// Say more: kernels, data, memory by its parts, checkpoints as they are written, seconds of each phase
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Draw the loss while it falls, above the bar; on a terminal
+    #[arg(long, conflicts_with = "quiet")]
+    pub live: bool,
+}
+
+/// How progress is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A bar on a terminal, else plain lines
+    #[default]
+    Text,
+    /// One JSON object per line, for batch systems; its field `event` says what it is: start, note, progress,
+    /// learning_rate, checkpoint, signal, end. The error that ends the program still follows in words
+    Json,
+}
+
+impl LogArgs {
+    /// How that is shown by this process. Says so if there is no terminal for a chart.
+    pub fn voice(self) -> Voice {
+        let mode = match (Mode::detect(self.quiet), self.log_format) {
+            (Mode::Bar { .. } | Mode::Lines, LogFormat::Json) => Mode::Json,
+            (Mode::Bar { colour, .. }, LogFormat::Text) => Mode::Bar { colour, live: self.live },
+            (mode, _) => mode,
+        };
+        if self.live && !matches!(mode, Mode::Bar { .. }) {
+            mode.tell("no chart (--live): it is drawn on a terminal, in text");
+        }
+        Voice { mode, verbose: self.verbose }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a run says while it runs.
+
+mod common;
+
+use std::path::Path;
+
+use common::{memorize, number, scratch, summary};
+use serde_json::Value;
+
+/// Twenty steps, the step size halved after ten, two checkpoints.
+const SMALL: &str = "train --data synthetic --samples 40 --dim 8 --normalize -r 12 --optimizer adam --lr 0.01 --batch 20 \
+                     --epochs 10 --lr-decay-every 5 --checkpoint-every 8";
+
+/// The objects in JSON lines, and the name of each.
+fn events(text: &str) -> (Vec<Value>, Vec<String>) {
+    let parse = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let lines: Vec<Value> = text.lines().map(parse).collect();
+    let names = lines.iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
+    (lines, names)
+}
+
+fn the<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["event"] == event).collect()
+}
+
+/// The end says what the summary says.
+fn assert_end(end: &Value, out: &Path, reason: &str) {
+    let summary = summary(out);
+    assert_eq!((&end["event"], &end["reason"]), (&"end".into(), &reason.into()));
+    assert_eq!(end["run"].as_str(), out.to_str());
+    for (here, there) in
+        [("f", "train_loss"), ("mse", "train_mse"), ("step", "iterations"), ("seconds", "wall_seconds")]
+    {
+        assert_eq!(number(end, here), number(&summary, there), "{here}");
+    }
+}
+
+#[test]
+fn a_run_is_told_in_json_from_start_to_end() {
+    let root = scratch();
+    let out = root.path().join("run");
+    let said = memorize(SMALL).and("--log-format json").with("--out", &out).succeeds();
+    let (lines, names) = events(&said.stderr);
+    assert_eq!((names[0].as_str(), names.last().unwrap().as_str()), ("start", "end"), "{names:?}");
+    let start = &lines[0];
+    for (field, value) in [("n", 40.0), ("d", 8.0), ("r", 12.0), ("iterations", 20.0), ("epochs", 10.0), ("step", 0.0)]
+    {
+        assert_eq!(number(start, field), value, "{field}");
+    }
+    assert_eq!((&start["dtype"], &start["optimizer"], &start["batch"]), (&"f32".into(), &"adam".into(), &20.into()));
+    assert!(number(start, "memory") > 0.0 && start["run"].as_str() == out.to_str());
+    assert_end(&lines[lines.len() - 1], &out, "completed");
+
+    let progress = the(&lines, "progress");
+    assert!(progress.len() >= 2, "the first and the last step");
+    assert!(
+        progress.iter().all(|now| number(now, "loss") > 0.0 && now["elapsed"].is_number() && now["epoch"].is_number())
+    );
+    let steps: Vec<f64> = the(&lines, "checkpoint").iter().map(|event| number(event, "step")).collect();
+    assert_eq!(steps, [8.0, 16.0]);
+    let [rate] = the(&lines, "learning_rate")[..] else { panic!("{names:?}") };
+    assert_eq!((number(rate, "from"), number(rate, "to")), (0.01, number(progress[progress.len() - 1], "lr")));
+
+    // There is nothing to do any more.
+    let again = memorize("resume --log-format json").with("--", &out).succeeds();
+    assert_eq!(again.stderr, "");
+}
+
+#[test]
+fn a_run_that_fails_has_an_end_with_the_reason() {
+    let root = scratch();
+    let out = root.path().join("run");
+    let data = "train --data synthetic --samples 40 --dim 8 --normalize -r 12";
+    let call = memorize(data).and("--optimizer gd --lr 1e9 --iterations 50 --log-format json");
+    let said = call.with("--out", &out).fails(1, &["error: "]).stderr;
+    let json: Vec<&str> = said.lines().filter(|line| line.starts_with('{')).collect();
+    let (lines, names) = events(&json.join("\n"));
+    assert_eq!((names[0].as_str(), names.last().unwrap().as_str()), ("start", "end"), "{names:?}");
+    let end = &lines[lines.len() - 1];
+    assert_eq!((&end["reason"], &end["f"]), (&"failed".into(), &Value::Null));
+    let error = end["error"].as_str().unwrap();
+    assert!(said.contains(&format!("error: {}", error.lines().next().unwrap())), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_is_told() {
+    use common::running::Running;
+
+    let root = scratch();
+    let out = root.path().join("run");
+    let data = "train --data synthetic --samples 50 --dim 10 --normalize -r 20 --optimizer gd --lr 0.01";
+    let mut run =
+        Running::start(&format!("{data} --iterations 1000000000000 --record-every 1000 --log-format json"), &out);
+    run.wait_for_records(&out.join("metrics.csv"));
+    let output = run.signal("TERM");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    // The word that ends every interrupted command comes after the run.
+    let (lines, names) = events(stderr.strip_suffix("interrupted\n").unwrap());
+    assert!(names.ends_with(&["signal", "checkpoint", "progress", "end"].map(str::to_owned)), "{names:?}");
+    assert_end(&lines[lines.len() - 1], &out, "interrupted");
+}
+
+#[test]
+fn details_are_told_when_asked_for_and_the_results_are_the_same() {
+    let root = scratch();
+    let (out, plain) = (root.path().join("run"), root.path().join("plain"));
+    let said = memorize(SMALL).and("--verbose --threads 2").with("--out", &out).succeeds().stderr;
+    let brief = memorize(SMALL).and("--threads 2").with("--out", &plain).succeeds().stderr;
+    let parts = [
+        "kernels: instruction set ",
+        "threads 2",
+        "SHA-256 ",
+        "96 parameters",
+        "copies of W ",
+        "iterations an epoch: 2",
+    ];
+    let events =
+        ["checkpoints: after every 8 steps", "iteration 8: checkpoint written", "iteration 10: lr 1.00e-2 -> "];
+    for words in parts.iter().chain(&events).chain(&["seconds: ", "to evaluate"]) {
+        assert!(said.contains(words) && !brief.contains(words), "{words:?} in:\n{said}\nor in:\n{brief}");
+    }
+    assert_eq!(number(&summary(&out), "train_loss"), number(&summary(&plain), "train_loss"));
+    memorize(SMALL).and("--verbose --quiet").refuses(&["--verbose", "--quiet"]);
+}
+
+#[test]
+fn without_a_terminal_there_is_no_chart_but_a_word_about_it() {
+    let root = scratch();
+    let said = memorize(SMALL).and("--live").with("--out", root.path().join("run")).succeeds().stderr;
+    assert_eq!(said.lines().filter(|line| line.starts_with("no chart (--live)")).count(), 1, "{said}");
+    assert!(said.contains("epoch 0.0/10") && !said.contains('┤') && !said.contains('\u{1b}'), "{said}");
+    let out = root.path().join("json");
+    let (lines, _) = events(&memorize(SMALL).and("--live --log-format json").with("--out", &out).succeeds().stderr);
+    assert!(the(&lines, "note").iter().any(|note| note["text"].as_str().unwrap().starts_with("no chart (--live)")));
+    assert_end(&lines[lines.len() - 1], &out, "completed");
+    memorize(SMALL).and("--live --quiet").refuses(&["--live", "--quiet"]);
+}
