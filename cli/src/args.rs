@@ -15,6 +15,7 @@ mod runs;
 mod shell;
 mod solve;
 mod stored;
+mod sweep;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,7 @@ pub use runs::RunsArgs;
 pub use shell::{CompletionsArgs, ManArgs};
 pub use solve::SolveArgs;
 pub use stored::StoredArgs;
+pub use sweep::SweepArgs;
 
 /// Train quadratic networks that memorise their training data, on CPUs.
 ///
@@ -67,6 +69,7 @@ Examples:
   memorize condition --inputs X.npy --normalize   are the samples in general position?
   memorize capacity                               the threshold of Theorem 1, seconds
   memorize race --data synthetic --normalize      which optimiser is the fastest?
+  memorize sweep sizes.toml                       a grid of settings, each a run of its own
   memorize runs --sort train_loss                 what there is
   memorize report runs/*                          a page about runs: report/index.html
   memorize compare runs/mnist-2layer runs/mnist-2layer-noise
@@ -97,6 +100,8 @@ pub enum Command {
     Capacity(CapacityArgs),
     /// Count the passes over the data that each optimiser takes to a loss
     Race(Box<RaceArgs>),
+    /// Run a file's grid of settings, some runs at a time
+    Sweep(SweepArgs),
     /// List runs, filtered and sorted
     Runs(RunsArgs),
     /// Make a page about runs: curves, numbers, what the paper reports beside them

@@ -38,6 +38,7 @@ fn run(name: &str, command: Command) -> Result<(), CliError> {
         Command::Certify(arguments) => commands::certify(&arguments),
         Command::Capacity(arguments) => commands::capacity(&arguments),
         Command::Race(arguments) => commands::race(&arguments),
+        Command::Sweep(arguments) => commands::sweep(&arguments),
         Command::Runs(arguments) => commands::runs(&arguments),
         Command::Report(arguments) => commands::report(&arguments),
         Command::Compare(arguments) => commands::compare(&arguments),

@@ -8,7 +8,7 @@ use super::Cli;
 
 /// Every command in one group.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Train", &["reproduce", "train", "resume", "solve", "race"]),
+    ("Train", &["reproduce", "train", "resume", "solve", "race", "sweep"]),
     ("Look at weights and samples", &["eval", "certify", "condition", "capacity", "data"]),
     ("Look at runs", &["runs", "report", "compare"]),
     ("The program", &["config", "bench", "completions", "man", "help"]),

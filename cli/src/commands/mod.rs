@@ -15,6 +15,7 @@ mod runs;
 mod shell;
 mod solve;
 mod stored;
+mod sweep;
 mod train;
 
 pub use bench::bench;
@@ -31,4 +32,5 @@ pub use resume::resume;
 pub use runs::runs;
 pub use shell::{completions, man};
 pub use solve::solve;
+pub use sweep::sweep;
 pub use train::train;

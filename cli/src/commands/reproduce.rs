@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use super::resume::{Rest, go_on};
 use crate::args::{ReproduceArgs, Selection};
 use crate::blas;
-use crate::config::RunConfig;
 use crate::exit::{CliError, build_warning};
 use crate::page::{self, Focus};
 use crate::report;
-use crate::run::resume::{check_settings, find};
+use crate::run::already::Already;
+use crate::run::resume::find;
 use crate::run::watch::Interrupt;
 use crate::run::{self, Finished, Target};
-use crate::run_folder::{CONFIG, Existing, FoundRun, RunFolder, StopReason, Summary};
+use crate::run_folder::{Existing, FoundRun};
 
 /// Runs the selected experiments, one after the other, and prints what came out beside what the paper reports. Of all
 /// experiments those that are complete already are skipped, those that were stopped go on, and a page about all of them is
@@ -29,7 +29,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
         let mut config = arguments.config(experiment)?;
         run::note_environment(&mut config);
         let folder = arguments.folder(&config);
-        let start = Start::of(&config, &folder, existing, all, arguments.resume)?;
+        let start = Already::of(&config, &folder, existing, all, arguments.resume)?;
         plans.push((config, folder, start));
     }
     if all {
@@ -44,13 +44,13 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     let (mut summaries, mut folders, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for (config, path, start) in plans {
         let finished = match start {
-            Start::Over(summary) => {
+            Already::Over(summary) => {
                 skipped.push(summary.name.clone());
                 summaries.push(*summary);
                 folders.push(path);
                 continue;
             }
-            Start::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), voice, &interrupt)? {
+            Already::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), voice, &interrupt)? {
                 Rest::Nothing(line) => {
                     report::print(&format!("{line}\n"))?;
                     folders.push(path);
@@ -58,7 +58,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
                 }
                 Rest::Done(finished) => *finished,
             },
-            Start::New => run::execute(config, Target::New { path: &path, existing }, voice, &interrupt)?,
+            Already::Nothing => run::execute(config, Target::New { path: &path, existing }, voice, &interrupt)?,
         };
         let Finished { summary, interrupted } = finished;
         if !all || interrupted {
@@ -79,39 +79,6 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
         text.push_str(&format!("\ncomplete already, skipped (--overwrite runs them again): {}\n", skipped.join(", ")));
     }
     report::print(&format!("{text}\nreport: {}\n", index.display()))
-}
-
-/// What there is of an experiment before anything has run.
-enum Start {
-    /// All of it.
-    Over(Box<Summary>),
-    /// A part.
-    Stopped,
-    /// Nothing, or nothing that is to be kept.
-    New,
-}
-
-impl Start {
-    /// Looks at the folder. Of all experiments, those that are there in part or in whole are not begun again; of one, only if
-    /// `resume` says so.
-    fn of(config: &RunConfig, folder: &Path, existing: Existing, all: bool, resume: bool) -> Result<Self, CliError> {
-        if existing == Existing::Refuse && (all || resume) && folder.join(CONFIG).exists() {
-            if let Some(summary) = complete(config, folder).filter(|_| all) {
-                return Ok(Self::Over(summary));
-            }
-            check_settings(folder, config)?;
-            return Ok(Self::Stopped);
-        }
-        RunFolder::check(folder, existing)?;
-        Ok(Self::New)
-    }
-}
-
-/// What a run of this configuration has come to in that folder, if it ran to its end.
-fn complete(config: &RunConfig, folder: &Path) -> Option<Box<Summary>> {
-    let found = FoundRun::read(folder).ok()?;
-    let summary = found.summary.filter(|summary| summary.stopped != StopReason::Interrupted)?;
-    found.config.is_some_and(|done| config.is_done_by(&done)).then(|| Box::new(summary))
 }
 
 fn write_page(folder: &Path, runs: &[PathBuf]) -> Result<PathBuf, CliError> {

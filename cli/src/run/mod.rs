@@ -1,5 +1,6 @@
 //! One run from its configuration to the files it leaves: data, network, training, evaluation, report.
 
+pub mod already;
 pub mod dataset;
 pub mod keeper;
 pub mod machine;

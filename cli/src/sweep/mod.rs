@@ -1,5 +1,9 @@
 //! Sweeps: one file, many runs.
 
 mod plan;
+mod pool;
+mod table;
 
 pub use plan::{MOST, Member, Plan, PlanError};
+pub use pool::{Ended, Job, run};
+pub use table::{Row, csv, text};

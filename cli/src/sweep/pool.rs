@@ -1,0 +1,132 @@
+//! The runs of a sweep, some at a time, each a process of its own: one that crashes or is killed takes no other with it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::run::watch::Interrupt;
+
+/// How often a run is asked whether it is over.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Arguments of the program.
+    pub arguments: Vec<std::ffi::OsString>,
+    /// Where what it says goes; removed if it ends well.
+    pub log: PathBuf,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Well.
+    Done,
+    /// It was told to stop, and can be gone on with.
+    Interrupted,
+    /// It was not begun.
+    NotBegun,
+    /// Not well, and why: the first line of what it said.
+    Failed(String),
+}
+
+/// Runs all jobs, `at_a_time` of them, in their order; `over` is told of each as it ends. After a signal no more are begun, and those that
+/// run are told once to stop.
+pub fn run(
+    jobs: &[Job],
+    at_a_time: usize,
+    interrupt: &Interrupt,
+    over: &(impl Fn(usize, &Ended) + Sync),
+) -> Vec<Ended> {
+    let next = AtomicUsize::new(0);
+    let ended = Mutex::new(vec![Ended::NotBegun; jobs.len()]);
+    let work = || {
+        while !interrupt.is_set() {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(at) else { return };
+            let end = one(job, interrupt);
+            over(at, &end);
+            ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[at] = end;
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..at_a_time.min(jobs.len()) {
+            scope.spawn(work);
+        }
+    });
+    ended.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn one(job: &Job, interrupt: &Interrupt) -> Ended {
+    match begin(job).and_then(|mut child| wait(&mut child, interrupt)) {
+        Ok(status) if status.success() => {
+            // One that stays is empty, or says what can be read in the run's folder.
+            let _ = fs::remove_file(&job.log);
+            Ended::Done
+        }
+        Ok(_) if interrupt.is_set() => Ended::Interrupted,
+        Ok(status) => Ended::Failed(said(&job.log).unwrap_or_else(|| how(status))),
+        Err(error) => Ended::Failed(format!("cannot be run: {error}")),
+    }
+}
+
+fn begin(job: &Job) -> io::Result<Child> {
+    let program = std::env::current_exe()?;
+    let mut command = Command::new(program);
+    command.args(&job.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&job.log)?);
+    // A group of its own: the terminal's Ctrl-C goes to the sweep, which passes it on once. Twice would end a run without its checkpoint.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn()
+}
+
+fn wait(child: &mut Child, interrupt: &Interrupt) -> io::Result<ExitStatus> {
+    let mut told = false;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if interrupt.is_set() && !told {
+            told = true;
+            stop(child)?;
+        }
+        thread::sleep(PATIENCE);
+    }
+}
+
+/// Tells a run to write its checkpoint and end.
+fn stop(child: &mut Child) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process};
+        match kill_process(Pid::from_child(child), Signal::TERM) {
+            // It has just ended.
+            Err(rustix::io::Errno::SRCH) => Ok(()),
+            other => other.map_err(io::Error::from),
+        }
+    }
+    #[cfg(not(unix))]
+    child.kill()
+}
+
+/// The error that a run ended with, in one line.
+fn said(log: &Path) -> Option<String> {
+    let text = String::from_utf8_lossy(&fs::read(log).ok()?).into_owned();
+    let error = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
+    error.or_else(|| text.lines().rev().find(|line| !line.trim().is_empty())).map(str::to_owned)
+}
+
+/// How a run ended that said nothing.
+fn how(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return format!("ended by signal {signal}");
+    }
+    status.to_string()
+}
