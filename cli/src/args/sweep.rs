@@ -72,3 +72,25 @@ Examples:
   memorize sweep sizes.toml --list
   memorize sweep sizes.toml
   memorize sweep sizes.toml --jobs 4 --out results/sizes";
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::sweep::Plan;
+
+    #[test]
+    fn the_file_of_the_help_is_a_sweep_with_either_kind_of_section() {
+        let (grid, list) = SWEEP_EXAMPLES.split_once("Instead of lists").unwrap();
+        let toml = |text: &str| -> String {
+            let lines = text.lines().skip(1).take_while(|line| line.is_empty() || line.starts_with("  "));
+            lines.flat_map(|line| [line.trim(), "\n"]).collect()
+        };
+        let grid = Plan::in_file(Path::new("sizes.toml"), &toml(grid)).unwrap();
+        assert_eq!((grid.jobs, grid.members.len()), (2, 6));
+        let base = "data.source = \"synthetic\"\nnetwork.neurons = 4\nrun.epochs = 1\n";
+        let list = Plan::in_file(Path::new("sizes.toml"), &format!("{base}{}", toml(list))).unwrap();
+        assert_eq!(list.members[0].name, "kind=adam,learning_rate=0.003");
+    }
+}

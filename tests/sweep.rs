@@ -1,0 +1,125 @@
+//! Sweeps: many runs of one file, whatever becomes of each.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Checkpoint, left, memorize, number, scratch, summary};
+use tempfile::TempDir;
+
+/// A file with this sweep over a small set of samples, and a folder for the runs.
+fn sweep(section: &str) -> (TempDir, PathBuf, PathBuf) {
+    let root = scratch();
+    let file = root.path().join("sizes.toml");
+    write(&file, section);
+    let out = root.path().join("out");
+    (root, file, out)
+}
+
+fn write(file: &Path, section: &str) {
+    let settings = "[data]\nsource = \"synthetic\"\nsamples = 20\ndim = 6\nnormalize = true\n\
+                    [optimizer]\nkind = \"gd\"\n[run]\niterations = 30\n";
+    fs::write(file, format!("{settings}{section}")).unwrap();
+}
+
+/// The table's rows: name, state, and the rest of the line.
+fn rows(out: &Path) -> Vec<Vec<String>> {
+    let table = left(out, "sweep.csv");
+    let mut reader = csv::Reader::from_reader(&table[..]);
+    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+const GRID: &str = "[sweep]\njobs = 2\n[sweep.grid]\nnetwork.neurons = [4, 8]\nrun.seed = [0, 1]\n";
+
+#[test]
+fn a_grid_gives_runs_like_any_other_a_table_and_a_page() {
+    let (root, file, out) = sweep(GRID);
+    let done = memorize("sweep").with("--out", &out).with("--", &file).succeeds();
+    for name in ["neurons=4,seed=0", "neurons=4,seed=1", "neurons=8,seed=0", "neurons=8,seed=1"] {
+        assert!(done.stdout.contains(name), "{}", done.stdout);
+        assert_eq!(summary(&out.join(name))["name"], name);
+        assert!(!out.join(format!("{name}.log")).exists());
+    }
+    let rows = rows(&out);
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[2][..4], ["neurons=8,seed=0", "complete", "8", "0"]);
+    let loss: f64 = rows[2][4].parse().unwrap();
+    assert_eq!(loss, number(&summary(&out.join("neurons=8,seed=0")), "train_loss"));
+    assert!(String::from_utf8(left(&out.join("report"), "index.html")).unwrap().contains("neurons=8,seed=1"));
+
+    // Any of them is the run that `train` makes of its configuration.
+    let (config, alone) = (out.join("neurons=8,seed=1/config.toml"), root.path().join("alone"));
+    memorize("train --quiet").with("--config", config).with("--out", &alone).succeeds();
+    assert_eq!(Checkpoint::of(&alone).w.data, Checkpoint::of(&out.join("neurons=8,seed=1")).w.data);
+}
+
+#[test]
+fn the_same_command_again_runs_only_what_is_new() {
+    let (_root, file, out) = sweep(GRID);
+    let again = || memorize("sweep").with("--out", &out).with("--", &file);
+    again().succeeds();
+    let first = left(&out.join("neurons=4,seed=0"), "summary.json");
+    assert!(again().succeeds().stderr.contains("4 of 4 runs are complete already"));
+    write(&file, &GRID.replace("[0, 1]", "[0, 1, 2]"));
+    assert!(again().succeeds().stderr.contains("4 of 6 runs are complete already"));
+    assert_eq!(left(&out.join("neurons=4,seed=0"), "summary.json"), first, "it was not run again");
+    assert_eq!(rows(&out).len(), 6);
+    // A folder that has another run under the name is not taken for it.
+    write(&file, &format!("gamma = 0.5\n{GRID}").replacen("gamma", "stop_below", 1));
+    again().refuses(&["holds another run", "run.stop_below"]);
+}
+
+#[test]
+fn a_run_that_fails_does_not_stop_the_others() {
+    let (_root, file, out) = sweep("[sweep.grid]\noptimizer.learning_rate = [1e9, 0.1]\nnetwork.neurons = [4]\n");
+    let words =
+        ["1 of 2 runs failed", "neurons=4,learning_rate=1000000000.0", ".log", "the same command again", "diverged"];
+    let failed = memorize("sweep").with("--out", &out).with("--", &file).run();
+    assert_eq!(failed.code, Some(1));
+    assert!(words.iter().all(|word| failed.stderr.contains(word)), "{}", failed.stderr);
+    let rows = rows(&out);
+    assert_eq!((rows[0][1].as_str(), rows[1][1].as_str()), ("failed", "complete"));
+    assert!(rows[0].last().unwrap().contains("diverged") && rows[1].last().unwrap().is_empty());
+    assert!(!left(&out, "neurons=4,learning_rate=1000000000.0.log").is_empty());
+    assert!(out.join("report/index.html").exists());
+}
+
+#[test]
+fn a_file_that_is_wrong_anywhere_runs_nothing() {
+    let (_root, file, out) = sweep("[sweep.grid]\nnetwork.neurons = [4, 5]\n");
+    let call = || memorize("sweep").with("--out", &out).with("--", &file);
+    call().refuses(&["neurons=5", "must be even", "hint: "]);
+    write(&file, "[sweep.grd]\n");
+    call().refuses(&["sizes.toml", "line 10", "grd", "did you mean `grid`?"]);
+    memorize("sweep --list no-such-file.toml").refuses(&["no-such-file.toml"]);
+    assert!(!out.exists());
+    write(&file, GRID);
+    assert_eq!(memorize("sweep --list").with("--", &file).succeeds().stdout.lines().count(), 4);
+    assert!(!out.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_stops_every_run_with_a_checkpoint_and_the_next_sweep_goes_on() {
+    use common::running::Running;
+
+    let (root, file, out) = sweep("[sweep]\njobs = 2\n[sweep.grid]\nnetwork.neurons = [4, 8, 10]\n");
+    let long = fs::read_to_string(&file).unwrap().replace("iterations = 30", "iterations = 300000\nrecord_every = 100");
+    fs::write(&file, long).unwrap();
+    let mut running = Running::start(&format!("sweep {}", file.display()), &out);
+    running.wait_for_records(&out.join("neurons=4/metrics.csv"));
+    running.wait_for_records(&out.join("neurons=8/metrics.csv"));
+    assert_eq!(running.signal("TERM").status.code(), Some(130));
+    let states: Vec<String> = rows(&out).into_iter().map(|row| row[1].clone()).collect();
+    assert_eq!(states, ["interrupted", "interrupted", "not begun"]);
+    assert_eq!(summary(&out.join("neurons=8"))["stopped"], "interrupted");
+    assert!(Checkpoint::of(&out.join("neurons=4")).w.data.iter().all(|value| value.is_finite()));
+
+    memorize("sweep").with("--out", &out).with("--", &file).succeeds();
+    assert!(rows(&out).iter().all(|row| row[1] == "complete"));
+    // Stopped and gone on with, to the bits of one that never was.
+    let (config, alone) = (out.join("neurons=8/config.toml"), root.path().join("alone"));
+    memorize("train --quiet").with("--config", config).with("--out", &alone).succeeds();
+    assert_eq!(Checkpoint::of(&alone).w.data, Checkpoint::of(&out.join("neurons=8")).w.data);
+}
