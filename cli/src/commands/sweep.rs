@@ -137,7 +137,7 @@ fn conclude(out: &Path, plan: &Plan, rows: &[Row], interrupt: &Interrupt) -> Res
     let Some(first) = failed.first() else { return Ok(()) };
     let log = out.join(format!("{first}.log"));
     let error = anyhow::anyhow!("{} of {} runs failed, {first} the first", failed.len(), rows.len());
-    Err(CliError::RunFailed(error.hint(&format!(
+    Err(CliError::RunFailed(error.hint(format!(
         "what it said is in {}; the same command again goes on with what is not complete",
         log.display()
     ))))

@@ -340,7 +340,7 @@ mod tests {
             ("optimizer.theory.epsilon".to_owned(), Value::Float(0.5)),
             ("data.dir".to_owned(), Value::String("../a b".to_owned())),
         ];
-        let name = member_name(&set, &short_keys(&[set.clone()]));
+        let name = member_name(&set, &short_keys(std::slice::from_ref(&set)));
         assert_eq!(name, "optimizer.epsilon=0.00000001,optimizer.theory.epsilon=0.5,dir=.._a_b");
     }
 
