@@ -10,7 +10,7 @@ use crate::layer::COMPUTE;
 #[derive(Args, Debug)]
 #[command(after_help = SWEEP_EXAMPLES)]
 pub struct SweepArgs {
-    /// The sweep: a configuration file with a section [sweep]
+    /// The sweep: a configuration file with a section for what varies
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Folder for the runs, the table and the page [default: runs/FILE without its ending]
