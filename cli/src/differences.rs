@@ -49,6 +49,11 @@ pub fn differences(configs: &[Option<&RunConfig>]) -> Vec<Setting> {
     settings(configs).into_iter().filter(|setting| !setting.is_shared()).collect()
 }
 
+/// A setting's name without its section.
+pub(crate) fn last_part(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
 const SECTIONS: [&str; 4] = ["data", "network", "optimizer", "run"];
 
 fn flatten(prefix: &str, table: &Table, found: &mut impl FnMut(&str, String)) {

@@ -14,7 +14,7 @@ use clap::{Args, ValueHint};
 use serde::{Deserialize, Serialize};
 
 pub use defaults::*;
-pub use merge::LONGEST;
+pub use merge::{LONGEST, text_of};
 pub use saddles::*;
 pub use template::template;
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::comparison::MEASURES;
 use crate::config::RunConfig;
-use crate::differences::{Setting, settings};
+use crate::differences::{Setting, last_part, settings};
 use crate::report::{Align, NONE, table};
 use crate::run_folder::{CONFIG, FoundRun, METRICS, SUMMARY, StopReason, Summary};
 
@@ -248,11 +248,6 @@ impl Listing {
 
 /// Jaro-Winkler similarity above which a key counts as mistyped.
 const NEAR: f64 = 0.75;
-
-/// A setting's name without its section.
-fn last_part(key: &str) -> &str {
-    key.rsplit('.').next().unwrap_or(key)
-}
 
 impl Entry {
     /// What a key stands for, as text that numbers can be read back from.

@@ -34,7 +34,8 @@ pub const LEAVES: usize = 16;
 /// than one at 1.3 MFLOP, 1.2 times as fast at 2.6 and 1.5 times at 5.1.
 pub const PARALLEL_FLOPS: f64 = 4e6;
 
-/// Flops of a pass in the time that it takes to move an element from one array to another.
+/// Flops of a pass in the time that it takes to move an element from one array to another: a core's 240 GFLOP/s against some 30 GB/s, in f32.
+/// An estimate, good enough to tell what is worth a second thread.
 pub const FLOPS_PER_MOVE: f64 = 32.0;
 
 /// Elements of each array that a thread updates at a time, four arrays of 16 KB: L2-sized pieces of work.

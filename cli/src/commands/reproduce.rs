@@ -29,8 +29,8 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
         let mut config = arguments.config(experiment)?;
         run::note_environment(&mut config);
         let folder = arguments.folder(&config);
-        let start = Already::of(&config, &folder, existing, all, arguments.resume)?;
-        plans.push((config, folder, start));
+        let there = Already::of(&config, &folder, existing, all, arguments.resume)?;
+        plans.push((config, folder, there));
     }
     if all {
         page::check(&arguments.report_folder())?;
@@ -42,8 +42,8 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     blas::announce(Some(arguments.compute.backend.unwrap_or_default()), voice.mode)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let (mut summaries, mut folders, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
-    for (config, path, start) in plans {
-        let finished = match start {
+    for (config, path, there) in plans {
+        let finished = match there {
             Already::Over(summary) => {
                 skipped.push(summary.name.clone());
                 summaries.push(*summary);

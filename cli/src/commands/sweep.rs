@@ -1,22 +1,22 @@
 //! `memorize sweep`: many runs of one file.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 
 use crate::args::SweepArgs;
-use crate::config::ConfigError;
 use crate::exit::{CliError, WithHint};
-use crate::layer::LONGEST;
+use crate::layer::text_of;
 use crate::page::{self, Focus};
 use crate::report;
 use crate::run::already::Already;
+use crate::run::note_environment;
 use crate::run::watch::Interrupt;
 use crate::run_folder::{Existing, FolderError, FoundRun, write_atomically};
-use crate::sweep::{Ended, Job, Plan, Row, csv, run, text};
+use crate::sweep::{Ended, Job, Member, Plan, Row, csv, run, text};
 
 /// The table.
 const TABLE: &str = "sweep.csv";
@@ -30,16 +30,17 @@ const REPORT: &str = "report";
 /// Bad input if the file or one of its runs is wrong, or a folder holds another run: all are checked before the first one begins. A
 /// failed run if any fails, after the others have ended.
 pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
-    let plan = read(&arguments.file)?;
+    let mut plan = read(&arguments.file)?;
     if arguments.list {
         let lines: String = plan.members.iter().map(|member| format!("{}\n", member.name)).collect();
         return report::print(&lines);
     }
+    plan.members.iter_mut().for_each(|member| note_environment(&mut member.config));
     let out = arguments.folder();
     let folders: Vec<PathBuf> = plan.members.iter().map(|member| out.join(&member.name)).collect();
-    let starts = plan.members.iter().zip(&folders);
-    let starts = starts.map(|(member, folder)| Already::of(&member.config, folder, Existing::Refuse, true, true));
-    let starts: Vec<Already> = starts.collect::<Result<_, _>>()?;
+    let there = plan.members.iter().zip(&folders);
+    let there = there.map(|(member, folder)| Already::of(&member.config, folder, Existing::Refuse, true, true));
+    let there: Vec<Already> = there.collect::<Result<_, _>>()?;
     page::check(&out.join(REPORT))?;
     fs::create_dir_all(&out).map_err(|source| FolderError::Unusable { path: out.clone(), source })?;
 
@@ -49,34 +50,19 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
     let configs = tempfile::tempdir_in(&out)
         .context("cannot make a folder for the configurations")
         .map_err(CliError::RunFailed)?;
-    let (mut jobs, mut numbers) = (Vec::new(), Vec::new());
-    for (at, start) in starts.iter().enumerate() {
-        let folder = &folders[at];
-        let log = out.join(format!("{}.log", plan.members[at].name));
-        let mut words: Vec<std::ffi::OsString> = match start {
-            Already::Over(_) => continue,
-            Already::Stopped => vec!["resume".into(), folder.into()],
-            Already::Nothing => {
-                let config = configs.path().join(format!("{at}.toml"));
-                write_atomically(&config, plan.members[at].config.to_toml()?.as_bytes())?;
-                vec!["train".into(), "--config".into(), config.into(), "--out".into(), folder.into()]
-            }
-        };
-        words.extend(["--quiet".into(), "--threads".into(), threads.to_string().into()]);
-        jobs.push(Job { arguments: words, log });
-        numbers.push(at);
-    }
-    let skipped = plan.members.len() - jobs.len();
-    if skipped > 0 && !arguments.quiet {
-        eprintln!("{skipped} of {} runs are complete already", plan.members.len());
+    let left: Vec<usize> = (0..there.len()).filter(|&at| !matches!(there[at], Already::Over(_))).collect();
+    let job = |&at: &usize| job(&plan.members[at], &there[at], &folders[at], configs.path(), threads);
+    let jobs: Vec<Job> = left.iter().map(job).collect::<Result<_, _>>()?;
+    if left.len() < there.len() && !arguments.quiet {
+        eprintln!("{} of {} runs are complete already", there.len() - left.len(), there.len());
     }
 
-    let rows: Vec<Row> = starts.iter().zip(&folders).map(|(start, folder)| first_row(start, folder)).collect();
-    let rows = Mutex::new(rows);
+    let rows = there.iter().zip(&folders).map(|(there, folder)| first_row(there, folder));
+    let rows: Mutex<Vec<Row>> = Mutex::new(rows.collect());
+    let rows_now = || rows.lock().unwrap_or_else(PoisonError::into_inner);
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let over = |job: usize, ended: &Ended| {
-        let at = numbers[job];
-        let mut rows = rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (at, mut rows) = (left[job], rows_now());
         rows[at] = Row::read(&folders[at], ended.clone());
         if !arguments.quiet {
             let left = rows.iter().filter(|row| row.ended == Ended::NotBegun).count();
@@ -86,24 +72,40 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
         let _ = write_table(&out, &plan, &rows);
     };
     run(&jobs, at_a_time, &interrupt, &over);
-    let rows = rows.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    write_table(&out, &plan, &rows)?;
-    conclude(&out, &plan, &rows, &interrupt)
+    write_table(&out, &plan, &rows_now())?;
+    conclude(&out, &plan, &rows_now(), &interrupt)
 }
 
-/// The file's plan. No more is read than a configuration may have.
+/// The file's plan.
 fn read(path: &Path) -> Result<Plan, CliError> {
-    let mut content = String::new();
-    File::open(path)
-        .and_then(|file| file.take(LONGEST as u64 + 1).read_to_string(&mut content))
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    Plan::in_file(path, &content).map_err(|error| {
+    Plan::in_file(path, &text_of(path)?).map_err(|error| {
         CliError::BadInput(anyhow::Error::new(error).hint("`memorize sweep --help` shows such a file"))
     })
 }
 
-fn first_row(start: &Already, folder: &Path) -> Row {
-    match start {
+/// What makes the rest of a run, or all of it. A run that is new finds its configuration in the folder `configs`.
+fn job(member: &Member, there: &Already, folder: &Path, configs: &Path, threads: usize) -> Result<Job, CliError> {
+    let mut arguments: Vec<OsString> = match there {
+        Already::Over(_) | Already::Stopped => vec!["resume".into(), folder.into()],
+        Already::Nothing => {
+            let config = configs.join(format!("{}.toml", member.name));
+            write_atomically(&config, member.config.to_toml()?.as_bytes())?;
+            vec!["train".into(), "--config".into(), config.into(), "--out".into(), folder.into()]
+        }
+    };
+    arguments.extend(["--quiet".into(), "--threads".into(), threads.to_string().into()]);
+    Ok(Job { arguments, log: log_of(folder) })
+}
+
+/// Where what a run says goes: beside its folder.
+fn log_of(folder: &Path) -> PathBuf {
+    let mut log = folder.as_os_str().to_owned();
+    log.push(".log");
+    log.into()
+}
+
+fn first_row(there: &Already, folder: &Path) -> Row {
+    match there {
         Already::Over(_) => Row::read(folder, Ended::Done),
         Already::Stopped | Already::Nothing => Row { ended: Ended::NotBegun, found: None },
     }
@@ -135,7 +137,7 @@ fn conclude(out: &Path, plan: &Plan, rows: &[Row], interrupt: &Interrupt) -> Res
         return Err(CliError::Interrupted);
     }
     let Some(first) = failed.first() else { return Ok(()) };
-    let log = out.join(format!("{first}.log"));
+    let log = log_of(&out.join(first));
     let error = anyhow::anyhow!("{} of {} runs failed, {first} the first", failed.len(), rows.len());
     Err(CliError::RunFailed(error.hint(format!(
         "what it said is in {}; the same command again goes on with what is not complete",

@@ -14,6 +14,19 @@ use crate::config::{ConfigError, OptimizerKind, RunConfig, Source};
 /// key.
 pub const LONGEST: usize = 1 << 16;
 
+/// The text of a configuration file.
+///
+/// # Errors
+/// If it cannot be read. Of one that is too long, as much comes back as shows it.
+pub fn text_of(path: &Path) -> Result<String, ConfigError> {
+    let mut text = String::new();
+    // One byte more than may be there: no more is read of a large file that was taken for a configuration.
+    File::open(path)
+        .and_then(|file| file.take(LONGEST as u64 + 1).read_to_string(&mut text))
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    Ok(text)
+}
+
 impl Layer {
     /// Reads a layer from TOML text.
     ///
@@ -32,12 +45,7 @@ impl Layer {
     /// # Errors
     /// If the file cannot be read, and as [`Layer::from_toml`].
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let mut text = String::new();
-        // One byte more than may be there: no more is read of a large file that was taken for a configuration.
-        File::open(path)
-            .and_then(|file| file.take(LONGEST as u64 + 1).read_to_string(&mut text))
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::in_file(path, &text)
+        Self::in_file(path, &text_of(path)?)
     }
 
     /// A layer whose text is that of a file.

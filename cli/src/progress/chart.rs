@@ -1,6 +1,7 @@
 //! The loss of a run while it trains, drawn in a terminal: a logarithmic scale, in Braille's dots, two by four to a character.
 //!
-//! Drawn here because the crates for it know no logarithmic axis, and those that are kept come with licences or terminals of their own.
+//! Drawn here because of the crates for it rasciigraph has no logarithmic scale, textplots brings one under the MPL, and ratatui wants the
+//! terminal for itself.
 
 use crate::units::scientific;
 

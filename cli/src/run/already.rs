@@ -1,4 +1,4 @@
-//! Where several runs of a command begin: what of each is there already.
+//! What is there already of the runs of a command, before it begins any.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::config::RunConfig;
 use crate::exit::CliError;
 use crate::run_folder::{CONFIG, Existing, FoundRun, RunFolder, StopReason, Summary};
 
-/// What there is of a run of several before any has begun.
+/// How much of a run is there.
 pub enum Already {
     /// All of it.
     Over(Box<Summary>),

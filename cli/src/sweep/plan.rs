@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::config::{ConfigError, RunConfig};
+use crate::differences::last_part;
 use crate::layer::{DataLayer, LONGEST, Layer, NetworkLayer, OptimizerLayer, RunLayer};
 
 /// Most runs of a sweep. More of them come from a slip, such as a grid over every setting at once.
@@ -236,10 +237,6 @@ fn short_keys(sets: &[Set]) -> HashSet<String> {
     let keys: HashSet<&str> = sets.iter().flatten().map(|(key, _)| key.as_str()).collect();
     let alone = |key: &&&str| keys.iter().filter(|other| last_part(other) == last_part(key)).count() == 1;
     keys.iter().filter(alone).map(|key| (*key).to_owned()).collect()
-}
-
-fn last_part(key: &str) -> &str {
-    key.rsplit('.').next().unwrap_or(key)
 }
 
 /// A name that any file system takes.
