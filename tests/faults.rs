@@ -296,6 +296,21 @@ fn a_disk_that_is_full_when_the_plot_or_the_weights_are_written() {
     }
 }
 
+/// Events are a courtesy: where there is no space for them they end, and the run does not.
+#[test]
+fn a_disk_that_is_full_when_events_are_written() {
+    let root = scratch();
+    let run = root.path().join("run");
+    let Some(disk) = SmallDisk::new(16) else { return };
+    let board = disk.0.path().join("board");
+    let arguments = format!("{} --epochs 200 --record-every 1", ON_A_DISK.replace("--quiet ", ""));
+    let said = memorize(&arguments).with("--out", &run).with("--tensorboard", &board).succeeds().stderr;
+    let told: Vec<&str> =
+        said.lines().filter(|line| line.starts_with("no more events for TensorBoard: cannot write ")).collect();
+    assert!(told.len() == 1 && told[0].contains("No space left on device"), "{said}");
+    assert!(run.join("summary.json").exists());
+}
+
 /// The same without a file system of one's own: no file may be longer than so many blocks.
 #[test]
 fn a_limit_on_the_size_of_files() {

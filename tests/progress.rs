@@ -2,9 +2,10 @@
 
 mod common;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use common::{memorize, number, scratch, summary};
+use common::{memorize, metrics, number, scratch, summary};
 use serde_json::Value;
 
 /// Twenty steps, the step size halved after ten, two checkpoints.
@@ -97,7 +98,9 @@ fn a_signal_is_told() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     // The word that ends every interrupted command comes after the run.
     let (lines, names) = events(stderr.strip_suffix("interrupted\n").unwrap());
-    assert!(names.ends_with(&["signal", "checkpoint", "progress", "end"].map(str::to_owned)), "{names:?}");
+    // The last record is told now if it has not been when it came.
+    let end: Vec<&str> = names.iter().skip_while(|name| *name != "signal").map(String::as_str).collect();
+    assert!(end == ["signal", "checkpoint", "progress", "end"] || end == ["signal", "checkpoint", "end"], "{names:?}");
     assert_end(&lines[lines.len() - 1], &out, "interrupted");
 }
 
@@ -135,4 +138,53 @@ fn without_a_terminal_there_is_no_chart_but_a_word_about_it() {
     assert!(the(&lines, "note").iter().any(|note| note["text"].as_str().unwrap().starts_with("no chart (--live)")));
     assert_end(&lines[lines.len() - 1], &out, "completed");
     memorize(SMALL).and("--live --quiet").refuses(&["--live", "--quiet"]);
+}
+
+/// The files for TensorBoard in a folder, in the order of their names.
+fn event_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(found.iter().all(|path| path.to_str().unwrap().contains("events.out.tfevents.")), "{found:?}");
+    found.sort();
+    found
+}
+
+/// The records of such a file: a length, four bytes, so many bytes, four bytes.
+fn event_records(path: &Path) -> Vec<Vec<u8>> {
+    let bytes = fs::read(path).unwrap();
+    let (mut at, mut found) = (0, Vec::new());
+    while at < bytes.len() {
+        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+        found.push(bytes[at + 12..at + 12 + length].to_vec());
+        at += length + 16;
+    }
+    assert_eq!(at, bytes.len(), "a whole number of records");
+    found
+}
+
+fn holds(record: &[u8], word: &str) -> bool {
+    record.windows(word.len()).any(|window| window == word.as_bytes())
+}
+
+#[test]
+fn tensorboard_gets_an_event_for_every_record_and_the_results() {
+    let root = scratch();
+    let (out, plain, board) = (root.path().join("run"), root.path().join("plain"), root.path().join("board"));
+    memorize(SMALL).and("--quiet").with("--out", &out).with("--tensorboard", &board).succeeds();
+    memorize(SMALL).and("--quiet").with("--out", &plain).succeeds();
+    let [file] = &event_files(&board.join("run"))[..] else { panic!("one process, one file") };
+    let records = event_records(file);
+    assert!(holds(&records[0], "brain.Event:2"));
+    assert_eq!(records.len(), metrics(&out)["loss"].len() + 3, "the version, a start, every record, the results");
+    for word in ["train/loss", "train/epoch", "train/learning_rate"] {
+        assert!(records[2..records.len() - 1].iter().all(|record| holds(record, word)), "{word}");
+    }
+    assert!(["result/f", "result/mse"].iter().all(|word| holds(records.last().unwrap(), word)));
+    assert_eq!(common::left(&out, "checkpoint.safetensors"), common::left(&plain, "checkpoint.safetensors"));
+
+    // A folder that is a file is refused before anything is done.
+    let (file, never) = (root.path().join("file"), root.path().join("never"));
+    fs::write(&file, "").unwrap();
+    let call = memorize(SMALL).with("--out", &never).with("--tensorboard", &file);
+    call.refuses(&["cannot write events to", "hint: choose a folder", "--tensorboard DIR"]);
+    assert!(!never.exists());
 }

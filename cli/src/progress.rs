@@ -1,18 +1,24 @@
-//! How far a run is: a bar on a terminal, plain lines in a log, JSON for programs, nothing when asked to be quiet. On standard error.
+//! How far a run is: a bar on a terminal, plain lines in a log, JSON for programs, nothing when asked to be quiet. On standard error; and, if
+//! there is somewhere to put them, event files for TensorBoard.
 
 pub mod chart;
 pub mod events;
+pub mod tensorboard;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chart::Chart;
 use console::Term;
 use events::{Event, Now};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tensorboard::EventFile;
 
+use crate::exit::CliError;
 use crate::ranks;
+use crate::run_folder::Summary;
 use crate::units::{duration, scientific, thousands};
 
 /// Shortest time between two refreshes of the bar.
@@ -48,12 +54,24 @@ pub enum Mode {
 }
 
 /// How a run speaks: nothing is said by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Voice {
     /// How progress is shown.
     pub mode: Mode,
     /// Whether details are told, too.
     pub verbose: bool,
+    /// Where TensorBoard looks for runs, if it is to see this one.
+    pub tensorboard: Option<PathBuf>,
+}
+
+impl Voice {
+    /// Where the events of the run in this folder go.
+    ///
+    /// # Errors
+    /// Bad input if nothing can be written there.
+    pub fn event_file(&self, run: &Path) -> Result<Option<EventFile>, CliError> {
+        self.tensorboard.as_ref().map(|folder| EventFile::create(folder, run)).transpose()
+    }
 }
 
 impl Mode {
@@ -130,6 +148,7 @@ pub struct Progress {
     sink: Sink,
     live: Option<Live>,
     verbose: bool,
+    event_file: Option<EventFile>,
     shown: Option<Snapshot>,
     latest: Option<Snapshot>,
 }
@@ -151,19 +170,19 @@ impl Progress {
             Mode::Json => Sink::Json(Box::new(io::stderr())),
             Mode::Quiet => Sink::Quiet,
         };
-        Self { plan, sink, live, verbose: false, shown: None, latest: None }
+        Self { plan, sink, live, verbose: false, event_file: None, shown: None, latest: None }
     }
 
     /// Lines, but to somewhere else.
     #[cfg(test)]
     fn to(out: impl Write + Send + 'static, plan: Plan) -> Self {
-        Self { plan, sink: Sink::Lines(Box::new(out)), live: None, verbose: false, shown: None, latest: None }
+        Self { sink: Sink::Lines(Box::new(out)), ..Self::new(Mode::Quiet, plan) }
     }
 
     /// JSON, but to somewhere else.
     #[cfg(test)]
     fn json_to(out: impl Write + Send + 'static, plan: Plan) -> Self {
-        Self { plan, sink: Sink::Json(Box::new(out)), live: None, verbose: false, shown: None, latest: None }
+        Self { sink: Sink::Json(Box::new(out)), ..Self::new(Mode::Quiet, plan) }
     }
 
     /// Tells what happens on the way in words, too; programs that read along are told anyway.
@@ -171,11 +190,23 @@ impl Progress {
         Self { verbose, ..self }
     }
 
+    /// Writes events for TensorBoard, too, if there is a file for them.
+    pub fn with_event_file(self, event_file: Option<EventFile>) -> Self {
+        Self { event_file, ..self }
+    }
+
     /// Tells where the run is. Cheap enough for every iteration: what is not due is not formatted.
     pub fn update(&mut self, snapshot: &Snapshot) {
         let latest = self.latest.replace(*snapshot);
         if let Some(live) = &mut self.live {
             live.chart.push(snapshot.smoothed_loss);
+        }
+        if self.event_file.is_some() {
+            let rate = samples_per_second(&self.plan, snapshot).map(|rate| ("train/samples_per_second", rate as f64));
+            let step_size = Some(("train/learning_rate", snapshot.learning_rate)).filter(|(_, size)| *size > 0.0);
+            let known = [Some(("train/loss", snapshot.loss)), Some(("train/epoch", snapshot.epoch)), step_size, rate];
+            let values: Vec<_> = known.into_iter().flatten().collect();
+            self.to_tensorboard(|file| file.scalars(snapshot.iteration, &values));
         }
         if let Some(from) = latest.map(|latest| latest.learning_rate).filter(|_| self.plan.decays) {
             let Snapshot { iteration: step, epoch, learning_rate: to, .. } = *snapshot;
@@ -195,6 +226,25 @@ impl Progress {
             (_, Sink::Bar(bar)) => bar.finish_and_clear(),
             (Some(latest), Sink::Lines(_) | Sink::Json(_)) if self.shown != self.latest => self.show(&latest),
             _ => {}
+        }
+    }
+
+    /// Tells TensorBoard what the run came to: beside its curves, one point each.
+    pub fn result(&mut self, summary: &Summary) {
+        let test = summary.test_mse.map(|mse| ("result/test_mse", mse));
+        let known = [Some(("result/f", summary.train_loss)), Some(("result/mse", summary.train_mse)), test];
+        let values: Vec<_> = known.into_iter().flatten().collect();
+        self.to_tensorboard(|file| file.scalars(summary.iterations, &values).and_then(|()| file.flush()));
+    }
+
+    /// Like every progress, a courtesy: a file that cannot be written to ends, and the run goes on.
+    fn to_tensorboard(&mut self, write: impl FnOnce(&mut EventFile) -> io::Result<()>) {
+        let Some(mut file) = self.event_file.take() else { return };
+        match write(&mut file) {
+            Ok(()) => self.event_file = Some(file),
+            Err(error) => {
+                self.note(&format!("no more events for TensorBoard: cannot write {}: {error}", file.path().display()));
+            }
         }
     }
 

@@ -1,11 +1,14 @@
 //! What is said on the way, and how.
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::progress::{Mode, Voice};
+use crate::ranks;
 
 /// What is said on the way.
-#[derive(Args, Clone, Copy, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub struct LogArgs {
     /// No progress on the screen
@@ -20,6 +23,9 @@ pub struct LogArgs {
     /// Draw the loss while it falls, above the bar; on a terminal
     #[arg(long, conflicts_with = "quiet")]
     pub live: bool,
+    /// Write event files for TensorBoard, too, to DIR/RUN (the name of the run's folder): loss, learning rate, samples/s
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub tensorboard: Option<PathBuf>,
 }
 
 /// How progress is written.
@@ -35,7 +41,7 @@ pub enum LogFormat {
 
 impl LogArgs {
     /// How that is shown by this process. Says so if there is no terminal for a chart.
-    pub fn voice(self) -> Voice {
+    pub fn voice(&self) -> Voice {
         let mode = match (Mode::detect(self.quiet), self.log_format) {
             (Mode::Bar { .. } | Mode::Lines, LogFormat::Json) => Mode::Json,
             (Mode::Bar { colour, .. }, LogFormat::Text) => Mode::Bar { colour, live: self.live },
@@ -44,6 +50,7 @@ impl LogArgs {
         if self.live && !matches!(mode, Mode::Bar { .. }) {
             mode.tell("no chart (--live): it is drawn on a terminal, in text");
         }
-        Voice { mode, verbose: self.verbose }
+        let tensorboard = self.tensorboard.clone().filter(|_| ranks::is_first());
+        Voice { mode, verbose: self.verbose, tensorboard }
     }
 }

@@ -22,6 +22,9 @@ pub struct SweepArgs {
     /// No line for each run as it ends
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
+    /// Write event files for TensorBoard, too, to DIR/RUN for each run
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Output")]
+    pub tensorboard: Option<PathBuf>,
     /// Runs at a time [default: sweep.jobs of the file, else 1]
     #[arg(long, short, value_name = "N", help_heading = COMPUTE, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,

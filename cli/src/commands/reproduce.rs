@@ -50,7 +50,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
                 folders.push(path);
                 continue;
             }
-            Already::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), voice, &interrupt)? {
+            Already::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), &voice, &interrupt)? {
                 Rest::Nothing(line) => {
                     report::print(&format!("{line}\n"))?;
                     folders.push(path);
@@ -58,7 +58,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
                 }
                 Rest::Done(finished) => *finished,
             },
-            Already::Nothing => run::execute(config, Target::New { path: &path, existing }, voice, &interrupt)?,
+            Already::Nothing => run::execute(config, Target::New { path: &path, existing }, &voice, &interrupt)?,
         };
         let Finished { summary, interrupted } = finished;
         if !all || interrupted {

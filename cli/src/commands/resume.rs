@@ -23,7 +23,7 @@ pub fn resume(arguments: &ResumeArgs) -> Result<(), CliError> {
     let found = find(path)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let settings = |run: &mut RunSection| arguments.apply(run);
-    match go_on(found, path, settings, arguments.log.voice(), &interrupt)? {
+    match go_on(found, path, settings, &arguments.log.voice(), &interrupt)? {
         Rest::Nothing(line) => report::print(&format!("{line}\n")),
         Rest::Done(finished) => super::train::conclude(&finished, path),
     }
@@ -42,7 +42,7 @@ pub(super) fn go_on(
     found: Found,
     path: &Path,
     settings: impl Fn(&mut RunSection),
-    voice: Voice,
+    voice: &Voice,
     interrupt: &Interrupt,
 ) -> Result<Rest, CliError> {
     let execute = |mut config: RunConfig, target: Target<'_>| {

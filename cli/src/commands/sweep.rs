@@ -51,7 +51,8 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
         .context("cannot make a folder for the configurations")
         .map_err(CliError::RunFailed)?;
     let left: Vec<usize> = (0..there.len()).filter(|&at| !matches!(there[at], Already::Over(_))).collect();
-    let job = |&at: &usize| job(&plan.members[at], &there[at], &folders[at], configs.path(), threads);
+    let common = common_arguments(arguments, threads);
+    let job = |&at: &usize| job(&plan.members[at], &there[at], &folders[at], configs.path(), &common);
     let jobs: Vec<Job> = left.iter().map(job).collect::<Result<_, _>>()?;
     if left.len() < there.len() && !arguments.quiet {
         eprintln!("{} of {} runs are complete already", there.len() - left.len(), there.len());
@@ -83,8 +84,17 @@ fn read(path: &Path) -> Result<Plan, CliError> {
     })
 }
 
+/// Arguments that every run has.
+fn common_arguments(arguments: &SweepArgs, threads: usize) -> Vec<OsString> {
+    let mut common = vec!["--quiet".into(), "--threads".into(), threads.to_string().into()];
+    if let Some(folder) = &arguments.tensorboard {
+        common.extend(["--tensorboard".into(), folder.into()]);
+    }
+    common
+}
+
 /// What makes the rest of a run, or all of it. A run that is new finds its configuration in the folder `configs`.
-fn job(member: &Member, there: &Already, folder: &Path, configs: &Path, threads: usize) -> Result<Job, CliError> {
+fn job(member: &Member, there: &Already, folder: &Path, configs: &Path, common: &[OsString]) -> Result<Job, CliError> {
     let mut arguments: Vec<OsString> = match there {
         Already::Over(_) | Already::Stopped => vec!["resume".into(), folder.into()],
         Already::Nothing => {
@@ -93,7 +103,7 @@ fn job(member: &Member, there: &Already, folder: &Path, configs: &Path, threads:
             vec!["train".into(), "--config".into(), config.into(), "--out".into(), folder.into()]
         }
     };
-    arguments.extend(["--quiet".into(), "--threads".into(), threads.to_string().into()]);
+    arguments.extend_from_slice(common);
     Ok(Job { arguments, log: log_of(folder) })
 }
 

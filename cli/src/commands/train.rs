@@ -24,7 +24,7 @@ pub fn train(arguments: &TrainArgs) -> Result<(), CliError> {
     blas::announce(Some(config.run.backend), voice.mode)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let target = Target::New { path: &path, existing };
-    conclude(&run::execute(config, target, voice, &interrupt)?, &path)
+    conclude(&run::execute(config, target, &voice, &interrupt)?, &path)
 }
 
 /// Reports on a run, and says how it ended.

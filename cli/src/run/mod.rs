@@ -89,18 +89,18 @@ impl<'a> Target<'a> {
 pub fn execute(
     mut config: RunConfig,
     target: Target<'_>,
-    voice: Voice,
+    voice: &Voice,
     interrupt: &Interrupt,
 ) -> Result<Finished, CliError> {
     note_environment(&mut config);
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
-    let path = target.path().to_owned();
+    let (path, mode) = (target.path().to_owned(), voice.mode);
     let run = || match config.run.dtype {
         Dtype::F32 => Run::<f32>::prepare(config, &machine, target, voice).and_then(|run| run.train(interrupt)),
         Dtype::F64 => Run::<f64>::prepare(config, &machine, target, voice).and_then(|run| run.train(interrupt)),
     };
     let outcome = panics::caught(&path, || machine.install(run));
-    voice.mode.send(&Event::End(End::of(&path, &outcome)));
+    mode.send(&Event::End(End::of(&path, &outcome)));
     outcome
 }
 
@@ -122,7 +122,7 @@ struct Run<'a, T: Element> {
     iterations: u64,
     iterations_an_epoch: u64,
     started: Instant,
-    voice: Voice,
+    voice: &'a Voice,
 }
 
 impl<'a, T: Element> Run<'a, T> {
@@ -131,7 +131,7 @@ impl<'a, T: Element> Run<'a, T> {
         mut config: RunConfig,
         machine: &'a Machine,
         target: Target<'_>,
-        voice: Voice,
+        voice: &'a Voice,
     ) -> Result<Self, CliError> {
         let started = Instant::now();
         let path = target.path();
@@ -167,6 +167,7 @@ impl<'a, T: Element> Run<'a, T> {
             }
             _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
         };
+        let event_file = voice.event_file(path)?;
         // Whatever is wrong with another rank's samples.
         ranks::wait();
         let identify = |text| Identity::new(text, &dataset.digest, machine);
@@ -197,7 +198,7 @@ impl<'a, T: Element> Run<'a, T> {
         let decays = config.optimizer.decay_every.is_some();
         let shown =
             progress::Plan { iterations: limit, epochs: config.run.epochs, iterations_before, samples_before, decays };
-        let mut progress = Progress::new(voice.mode, shown).with_details(voice.verbose);
+        let mut progress = Progress::new(voice.mode, shown).with_details(voice.verbose).with_event_file(event_file);
         let sizes = [n, d, network.neurons()];
         let start = tell::start(path, &config, machine, sizes, plan.route.into(), needed, &shown);
         progress.send(&Event::Start(start));
@@ -264,7 +265,7 @@ impl<'a, T: Element> Run<'a, T> {
         let (n, iterations) = (self.dataset.whole(), self.iterations_an_epoch);
         let mut watch = Watch::new(progress, metrics, interrupt.clone(), n, iterations, keeper).resume(state, records);
         let outcome = self.optimize(&mut watch);
-        let Watched { records, seconds, checkpoint } = watch.finish()?;
+        let Watched { records, seconds, checkpoint, mut progress } = watch.finish()?;
         let trained = Instant::now();
         let evaluated = outcome.and_then(|outcome| Ok((self.evaluate(&outcome, &records)?, outcome)));
         let (at, outcome) = match evaluated {
@@ -276,6 +277,7 @@ impl<'a, T: Element> Run<'a, T> {
         };
         let evaluated = trained.elapsed();
         let summary = self.summarize(at, &outcome, before, seconds)?;
+        progress.result(&summary);
         self.dataset.sources.check_unchanged()?;
         let interrupted = summary.stopped == StopReason::Interrupted;
         let kept = interrupted && checkpoint == Some(outcome.iterations);

@@ -80,14 +80,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let [whole, failed] = ["whole", "failed"].map(|name| root.path().join(name));
         let config = RunConfig::from_toml(CONFIG).unwrap();
-        let interrupt = Interrupt::default();
+        let (interrupt, voice) = (Interrupt::default(), Voice::default());
         let new = |path| Target::New { path, existing: Existing::Refuse };
-        execute(config.clone(), new(&whole), Voice::default(), &interrupt).unwrap();
+        execute(config.clone(), new(&whole), &voice, &interrupt).unwrap();
 
         let machine = Machine::new(config.run.backend, None, Some(2)).unwrap();
         let error = caught(&failed, || {
             machine.install(|| {
-                let mut run = Run::<f32>::prepare(config, &machine, new(&failed), Voice::default())?;
+                let mut run = Run::<f32>::prepare(config, &machine, new(&failed), &voice)?;
                 let nothing: Box<dyn Rows<f32>> = Box::new(Mat::<f32>::zeros(1, 1));
                 let samples = std::mem::replace(&mut run.dataset.x, nothing);
                 run.dataset.x = Box::new(Failing(samples, AtomicU64::new(9)));
@@ -104,8 +104,7 @@ mod tests {
         let state = checkpoint::load_state(&failed.join(CHECKPOINT)).unwrap().state.unwrap();
         assert!((5..10).contains(&state.iteration), "{}", state.iteration);
         let resume::Found::Stopped(stopped) = resume::find(&failed).unwrap() else { panic!("no state") };
-        execute(stopped.config.clone(), Target::Stopped { path: &failed, stopped }, Voice::default(), &interrupt)
-            .unwrap();
+        execute(stopped.config.clone(), Target::Stopped { path: &failed, stopped }, &voice, &interrupt).unwrap();
         let read = |folder: &Path, name| std::fs::read(folder.join(name)).unwrap();
         assert!(read(&whole, CHECKPOINT) == read(&failed, CHECKPOINT));
         assert!(read(&failed, METRICS).ends_with(b"\n"));

@@ -87,6 +87,8 @@ pub struct Watched {
     pub seconds: f64,
     /// The iteration of the newest checkpoint that this process has written.
     pub checkpoint: Option<u64>,
+    /// What is left to be told.
+    pub progress: Progress,
 }
 
 impl Watch {
@@ -141,7 +143,8 @@ impl Watch {
         if let Some(metrics) = self.metrics {
             metrics.finish()?;
         }
-        Ok(Watched { records: self.records, seconds, checkpoint: self.keeper.newest })
+        let Self { records, progress, keeper, .. } = self;
+        Ok(Watched { records, seconds, checkpoint: keeper.newest, progress })
     }
 
     fn fail(&mut self, outcome: Result<(), CliError>) {

@@ -1,0 +1,224 @@
+//! Event files for TensorBoard: the loss, the step size and the speed of a run, record by record.
+//!
+//! A file is a row of records, each `length: u64, masked CRC-32C of the length: u32, data, masked CRC-32C of the data: u32`, little-endian,
+//! and the data of each is a protocol buffer `Event` (`tensorflow/core/lib/io/record_writer.h`, `tensorflow/core/util/event.proto`).
+//! The messages below have the fields of those that are written here.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crc::{CRC_32_ISCSI, Crc};
+use prost::{Message, Oneof};
+
+use crate::exit::{CliError, WithHint};
+use crate::run_folder::FLUSH_EVERY;
+
+/// What every file begins with.
+const VERSION: &str = "brain.Event:2";
+
+/// CRC-32C, of which CRC-32/ISCSI is another name.
+const CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    /// Seconds since 1970.
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(oneof = "What", tags = "3, 5, 7")]
+    what: Option<What>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+enum What {
+    #[prost(string, tag = "3")]
+    FileVersion(String),
+    #[prost(message, tag = "5")]
+    Summary(Summary),
+    #[prost(message, tag = "7")]
+    SessionLog(SessionLog),
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<Value>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Value {
+    #[prost(string, tag = "1")]
+    tag: String,
+    /// Zero is a value, too: the field is there whatever it holds.
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct SessionLog {
+    /// 1: a session starts, and what an earlier one said of this step and later ones does not count.
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+const START: i32 = 1;
+
+/// Writes the events of one process of a run.
+#[derive(Debug)]
+pub struct EventFile {
+    path: PathBuf,
+    out: BufWriter<File>,
+    flushed: Instant,
+    /// Whether a step has been written.
+    started: bool,
+}
+
+impl EventFile {
+    /// Begins a file in `folder/<name of the run's folder>`, beside those of earlier processes of the run.
+    ///
+    /// # Errors
+    /// Bad input if it cannot be written there.
+    pub fn create(folder: &Path, run: &Path) -> Result<Self, CliError> {
+        // `.` and `..` have no name of their own.
+        let named = fs::canonicalize(run).unwrap_or_else(|_| run.to_owned());
+        let folder = folder.join(named.file_name().unwrap_or("run".as_ref()));
+        let begin = || -> io::Result<Self> {
+            fs::create_dir_all(&folder)?;
+            let (path, file) = new_file(&folder)?;
+            let mut events = Self { path, out: BufWriter::new(file), flushed: Instant::now(), started: false };
+            events.write(0, What::FileVersion(VERSION.to_owned()))?;
+            events.flush()?;
+            Ok(events)
+        };
+        begin().map_err(|source| {
+            let wrong = anyhow::Error::new(source).context(format!("cannot write events to {}", folder.display()));
+            CliError::BadInput(wrong.hint("choose a folder that you may write to with --tensorboard DIR"))
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes numbers of a step. Those of an earlier process that came to this step or further count no longer.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> io::Result<()> {
+        if !self.started {
+            self.started = true;
+            self.write(step, What::SessionLog(SessionLog { status: START }))?;
+        }
+        let value = values.iter().map(|&(tag, value)| Value { tag: tag.to_owned(), simple_value: Some(value as f32) });
+        self.write(step, What::Summary(Summary { value: value.collect() }))?;
+        if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands everything to the operating system.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.flushed = Instant::now();
+        self.out.flush()
+    }
+
+    fn write(&mut self, step: u64, what: What) -> io::Result<()> {
+        let event = Event { wall_time: now(), step: i64::try_from(step).unwrap_or(i64::MAX), what: Some(what) };
+        let data = event.encode_to_vec();
+        let length = (data.len() as u64).to_le_bytes();
+        self.out.write_all(&length)?;
+        self.out.write_all(&masked(&length).to_le_bytes())?;
+        self.out.write_all(&data)?;
+        self.out.write_all(&masked(&data).to_le_bytes())
+    }
+}
+
+/// A file that no other process writes. TensorBoard takes those with `tfevents` in their names, and reads them in the order of them.
+fn new_file(folder: &Path) -> io::Result<(PathBuf, File)> {
+    let (seconds, process) = (now() as u64, process::id());
+    let mut again = 0;
+    loop {
+        let path = folder.join(format!("events.out.tfevents.{seconds:010}.memorize.{process}.{again}"));
+        match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => again += 1,
+            file => return file.map(|file| (path, file)),
+        }
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// The checksum, rotated and shifted, so that the checksum of data that holds checksums is no worse.
+fn masked(data: &[u8]) -> u32 {
+    CHECKSUM.checksum(data).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The data of every record; the checksums must be right.
+    fn records(mut bytes: &[u8]) -> Vec<&[u8]> {
+        let mut found = Vec::new();
+        while !bytes.is_empty() {
+            let (head, rest) = bytes.split_at(12);
+            let length = u64::from_le_bytes(head[..8].try_into().unwrap()) as usize;
+            assert_eq!(head[8..], masked(&head[..8]).to_le_bytes());
+            let (data, rest) = rest.split_at(length);
+            assert_eq!(rest[..4], masked(data).to_le_bytes());
+            found.push(data);
+            bytes = &rest[4..];
+        }
+        found
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_format() {
+        // The check value of CRC-32C, and its mask by hand.
+        assert_eq!(CHECKSUM.checksum(b"123456789"), 0xe306_9283);
+        assert_eq!(masked(b"123456789"), 0x2507_c60du32.wrapping_add(0xa282_ead8));
+
+        let value = Value { tag: "a".to_owned(), simple_value: Some(0.0) };
+        let event = Event { wall_time: 1.0, step: 3, what: Some(What::Summary(Summary { value: vec![value] })) };
+        let wall_time = [0x09, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f];
+        let step = [0x10, 3];
+        let summary = [0x2a, 10, 0x0a, 8, 0x0a, 1, b'a', 0x15, 0, 0, 0, 0];
+        assert_eq!(event.encode_to_vec(), [&wall_time[..], &step, &summary].concat());
+    }
+
+    #[test]
+    fn a_file_has_its_version_a_start_and_the_steps() {
+        let root = tempfile::tempdir().unwrap();
+        let mut events = EventFile::create(root.path(), Path::new("runs/a")).unwrap();
+        events.scalars(7, &[("loss", 0.25), ("rate", 1e-3)]).unwrap();
+        events.scalars(8, &[("loss", f64::NAN)]).unwrap();
+        events.flush().unwrap();
+        assert!(events.path().starts_with(root.path().join("a")), "{:?}", events.path());
+
+        let bytes = fs::read(events.path()).unwrap();
+        let found: Vec<Event> = records(&bytes).into_iter().map(|data| Event::decode(data).unwrap()).collect();
+        assert_eq!(found[0].what, Some(What::FileVersion(VERSION.to_owned())));
+        assert_eq!((found[1].step, &found[1].what), (7, &Some(What::SessionLog(SessionLog { status: START }))));
+        let Some(What::Summary(summary)) = &found[2].what else { panic!("{found:?}") };
+        let values: Vec<_> = summary.value.iter().map(|value| (value.tag.as_str(), value.simple_value)).collect();
+        assert_eq!((found[2].step, values), (7, vec![("loss", Some(0.25)), ("rate", Some(1e-3))]));
+        assert_eq!((found.len(), found[3].step), (4, 8), "{found:?}");
+    }
+
+    #[test]
+    fn every_process_has_a_file_of_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        let paths: Vec<_> =
+            (0..3).map(|_| EventFile::create(root.path(), Path::new("a")).unwrap().path().to_owned()).collect();
+        assert!(paths[0] < paths[1] && paths[1] < paths[2], "{paths:?}");
+        assert!(EventFile::create(&paths[0], Path::new("a")).is_err(), "a file is no folder");
+    }
+}
