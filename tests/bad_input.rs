@@ -277,7 +277,7 @@ fn a_safetensors_file_of_another_model() {
 fn weights_and_signs_of_different_counts() {
     let ground = Ground::new();
     let tensors: [Tensor<'_>; 2] = [("W", vec![D, R], &[0.5; D * R]), ("a", vec![2], &[1.0, -1.0])];
-    ground.refuses_weights(&safetensors(&tensors, &[]), &["4 columns", "one sign a neuron is needed"]);
+    ground.refuses_weights(&safetensors(&tensors, &[]), &["4 columns", "save one sign a neuron"]);
 }
 
 #[test]
@@ -285,8 +285,8 @@ fn random_features_without_their_power() {
     let ground = Ground::new();
     let tensors: [Tensor<'_>; 3] =
         [("W", vec![3, R], &[0.5; 3 * R]), ("a", vec![R], &signs(R)), ("R", vec![3, D], &[0.5; 3 * D])];
-    ground.refuses_weights(&safetensors(&tensors, &[]), &["needs the power `p`", "in its metadata"]);
-    ground.refuses_weights(&safetensors(&tensors, &[("p", "two")]), &["needs the power `p`"]);
+    ground.refuses_weights(&safetensors(&tensors, &[]), &["needs the power of the features", "as `p`"]);
+    ground.refuses_weights(&safetensors(&tensors, &[("p", "two")]), &["needs the power of the features"]);
     ground.refuses_weights(&safetensors(&tensors, &[("p", "0")]), &["power p", "from 1 to 64"]);
 }
 
@@ -332,4 +332,36 @@ fn a_folder_where_a_file_is_needed() {
     fs::create_dir(ground.path("folder")).unwrap();
     ground.refuses("folder", "y.npy", &["folder is a folder, not a file; name the file inside it"]);
     ground.eval("folder", "x.npy", "y.npy").refuses(&["folder"]);
+}
+
+// ---- paths that are not there
+
+#[test]
+fn a_mistyped_path_gets_the_one_that_may_have_been_meant() {
+    let root = common::scratch();
+    let at = |name: &str| root.path().join(name);
+    let run = "train --data synthetic --samples 20 --dim 4 -r 10 --optimizer gd --lr 0.1 --iterations 2 --quiet";
+    memorize(run).with("--out", at("runs/small")).succeeds();
+    fs::write(at("job.toml"), "").unwrap();
+    write_npy(&at("samples.npy"), ElementType::F64, &[3, 4], &[1.0; 12]).unwrap();
+    for (call, flag, typed, meant) in [
+        ("train --targets y.npy -r 2 --epochs 1", "--inputs", "sample.npy", "samples.npy"),
+        ("condition", "--inputs", "sample.npy", "samples.npy"),
+        ("data info", "--", "samples.np", "samples.npy"),
+        ("train", "--config", "jb.toml", "job.toml"),
+        ("sweep", "--", "Job.toml", "job.toml"),
+        ("resume", "--", "runs/smal", "runs/small"),
+        ("report", "--", "runs/smal", "runs/small"),
+        ("runs", "--", "rusn", "runs"),
+        ("eval", "--run", "runs/smal", "runs/small/checkpoint.safetensors"),
+    ] {
+        let outcome = memorize(call).with(flag, at(typed)).refuses(&[typed]);
+        let hint = format!("hint: did you mean {}?", at(meant).display());
+        assert!(outcome.stderr.lines().any(|line| line == hint), "no {hint:?} in:\n{}", outcome.stderr);
+    }
+    memorize("data sample mnst --out digits.png").refuses(&["hint: did you mean `mnist`?"]);
+    // Where nothing is like it, there is other advice.
+    memorize("train").with("--config", at("other")).refuses(&["hint: ", "memorize config --default"]);
+    // One run alone has nothing to be compared with.
+    memorize("compare").with("--", at("runs/small")).and(at("runs/smal").to_str().unwrap()).refuses(&["did you mean"]);
 }

@@ -153,7 +153,7 @@ impl Streamed {
 
 #[test]
 fn a_data_file_that_is_made_shorter() {
-    let streamed = Streamed::new(60);
+    let streamed = Streamed::new(200);
     let bytes = fs::read(&streamed.x).unwrap();
     for (len, words) in [
         // Whole pages are gone: SIGBUS.

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use memorize_data::DataError;
 
 use crate::config::ConfigError;
+use crate::nearest;
 
 /// Exit code of a run that failed: it diverged, the disk is full, the data vanished.
 pub const RUN_FAILED: u8 = 1;
@@ -38,6 +40,15 @@ impl CliError {
     /// A failed run.
     pub fn run_failed(error: impl Into<anyhow::Error>) -> Self {
         Self::RunFailed(error.into())
+    }
+
+    /// A file or folder that is not there: the advice is the one that may have been meant, or else `otherwise`, if that says anything.
+    pub fn missing(error: impl Into<anyhow::Error>, path: &Path, otherwise: &str) -> Self {
+        match nearest::path(path) {
+            Some(found) => Self::BadInput(error.hint(format!("did you mean {}?", found.display()))),
+            None if otherwise.is_empty() => Self::bad_input(error),
+            None => Self::BadInput(error.hint(otherwise)),
+        }
     }
 
     /// The exit code.
@@ -76,8 +87,20 @@ impl CliError {
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
-        Self::bad_input(error)
+        const OTHERWISE: &str = "`memorize config --default` prints a configuration file to start from";
+        match &error {
+            ConfigError::Read { path, source } if is_missing(source) => {
+                let path = path.clone();
+                Self::missing(error, &path, OTHERWISE)
+            }
+            ConfigError::Read { .. } => Self::BadInput(error.hint("check the path and its permissions")),
+            _ => Self::bad_input(error),
+        }
     }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 impl From<DataError> for CliError {
@@ -85,6 +108,10 @@ impl From<DataError> for CliError {
         match error {
             // A disk that is full, not input that is wrong.
             DataError::Write { .. } => Self::run_failed(error),
+            DataError::Open { ref path, ref source } if is_missing(source) => {
+                let path = path.clone();
+                Self::missing(error, &path, "")
+            }
             error => Self::bad_input(error),
         }
     }

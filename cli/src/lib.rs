@@ -29,6 +29,7 @@ pub mod exit;
 pub mod experiments;
 pub mod fault;
 pub mod layer;
+pub mod nearest;
 pub mod page;
 pub mod plot;
 pub mod progress;

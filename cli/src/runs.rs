@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::comparison::MEASURES;
 use crate::config::RunConfig;
 use crate::differences::{Setting, last_part, settings};
+use crate::nearest;
 use crate::report::{Align, NONE, table};
 use crate::run_folder::{CONFIG, FoundRun, METRICS, SUMMARY, StopReason, Summary};
 
@@ -191,10 +192,7 @@ impl Listing {
             return Ok(());
         }
         let near = known.iter().flat_map(|known| [*known, last_part(known)]);
-        let near =
-            near.map(|name| (strsim::jaro_winkler(key, name), name)).max_by(|left, right| left.0.total_cmp(&right.0));
-        let nearest = near.filter(|(similarity, _)| *similarity > NEAR).map(|(_, name)| name.to_owned());
-        Err(UnknownKey { key: key.to_owned(), nearest })
+        Err(UnknownKey { key: key.to_owned(), nearest: nearest::name(key, near).map(str::to_owned) })
     }
 
     /// A line a run.
@@ -245,9 +243,6 @@ impl Listing {
         self.entries.is_empty()
     }
 }
-
-/// Jaro-Winkler similarity above which a key counts as mistyped.
-const NEAR: f64 = 0.75;
 
 impl Entry {
     /// What a key stands for, as text that numbers can be read back from.

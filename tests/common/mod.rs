@@ -98,12 +98,20 @@ impl Call {
         assert_eq!(outcome.code, Some(code), "{}{said}", outcome.stdout);
         assert!(said.lines().any(|line| line.starts_with("error: ")), "{said}");
         assert!(!said.contains("panicked"), "{said}");
+        assert!(has_a_next_step(said), "what to do about it is not said:\n{said}");
         for word in words {
             assert!(said.contains(word), "no {word:?} in:\n{said}");
         }
         assert_eq!(outcome.stdout, "", "results of a failed command");
         outcome
     }
+}
+
+/// Whether an error says what to do: in a line of its own, behind the semicolon of its sentence, or by what a value must be or a flag's name.
+pub fn has_a_next_step(said: &str) -> bool {
+    ["hint: ", "; ", " must be ", " --", "(--", "'--help'", "did you mean", "expected "]
+        .iter()
+        .any(|mark| said.contains(mark))
 }
 
 /// What a call of the program came to.

@@ -233,11 +233,7 @@ pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
     let w: Mat<T> = matrix(&tensors, "W")?.ok_or_else(|| missing("W", "[d, r]", &tensors))?;
     let signs: Vec<T> = vector(&tensors, "a")?.ok_or_else(|| missing("a", "[r]", &tensors))?;
     if w.cols() != signs.len() {
-        return Err(format!(
-            "`W` has {} columns but `a` {} elements: one sign a neuron is needed",
-            w.cols(),
-            signs.len()
-        ));
+        return Err(format!("`W` has {} columns but `a` {} elements; save one sign a neuron", w.cols(), signs.len()));
     }
     let features = match matrix(&tensors, "R")? {
         None => None,
@@ -246,12 +242,15 @@ pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
     let projection = match (matrix(&tensors, "pca.basis")?, vector(&tensors, "pca.mean")?) {
         (None, None) => None,
         (Some(basis), Some(mean)) if basis.cols() == mean.len() => Some((basis, mean)),
-        _ => return Err("`pca.basis` [m, d] and `pca.mean` [d] must both be there and fit together".to_owned()),
+        _ => return Err("`pca.basis` [m, d] and `pca.mean` [d] must be there together and of one width".to_owned()),
     };
     if let Some((basis, _)) = &projection {
         let (behind, width) = features.as_ref().map_or(("W", w.rows()), |layer| ("R", layer.weights().cols()));
         if basis.rows() != width {
-            return Err(format!("`pca.basis` makes {} values a sample but `{behind}` takes {width}", basis.rows()));
+            return Err(format!(
+                "`pca.basis` makes {} values a sample but `{behind}` takes {width}; save the tensors of one network",
+                basis.rows()
+            ));
         }
     }
     Ok(Weights { network: Network { weights: w.transposed(), signs }, features, projection })
@@ -263,10 +262,11 @@ fn feature_layer<T: Element>(
     width: usize,
 ) -> Result<FeatureLayer<T>, String> {
     if r.rows() != width {
-        return Err(format!("`R` makes {} features but `W` takes {width}", r.rows()));
+        return Err(format!("`R` makes {} features but `W` takes {width}; save the tensors of one network", r.rows()));
     }
     let power = metadata.get("p").and_then(|p| p.parse().ok());
-    let power = power.ok_or("a file with `R` needs the power `p` (a whole number) in its metadata")?;
+    let power = power
+        .ok_or("a file with `R` needs the power of the features; save it as `p` (a whole number) in the metadata")?;
     FeatureLayer::new(r, power).map_err(|error| error.to_string())
 }
 

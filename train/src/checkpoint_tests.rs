@@ -71,7 +71,7 @@ fn every_way_to_be_wrong_has_its_sentence() {
     says(&[0xff; 64], "not a well-formed safetensors file");
     says(&file(std::slice::from_ref(&a)), "no tensor `W`");
     says(&file(std::slice::from_ref(&w)), "no tensor `a`");
-    says(&file(&[w.clone(), ("a", Dtype::F64, vec![1], f64s(&[1.0]))]), "one sign a neuron");
+    says(&file(&[w.clone(), ("a", Dtype::F64, vec![1], f64s(&[1.0]))]), "save one sign a neuron");
     says(&file(&[("W", Dtype::F64, vec![2], f64s(&[1.0, 2.0])), a.clone()]), "a matrix is needed");
     says(&file(&[("W", Dtype::F64, vec![1, 2], f64s(&[1.0, f64::NAN])), a.clone()]), "must be finite");
     says(&file(&[("W", Dtype::I64, vec![1, 2], f64s(&[1.0, 2.0])), a.clone()]), "F32 and F64 are understood");
@@ -79,9 +79,12 @@ fn every_way_to_be_wrong_has_its_sentence() {
         &file(&[w.clone(), a.clone(), ("R", Dtype::F64, vec![2, 1], f64s(&[1.0, 2.0]))]),
         "2 features but `W` takes 1",
     );
-    says(&file(&[w.clone(), a.clone(), ("R", Dtype::F64, vec![1, 1], f64s(&[1.0]))]), "needs the power");
+    says(
+        &file(&[w.clone(), a.clone(), ("R", Dtype::F64, vec![1, 1], f64s(&[1.0]))]),
+        "needs the power of the features",
+    );
     let mean = ("pca.mean", Dtype::F64, vec![1], f64s(&[1.0]));
-    says(&file(&[w.clone(), a.clone(), mean.clone()]), "must both be there");
+    says(&file(&[w.clone(), a.clone(), mean.clone()]), "must be there together");
     let basis = ("pca.basis", Dtype::F64, vec![2, 1], f64s(&[1.0, 2.0]));
     says(&file(&[w, a, mean, basis]), "makes 2 values a sample but `W` takes 1");
     // No number bounds the other dimension: neither may the rows be counted nor the stride be computed.

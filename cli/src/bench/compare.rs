@@ -21,13 +21,14 @@ const LIMIT_FRACTION: f64 = 0.1;
 /// # Errors
 /// Bad input if the file cannot be read or is something else.
 pub fn read(path: &Path) -> Result<BenchReport, CliError> {
+    const WRITE_ONE: &str = "write one with `memorize bench --json > FILE`, and let it finish";
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
-    let text = text.map_err(CliError::BadInput)?;
+    let text = text.map_err(|error| CliError::missing(error, path, WRITE_ONE))?;
     let parsed =
         serde_json::from_str(&text).map_err(anyhow::Error::from).and_then(|report| check(&report).map(|()| report));
     parsed.map_err(|error| {
         let error = error.context(format!("{} is not the output of `memorize bench --json`", path.display()));
-        CliError::BadInput(error.hint("write one with `memorize bench --json > FILE`, and let it finish"))
+        CliError::BadInput(error.hint(WRITE_ONE))
     })
 }
 

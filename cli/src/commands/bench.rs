@@ -9,7 +9,7 @@ use crate::args::BenchArgs;
 use crate::bench::roofline::Roofline;
 use crate::bench::{self, compare, show};
 use crate::blas;
-use crate::exit::{CliError, build_warning};
+use crate::exit::{CliError, WithHint, build_warning};
 use crate::progress::Mode;
 use crate::report;
 use crate::run::machine::Machine;
@@ -21,7 +21,9 @@ use crate::run::machine::Machine;
 pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
     let old = arguments.compare.as_deref().map(compare::read).transpose()?;
     if let Some(plot) = &arguments.plot {
-        plot.check_writable().map_err(CliError::bad_input)?;
+        plot.check_writable().map_err(|error| {
+            CliError::BadInput(error.hint("choose a folder that is there and that you may write to"))
+        })?;
     }
     let compute = &arguments.compute;
     blas::announce(compute.backend, Mode::detect(false))?;

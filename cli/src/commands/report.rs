@@ -15,7 +15,7 @@ use crate::run_folder::{FoundRun, NoRun};
 /// Bad input if none of the folders has a run in it, or the page cannot be put where it should. One that has none among
 /// others that do is warned of, on the page too.
 pub fn report(arguments: &ReportArgs) -> Result<(), CliError> {
-    let (runs, problems) = read(&arguments.runs)?;
+    let (runs, problems) = read(&arguments.runs, 1)?;
     let index = page::write(&arguments.out, &runs, &problems, Focus::Results)?;
     let noun = if runs.len() == 1 { "run" } else { "runs" };
     print(&format!("{} {noun}: {}\n", runs.len(), index.display()))
@@ -24,9 +24,9 @@ pub fn report(arguments: &ReportArgs) -> Result<(), CliError> {
 /// Prints in what runs differ, and writes a page with their curves over each other.
 ///
 /// # Errors
-/// As [`report`].
+/// As [`report`], but two of the folders must have a run if one has none: what is left would be compared with nothing.
 pub fn compare(arguments: &CompareArgs) -> Result<(), CliError> {
-    let (runs, problems) = read(&arguments.runs)?;
+    let (runs, problems) = read(&arguments.runs, 2)?;
     let comparison = Comparison::of(&runs);
     let index = page::write(&arguments.out, &runs, &problems, Focus::Differences)?;
     if arguments.json {
@@ -37,8 +37,8 @@ pub fn compare(arguments: &CompareArgs) -> Result<(), CliError> {
     print(&format!("{}curves: {}\n", comparison.text(), index.display()))
 }
 
-/// The runs in folders, and what is wrong with folders that have none.
-fn read(folders: &[PathBuf]) -> Result<(Vec<FoundRun>, Vec<String>), CliError> {
+/// The runs in folders, and what is wrong with folders that have none; an error if that leaves fewer runs than are needed.
+fn read(folders: &[PathBuf], at_least: usize) -> Result<(Vec<FoundRun>, Vec<String>), CliError> {
     let (mut runs, mut refused): (Vec<FoundRun>, Vec<NoRun>) = (Vec::new(), Vec::new());
     for folder in folders {
         match FoundRun::read(folder) {
@@ -46,7 +46,7 @@ fn read(folders: &[PathBuf]) -> Result<(Vec<FoundRun>, Vec<String>), CliError> {
             Err(error) => refused.push(error),
         }
     }
-    if runs.is_empty()
+    if runs.len() < at_least
         && let Some(first) = refused.pop()
     {
         return Err(first.into());

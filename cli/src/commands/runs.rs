@@ -16,8 +16,10 @@ pub fn runs(arguments: &RunsArgs) -> Result<(), CliError> {
     for root in &arguments.folders {
         let folders = find(root).map_err(|error| {
             let error = anyhow::Error::new(error).context(format!("cannot look through {}", root.display()));
-            CliError::BadInput(
-                error.hint("name a folder with runs; `memorize train` and `reproduce` make them below runs/"),
+            CliError::missing(
+                error,
+                root,
+                "name a folder with runs; `memorize train` and `reproduce` make them below runs/",
             )
         })?;
         for folder in folders {

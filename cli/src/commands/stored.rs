@@ -1,11 +1,12 @@
 //! Stored weights and the samples they are looked at with, opened and compared with each other.
 
+use std::io;
 use std::sync::Arc;
 
 use memorize_data::Projection;
 use memorize_kernels::{Element, Engine, Mat, Rows};
 use memorize_train::checkpoint::{self, Weights};
-use memorize_train::{Featured, Network};
+use memorize_train::{Featured, Network, TrainError};
 
 use crate::config::{DataSection, SamplesOf, Stored};
 use crate::exit::{CliError, WithHint};
@@ -32,7 +33,12 @@ pub(super) struct Opened<T: Element> {
 /// # Errors
 /// Bad input if a file is wrong or they do not go together.
 pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened<T>, CliError> {
-    let weights = checkpoint::load::<T>(&stored.weights).map_err(CliError::bad_input)?;
+    let weights = checkpoint::load::<T>(&stored.weights).map_err(|error| match &error {
+        TrainError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            CliError::missing(error, &stored.weights, "")
+        }
+        _ => CliError::bad_input(error),
+    })?;
     let (data, seed) = data(&stored.samples)?;
     let projection = weights.projection.as_ref().map(|(basis, mean)| {
         let basis = Mat::from_fn(basis.rows(), basis.cols(), |i, j| basis.row(i)[j].to_f64());

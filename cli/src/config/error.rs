@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::nearest;
+
 /// A configuration that cannot be run. Every message names the field, the value and the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -76,15 +78,8 @@ fn suggestion(message: &str) -> Option<String> {
     // Splitting at backticks leaves the quoted names at the odd places, the unknown one first.
     let mut names = message.split('`').skip(1).step_by(2);
     let unknown = names.next()?;
-    names
-        .map(|name| (strsim::jaro_winkler(unknown, name), name))
-        .filter(|(similarity, _)| *similarity > NEAR)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, name)| name.to_owned())
+    nearest::name(unknown, names).map(str::to_owned)
 }
-
-/// Jaro-Winkler similarity above which a name counts as mistyped and not as another one.
-const NEAR: f64 = 0.75;
 
 #[cfg(test)]
 mod tests {

@@ -124,7 +124,7 @@ pub fn find(folder: &Path) -> Result<Found, CliError> {
 fn read_config(folder: &Path, path: &Path) -> Result<Vec<u8>, CliError> {
     if !path.is_file() {
         let error = anyhow::anyhow!("{} is not the folder of a run: there is no {CONFIG} in it", folder.display());
-        return Err(CliError::BadInput(error.hint("name the folder that `memorize train` or `reproduce` has left")));
+        return Err(CliError::missing(error, folder, "name the folder that `memorize train` or `reproduce` has left"));
     }
     std::fs::read(path).map_err(|error| wrong(path, &error.to_string(), "check its permissions"))
 }

@@ -53,7 +53,14 @@ pub enum NoRun {
 
 impl From<NoRun> for CliError {
     fn from(error: NoRun) -> Self {
-        Self::BadInput(error.hint("name folders that `memorize train` or `reproduce` have left, such as runs/*"))
+        const OTHERWISE: &str = "name folders that `memorize train` or `reproduce` have left, such as runs/*";
+        match &error {
+            NoRun::NotAFolder { path } if !path.exists() => {
+                let path = path.clone();
+                Self::missing(error, &path, OTHERWISE)
+            }
+            _ => Self::BadInput(error.hint(OTHERWISE)),
+        }
     }
 }
 

@@ -11,13 +11,17 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use memorize_data::source::{Format, write_rows};
-use memorize_data::{ElementType, Mnist, Table};
+use memorize_data::{DataError, ElementType, Mnist, Table};
 
 pub use info::{FileInfo, text};
 pub use sample::draw;
 
 use crate::args::WrittenArgs;
 use crate::exit::{CliError, WithHint};
+use crate::nearest;
+
+const MNIST: &str = "mnist";
+const SYNTHETIC: &str = "synthetic";
 
 /// What a table is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +40,8 @@ impl FromStr for Source {
     /// A file that has one of the names can be written with its folder: `./mnist`.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(match text {
-            "mnist" => Self::Mnist,
-            "synthetic" => Self::Synthetic,
+            MNIST => Self::Mnist,
+            SYNTHETIC => Self::Synthetic,
             path => Self::File(path.into()),
         })
     }
@@ -58,8 +62,17 @@ impl Source {
                 anyhow::anyhow!("the synthetic set is made, not read")
                     .hint("write it to a file: memorize data sample synthetic --rows 300 --out X.npy"),
             )),
-            Self::File(path) => Ok((Table::open(path)?, None)),
+            Self::File(path) => Table::open(path).map(|table| (table, None)).map_err(|error| missing(path, error)),
         }
+    }
+}
+
+/// A name that is no file's may be one of the sets', mistyped.
+fn missing(path: &Path, error: DataError) -> CliError {
+    let typed = path.to_string_lossy();
+    match nearest::name(&typed, [MNIST, SYNTHETIC]).filter(|_| !path.exists()) {
+        Some(name) => CliError::BadInput(error.hint(format!("did you mean `{name}`?"))),
+        None => error.into(),
     }
 }
 
