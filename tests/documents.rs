@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use common::{PROGRAM, memorize, mnist_folder, scratch};
+use common::{PROGRAM, memorize, scratch};
 use output::Numbers;
 use page::{Block, Typed};
 use tempfile::TempDir;
@@ -43,7 +43,8 @@ const OTHERS: [&str; 7] = ["runs", "report", "compare", "config", "bench", "comp
 
 /// Flags that make a command smaller: they take the place of those of the same name, or are added. The first entry counts
 /// whose words are in the command.
-const SMALLER: [(&str, &str); 10] = [
+const SMALLER: [(&str, &str); 11] = [
+    ("reproduce synthetic", "--epochs 1"),
     ("reproduce all", "--epochs 1"),
     ("reproduce mnist-2layer-noise --optimizer solve", ""),
     ("reproduce mnist", "--epochs 1"),
@@ -53,7 +54,7 @@ const SMALLER: [(&str, &str); 10] = [
     ("capacity --dim 60", "--dim 20"),
     ("capacity --dim 10", "--iterations 2000"),
     ("race --data mnist", "--passes 20"),
-    ("bench", "--shape 256x20x32"),
+    ("bench", "--shape 256x20x32 --filter small-gradient --dtype f32"),
 ];
 
 /// Commands that are not run, by how they begin, and why.
@@ -90,12 +91,16 @@ fn brought(page: &str) -> Vec<String> {
         "README.md" => [files(&[OWN, SIZES]), runs(&["RUN"])].concat(),
         "docs/checkpoints.md" => files(&["memorize config --default >job.toml"]),
         "data/mnist/README.md" => files(&["cp \"$REPOSITORY\"/data/mnist/* ."]),
-        "memorize" => [files(&[OWN]), runs(&["mnist-2layer"])].concat(),
+        "memorize" => files(&[OWN, SIZES]),
         "memorize train" => [files(&[OWN]), runs(&["mnist-2layer-noise"])].concat(),
         "memorize resume" => runs(&["mnist-2layer-noise"]),
         "memorize solve" | "memorize condition" | "memorize race" => files(&[OWN]),
         "memorize sweep" => files(&[SIZES]),
-        "memorize eval" => [files(&[OWN, WEIGHTS]), files(&["memorize reproduce synthetic"])].concat(),
+        "memorize eval" => [
+            files(&[OWN, WEIGHTS]),
+            files(&["memorize train --inputs X.npy --targets y.npy -r 14 --epochs 3 --out runs/synthetic"]),
+        ]
+        .concat(),
         "memorize certify" => [files(&[OWN, WEIGHTS]), runs(&["synthetic"])].concat(),
         "memorize data" => files(&["memorize data sample mnist --rows 40 --out X.npy"]),
         "memorize completions" => {
