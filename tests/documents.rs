@@ -25,12 +25,13 @@ use page::{Block, Typed};
 use tempfile::TempDir;
 
 /// Pages of Markdown that have commands.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "docs/checkpoints.md",
     "docs/memory.md",
     "docs/scaling.md",
     "docs/theory.md",
+    "docs/tutorial.md",
     "data/mnist/README.md",
     "fuzz/README.md",
 ];
@@ -43,13 +44,16 @@ const OTHERS: [&str; 7] = ["runs", "report", "compare", "config", "bench", "comp
 
 /// Flags that make a command smaller: they take the place of those of the same name, or are added. The first entry counts
 /// whose words are in the command.
-const SMALLER: [(&str, &str); 11] = [
-    ("reproduce synthetic", "--epochs 1"),
-    ("reproduce all", "--epochs 1"),
+const SMALLER: [(&str, &str); 13] = [
+    // A run of this name may be there, with all its epochs.
+    ("reproduce all", "--epochs 1 --overwrite"),
     ("reproduce mnist-2layer-noise --optimizer solve", ""),
     ("reproduce mnist", "--epochs 1"),
     ("train --config job.toml", "--epochs 2"),
     ("--rows 1000000", "--rows 2000"),
+    ("--rows 1000 --out images.npy", "--rows 200"),
+    ("--rows 2000 --out X.npy", "--rows 200"),
+    ("--iterations 40000", "--iterations 3000"),
     ("--data mnist --normalize --noise 0.01 --optimizer negative-curvature", "--epochs 20"),
     ("capacity --dim 60", "--dim 20"),
     ("capacity --dim 10", "--iterations 2000"),
@@ -166,12 +170,23 @@ done
 exec "$PROGRAM" "${kept[@]}" $SMALLER
 "#;
 
+/// `timeout --preserve-status 2 COMMAND --out runs/long`.
+const TIMEOUT: &str = r#"
+[ "$1 $2" = "--preserve-status 2" ] || exit 1
+"${@:3}" &
+until [ -s runs/long/metrics.csv ]; do sleep 0.01; done
+kill $!
+wait $!
+"#;
+
 impl Reader {
     fn new() -> Self {
         let reader = Self { root: scratch() };
         let programs = [
             ("memorize", STAND_IN),
             ("cargo", r#"[ "$1 $2 $3" = "run --release --" ] && shift 3 && exec memorize "$@""#),
+            // Stops a run as soon as it has begun, however long it would take.
+            ("timeout", TIMEOUT),
             // One process stands for the ranks; tests/mpi.rs has several.
             ("mpirun", r#"[ "$1 $3 $4" = "-n --bind-to none" ] && shift 4 && exec "$@""#),
         ];
@@ -264,6 +279,11 @@ fn the_page_on_scaling_runs() {
 #[test]
 fn the_page_on_theory_runs() {
     runs("docs/theory.md");
+}
+
+#[test]
+fn the_tutorial_runs() {
+    runs("docs/tutorial.md");
 }
 
 #[test]

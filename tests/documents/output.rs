@@ -45,19 +45,16 @@ fn number_len(text: &str, before: Option<char>) -> usize {
     if !digit(len) {
         return 0;
     }
-    let mut is_whole = true;
-    while let Some(byte) = bytes.get(len) {
-        len += match byte {
-            b'0'..=b'9' => 1,
-            b',' if is_whole && (1..=3).all(|next| digit(len + next)) => 1,
-            b'.' if is_whole && digit(len + 1) => {
-                is_whole = false;
-                1
-            }
-            b'e' if digit(len + 1) => 2,
-            b'e' if bytes.get(len + 1) == Some(&b'-') && digit(len + 2) => 3,
-            _ => break,
-        };
+    let digits = |from: usize| (from..).take_while(|&at| digit(at)).count();
+    while digit(len) || (bytes.get(len) == Some(&b',') && digits(len + 1) == 3) {
+        len += 1;
+    }
+    if bytes.get(len) == Some(&b'.') {
+        len += if digit(len + 1) { 1 + digits(len + 1) } else { 0 };
+    }
+    if bytes.get(len) == Some(&b'e') {
+        let sign = usize::from(bytes.get(len + 1) == Some(&b'-'));
+        len += if digit(len + 1 + sign) { 1 + sign + digits(len + 1 + sign) } else { 0 };
     }
     len
 }
@@ -65,8 +62,8 @@ fn number_len(text: &str, before: Option<char>) -> usize {
 /// Whether this line of an output is the one on the page.
 fn is_like(shown: &str, printed: &str, numbers: Numbers) -> bool {
     let ((words, expected), (printed_words, found)) = (parts(shown), parts(printed));
-    let same_words = match words.strip_suffix(" ...") {
-        Some(start) => printed_words.starts_with(start),
+    let same_words = match words.strip_suffix("...") {
+        Some(start) => printed_words.starts_with(start.trim_end()),
         None => printed_words == words,
     };
     let close = |(a, b): (&Option<f64>, &Option<f64>)| {
