@@ -63,9 +63,9 @@ Examples:
   memorize reproduce all                          every experiment of the paper at full scale
   memorize train --data mnist --normalize --noise 0.01 --neurons 3000 --epochs 60
   memorize resume runs/mnist-2layer-noise         goes on with a run that was stopped
-  memorize eval --weights W.safetensors --inputs X.npy --targets y.npy
   memorize solve --inputs X.npy --targets y.npy --normalize --out W.safetensors
-  memorize certify --weights W.safetensors --inputs X.npy --targets y.npy
+  memorize eval --weights W.safetensors --inputs X.npy --targets y.npy --normalize
+  memorize certify --weights W.safetensors --inputs X.npy --targets y.npy --normalize
   memorize condition --inputs X.npy --normalize   are the samples in general position?
   memorize capacity                               the threshold of Theorem 1, seconds
   memorize race --data synthetic --normalize      which optimiser is the fastest?
@@ -290,7 +290,7 @@ Examples:
   memorize train --inputs X.npy --targets y.npy --neurons 300 --epochs 100
   memorize train --data mnist --normalize --noise 0.01 -r 3000 --lr-decay-every 15 --epochs 60
   memorize train --data synthetic --normalize -r 300 --optimizer gd --lr 3 --iterations 2000
-  memorize train --data synthetic --samples 3 --dim 2 --normalize --optimizer pgd --theory --epsilon 0.02
+  memorize train --data synthetic --samples 2 --dim 2 --optimizer pgd --theory --epsilon 0.05
   memorize train --data synthetic --normalize -r 300 --optimizer accelerated --lr 3 --iterations 500
   memorize train --data mnist --normalize --noise 0.01 --optimizer negative-curvature --epochs 100
   memorize train --config runs/mnist-2layer-noise/config.toml --seed 1 --out runs/again";

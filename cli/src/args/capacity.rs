@@ -84,8 +84,8 @@ capacity.png and summary.json.
 Examples:
   memorize capacity
   memorize capacity --dim 20 --ratios 0.25,0.5,0.9,1.1,2 --seeds 5 --out runs/capacity-20
-  memorize capacity --dim 10 --optimizer solve,adam,gd --iterations 100000
-  memorize capacity --dim 60 --optimizer solve --json --quiet > capacity.json";
+  memorize capacity --dim 10 --optimizer solve,adam,gd --iterations 100000 --out runs/capacity-10
+  memorize capacity --dim 60 --optimizer solve --json --out runs/capacity-60 > capacity.json";
 
 impl CapacityArgs {
     /// The experiment asked for.

@@ -123,7 +123,7 @@ has three dimensions, or if their length is a square.
 
 Examples:
   memorize data sample mnist --out digits.png
-  memorize data sample mnist --rows 1000 --out X.npy --targets-out y.npy
+  memorize data sample mnist --rows 1000 --out images.npy --targets-out labels.npy
   memorize data sample mnist --rows 1000000 --resample --out big.idx --targets-out big-labels.idx
   memorize data sample synthetic --rows 500 --dim 40 --out X.npy --targets-out y.npy";
 

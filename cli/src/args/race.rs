@@ -88,7 +88,7 @@ start allows; finding it is not counted, nor is looking at the loss after an epo
 Examples:
   memorize race --data synthetic --normalize
   memorize race --data mnist --normalize --noise 0.01 --adam-decay-every 15 --curves race.csv
-  memorize race --inputs X.npy --targets y.npy --normalize --optimizer adam,solve --losses 1e-4 --json";
+  memorize race --inputs X.npy --targets y.npy --normalize --optimizer adam,solve --losses 1e-4";
 
 impl RaceArgs {
     /// The race asked for. Its network has two neurons where nobody says how many, until the width of the samples is known.

@@ -15,6 +15,8 @@ pub struct CompletionsArgs {
 }
 
 const COMPLETIONS_EXAMPLES: &str = "\
+A folder that is not there yet wants `mkdir -p` first.
+
 Examples:
   memorize completions bash > ~/.local/share/bash-completion/completions/memorize
   memorize completions zsh > ~/.zfunc/_memorize      with `fpath+=~/.zfunc` before `compinit`
