@@ -345,7 +345,8 @@ fn no_page_and_no_command_is_forgotten() {
         found.extend(commands.map(|command| format!("{name} {command}")));
     }
     let mut tested = pages();
-    (found.sort(), tested.sort());
+    found.sort();
+    tested.sort();
     found.dedup();
     assert_eq!(found, tested);
 }
