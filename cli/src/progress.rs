@@ -206,7 +206,7 @@ impl Progress {
             let step_size = Some(("train/learning_rate", snapshot.learning_rate)).filter(|(_, size)| *size > 0.0);
             let known = [Some(("train/loss", snapshot.loss)), Some(("train/epoch", snapshot.epoch)), step_size, rate];
             let values: Vec<_> = known.into_iter().flatten().collect();
-            self.to_tensorboard(|file| file.scalars(snapshot.iteration, &values));
+            self.tell_tensorboard(|file| file.scalars(snapshot.iteration, &values));
         }
         if let Some(from) = latest.map(|latest| latest.learning_rate).filter(|_| self.plan.decays) {
             let Snapshot { iteration: step, epoch, learning_rate: to, .. } = *snapshot;
@@ -234,11 +234,11 @@ impl Progress {
         let test = summary.test_mse.map(|mse| ("result/test_mse", mse));
         let known = [Some(("result/f", summary.train_loss)), Some(("result/mse", summary.train_mse)), test];
         let values: Vec<_> = known.into_iter().flatten().collect();
-        self.to_tensorboard(|file| file.scalars(summary.iterations, &values).and_then(|()| file.flush()));
+        self.tell_tensorboard(|file| file.scalars(summary.iterations, &values).and_then(|()| file.flush()));
     }
 
     /// Like every progress, a courtesy: a file that cannot be written to ends, and the run goes on.
-    fn to_tensorboard(&mut self, write: impl FnOnce(&mut EventFile) -> io::Result<()>) {
+    fn tell_tensorboard(&mut self, write: impl FnOnce(&mut EventFile) -> io::Result<()>) {
         let Some(mut file) = self.event_file.take() else { return };
         match write(&mut file) {
             Ok(()) => self.event_file = Some(file),
