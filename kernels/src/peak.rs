@@ -117,6 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "repeats until the clock has moved")]
     fn limits_are_positive_numbers() {
         let engine = Engine { par: Par::Seq, ..Engine::best() };
         assert!(flops_per_second::<f32>(&engine, 1) > 0.0);

@@ -4,6 +4,8 @@
 //! `length` x epsilon x magnitude; the tests allow [`SLACK`] times that. Magnitudes come from the reference run on
 //! absolute values.
 
+use std::ops::Range;
+
 use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
 use memorize_kernels::reference::{self as naive, Dense};
 use memorize_kernels::{Backend, Element, Engine, Isa, Mat, Par};
@@ -192,7 +194,17 @@ fn check_fused_adam<T: Element>(b: usize, d: usize, r: usize, seed: u64) {
 }
 
 /// Lengths around the tiles (4, 8), the registers (2 to 16), the panels (8 to 48) and the row block (128).
-fn lengths() -> impl Strategy<Value = usize> {
+/// Cases of each property. Miri, which takes a thousand times as long, sees one, and small sizes.
+const CASES: u32 = if cfg!(miri) { 1 } else { 24 };
+
+fn below(end: usize) -> Range<usize> {
+    1..if cfg!(miri) { end.min(20) } else { end }
+}
+
+fn lengths() -> BoxedStrategy<usize> {
+    if cfg!(miri) {
+        return below(20).boxed();
+    }
     prop_oneof![
         1..20usize,
         Just(23),
@@ -208,10 +220,11 @@ fn lengths() -> impl Strategy<Value = usize> {
         Just(128),
         Just(129)
     ]
+    .boxed()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn linear_maps(n in lengths(), d in lengths(), seed in 0u64..1000) {
@@ -226,7 +239,7 @@ proptest! {
     }
 
     #[test]
-    fn gradient_routes(n in lengths(), d in 1..50usize, half in 1..40usize, seed in 0u64..1000) {
+    fn gradient_routes(n in lengths(), d in below(50), half in below(40), seed in 0u64..1000) {
         for gamma in [0.0, 0.25] {
             check_gradient_routes::<f32>(n, d, 2 * half, gamma, seed);
             check_gradient_routes::<f64>(n, d, 2 * half, gamma, seed);
@@ -234,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn fused_adam(b in 1..40usize, d in 1..30usize, half in 1..30usize, seed in 0u64..1000) {
+    fn fused_adam(b in below(40), d in below(30), half in below(30), seed in 0u64..1000) {
         check_fused_adam::<f32>(b, d, 2 * half, seed);
         check_fused_adam::<f64>(b, d, 2 * half, seed);
     }

@@ -44,7 +44,10 @@ impl Running {
     fn wait_until(&mut self, what: &str, arrived: impl Fn() -> bool) {
         let started = Instant::now();
         while !arrived() {
-            assert!(self.child().try_wait().unwrap().is_none(), "the run has ended by itself, without {what}");
+            if self.child().try_wait().unwrap().is_some() {
+                let output = self.0.take().unwrap().wait_with_output().unwrap();
+                panic!("the run has ended by itself, without {what}: {}", String::from_utf8_lossy(&output.stderr));
+            }
             assert!(started.elapsed() < PATIENCE, "{what} do not arrive");
             sleep(Duration::from_millis(2));
         }

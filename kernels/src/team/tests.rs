@@ -9,6 +9,11 @@ use crate::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
 use crate::rows::{Part, Rows, gather_whole, whole};
 use crate::{Backend, Engine, Mat};
 
+/// All of them, but for Miri, which takes a thousand times as long.
+fn few(ranks: &[usize]) -> &[usize] {
+    if cfg!(miri) { &ranks[..1] } else { ranks }
+}
+
 /// What each rank of a team comes to.
 fn each<R: Send>(ranks: usize, work: impl Fn(&Arc<dyn Team>) -> R + Sync) -> Vec<R> {
     let teams = threads(ranks);
@@ -28,7 +33,7 @@ fn share<'a>(x: &'a Mat<f64>, team: &Arc<dyn Team>) -> Part<crate::MatRef<'a, f6
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 60 }))]
 
     #[test]
     fn shares_are_whole_leaves_that_follow_each_other(n in 0usize..300_000, ranks in 1usize..40) {
@@ -74,7 +79,7 @@ fn a_power_of_two_of_ranks_has_one_node_each() {
 
 #[test]
 fn every_pass_gives_the_bits_of_one_rank() {
-    let (n, d, r) = (3001, 9, 14);
+    let (n, d, r) = if cfg!(miri) { (600, 3, 4) } else { (3001, 9, 14) };
     let (x, w) = (numbers(n, d), numbers(r, d));
     let y: Vec<f64> = (0..n).map(|j| (j % 10) as f64).collect();
     let a: Vec<f64> = (0..r).map(|i| if i < r / 2 { 1.0 } else { -1.0 }).collect();
@@ -92,7 +97,7 @@ fn every_pass_gives_the_bits_of_one_rank() {
             all
         };
         let alone = results(&x, &y);
-        for ranks in [2, 3, 5, 9] {
+        for &ranks in few(&[2, 3, 5, 9]) {
             let found = each(ranks, |team| results(&share(&x, team), &y[Spread::over(team, n).range()]));
             assert!(found.iter().all(|found| *found == alone), "{backend}, {ranks} ranks");
         }
@@ -101,7 +106,7 @@ fn every_pass_gives_the_bits_of_one_rank() {
 
 #[test]
 fn steps_on_divided_neurons_give_the_bits_of_one_rank() {
-    let (b, d, r) = (20, 11, 700);
+    let (b, d, r) = if cfg!(miri) { (4, 3, 300) } else { (20, 11, 700) };
     let (x, w) = (numbers(b, d), numbers(r, d));
     let a: Vec<f64> = (0..r).map(|i| if i < r / 2 { 1e-3 } else { -1e-3 }).collect();
     for &backend in Backend::ALL {
@@ -121,7 +126,7 @@ fn steps_on_divided_neurons_give_the_bits_of_one_rank() {
             [w.padded(), first.padded(), second.padded(), &q].concat()
         };
         let alone = train(None);
-        for ranks in [2, 3, 6] {
+        for &ranks in few(&[2, 3, 6]) {
             let found = each(ranks, |team| train(Some(team.clone())));
             assert!(found.iter().all(|found| *found == alone), "{backend}, {ranks} ranks");
         }
