@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use memorize_data::DataError;
@@ -42,12 +42,12 @@ impl CliError {
         Self::RunFailed(error.into())
     }
 
-    /// A file or folder that is not there: the advice is the one that may have been meant, or else `otherwise`, if that says anything.
-    pub fn missing(error: impl Into<anyhow::Error>, path: &Path, otherwise: &str) -> Self {
-        match nearest::path(path) {
-            Some(found) => Self::BadInput(error.hint(format!("did you mean {}?", found.display()))),
-            None if otherwise.is_empty() => Self::bad_input(error),
-            None => Self::BadInput(error.hint(otherwise)),
+    /// A file or folder that is not there: the advice is the one that was meant, if [`nearest::path`] knows, or else `otherwise`.
+    pub fn missing(error: impl Into<anyhow::Error>, meant: Option<PathBuf>, otherwise: Option<&str>) -> Self {
+        let meant = meant.map(|path| format!("did you mean {}?", path.display()));
+        match meant.or(otherwise.map(str::to_owned)) {
+            Some(advice) => Self::BadInput(error.hint(advice)),
+            None => Self::bad_input(error),
         }
     }
 
@@ -90,8 +90,8 @@ impl From<ConfigError> for CliError {
         const OTHERWISE: &str = "`memorize config --default` prints a configuration file to start from";
         match &error {
             ConfigError::Read { path, source } if is_missing(source) => {
-                let path = path.clone();
-                Self::missing(error, &path, OTHERWISE)
+                let meant = nearest::path(path);
+                Self::missing(error, meant, Some(OTHERWISE))
             }
             ConfigError::Read { .. } => Self::BadInput(error.hint("check the path and its permissions")),
             _ => Self::bad_input(error),
@@ -99,7 +99,8 @@ impl From<ConfigError> for CliError {
     }
 }
 
-fn is_missing(error: &io::Error) -> bool {
+/// Whether a file could not be opened because it is not there.
+pub(crate) fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
 
@@ -109,8 +110,8 @@ impl From<DataError> for CliError {
             // A disk that is full, not input that is wrong.
             DataError::Write { .. } => Self::run_failed(error),
             DataError::Open { ref path, ref source } if is_missing(source) => {
-                let path = path.clone();
-                Self::missing(error, &path, "")
+                let meant = nearest::path(path);
+                Self::missing(error, meant, None)
             }
             error => Self::bad_input(error),
         }

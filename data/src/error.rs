@@ -437,7 +437,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {}: {source}; free some space, or choose another place that can be written (--data-dir for MNIST)",
+    #[error("cannot write {}: {source}; free some space, or write somewhere else (--data-dir for MNIST)",
         path.display())]
     Write {
         /// The file.

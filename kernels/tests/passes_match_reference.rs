@@ -193,14 +193,15 @@ fn check_fused_adam<T: Element>(b: usize, d: usize, r: usize, seed: u64) {
     }
 }
 
-/// Lengths around the tiles (4, 8), the registers (2 to 16), the panels (8 to 48) and the row block (128).
 /// Cases of each property. Miri, which takes a thousand times as long, sees one, and small sizes.
 const CASES: u32 = if cfg!(miri) { 1 } else { 24 };
 
+/// Sizes from 1 that are below `end`.
 fn below(end: usize) -> Range<usize> {
     1..if cfg!(miri) { end.min(20) } else { end }
 }
 
+/// Lengths around the tiles (4, 8), the registers (2 to 16), the panels (8 to 48) and the row block (128).
 fn lengths() -> BoxedStrategy<usize> {
     if cfg!(miri) {
         return below(20).boxed();

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, ensure};
 use super::show::seconds;
 use super::{BenchReport, Measurement, Subject};
 use crate::exit::{CliError, WithHint};
+use crate::nearest;
 use crate::report::{Align, table};
 
 /// A change must exceed so many spreads of both measurements together,
@@ -23,7 +24,7 @@ const LIMIT_FRACTION: f64 = 0.1;
 pub fn read(path: &Path) -> Result<BenchReport, CliError> {
     const WRITE_ONE: &str = "write one with `memorize bench --json > FILE`, and let it finish";
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
-    let text = text.map_err(|error| CliError::missing(error, path, WRITE_ONE))?;
+    let text = text.map_err(|error| CliError::missing(error, nearest::path(path), Some(WRITE_ONE)))?;
     let parsed =
         serde_json::from_str(&text).map_err(anyhow::Error::from).and_then(|report| check(&report).map(|()| report));
     parsed.map_err(|error| {

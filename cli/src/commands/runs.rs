@@ -2,6 +2,7 @@
 
 use crate::args::RunsArgs;
 use crate::exit::{CliError, WithHint};
+use crate::nearest;
 use crate::report::print;
 use crate::run_folder::FoundRun;
 use crate::runs::{Listing, find};
@@ -16,11 +17,8 @@ pub fn runs(arguments: &RunsArgs) -> Result<(), CliError> {
     for root in &arguments.folders {
         let folders = find(root).map_err(|error| {
             let error = anyhow::Error::new(error).context(format!("cannot look through {}", root.display()));
-            CliError::missing(
-                error,
-                root,
-                "name a folder with runs; `memorize train` and `reproduce` make them below runs/",
-            )
+            let otherwise = "name a folder with runs; `memorize train` and `reproduce` make them below runs/";
+            CliError::missing(error, nearest::path(root), Some(otherwise))
         })?;
         for folder in folders {
             match FoundRun::read(&folder) {

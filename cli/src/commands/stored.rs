@@ -1,6 +1,5 @@
 //! Stored weights and the samples they are looked at with, opened and compared with each other.
 
-use std::io;
 use std::sync::Arc;
 
 use memorize_data::Projection;
@@ -9,8 +8,9 @@ use memorize_train::checkpoint::{self, Weights};
 use memorize_train::{Featured, Network, TrainError};
 
 use crate::config::{DataSection, SamplesOf, Stored};
-use crate::exit::{CliError, WithHint};
+use crate::exit::{CliError, WithHint, is_missing};
 use crate::layer::{DataLayer, Layer};
+use crate::nearest;
 use crate::run::dataset::Tables;
 use crate::run_folder::CONFIG;
 
@@ -34,8 +34,8 @@ pub(super) struct Opened<T: Element> {
 /// Bad input if a file is wrong or they do not go together.
 pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened<T>, CliError> {
     let weights = checkpoint::load::<T>(&stored.weights).map_err(|error| match &error {
-        TrainError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            CliError::missing(error, &stored.weights, "")
+        TrainError::Io { source, .. } if is_missing(source) => {
+            CliError::missing(error, nearest::path(&stored.weights), None)
         }
         _ => CliError::bad_input(error),
     })?;

@@ -14,6 +14,7 @@ use super::keeper::{About, Before, Identity};
 use crate::config::{IsaName, RunConfig};
 use crate::exit::{CliError, WithHint};
 use crate::layer::Layer;
+use crate::nearest;
 use crate::ranks;
 use crate::run_folder::{CHECKPOINT, CONFIG, METRICS, MetricsWriter, Record, SUMMARY, lock};
 
@@ -124,7 +125,8 @@ pub fn find(folder: &Path) -> Result<Found, CliError> {
 fn read_config(folder: &Path, path: &Path) -> Result<Vec<u8>, CliError> {
     if !path.is_file() {
         let error = anyhow::anyhow!("{} is not the folder of a run: there is no {CONFIG} in it", folder.display());
-        return Err(CliError::missing(error, folder, "name the folder that `memorize train` or `reproduce` has left"));
+        let otherwise = "name the folder that `memorize train` or `reproduce` has left";
+        return Err(CliError::missing(error, nearest::path(folder), Some(otherwise)));
     }
     std::fs::read(path).map_err(|error| wrong(path, &error.to_string(), "check its permissions"))
 }

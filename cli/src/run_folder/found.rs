@@ -9,6 +9,7 @@ use super::{CONFIG, METRICS, Record, SUMMARY, Summary};
 use crate::config::{ConfigError, RunConfig};
 use crate::exit::{CliError, WithHint};
 use crate::layer::Layer;
+use crate::nearest;
 use crate::trace::{Trace, Tracer};
 use crate::units::thousands;
 
@@ -56,8 +57,8 @@ impl From<NoRun> for CliError {
         const OTHERWISE: &str = "name folders that `memorize train` or `reproduce` have left, such as runs/*";
         match &error {
             NoRun::NotAFolder { path } if !path.exists() => {
-                let path = path.clone();
-                Self::missing(error, &path, OTHERWISE)
+                let meant = nearest::path(path);
+                Self::missing(error, meant, Some(OTHERWISE))
             }
             _ => Self::BadInput(error.hint(OTHERWISE)),
         }

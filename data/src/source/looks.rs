@@ -49,7 +49,9 @@ impl Looks {
 impl fmt::Display for Looks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Html => "it looks like an HTML page, was the download redirected? Open it in a browser; download the file that it leads to",
+            Self::Html => {
+                "it looks like an HTML page, was the download redirected? Look at it; download the file itself"
+            }
             Self::Zip => "it looks like a zip archive (.npz?); extract the .npy file that you need",
             Self::LfsPointer => "it is a Git LFS pointer; run `git lfs pull` to get the file itself",
             Self::Text => "it looks like text; convert it to .npy with numpy.save, or check the download",
