@@ -48,6 +48,10 @@ fn a_grid_gives_runs_like_any_other_a_table_and_a_page() {
     assert_eq!(loss, number(&summary(&out.join("neurons=8,seed=0")), "train_loss"));
     assert!(String::from_utf8(left(&out.join("report"), "index.html")).unwrap().contains("neurons=8,seed=1"));
 
+    // The folder above the runs is none, and says what it is.
+    let words = [&format!("{} is the folder of a sweep; name its runs: ", out.display())];
+    memorize("report").with("--out", root.path().join("page")).with("--", &out).refuses(&words.map(String::as_str));
+
     // Any of them is the run that `train` makes of its configuration.
     let (config, alone) = (out.join("neurons=8,seed=1/config.toml"), root.path().join("alone"));
     memorize("train --quiet").with("--config", config).with("--out", &alone).succeeds();

@@ -37,6 +37,9 @@ pub const CAPACITY_SVG: &str = "capacity.svg";
 /// The same as an image.
 pub const CAPACITY_PNG: &str = "capacity.png";
 
+/// What a sweep leaves above its runs: one row a run.
+pub const SWEEP_CSV: &str = "sweep.csv";
+
 /// Everything that a run writes; the only files that overwriting removes.
 const OURS: [&str; 9] =
     [CONFIG, METRICS, SUMMARY, CURVE_SVG, CURVE_PNG, CHECKPOINT, CAPACITY_CSV, CAPACITY_SVG, CAPACITY_PNG];

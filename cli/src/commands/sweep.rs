@@ -15,11 +15,9 @@ use crate::report;
 use crate::run::already::Already;
 use crate::run::note_environment;
 use crate::run::watch::Interrupt;
-use crate::run_folder::{Existing, FolderError, FoundRun, write_atomically};
+use crate::run_folder::{Existing, FolderError, FoundRun, SWEEP_CSV, write_atomically};
 use crate::sweep::{Ended, Job, Member, Plan, Row, csv, run, text};
 
-/// The table.
-const TABLE: &str = "sweep.csv";
 /// The folder of the page.
 const REPORT: &str = "report";
 
@@ -123,7 +121,7 @@ fn first_row(there: &Already, folder: &Path) -> Row {
 
 fn write_table(out: &Path, plan: &Plan, rows: &[Row]) -> Result<(), CliError> {
     let table = csv(plan, rows).map_err(CliError::run_failed)?;
-    Ok(write_atomically(&out.join(TABLE), &table)?)
+    Ok(write_atomically(&out.join(SWEEP_CSV), &table)?)
 }
 
 /// Prints the table, writes the page, and says how it all ended.
@@ -137,7 +135,7 @@ fn conclude(out: &Path, plan: &Plan, rows: &[Row], interrupt: &Interrupt) -> Res
         .map(|(member, _)| member.name.as_str())
         .collect();
     let found: Vec<FoundRun> = rows.iter().filter_map(|row| row.found.clone()).collect();
-    report::print(&format!("\ntable: {}\n", out.join(TABLE).display()))?;
+    report::print(&format!("\ntable: {}\n", out.join(SWEEP_CSV).display()))?;
     if !found.is_empty() {
         let problems: Vec<String> = failed.iter().map(|name| format!("{name} failed")).collect();
         let index = page::write(&out.join(REPORT), &found, &problems, Focus::Results)?;

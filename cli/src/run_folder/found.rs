@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{CONFIG, METRICS, Record, SUMMARY, Summary};
+use super::{CONFIG, METRICS, Record, SUMMARY, SWEEP_CSV, Summary};
 use crate::config::{ConfigError, RunConfig};
 use crate::exit::{CliError, WithHint};
 use crate::layer::Layer;
@@ -40,6 +40,12 @@ pub enum NoRun {
     #[error("{} is not a folder", path.display())]
     NotAFolder {
         /// The path.
+        path: PathBuf,
+    },
+    /// It has a sweep's table, and the runs below.
+    #[error("{path} is the folder of a sweep; name its runs: {path}/*", path = path.display())]
+    Sweep {
+        /// The folder.
         path: PathBuf,
     },
     /// It has neither a summary nor a curve.
@@ -89,6 +95,9 @@ impl FoundRun {
             }
         };
         if summary.is_none() && trace.is_none() {
+            if folder.join(SWEEP_CSV).is_file() {
+                return Err(NoRun::Sweep { path: folder.to_owned() });
+            }
             return Err(NoRun::Nothing { path: folder.to_owned(), problems });
         }
         let own = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
