@@ -37,6 +37,7 @@ pub fn one(summary: &Summary, folder: &Path) -> String {
         if summary.init_scale > 0.0 { format!(", scale {}", number(summary.init_scale)) } else { String::new() };
     rows.push(["weights at start".to_owned(), format!("{}{scale}", summary.init)]);
     rows.push(["computed with".to_owned(), machine(summary)]);
+    rows.extend(summary.warnings.iter().map(|warning| ["warning".to_owned(), warning.clone()]));
     rows.push(["results".to_owned(), folder.display().to_string()]);
     if summary.stopped == StopReason::Interrupted {
         rows.push(["go on with".to_owned(), format!("memorize resume {}", folder.display())]);
@@ -50,7 +51,7 @@ pub fn many(summaries: &[Summary]) -> String {
     let rows = summaries.iter().map(|summary| {
         [
             match summary.stopped {
-                StopReason::Interrupted => {
+                StopReason::Interrupted | StopReason::Stalled => {
                     format!("{} ({})", summary.name, outcome(summary.stopped))
                 }
                 _ => summary.name.clone(),
@@ -90,6 +91,7 @@ fn outcome(stopped: StopReason) -> &'static str {
         StopReason::Completed => "done",
         StopReason::StopBelow => "stopped, the loss is low enough,",
         StopReason::Returned => "returned by its own criterion",
+        StopReason::Stalled => "did not get anywhere",
         StopReason::Interrupted => "interrupted",
     }
 }

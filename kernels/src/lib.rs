@@ -27,7 +27,7 @@ pub use backend::Backend;
 pub use element::Element;
 pub use engine::{Engine, Packed};
 pub use error::KernelError;
-pub use mat::{Mat, MatMut, MatRef};
+pub use mat::{Mat, MatMut, MatRef, all_finite};
 pub use parallel::Par;
 pub use rows::Rows;
 pub use team::{Spread, Team};

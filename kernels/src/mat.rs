@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use aligned_vec::{AVec, ConstAlign};
 
+use crate::block::FINITE_CHUNK;
 use crate::element::Element;
 
 /// Alignment of every buffer and of every row of a [`Mat`], in bytes: one cache line, one AVX-512 register.
@@ -112,10 +113,20 @@ impl<T: Element> Mat<T> {
         Self::from_fn(self.cols, self.rows, |i, j| self.row(j)[i])
     }
 
+    /// Whether no element is infinite or NaN.
+    pub fn is_finite(&self) -> bool {
+        all_finite(&self.data)
+    }
+
     /// Frobenius norm, accumulated in f64.
     pub fn frobenius_norm(&self) -> f64 {
         self.iter().map(|v| v.to_f64() * v.to_f64()).sum::<f64>().sqrt()
     }
+}
+
+/// Whether no number is infinite or NaN. One pass at the speed of memory: there is no branch for an element.
+pub fn all_finite<T: Element>(values: &[T]) -> bool {
+    values.chunks(FINITE_CHUNK).all(|chunk| chunk.iter().fold(true, |all, value| all & value.is_finite()))
 }
 
 /// A read-only view of a row-major matrix.

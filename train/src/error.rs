@@ -36,21 +36,21 @@ pub enum TrainError {
     /// A batch size of zero.
     #[error("the batch size must be at least 1")]
     Batch,
-    /// A step whose loss is not a number.
+    /// A number of the run is no longer finite.
     #[error(
-        "training diverged: the loss is {loss} at iteration {iteration} (last finite loss: {}, learning rate: {:e}); {}",
+        "training diverged: {what} at iteration {iteration} (last finite loss: {}{}); {}",
         .last_finite.map_or_else(|| "none".to_owned(), |loss| format!("{loss:.6e}")),
-        learning_rate,
+        if *.learning_rate > 0.0 { format!(", learning rate: {:e}", .learning_rate) } else { String::new() },
         advice(*.iteration, *.learning_rate)
     )]
     Diverged {
-        /// The loss found: infinite or NaN.
-        loss: f64,
-        /// At which iteration.
+        /// Which one.
+        what: Divergence,
+        /// At which iteration it was found: updates done before.
         iteration: u64,
         /// The last loss before it that was finite.
         last_finite: Option<f64>,
-        /// Learning rate in force.
+        /// Learning rate in force, 0 for an optimiser without one.
         learning_rate: f64,
     },
     /// A file could not be read or written.
@@ -89,11 +89,38 @@ pub enum TrainError {
     Eigenvalues(usize),
 }
 
+/// What is no longer finite where training diverges. The types are names, `f32` or `f64`.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum Divergence {
+    /// The loss f or g, which is infinite or NaN.
+    #[error("the loss is {0}")]
+    Loss(f64),
+    /// An element of the gradient.
+    #[error("the gradient overflows {0}")]
+    Gradient(&'static str),
+    /// An element of what the optimiser remembers of earlier gradients: Adam's second moment grows with their squares.
+    #[error("the optimiser's moments, which hold squares of the gradient, overflow {0}")]
+    Moments(&'static str),
+    /// An element of W.
+    #[error("the weights overflow {0}")]
+    Weights(&'static str),
+    /// An element of M = 1/n sum_j delta_j x_j x_j^T.
+    #[error("the curvature M = 1/n sum_j delta_j x_j x_j^T overflows {0}")]
+    Curvature(&'static str),
+    /// A coefficient of the polynomial that the loss is along a search direction.
+    #[error("the loss along the direction of the step overflows {0}")]
+    LineSearch(&'static str),
+}
+
 /// What to change after a divergence.
 fn advice(iteration: u64, learning_rate: f64) -> String {
-    if iteration == 0 {
-        return "no step was taken yet: normalise the inputs or use a smaller initial scale of the weights".to_owned();
+    const SCALE: &str = "normalise the inputs, scale the targets, or use a smaller initial scale of the weights";
+    match (iteration, learning_rate > 0.0) {
+        (0, _) => format!("no step was taken yet: {SCALE}"),
+        (_, false) => SCALE.to_owned(),
+        (_, true) => {
+            let rate = learning_rate / 10.0;
+            format!("use a smaller learning rate (try {rate:.1e}) or a smaller initial scale of the weights")
+        }
     }
-    let rate = learning_rate / 10.0;
-    format!("use a smaller learning rate (try {rate:.1e}) or a smaller initial scale of the weights")
 }

@@ -18,7 +18,7 @@ pub mod spectrum;
 pub mod state;
 pub mod theory;
 
-pub use error::TrainError;
+pub use error::{Divergence, TrainError};
 pub use features::{FeatureLayer, Featured};
 pub use network::Network;
 pub use objective::{Evaluation, Objective};

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use memorize_kernels::{Element, Mat};
+use memorize_kernels::{Element, Mat, all_finite};
 use safetensors::tensor::Dtype;
 
 use crate::error::TrainError;
@@ -107,7 +107,7 @@ impl State {
     /// A matrix of the weights' shape: r x d, a neuron a row.
     ///
     /// # Errors
-    /// [`TrainError::State`] if there is none of that name, shape and type.
+    /// [`TrainError::State`] if there is none of that name, shape and type, or it holds what is not finite.
     pub(crate) fn matrix<T: Element>(&self, name: &str, r: usize, d: usize) -> Result<Mat<T>, TrainError> {
         let tensor = self.tensor(name)?;
         let values = tensor.values::<T>().filter(|_| tensor.shape == [d, r]);
@@ -115,7 +115,20 @@ impl State {
             let Tensor { dtype, shape, .. } = tensor;
             TrainError::State(format!("`{name}` is {dtype:?} {shape:?} instead of {} [{d}, {r}]", T::NAME))
         })?;
+        check_finite(name, &values)?;
         Ok(Mat::from_slice(d, r, &values).transposed())
+    }
+
+    /// The first matrix with an element that is infinite or NaN: there is nothing to go on with. Vectors may hold them where something
+    /// does not apply.
+    pub fn not_finite(&self) -> Option<&str> {
+        let is_finite = |tensor: &Tensor| match tensor.dtype {
+            Dtype::F32 => all_finite(&tensor.read::<f32>()),
+            Dtype::F64 => all_finite(&tensor.read::<f64>()),
+            _ => true,
+        };
+        let mut matrices = self.tensors.iter().filter(|(_, tensor)| tensor.shape.len() == 2);
+        matrices.find(|(_, tensor)| !is_finite(tensor)).map(|(name, _)| name.as_str())
     }
 
     /// Floating-point numbers.
@@ -175,6 +188,17 @@ impl State {
     }
 }
 
+/// Refuses what no optimiser can go on with.
+pub(crate) fn check_finite<T: Element>(name: &str, values: &[T]) -> Result<(), TrainError> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(TrainError::State(format!(
+            "`{name}` holds {} at element {at}: the run had diverged before it was left",
+            values[at]
+        ))),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +221,11 @@ mod tests {
         says(state.count_array::<3>("large"), "`large` holds 18446744073709551615 after 7 iterations");
         says(state.number_array::<2>("values"), "`values` holds NaN");
         assert_eq!(state.numbers("values").unwrap()[1].to_bits(), (-0.0f64).to_bits());
+        assert_eq!(state.not_finite(), None, "a vector may hold what does not apply");
+        let second = Mat::from_slice(4, 3, &[&[0.0f32; 7][..], &[f32::INFINITY], &[0.0; 4]].concat());
+        let diverged = state.clone().with_matrix("second", &second);
+        assert_eq!(diverged.not_finite(), Some("second"));
+        says(diverged.matrix::<f32>("second", 4, 3), "`second` holds inf at element 6: the run had diverged");
         says(state.matrix::<f64>(WEIGHTS, 4, 3), "is F32 [3, 4] instead of f64 [3, 4]");
         says(state.matrix::<f32>(WEIGHTS, 3, 4), "[3, 4] instead of f32 [4, 3]");
         says(state.matrix::<f32>("first", 4, 3), "no tensor `first` in it; there are: W, counts, large, values");

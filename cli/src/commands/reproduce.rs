@@ -41,7 +41,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     }
     blas::announce(Some(arguments.compute.backend.unwrap_or_default()), voice.mode)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
-    let (mut summaries, mut folders, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut summaries, mut folders, mut skipped, mut failures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (config, path, there) in plans {
         let finished = match there {
             Already::Over(summary) => {
@@ -60,12 +60,17 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
             },
             Already::Nothing => run::execute(config, Target::New { path: &path, existing }, &voice, &interrupt)?,
         };
-        let Finished { summary, interrupted } = finished;
+        let failure = finished.failure();
+        let Finished { summary, interrupted, .. } = finished;
         if !all || interrupted {
             report::print(&report::one(&summary, &path))?;
         }
         if interrupted {
             return Err(CliError::Interrupted);
+        }
+        match failure {
+            Some(failure) if !all => return Err(failure),
+            failure => failures.extend(failure),
         }
         summaries.push(summary);
         folders.push(path);
@@ -78,7 +83,8 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     if !skipped.is_empty() {
         text.push_str(&format!("\ncomplete already, skipped (--overwrite runs them again): {}\n", skipped.join(", ")));
     }
-    report::print(&format!("{text}\nreport: {}\n", index.display()))
+    report::print(&format!("{text}\nreport: {}\n", index.display()))?;
+    failures.into_iter().next().map_or(Ok(()), Err)
 }
 
 fn write_page(folder: &Path, runs: &[PathBuf]) -> Result<PathBuf, CliError> {

@@ -6,7 +6,6 @@ use crate::args::TrainArgs;
 use crate::blas;
 use crate::exit::CliError;
 use crate::report;
-use crate::run::theory::broken_promise;
 use crate::run::watch::Interrupt;
 use crate::run::{self, Finished, Target};
 use crate::run_folder::Existing;
@@ -29,10 +28,9 @@ pub fn train(arguments: &TrainArgs) -> Result<(), CliError> {
 
 /// Reports on a run, and says how it ended.
 pub(super) fn conclude(finished: &Finished, path: &Path) -> Result<(), CliError> {
-    let Finished { summary, interrupted } = finished;
-    report::print(&report::one(summary, path))?;
-    match broken_promise(summary) {
-        _ if *interrupted => Err(CliError::Interrupted),
+    report::print(&report::one(&finished.summary, path))?;
+    match finished.failure() {
+        _ if finished.interrupted => Err(CliError::Interrupted),
         Some(error) => Err(error),
         None => Ok(()),
     }

@@ -19,7 +19,7 @@ use memorize_train::optim::{Limits, Method, Settings, accelerated, full_batch, m
 use memorize_train::schedule::StepDecay;
 use memorize_train::theory::constants::theorem1_neurons;
 use memorize_train::theory::hessian::HessianOperator;
-use memorize_train::{Network, Objective, Plan, Samples, TrainError, solve};
+use memorize_train::{Divergence, Network, Objective, Plan, Samples, TrainError, solve};
 
 use crate::config::{Batch, OptimizerKind, RaceConfig};
 use crate::exit::CliError;
@@ -283,5 +283,6 @@ fn largest_curvature<T: Element>(
     if norm.is_finite() && norm > 0.0 {
         return Ok(norm);
     }
-    Err(TrainError::Diverged { loss: hessian.loss(), iteration: 0, last_finite: None, learning_rate: 0.0 })
+    let what = Divergence::Loss(hessian.loss());
+    Err(TrainError::Diverged { what, iteration: 0, last_finite: None, learning_rate: 0.0 })
 }

@@ -129,6 +129,13 @@ impl Keeper {
     /// A failed run if the file cannot be written, or a data file has changed: the checkpoint before it is then untouched.
     pub fn save(&mut self, state: &State, seconds: f64, metrics_bytes: u64) -> Result<(), CliError> {
         self.sources.check_unchanged()?;
+        if let Some(name) = state.not_finite() {
+            return Err(CliError::run_failed(anyhow::anyhow!(
+                "training diverged: `{name}` is not finite at iteration {}, and there is nothing to go on with; the checkpoint before \
+                 it, if there is one, is as it was",
+                state.iteration
+            )));
+        }
         let about = About {
             identity: self.identity.clone(),
             seconds: self.before.seconds + seconds,

@@ -6,6 +6,7 @@ pub mod keeper;
 pub mod machine;
 pub(crate) mod memory;
 pub mod panics;
+mod prospects;
 pub mod resume;
 pub(crate) mod saddles;
 pub mod solution;
@@ -23,7 +24,8 @@ use memorize_train::optim::small::SmallTraining;
 use memorize_train::optim::{Limits, Settings, full_batch, mini_batch, pgd};
 use memorize_train::theory::prescription::Prescription;
 use memorize_train::{
-    Evaluation, Network, Objective, Observer, Outcome, Plan, Route, Samples, TrainError, checkpoint, solve, spectrum,
+    Divergence, Evaluation, Network, Objective, Observer, Outcome, Plan, Route, Samples, TrainError, checkpoint, solve,
+    spectrum,
 };
 
 use crate::config::{Batch, Dtype, RunConfig};
@@ -39,6 +41,7 @@ use crate::units::{mebibytes, number, thousands};
 use dataset::Dataset;
 use keeper::{Before, Identity, Keeper};
 use machine::Machine;
+use prospects::Prospects;
 use resume::{Reopened, Stopped};
 use saddles::Saddles;
 pub(crate) use start::note_environment;
@@ -52,6 +55,25 @@ pub struct Finished {
     pub summary: Summary,
     /// Whether a signal ended it early.
     pub interrupted: bool,
+    /// What may help if it has not got anywhere: flags of `memorize train`.
+    remedies: String,
+}
+
+impl Finished {
+    /// The error of a run that has left its files but is no success: it has not got anywhere, or not kept the theorem's promise.
+    pub fn failure(&self) -> Option<CliError> {
+        let Summary { stopped, train_loss, start_loss, iterations, .. } = &self.summary;
+        if *stopped != StopReason::Stalled {
+            return theory::broken_promise(&self.summary);
+        }
+        let error = anyhow::anyhow!(
+            "the run did not get anywhere: f(W) = {} after {} iterations, {} before the first",
+            number(*train_loss),
+            thousands(*iterations),
+            start_loss.map_or_else(|| "not known".to_owned(), number)
+        );
+        Some(CliError::RunFailed(error.hint(self.remedies.clone())))
+    }
 }
 
 /// Where a run's results go, and what there is already.
@@ -264,6 +286,8 @@ impl<'a, T: Element> Run<'a, T> {
         };
         let (n, iterations) = (self.dataset.whole(), self.iterations_an_epoch);
         let mut watch = Watch::new(progress, metrics, interrupt.clone(), n, iterations, keeper).resume(state, records);
+        let prospects = self.prospects()?;
+        prospects.warnings().iter().for_each(|warning| watch.note(&format!("warning: {warning}")));
         let outcome = self.optimize(&mut watch);
         let Watched { records, seconds, checkpoint, mut progress } = watch.finish()?;
         let trained = Instant::now();
@@ -272,11 +296,11 @@ impl<'a, T: Element> Run<'a, T> {
             Ok(evaluated) => evaluated,
             Err(error) => {
                 self.plot(&records)?;
-                return Err(diverged_or_failed(error));
+                return Err(diverged_or_failed(error, &prospects));
             }
         };
         let evaluated = trained.elapsed();
-        let summary = self.summarize(at, &outcome, before, seconds)?;
+        let summary = self.summarize(at, &outcome, &prospects, before, seconds)?;
         progress.result(&summary);
         self.dataset.sources.check_unchanged()?;
         let interrupted = summary.stopped == StopReason::Interrupted;
@@ -297,7 +321,20 @@ impl<'a, T: Element> Run<'a, T> {
                 all - evaluated
             ));
         }
-        Ok(Finished { interrupted, summary })
+        Ok(Finished { interrupted, summary, remedies: hint(&prospects) })
+    }
+
+    /// What can be told before the first step, of a run that goes on, too: its first weights follow from the seed.
+    fn prospects(&self) -> Result<Prospects, CliError> {
+        let objective = Objective { route: self.route(self.dataset.whole()), ..self.objective() };
+        let start = objective.evaluate(&self.network).map_err(CliError::run_failed)?;
+        let prospects = Prospects::of(&self.config, &self.dataset, self.network.width(), start);
+        if start.regularized.is_finite() {
+            return Ok(prospects);
+        }
+        let (what, learning_rate) = (Divergence::Loss(start.regularized), self.config.optimizer.learning_rate);
+        let error = TrainError::Diverged { what, iteration: 0, last_finite: None, learning_rate };
+        Err(diverged_or_failed(error, &prospects))
     }
 
     fn objective(&self) -> Objective<'_, T, Box<dyn Rows<T>>> {
@@ -372,7 +409,7 @@ impl<'a, T: Element> Run<'a, T> {
         }
         let last = records.last();
         Err(TrainError::Diverged {
-            loss: at.loss,
+            what: Divergence::Loss(at.loss),
             iteration: outcome.iterations,
             last_finite: last.map(|record| record.loss),
             learning_rate: last.map_or(self.config.optimizer.learning_rate, |record| record.learning_rate),
@@ -380,12 +417,23 @@ impl<'a, T: Element> Run<'a, T> {
     }
 
     /// What the run came to; evaluates the final weights over the test set if there is one.
-    fn summarize(&self, at: Evaluation, outcome: &Outcome, before: Before, seconds: f64) -> Result<Summary, CliError> {
+    fn summarize(
+        &self,
+        at: Evaluation,
+        outcome: &Outcome,
+        prospects: &Prospects,
+        before: Before,
+        seconds: f64,
+    ) -> Result<Summary, CliError> {
         let (n, d, r) = (self.dataset.whole(), self.network.width(), self.network.neurons());
         let test_mse = self.dataset.test_mse(self.machine.engine, &self.network, self.config.run.route.forced())?;
         let RunConfig { run, network, optimizer, .. } = &self.config;
         let features = network.features.as_ref();
         let run_solves = optimizer.solve.is_some();
+        let stopped = match outcome.reason.into() {
+            reason if self.prescription.is_none() && prospects.is_stalled(reason, at) => StopReason::Stalled,
+            reason => reason,
+        };
         Ok(Summary {
             experiment: run.experiment.clone(),
             name: run.name.clone(),
@@ -421,7 +469,10 @@ impl<'a, T: Element> Run<'a, T> {
             escapes: self.saddles.escapes,
             init: self.init.to_owned(),
             init_scale: network.init_scale.unwrap_or(0.0),
-            stopped: outcome.reason.into(),
+            stopped,
+            start_loss: Some(prospects.start_loss()),
+            target_variance: Some(prospects.target_variance()),
+            warnings: prospects.warnings().into_iter().chain(prospects.above_variance(at)).collect(),
             paper: self.paper(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             provenance: Some(Provenance::here()),
@@ -449,14 +500,13 @@ impl<'a, T: Element> Run<'a, T> {
     }
 }
 
-fn diverged_or_failed(error: TrainError) -> CliError {
+fn diverged_or_failed(error: TrainError, prospects: &Prospects) -> CliError {
     match error {
-        TrainError::Diverged { iteration: 0, .. } => {
-            CliError::RunFailed(error.hint("flags of `memorize train`: --normalize, --init-scale X"))
-        }
-        TrainError::Diverged { .. } => {
-            CliError::RunFailed(error.hint("flags of `memorize train`: --lr X, --init-scale X"))
-        }
+        TrainError::Diverged { .. } => CliError::RunFailed(error.hint(hint(prospects))),
         error => CliError::run_failed(error),
     }
+}
+
+fn hint(prospects: &Prospects) -> String {
+    format!("flags of `memorize train` that may help: {}", prospects.remedies().join(", "))
 }

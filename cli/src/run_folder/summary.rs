@@ -17,6 +17,8 @@ pub enum StopReason {
     StopBelow,
     /// The algorithm returned by its own criterion.
     Returned,
+    /// All was done, or the algorithm returned, and the loss is not below what it was before the first step.
+    Stalled,
     /// Interrupted from outside.
     Interrupted,
 }
@@ -109,6 +111,15 @@ pub struct Summary {
     pub init_scale: f64,
     /// Why the run ended.
     pub stopped: StopReason,
+    /// The loss f over the whole training set before the first step; absent in files of earlier versions.
+    #[serde(default)]
+    pub start_loss: Option<f64>,
+    /// Variance of the training targets: the mean squared error of the best constant; absent in files of earlier versions.
+    #[serde(default)]
+    pub target_variance: Option<f64>,
+    /// What was foreseen to go wrong, and what did; empty = nothing.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// What the paper reports; absent = the run is no experiment of the paper.
     pub paper: Option<String>,
     /// Version of this program.
@@ -175,6 +186,9 @@ impl Summary {
             init: "normal".to_owned(),
             init_scale: 0.01,
             stopped: StopReason::Completed,
+            start_loss: Some(4.5),
+            target_variance: Some(8.35),
+            warnings: Vec::new(),
             paper: Some("loss falls geometrically below 1e-5 (figures 3a, 7)".to_owned()),
             version: "0.1.0".to_owned(),
             provenance: None,
@@ -250,7 +264,8 @@ mod tests {
     fn a_summary_of_an_earlier_version_is_read() {
         let mut value = json(&Summary::example());
         let fields = value.as_object_mut().unwrap();
-        for field in ["provenance", "parameters_per_sample", "theory", "blas", "ranks"] {
+        let later = ["parameters_per_sample", "theory", "blas", "ranks", "start_loss", "target_variance", "warnings"];
+        for field in later.into_iter().chain(["provenance"]) {
             assert!(fields.remove(field).is_some(), "{field}");
         }
         let summary: Summary = serde_json::from_value(value).unwrap();

@@ -16,6 +16,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::batch::Batch;
 use super::neuron_group::{GemmGroup, PanelGroup, Share};
 use super::update::Rule;
@@ -217,6 +219,21 @@ impl<T: Element> FusedStep<T> {
         Ok(())
     }
 
+    /// Whether the weights and the rule's memory, of all neurons on every rank, hold numbers, neither infinite nor NaN. The outputs do not
+    /// tell: Adam's step is zero where the square of a gradient has overflowed. Every rank must ask at the same time.
+    pub fn is_finite(&self) -> bool {
+        let own = match (&self.groups, self.engine.par) {
+            (Groups::Panels(groups), Par::Seq) => groups.iter().all(PanelGroup::is_finite),
+            (Groups::Panels(groups), Par::Rayon) => groups.par_iter().all(PanelGroup::is_finite),
+            (Groups::Gemm(groups), Par::Seq) => groups.iter().all(GemmGroup::is_finite),
+            (Groups::Gemm(groups), Par::Rayon) => groups.par_iter().all(GemmGroup::is_finite),
+        };
+        match &self.team {
+            None => own,
+            Some(team) => gather(&**team, &[u8::from(own)]).into_iter().all(|own| own > 0),
+        }
+    }
+
     /// Adds the outputs of all groups, of every rank, in their order.
     fn add_outputs(&self, q: &mut [T]) {
         let own: Vec<&[T]> = match &self.groups {
@@ -289,4 +306,30 @@ fn take_each<T: Element, G: Send>(
 
 fn add<T: Element>(q: &mut [T], part: &[T]) {
     q.iter_mut().zip(part).for_each(|(q, &part)| *q += part);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finite_is_found_wherever_it_is() {
+        let (r, d) = (67, 5);
+        let clean = Weights::new(Mat::from_fn(r, d, |i, a| (i + a) as f32));
+        let signs: Vec<f32> = (0..r).map(|i| if i < 33 { 1.0 } else { -1.0 }).collect();
+        for backend in [Backend::Native, Backend::MatrixMultiply] {
+            for par in [Par::Seq, Par::Rayon] {
+                let engine = Engine { backend, par, ..Engine::best() };
+                let is_finite =
+                    |weights: &Weights<f32>| FusedStep::new(engine, weights, &signs, 4).unwrap().is_finite();
+                assert!(is_finite(&clean));
+                for (at, value) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].into_iter().enumerate() {
+                    let mut weights = clean.clone();
+                    let mat = [&mut weights.w, &mut weights.first, &mut weights.second].into_iter().nth(at).unwrap();
+                    mat.row_mut(r - 1 - at)[d - 1] = value;
+                    assert!(!is_finite(&weights), "{backend:?} {par:?} {value}");
+                }
+            }
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::engine::microkernel::{Tile, prefetch};
 use crate::engine::pack::{PanelLayout, pack_panel, panel_layout, unpack_panel};
 use crate::engine::sweep::{Broadcast, Epilogue, PanelPart, sweep};
-use crate::mat::{AlignedVec, Mat, MatMut, aligned_zeros};
+use crate::mat::{AlignedVec, Mat, MatMut, aligned_zeros, all_finite};
 use crate::parallel::Par;
 
 /// Which of the groups a rank has.
@@ -100,6 +100,11 @@ impl<T: Element> PanelGroup<T> {
         unpack_panel(&self.layout, &self.w, weights.w.as_mut());
         unpack_panel(&self.layout, &self.first, weights.first.as_mut());
         unpack_panel(&self.layout, &self.second, weights.second.as_mut());
+    }
+
+    /// Whether the weights and the rule's memory hold numbers, neither infinite nor NaN.
+    pub(crate) fn is_finite(&self) -> bool {
+        [&self.w, &self.first, &self.second].into_iter().all(|values| all_finite(values))
     }
 
     /// The neurons of this group.
@@ -345,6 +350,12 @@ impl<T: Element> GemmGroup<T> {
             weights.first.row_mut(self.column + i).copy_from_slice(self.weights.first.row(i));
             weights.second.row_mut(self.column + i).copy_from_slice(self.weights.second.row(i));
         }
+    }
+
+    /// Whether the weights and the rule's memory hold numbers, neither infinite nor NaN.
+    pub(crate) fn is_finite(&self) -> bool {
+        let Weights { w, first, second } = &self.weights;
+        [w, first, second].into_iter().all(Mat::is_finite)
     }
 
     /// The neurons of this group.

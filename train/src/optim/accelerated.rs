@@ -26,7 +26,7 @@
 use memorize_kernels::{Element, Mat};
 
 use super::pgd::{Landscape, perturb};
-use super::{Limits, LossGuard};
+use super::{Guard, Limits};
 use crate::error::TrainError;
 use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
 use crate::state::{State, Tensor, WEIGHTS};
@@ -100,7 +100,7 @@ pub fn accelerated_descent<T: Element>(
     let (r, d) = (start.rows(), start.cols());
     let [mut gradient, mut velocity] = [0; 2].map(|_| Mat::<T>::zeros(r, d));
     let mut x = start;
-    let mut guard = LossGuard::default();
+    let mut guard = Guard::default();
     let mut last_perturbation: Option<u64> = None;
     let (mut t, mut epochs, mut perturbations, mut exploitations) = (0, 0.0, 0, 0);
     if let Some(state) = observer.resume() {

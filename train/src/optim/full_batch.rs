@@ -2,8 +2,8 @@
 
 use memorize_kernels::{Element, Mat, Rows, pass};
 
-use super::{LossGuard, Moments, Settings};
-use crate::error::TrainError;
+use super::{Guard, Moments, Settings};
+use crate::error::{Divergence, TrainError};
 use crate::network::Network;
 use crate::objective::Objective;
 use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
@@ -15,7 +15,7 @@ const NAME: &str = "full batches";
 /// Trains `net` in place; an iteration is an epoch. The loss recorded at iteration t is f at the weights after t updates.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] at the first loss that is not finite; [`TrainError::State`] for a state that does not fit; shape errors.
+/// [`TrainError::Diverged`] at the first loss, gradient or moment that is not finite; [`TrainError::State`] for a state that does not fit; shape errors.
 pub fn full_batch<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,
@@ -26,7 +26,7 @@ pub fn full_batch<T: Element, X: Rows<T>>(
     let (r, d) = (net.neurons(), net.width());
     let mut gradient = Mat::zeros(r, d);
     let mut moments = Moments::zeros(r, d);
-    let mut guard = LossGuard::default();
+    let mut guard = Guard::default();
     let mut t = 0;
     if let Some(state) = observer.resume() {
         let state = state.of(NAME, limits.iterations)?;
@@ -39,6 +39,11 @@ pub fn full_batch<T: Element, X: Rows<T>>(
         let at =
             if t < limits.iterations { objective.gradient(net, &mut gradient)? } else { objective.evaluate(net)? };
         guard.check(t, at.regularized, rate)?;
+        if t == 0 && t < limits.iterations {
+            guard.first_step(method, &gradient, rate)?;
+        } else if Guard::looks(t, limits.iterations) {
+            guard.require(moments.is_finite(), Divergence::Moments(T::NAME), t, rate)?;
+        }
         if !goes_on(observer, t, &|| moments.add_to(method, State::new(NAME, t, &net.weights))) {
             break StopReason::Interrupted;
         }

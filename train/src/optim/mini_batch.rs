@@ -11,8 +11,8 @@ use memorize_kernels::{Element, Par, Rows};
 
 use super::shuffle::Shuffle;
 use super::stepper::{Labelled, Stepper};
-use super::{LossGuard, Moments, Settings};
-use crate::error::TrainError;
+use super::{Guard, Moments, Settings};
+use crate::error::{Divergence, TrainError};
 use crate::network::Network;
 use crate::objective::Objective;
 use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
@@ -28,7 +28,7 @@ const NAME: &str = "mini-batches";
 /// `objective.route` is the route of a batch: neuron (fused step) or Gram.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] at the first loss that is not finite; [`TrainError::Batch`] for a batch size of zero;
+/// [`TrainError::Diverged`] at the first loss, gradient, weight or moment that is not finite; [`TrainError::Batch`] for a batch size of zero;
 /// [`TrainError::NoSamples`]; [`TrainError::State`] for a state that does not fit; shape errors.
 pub fn mini_batch<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
@@ -70,7 +70,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     };
     // The route that suits a batch need not suit the whole set.
     let whole = Objective { route: Plan::new(Samples::All(n), x.cols(), net.neurons(), None).route, ..*objective };
-    let mut guard = LossGuard::default();
+    let mut guard = Guard::default();
     for (buffer, iteration) in [(&mut current, t), (&mut next, t + 1)] {
         load(buffer, iteration);
         buffer.share(&spread);
@@ -82,6 +82,10 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
             break StopReason::Budget;
         }
         guard.check(t, loss, rate)?;
+        if t == 0 {
+            let first = current.gradient(engine, gamma, &stepper.position().0)?;
+            guard.first_step(method, &first, rate)?;
+        }
         let state = || {
             let (net, moments) = stepper.position();
             moments.add_to(method, State::new(NAME, t, &net.weights))
@@ -102,6 +106,9 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
         loss = stepped?.unwrap_or(loss);
         spare.share(&spread);
         t += 1;
+        if Guard::looks(t, limits.iterations) {
+            guard.require(stepper.is_finite(), Divergence::Moments(T::NAME), t, rate)?;
+        }
         std::mem::swap(&mut current, &mut next);
         std::mem::swap(&mut next, &mut spare);
         if let Some(target) = limits.stop_below.filter(|_| t.is_multiple_of(batches)) {
@@ -197,8 +204,8 @@ mod tests {
         let mut net = Network::random(60, 12, 0.3, 1).unwrap();
         let error =
             mini_batch(&objective, &mut net, &settings(Method::Descent, 1e6, 50), 16, 9, &mut Silent).unwrap_err();
-        let TrainError::Diverged { iteration, last_finite, loss, .. } = error else { panic!("{error}") };
-        assert!(iteration > 0 && last_finite.is_some() && !loss.is_finite());
+        let TrainError::Diverged { iteration, last_finite, what, .. } = error else { panic!("{error}") };
+        assert!(iteration > 0 && last_finite.is_some() && matches!(what, Divergence::Loss(loss) if !loss.is_finite()));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod accelerated;
 mod full_batch;
+mod guard;
 mod mini_batch;
 pub mod negative_curvature;
 pub mod pgd;
@@ -15,6 +16,7 @@ pub mod small;
 mod stepper;
 
 pub use full_batch::full_batch;
+use guard::Guard;
 pub use mini_batch::mini_batch;
 
 use memorize_kernels::pass::{AdamStep, Rule};
@@ -70,6 +72,11 @@ impl<T: Element> Moments<T> {
         Self { first: Mat::zeros(r, d), second: Mat::zeros(r, d) }
     }
 
+    /// Whether they hold numbers, neither infinite nor NaN.
+    fn is_finite(&self) -> bool {
+        self.first.is_finite() && self.second.is_finite()
+    }
+
     fn from_state(method: Method, state: &State, r: usize, d: usize) -> Result<Self, TrainError> {
         match method {
             Method::Descent => Ok(Self::zeros(r, d)),
@@ -114,20 +121,4 @@ pub struct Settings {
     pub schedule: StepDecay,
     /// When to record and when to end.
     pub limits: Limits,
-}
-
-/// Remembers the last finite loss, and refuses the first that is not.
-#[derive(Clone, Copy, Debug, Default)]
-struct LossGuard {
-    last_finite: Option<f64>,
-}
-
-impl LossGuard {
-    fn check(&mut self, iteration: u64, loss: f64, learning_rate: f64) -> Result<(), TrainError> {
-        if !loss.is_finite() {
-            return Err(TrainError::Diverged { loss, iteration, last_finite: self.last_finite, learning_rate });
-        }
-        self.last_finite = Some(loss);
-        Ok(())
-    }
 }

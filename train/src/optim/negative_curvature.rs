@@ -18,16 +18,18 @@
 //! An iteration is one weighted Gram matrix (M) and two quadratic forms (along Z), half as much again as a gradient; the
 //! residuals follow from the forms, and are computed from W now and then.
 
+use std::borrow::Cow;
+
 use memorize_kernels::error::check_shape;
 use memorize_kernels::{Element, Mat, Rows, pass};
 
 use super::accelerated::{add, dot};
-use super::{Limits, LossGuard};
-use crate::error::TrainError;
+use super::{Guard, Limits};
+use crate::error::{Divergence, TrainError};
 use crate::network::Network;
 use crate::objective::Objective;
 use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
-use crate::state::{State, Tensor, WEIGHTS};
+use crate::state::{State, Tensor, WEIGHTS, check_finite};
 use crate::theory::constants::theorem1_neurons;
 use crate::theory::curvature::{extreme_eigenpair, lemma3_applies, most_negative_direction};
 use crate::theory::hessian::{averaged_gram, half_signed, symmetric_part};
@@ -132,6 +134,11 @@ impl Quartic {
         Ok(Self::new(objective, &residuals(objective, net)?, &line, net, z))
     }
 
+    /// Whether all coefficients are.
+    pub fn is_finite(&self) -> bool {
+        self.0.iter().all(|p| p.is_finite())
+    }
+
     /// p(t).
     pub fn value(&self, t: f64) -> f64 {
         self.0.iter().rev().fold(0.0, |sum, p| sum * t + p)
@@ -141,7 +148,7 @@ impl Quartic {
     /// larger.
     pub fn minimiser(&self) -> Option<f64> {
         let [_, p1, p2, p3, p4] = self.0;
-        if !self.0.iter().all(|p| p.is_finite()) {
+        if !self.is_finite() {
             return None;
         }
         if p4 <= 0.0 {
@@ -183,6 +190,25 @@ fn polished(mut t: f64, k: [f64; 4]) -> f64 {
         }
     }
     t
+}
+
+/// Binary orders of magnitude by which a direction may be shorter or longer than W before it is scaled.
+const COMPARABLE: f64 = 16.0;
+
+/// A direction whose length is not too far from `length`: what changes along it has the size of the outputs then, and its squares are
+/// in the range of T where theirs are. The factor is a power of two, so that nothing is rounded.
+fn comparable<T: Element>(z: &Mat<T>, length: f64) -> Cow<'_, Mat<T>> {
+    let orders = (length / z.frobenius_norm()).log2().round();
+    if !orders.is_finite() || orders.abs() <= COMPARABLE {
+        return Cow::Borrowed(z);
+    }
+    let mut scaled = z.clone();
+    // In two steps: 2^orders itself may be out of T's range where the product is in it.
+    for part in [(orders / 2.0).floor(), orders - (orders / 2.0).floor()] {
+        let factor = T::from_f64(part.exp2());
+        scaled.padded_mut().iter_mut().for_each(|z| *z *= factor);
+    }
+    Cow::Owned(scaled)
 }
 
 /// q_j - y_j.
@@ -241,6 +267,7 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
         [self.passes] = state.number_array("passes")?;
         let (spread, all) = (self.objective.x.spread(), state.numbers("residuals")?);
         check_shape("number of residuals", spread.whole(), all.len())?;
+        check_finite("residuals", &all)?;
         self.delta = all[spread.range()].to_vec();
         let direction = |name| state.matrix(name, r, d);
         let conjugate = match state.tensors.contains_key("direction") {
@@ -273,11 +300,15 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
     }
 
     /// Goes to the lowest value of g along Z and says by how much it falls: not at all where the quartic's coefficients, rounded,
-    /// have no lower value than at 0.
-    fn descend(&mut self, z: &Mat<T>) -> Result<f64, TrainError> {
+    /// have no lower value than at 0, and `None` where they are not finite.
+    fn descend(&mut self, z: &Mat<T>) -> Result<Option<f64>, TrainError> {
+        let z = &comparable(z, self.net.weights.frobenius_norm());
         let line = Line::along(self.objective, self.net, z)?;
         self.passes += 2.0 * HALF;
         let quartic = Quartic::new(self.objective, &self.delta, &line, self.net, z);
+        if !quartic.is_finite() {
+            return Ok(None);
+        }
         let step = quartic.minimiser().unwrap_or(0.0);
         let won = quartic.value(0.0) - quartic.value(step);
         if won > 0.0 {
@@ -287,7 +318,7 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
             }
             self.stale += 1;
         }
-        Ok(won)
+        Ok(Some(won))
     }
 
     /// Lemma 3's direction at a saddle point with this M, and ||M||_2; no direction where that is at most `enough`.
@@ -324,7 +355,7 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
     let enough = parameters.tolerance + objective.gamma;
     let mut at = Point { objective, net, delta: Vec::new(), stale: 0, passes: 0.0 };
     let mut conjugate: Option<Conjugate<T>> = None;
-    let mut guard = LossGuard::default();
+    let mut guard = Guard::default();
     let (mut t, mut escapes) = (0, 0);
     match observer.resume() {
         Some(state) => (t, escapes, conjugate) = at.go_on(&state.of(NAME, limits.iterations)?)?,
@@ -353,11 +384,14 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
             break StopReason::Budget;
         }
         let (moment, gradient) = at.gradient()?;
+        guard.require(moment.is_finite(), Divergence::Curvature(T::NAME), t, 0.0)?;
+        guard.require(gradient.is_finite(), Divergence::Gradient(T::NAME), t, 0.0)?;
         let size = moment.frobenius_norm();
         if size <= enough {
             observer.note(&format!("no curvature below -{:.3e} is left at iteration {t}", size - objective.gamma));
             break StopReason::Returned;
         }
+        let overflow = || guard.diverged(Divergence::LineSearch(T::NAME), t, 0.0);
         let at_saddle = gradient.frobenius_norm() <= parameters.g_thres * size * at.net.weights.frobenius_norm();
         if at_saddle {
             let (norm, z) = at.way_out(&moment, enough)?;
@@ -368,7 +402,7 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
             };
             escapes += 1;
             conjugate = None;
-            let won = at.descend(&z)?;
+            let won = at.descend(&z)?.ok_or_else(overflow)?;
             observer.note(&format!(
                 "escape {escapes} at iteration {t}: curvature {:.3e}, the loss {loss:.3e} falls by {won:.3e}",
                 -left
@@ -378,7 +412,7 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
             }
         } else {
             let next = Conjugate::after(conjugate.take(), gradient);
-            if at.descend(&next.z)? > 0.0 {
+            if at.descend(&next.z)?.ok_or_else(overflow)? > 0.0 {
                 conjugate = Some(next);
             } else if next.is_steepest {
                 observer.note(&format!("the loss cannot be told from a lower one in {} at iteration {t}", T::NAME));

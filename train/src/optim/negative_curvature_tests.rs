@@ -148,7 +148,7 @@ fn every_step_lowers_the_value_by_what_it_says() {
         } else {
             Conjugate::after(None, gradient).z
         };
-        let won = at.descend(&z).unwrap();
+        let won = at.descend(&z).unwrap().expect("finite numbers");
         let after = objective.evaluate(at.net).unwrap();
         assert!(won > 0.0 && (before - after.regularized - won).abs() < 1e-12 * before, "{before} {won}");
         assert!((at.loss() - after.loss).abs() < 1e-12 * before, "the residuals follow W");

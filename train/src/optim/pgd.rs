@@ -18,7 +18,7 @@ use memorize_data::random::{Purpose, Stream};
 use memorize_kernels::{Element, Mat, Rows, pass};
 
 use super::accelerated::dot;
-use super::{Limits, LossGuard};
+use super::{Guard, Limits};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::{Evaluation, Objective};
@@ -232,7 +232,7 @@ pub fn perturbed_descent<T: Element>(
         None => Position { t: 0, w: start, before: None, perturbations: Vec::new() },
     };
     let mut gradient = Mat::zeros(r, d);
-    let mut guard = LossGuard::default();
+    let mut guard = Guard::default();
     let reason = loop {
         let mut at = landscape.evaluate(&now.w, &mut gradient)?;
         guard.check(now.t, at.regularized, thresholds.eta)?;

@@ -66,6 +66,14 @@ impl<T: Element> Labelled<T> {
         self.y.extend((0..b).map(|j| rows.row(j)[d]));
     }
 
+    /// The gradient of g on these samples, which a fused step never has in memory; the same on every rank.
+    pub(super) fn gradient(&self, engine: Engine, gamma: f64, net: &Network<T>) -> Result<Mat<T>, TrainError> {
+        let x = self.batch.x();
+        let mut gradient = Mat::zeros(net.neurons(), net.width());
+        Objective { engine, x: &x, y: &self.y, gamma, route: Route::Neuron }.gradient(net, &mut gradient)?;
+        Ok(gradient)
+    }
+
     /// Number of samples.
     pub(super) fn len(&self) -> usize {
         self.y.len()
@@ -143,6 +151,14 @@ impl<T: Element> Stepper<T> {
                 pass::update(engine, rule, w, first, second, gradient.padded());
                 next.map(|next| self.prime(next)).transpose()
             }
+        }
+    }
+
+    /// Whether the weights and what the method remembers hold numbers, neither infinite nor NaN. All ranks must ask at the same time.
+    pub(super) fn is_finite(&self) -> bool {
+        match self {
+            Stepper::Fused { step, .. } => step.is_finite(),
+            Stepper::Separate { net, moments, .. } => net.weights.is_finite() && moments.is_finite(),
         }
     }
 
