@@ -49,7 +49,7 @@ fn checked<V>(outcome: Result<V, String>) -> Result<V, ()> {
 
 /// What is accepted fits together, and is written and read back as it is.
 fn round_trips<T: Element>(weights: &Weights<T>) {
-    let Weights { network, features, projection } = weights;
+    let Weights { network, features, projection, .. } = weights;
     assert!(network.neurons() > 0 && network.width() > 0 && network.signs.len() == network.neurons());
     let width = features.as_ref().map_or(network.width(), |layer| layer.weights().cols());
     assert!(features.as_ref().is_none_or(|layer| layer.weights().rows() == network.width() && layer.power() > 0));
@@ -57,6 +57,7 @@ fn round_trips<T: Element>(weights: &Weights<T>) {
     let bytes = checkpoint::to_bytes(weights);
     let again = checkpoint::parse::<T>(&bytes).expect("what the program writes it can read");
     assert_eq!(again.network.weights.padded(), network.weights.padded());
+    assert_eq!(again.normalize, weights.normalize);
     assert_eq!(checkpoint::to_bytes(&again), bytes);
 }
 
@@ -65,6 +66,7 @@ fn state_round_trips(state: &State, about: &str) {
         network: Network::<f32>::zeros(2, 1).expect("a shape"),
         features: None,
         projection: None,
+        normalize: None,
     });
     let bytes = frame.to_bytes(state, about);
     let again = checkpoint::parse_state(&bytes).expect("what the program writes it can read");

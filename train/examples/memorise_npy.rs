@@ -74,7 +74,7 @@ fn memorise(inputs: &Path, targets: &Path, weights: &Path) -> Result<f64, Failur
         println!("sigma_min = {sigma:.3e}; Lemma 1 allows f up to {:.3e}", loss_bound(n, d, norm, sigma));
     }
 
-    checkpoint::save(weights, &Weights { network, features: None, projection: None })?;
+    checkpoint::save(weights, &Weights { network, features: None, projection: None, normalize: None })?;
     Ok(loss)
 }
 

@@ -1,6 +1,6 @@
 //! Weights in a file: safetensors with `W` (d x r, row-major) and `a` (r); three-layer files also `R` (k x d_in) and, with a
-//! projection before it, `pca.basis` (m x d_in) and `pca.mean` (d_in). The metadata hold `p`, the program's version and a SHA-256 of
-//! everything else. A checkpoint from which training can go on is the same file with the tensors of a [`State`] in it.
+//! projection before it, `pca.basis` (m x d_in) and `pca.mean` (d_in). The metadata hold `p`, `normalize`, the program's version and a
+//! SHA-256 of everything else. A checkpoint from which training can go on is the same file with the tensors of a [`State`] in it.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -25,6 +25,8 @@ pub struct Weights<T: Element> {
     pub features: Option<FeatureLayer<T>>,
     /// The projection before it: basis (m x d_in, a direction a row) and mean (d_in).
     pub projection: Option<(Mat<T>, Vec<T>)>,
+    /// Whether every sample is scaled to length 1 before all this; `None` in a file that does not say.
+    pub normalize: Option<bool>,
 }
 
 /// Weights with what it takes to go on training them.
@@ -43,6 +45,8 @@ pub struct Frame {
     metadata: BTreeMap<String, String>,
 }
 
+/// Metadata that say whether samples are scaled to length 1 first: `true` or `false`.
+const NORMALIZE: &str = "normalize";
 /// Metadata with the digest of everything else in the file.
 const DIGEST: &str = "sha256";
 /// Metadata with the optimiser that a state is of, the iteration, and the caller's text.
@@ -64,6 +68,9 @@ impl Frame {
         if let Some((basis, mean)) = &weights.projection {
             tensors.insert("pca.basis".to_owned(), Tensor::matrix(basis));
             tensors.insert("pca.mean".to_owned(), Tensor::vector(mean));
+        }
+        if let Some(normalize) = weights.normalize {
+            metadata.insert(NORMALIZE.to_owned(), normalize.to_string());
         }
         Self { tensors, metadata }
     }
@@ -253,7 +260,15 @@ pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
             ));
         }
     }
-    Ok(Weights { network: Network { weights: w.transposed(), signs }, features, projection })
+    let normalize = match metadata.get(NORMALIZE).map(String::as_str) {
+        None => None,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(other) => {
+            return Err(format!("`{NORMALIZE}` in its metadata is {other:?}; true and false are understood"));
+        }
+    };
+    Ok(Weights { network: Network { weights: w.transposed(), signs }, features, projection, normalize })
 }
 
 fn feature_layer<T: Element>(

@@ -8,6 +8,7 @@ fn weights() -> Weights<f64> {
         network: Network::random(6, 4, 1.0, 1).unwrap(),
         features: Some(FeatureLayer::random(4, 3, 2, 0.5, 2).unwrap()),
         projection: Some((basis, vec![0.5; 5])),
+        normalize: Some(true),
     }
 }
 

@@ -14,7 +14,7 @@ use super::stored::{self, Opened};
 use crate::args::CertifyArgs;
 use crate::blas;
 use crate::config::CertifyConfig;
-use crate::exit::{CliError, WithHint};
+use crate::exit::CliError;
 use crate::progress::Mode;
 use crate::report;
 use crate::run::machine::Machine;
@@ -92,10 +92,7 @@ fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Certificate, Cli
     let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: 0.0, route: plan.route };
     let hessian = HessianOperator::new(&objective, &network).map_err(CliError::run_failed)?;
     let gradient_norm = hessian.gradient().map_err(CliError::run_failed)?.frobenius_norm();
-    if !(hessian.loss().is_finite() && gradient_norm.is_finite()) {
-        let error = anyhow::anyhow!("the loss at these weights is {}, its gradient {gradient_norm}", hessian.loss());
-        return Err(CliError::BadInput(error.hint("the weights or the inputs are too large; try --normalize")));
-    }
+    stored::check_finite::<f64>(hessian.loss(), gradient_norm)?;
     let mut notes = Vec::new();
     let curvature = Curvature::find(config, &hessian, &mut notes).map_err(CliError::run_failed)?;
     let sigma = sigma_min(config.sigma_min, &x, &mut notes).map_err(CliError::run_failed)?;

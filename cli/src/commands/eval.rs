@@ -68,6 +68,8 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
     let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: config.gamma, route: plan.route };
     let mut gradient = Mat::zeros(network.neurons(), network.width());
     let at = objective.gradient(&network, &mut gradient).map_err(CliError::run_failed)?;
+    let gradient_norm = gradient.frobenius_norm();
+    stored::check_finite::<T>(at.regularized, gradient_norm)?;
     if let Some(path) = config.gradient_out.as_ref().filter(|_| ranks::is_first()) {
         write_gradient(path, &gradient)?;
     }
@@ -75,7 +77,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
         loss: at.loss,
         mse: at.mse(),
         regularized_loss: at.regularized,
-        gradient_norm: gradient.frobenius_norm(),
+        gradient_norm,
         n,
         d,
         k,

@@ -11,6 +11,7 @@ use crate::config::{DataSection, SamplesOf, Stored};
 use crate::exit::{CliError, WithHint, is_missing};
 use crate::layer::{DataLayer, Layer};
 use crate::nearest;
+use crate::progress::Mode;
 use crate::run::dataset::Tables;
 use crate::run_folder::CONFIG;
 
@@ -39,7 +40,8 @@ pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened
         }
         _ => CliError::bad_input(error),
     })?;
-    let (data, seed) = data(&stored.samples)?;
+    let (mut data, seed) = data(&stored.samples)?;
+    data.normalize = as_for_training(stored, weights.normalize, data.normalize)?;
     let projection = weights.projection.as_ref().map(|(basis, mean)| {
         let basis = Mat::from_fn(basis.rows(), basis.cols(), |i, j| basis.row(i)[j].to_f64());
         let mean = mean.iter().map(|value| value.to_f64()).collect();
@@ -57,6 +59,27 @@ pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened
     Ok(Opened { network: weights.network, x, y, d, k })
 }
 
+/// Refuses weights and samples whose loss or gradient is beyond what T holds.
+///
+/// # Errors
+/// Bad input with both, and what to do.
+pub(super) fn check_finite<T: Element>(loss: f64, gradient_norm: f64) -> Result<(), CliError> {
+    if loss.is_finite() && gradient_norm.is_finite() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!(
+        "the loss at these weights is {loss} and the norm of its gradient {gradient_norm} in {}: the weights, the inputs or the \
+         targets are too large",
+        T::NAME
+    );
+    Err(CliError::BadInput(match T::NAME {
+        "f32" => error.hint(
+            "compute in double precision (--dtype f64), or scale the inputs (--normalize, if the net was trained so)",
+        ),
+        _ => error.hint("scale the inputs (--normalize, if the net was trained so)"),
+    }))
+}
+
 /// The training set, and the seed of its noise and labels.
 fn data(samples: &SamplesOf) -> Result<(DataSection, u64), CliError> {
     match samples {
@@ -69,6 +92,37 @@ fn data(samples: &SamplesOf) -> Result<(DataSection, u64), CliError> {
             let config = Layer::from_file(&folder.join(CONFIG))?.resolve()?;
             config.validate()?;
             Ok((config.data, config.run.seed))
+        }
+    }
+}
+
+/// Whether the samples are scaled to length 1: as the weights' file says that they were for training. Samples that are prepared in
+/// another way would give outputs that mean nothing.
+fn as_for_training(stored: &Stored, trained: Option<bool>, asked: bool) -> Result<bool, CliError> {
+    let weights = stored.weights.display();
+    match (trained, &stored.samples) {
+        (None, _) => Ok(asked),
+        (Some(trained), _) if trained == asked => Ok(asked),
+        (Some(true), SamplesOf::Files { .. }) => {
+            let note = format!("the samples are scaled to length 1, as they were when {weights} was trained");
+            Mode::detect(false).tell(&note);
+            Ok(true)
+        }
+        (Some(false), SamplesOf::Files { .. }) => {
+            let error = anyhow::anyhow!("{weights} was trained on samples that were not scaled to length 1");
+            Err(CliError::BadInput(error.hint("leave --normalize out")))
+        }
+        (Some(trained), SamplesOf::Run(folder)) => {
+            let scaled = |scaled: bool| if scaled { "scaled to length 1" } else { "not scaled to length 1" };
+            let error = anyhow::anyhow!(
+                "{weights} was trained on samples that were {}, those of {} are {}",
+                scaled(trained),
+                folder.display(),
+                scaled(asked)
+            );
+            Err(CliError::BadInput(
+                error.hint("give the weights of this run, or the samples as files: --inputs, --targets"),
+            ))
         }
     }
 }

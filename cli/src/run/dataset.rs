@@ -29,6 +29,8 @@ pub struct Dataset<T: Element> {
     pub features: Option<FeatureLayer<T>>,
     /// The projection before them.
     pub projection: Option<Arc<Projection>>,
+    /// Whether every sample is scaled to length 1 before all this.
+    pub normalize: bool,
     /// Width of a sample as it comes from its source.
     pub input_width: usize,
     /// SHA-256 of the training set as it comes from its source.
@@ -178,7 +180,8 @@ impl<T: Element> Dataset<T> {
             }
             _ => None,
         };
-        Ok(Self { x, y, test, features, projection, input_width, digest, sources, notes: memory.notes })
+        let normalize = data.normalize;
+        Ok(Self { x, y, test, features, projection, normalize, input_width, digest, sources, notes: memory.notes })
     }
 }
 
@@ -211,7 +214,7 @@ impl<T: Element> Dataset<T> {
             let mean = projection.mean.iter().map(|&value| T::from_f64(value)).collect();
             (projection.basis_as(), mean)
         });
-        Weights { network, features: self.features.clone(), projection }
+        Weights { network, features: self.features.clone(), projection, normalize: Some(self.normalize) }
     }
 }
 

@@ -321,7 +321,7 @@ impl<'a, T: Element> Run<'a, T> {
                 all - evaluated
             ));
         }
-        Ok(Finished { interrupted, summary, remedies: hint(&prospects) })
+        Ok(Finished { interrupted, summary, remedies: hint(&prospects, true) })
     }
 
     /// What can be told before the first step, of a run that goes on, too: its first weights follow from the seed.
@@ -502,11 +502,12 @@ impl<'a, T: Element> Run<'a, T> {
 
 fn diverged_or_failed(error: TrainError, prospects: &Prospects) -> CliError {
     match error {
-        TrainError::Diverged { .. } => CliError::RunFailed(error.hint(hint(prospects))),
+        TrainError::Diverged { iteration, .. } => CliError::RunFailed(error.hint(hint(prospects, iteration == 0))),
         error => CliError::run_failed(error),
     }
 }
 
-fn hint(prospects: &Prospects) -> String {
-    format!("flags of `memorize train` that may help: {}", prospects.remedies().join(", "))
+/// What to change after a run that went nowhere; whether it took no step at all.
+fn hint(prospects: &Prospects, at_once: bool) -> String {
+    format!("flags of `memorize train`: {}", prospects.remedies(at_once).join(", "))
 }

@@ -24,6 +24,10 @@ const SMALL: f64 = 1e-3;
 /// Targets beyond this have squares and products that f32 does not hold for long.
 const HUGE: f64 = 1e6;
 
+/// Flags that change how long a step is, and from where the first one is taken.
+const RATE: &str = "--lr X";
+const INIT_SCALE: &str = "--init-scale X";
+
 /// What is known before the first step.
 #[derive(Clone, Debug)]
 pub struct Prospects {
@@ -171,9 +175,10 @@ impl Prospects {
         self.targets.variance
     }
 
-    /// What is to be changed if numbers overflow, or nothing happens.
-    pub fn remedies(&self) -> &[&'static str] {
-        &self.remedies
+    /// What is to be changed if nothing happens, or numbers overflow: at once, or after steps that were too long.
+    pub fn remedies(&self, at_once: bool) -> Vec<&'static str> {
+        let too_long = !at_once && self.scale().is_none() && self.remedies.contains(&RATE);
+        if too_long { vec![RATE, INIT_SCALE] } else { self.remedies.clone() }
     }
 
     /// What should be known before the first step.
@@ -226,8 +231,8 @@ fn remedies(config: &RunConfig, largest_target: f64) -> Vec<&'static str> {
         (!data.normalize, "--normalize"),
         (run.dtype == Dtype::F32, "--dtype f64"),
         (network.features.is_some(), "--features-sigma X"),
-        (optimizer.kind != OptimizerKind::Solve, "--init-scale X"),
-        (has_rate, "--lr X"),
+        (optimizer.kind != OptimizerKind::Solve, INIT_SCALE),
+        (has_rate, RATE),
         (largest_target > HUGE, "targets divided by a constant"),
     ];
     known.into_iter().filter_map(|(applies, remedy)| applies.then_some(remedy)).collect()

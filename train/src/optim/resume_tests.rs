@@ -54,8 +54,12 @@ fn resumes_everywhere(run: impl Fn(&mut Keeper) -> End) {
     assert!(whole.states.len() > 4);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
-    let frame =
-        Frame::new(&Weights { network: Network::<f64>::zeros(2, 1).unwrap(), features: None, projection: None });
+    let frame = Frame::new(&Weights {
+        network: Network::<f64>::zeros(2, 1).unwrap(),
+        features: None,
+        projection: None,
+        normalize: None,
+    });
     let step = whole.states.len().div_ceil(12);
     for (i, state) in whole.states.iter().enumerate().filter(|(i, _)| i % step == 0 || i + 1 == whole.states.len()) {
         frame.save(&path, state, "").unwrap();
