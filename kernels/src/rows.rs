@@ -1,6 +1,7 @@
 //! Where a pass gets its samples from: a matrix in memory, or anything that can produce a block of rows on demand.
 #![forbid(unsafe_code)]
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use crate::block::ROW_BLOCK;
@@ -199,6 +200,57 @@ fn narrow(wide: MatRef<'_, f64>, mut out: MatMut<'_, f32>) {
     }
 }
 
+/// Samples of either type as samples in f64, which holds every number of both.
+#[derive(Clone, Copy, Debug)]
+pub struct Widened<'a, T, X> {
+    inner: &'a X,
+    element: PhantomData<T>,
+}
+
+impl<'a, T: Element, X: Rows<T>> Widened<'a, T, X> {
+    /// The same samples.
+    pub fn new(inner: &'a X) -> Self {
+        Self { inner, element: PhantomData }
+    }
+}
+
+impl<T: Element, X: Rows<T>> Rows<f64> for Widened<'_, T, X> {
+    fn rows(&self) -> usize {
+        self.inner.rows()
+    }
+
+    fn cols(&self) -> usize {
+        self.inner.cols()
+    }
+
+    fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<f64>) -> MatRef<'a, f64> {
+        let len = range.len();
+        let mut narrow = Mat::zeros(if self.inner.needs_scratch() { len } else { 0 }, self.cols());
+        widen(self.inner.block(range, &mut narrow), scratch.as_mut().split_rows(len).0);
+        scratch.as_ref().rows_range(0..len)
+    }
+
+    fn gather(&self, indices: &[u32], out: MatMut<'_, f64>) {
+        let mut narrow = Mat::zeros(indices.len(), self.cols());
+        self.inner.gather(indices, narrow.as_mut());
+        widen(narrow.as_ref(), out);
+    }
+
+    fn needs_scratch(&self) -> bool {
+        true
+    }
+
+    fn spread(&self) -> Spread {
+        self.inner.spread()
+    }
+}
+
+fn widen<T: Element>(narrow: MatRef<'_, T>, mut out: MatMut<'_, f64>) {
+    for i in 0..narrow.rows() {
+        out.row_mut(i).iter_mut().zip(narrow.row(i)).for_each(|(out, value)| *out = value.to_f64());
+    }
+}
+
 /// Samples behind a pointer are samples.
 macro_rules! forward_rows {
     ($($pointer:ty),*) => {$(
@@ -313,6 +365,20 @@ mod tests {
         assert_eq!(narrowed.block(2..4, &mut scratch).row(1), all.row(3));
         let mut picked = Mat::zeros(2, 3);
         narrowed.gather(&[6, 1], picked.as_mut());
+        assert_eq!((picked.row(0), picked.row(1)), (all.row(6), all.row(1)));
+    }
+
+    #[test]
+    fn widened_samples_are_the_samples() {
+        let x = Mat::from_fn(7, 3, |i, k| 1.0 / (1 + 3 * i + k) as f32);
+        let widened = Widened::new(&x);
+        assert_eq!((widened.rows(), widened.cols(), widened.needs_scratch()), (7, 3, true));
+        let all = to_mat(Par::Seq, &widened);
+        assert!((0..7).all(|i| all.row(i).iter().zip(x.row(i)).all(|(&wide, &narrow)| wide == f64::from(narrow))));
+        let mut scratch = Mat::zeros(5, 3);
+        assert_eq!(widened.block(2..4, &mut scratch).row(1), all.row(3));
+        let mut picked = Mat::zeros(2, 3);
+        widened.gather(&[6, 1], picked.as_mut());
         assert_eq!((picked.row(0), picked.row(1)), (all.row(6), all.row(1)));
     }
 }

@@ -64,6 +64,12 @@ impl<T: Element> Network<T> {
     pub fn parameters(&self) -> usize {
         self.neurons() * self.width()
     }
+
+    /// The same network in f64, which holds every number of either type.
+    pub fn in_f64(&self) -> Network<f64> {
+        let weights = Mat::from_fn(self.neurons(), self.width(), |i, a| self.weights.row(i)[a].to_f64());
+        Network { weights, signs: self.signs.iter().map(|sign| sign.to_f64()).collect() }
+    }
 }
 
 /// A rows x cols matrix with entries N(0, scale^2), row i from the stream (seed, purpose, i).

@@ -2,6 +2,7 @@
 //! Hessian-vector products, by either route. Everything calls the fused passes and nothing lower.
 
 use memorize_kernels::error::check_shape;
+use memorize_kernels::rows::Widened;
 use memorize_kernels::{Element, Engine, Mat, Rows, pass};
 
 use crate::error::TrainError;
@@ -67,6 +68,17 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
         let square = |j: usize| (q[j] - self.y[j]).to_f64().powi(2);
         let squares = self.x.spread().sum(|range| range.map(square).sum());
         self.evaluation(squares, net)
+    }
+
+    /// The same in f64, of these weights and these samples as they are: what T's rounding leaves of small residuals is not among them.
+    ///
+    /// # Errors
+    /// If the shapes do not go together or there are no samples.
+    pub fn evaluate_in_f64(&self, net: &Network<T>) -> Result<Evaluation, TrainError> {
+        let x = Widened::new(self.x);
+        let y: Vec<f64> = self.y.iter().map(|y| y.to_f64()).collect();
+        let (engine, gamma, route) = (self.engine, self.gamma, self.route);
+        Objective { engine, x: &x, y: &y, gamma, route }.evaluate(&net.in_f64())
     }
 
     /// f and g at a point, and the transposed gradient (M W A + gamma W)^T (r x d).
@@ -185,6 +197,29 @@ mod tests {
             for ((above, below), exact) in above.iter().zip(below.iter()).zip(product.iter()) {
                 assert!(((above - below) / 2e-5 - exact).abs() < 1e-7 * scale);
             }
+        }
+    }
+
+    #[test]
+    fn a_loss_of_rounding_is_told_from_one_of_the_weights() {
+        // In f64 the residuals of f32 weights are exact enough to see what f32 itself cannot.
+        let (x, y, net) = problem();
+        let narrow = |value: f64| value as f32;
+        let x = Mat::from_fn(37, 9, |i, j| narrow(x.row(i)[j]));
+        let net = Network {
+            weights: Mat::from_fn(14, 9, |i, j| narrow(net.weights.row(i)[j])),
+            signs: net.signs.iter().map(|&sign| narrow(sign)).collect(),
+        };
+        let wide = Mat::from_fn(37, 9, |i, j| f64::from(x.row(i)[j]));
+        let objective = Objective { engine: Engine::best(), x: &wide, y: &y, gamma: 0.0, route: Route::Neuron };
+        // Targets that are the outputs, rounded: what is left is their rounding.
+        let q = objective.outputs(&net.in_f64()).unwrap();
+        let y: Vec<f32> = q.iter().map(|&q| narrow(q)).collect();
+        let left = q.iter().zip(&y).map(|(q, &y)| (q - f64::from(y)).powi(2)).sum::<f64>() / (4.0 * 37.0);
+        for route in [Route::Neuron, Route::Gram] {
+            let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route };
+            let found = objective.evaluate_in_f64(&net).unwrap().loss;
+            assert!((found - left).abs() < 1e-6 * left, "{found:e} instead of {left:e}");
         }
     }
 

@@ -21,6 +21,9 @@ use crate::units::{number, thousands};
 const FAR: f64 = 10.0;
 /// Share of the targets' mean square that an error may be where the targets have no variance to compare it with.
 const SMALL: f64 = 1e-3;
+/// Rounding errors of a target that a residual has at least where it means something. In f32 `reproduce synthetic` ends with residuals
+/// of 1.0 by its own arithmetic, and of 2.5 in truth.
+const ROUNDINGS: f64 = 4.0;
 /// Targets beyond this have squares and products that f32 does not hold for long.
 const HUGE: f64 = 1e6;
 
@@ -38,6 +41,9 @@ pub struct Prospects {
     start: Evaluation,
     remedies: Vec<&'static str>,
     normalize: bool,
+    stop_below: Option<f64>,
+    /// Distance from 1 to the next larger number of the run's type.
+    epsilon: f64,
 }
 
 /// Moments of the targets, and the largest of them in modulus.
@@ -162,6 +168,8 @@ impl Prospects {
             start,
             remedies: remedies(config, targets.largest),
             normalize: config.data.normalize,
+            stop_below: config.run.stop_below.filter(|&target| target > 0.0),
+            epsilon: T::EPSILON,
         }
     }
 
@@ -175,6 +183,11 @@ impl Prospects {
         self.targets.variance
     }
 
+    /// The f below which rounding decides, in a type with this epsilon: residuals of so many times the rounding of the targets.
+    pub fn resolution(&self, epsilon: f64) -> f64 {
+        (ROUNDINGS * epsilon).powi(2) * self.targets.mean_square / 4.0
+    }
+
     /// What is to be changed if nothing happens, or numbers overflow: at once, or after steps that were too long.
     pub fn remedies(&self, at_once: bool) -> Vec<&'static str> {
         let too_long = !at_once && self.scale().is_none() && self.remedies.contains(&RATE);
@@ -183,7 +196,17 @@ impl Prospects {
 
     /// What should be known before the first step.
     pub fn warnings(&self) -> Vec<String> {
-        self.freedom.warning(self.n).into_iter().chain(self.scale()).collect()
+        self.freedom.warning(self.n).into_iter().chain(self.scale()).chain(self.too_low()).collect()
+    }
+
+    /// That the loss to stop below is one that the run's type cannot tell from 0.
+    fn too_low(&self) -> Option<String> {
+        let (target, least) = (self.stop_below?, self.resolution(self.epsilon));
+        let remedy = if self.epsilon > f64::EPSILON { "--dtype f64, or a larger" } else { "ask for a larger" };
+        let [shown, floor] = [target, least].map(number);
+        (target < least).then(|| {
+            format!("a loss of {shown} cannot be told from 0, only one of {floor} or more: {remedy} --stop-below")
+        })
     }
 
     /// That the outputs begin far from the targets.

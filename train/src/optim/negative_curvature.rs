@@ -328,7 +328,7 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
         if norm <= enough {
             return Ok((norm, None));
         }
-        let net = in_f64(self.net);
+        let net = self.net.in_f64();
         let (neurons, needed) = (net.neurons(), theorem1_neurons(net.width()));
         let z = most_negative_direction(&net, &extreme).ok_or(TrainError::TooFewNeurons { neurons, needed })?;
         Ok((norm, Some(Mat::from_fn(z.rows(), z.cols(), |i, a| T::from_f64(z.row(i)[a])))))
@@ -349,7 +349,7 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
     observer: &mut dyn Observer,
 ) -> Result<Escaped, TrainError> {
     let (neurons, needed) = (net.neurons(), theorem1_neurons(net.width()));
-    if !lemma3_applies(&in_f64(net)) {
+    if !lemma3_applies(&net.in_f64()) {
         return Err(TrainError::TooFewNeurons { neurons, needed });
     }
     let enough = parameters.tolerance + objective.gamma;
@@ -446,11 +446,6 @@ impl<T: Element> Conjugate<T> {
         }
         Self { z, gradient, is_steepest }
     }
-}
-
-fn in_f64<T: Element>(net: &Network<T>) -> Network<f64> {
-    let weights = Mat::from_fn(net.neurons(), net.width(), |i, a| net.weights.row(i)[a].to_f64());
-    Network { weights, signs: net.signs.iter().map(|sign| sign.to_f64()).collect() }
 }
 
 #[cfg(test)]
