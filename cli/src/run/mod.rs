@@ -475,7 +475,12 @@ impl<'a, T: Element> Run<'a, T> {
             stopped,
             start_loss: Some(prospects.start_loss()),
             target_variance: Some(prospects.target_variance()),
-            warnings: prospects.warnings().into_iter().chain(prospects.above_variance(at)).collect(),
+            warnings: prospects
+                .warnings()
+                .into_iter()
+                .chain(prospects.above_variance(at))
+                .chain(prospects.overflowing_test(test_mse))
+                .collect(),
             paper: self.paper(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             provenance: Some(Provenance::here()),

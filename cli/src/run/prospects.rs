@@ -190,7 +190,8 @@ impl Prospects {
 
     /// What is to be changed if nothing happens, or numbers overflow: at once, or after steps that were too long.
     pub fn remedies(&self, at_once: bool) -> Vec<&'static str> {
-        let too_long = !at_once && self.scale().is_none() && self.remedies.contains(&RATE);
+        let far = self.scale().is_some() || self.targets.largest > HUGE;
+        let too_long = !at_once && !far && self.remedies.contains(&RATE);
         if too_long { vec![RATE, INIT_SCALE] } else { self.remedies.clone() }
     }
 
@@ -236,6 +237,14 @@ impl Prospects {
         Some(format!(
             "the training MSE {mse} is above the variance of the targets, {variance}: a constant is nearer to them; {remedy}"
         ))
+    }
+
+    /// That the test set has outputs beyond the run's type.
+    pub fn overflowing_test(&self, test_mse: Option<f64>) -> Option<String> {
+        let mse = test_mse.filter(|mse| !mse.is_finite())?;
+        let remedy =
+            if self.normalize { "are the test samples as large as the training samples?" } else { "--normalize" };
+        Some(format!("the test MSE is {mse}: outputs on the test set overflow; {remedy}"))
     }
 
     /// Whether a run that ended for this reason has not got anywhere: the loss is not below its start. An optimiser whose own criterion
