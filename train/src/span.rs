@@ -39,8 +39,11 @@ pub fn largest_modulus<T: Element, X: Rows<T>>(par: Par, x: &X) -> Result<f64, T
     Ok(x.spread().gather(vec![here]).into_iter().fold(0.0, f64::max))
 }
 
-/// The e that samples with this largest modulus above zero are divided by 2^e for; 0 where they are well as they are.
+/// The e that samples with this largest modulus are divided by 2^e for; 0 where they are well as they are, or all zero.
 pub fn exponent(modulus: f64) -> i32 {
+    if modulus == 0.0 {
+        return 0;
+    }
     let exponent = modulus.log2().floor() as i32;
     if exponent.abs() <= COMFORTABLE { 0 } else { exponent }
 }
@@ -48,6 +51,44 @@ pub fn exponent(modulus: f64) -> i32 {
 /// 2^e as two factors, each of which is in the range of T where e is the exponent of a T.
 pub(crate) fn power_of_two<T: Element>(e: i32) -> [T; 2] {
     [e / 2, e - e / 2].map(|e| T::from_f64(2f64.powi(e)))
+}
+
+/// What goes with the square of the samples' scale, as singular values of [x_1 (x) x_1, ...] do, brought back from samples that were
+/// divided by 2^e.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Squared {
+    exponent: i32,
+    largest: f64,
+}
+
+impl Squared {
+    /// For this e and this largest modulus of the samples.
+    pub(crate) fn new(exponent: i32, largest: f64) -> Self {
+        Self { exponent, largest }
+    }
+
+    /// 2^(2e) times the value; infinite or too small where that is.
+    fn times(&self, value: f64) -> f64 {
+        let [first, second] = power_of_two::<f64>(self.exponent);
+        value * first * first * second * second
+    }
+
+    /// The same of a result.
+    ///
+    /// # Errors
+    /// [`TrainError::SingularValuesOutOfRange`] if f64 cannot hold it.
+    pub(crate) fn apply(&self, value: f64) -> Result<f64, TrainError> {
+        let found = self.times(value);
+        if found.is_finite() && (found >= f64::MIN_POSITIVE || value == 0.0 || self.exponent >= 0) {
+            return Ok(found);
+        }
+        Err(TrainError::SingularValuesOutOfRange { largest: self.largest })
+    }
+
+    /// The same of an error, which may be rounded up.
+    pub(crate) fn error(&self, value: f64) -> f64 {
+        if value == 0.0 { 0.0 } else { self.times(value).max(f64::MIN_POSITIVE) }
+    }
 }
 
 /// Samples multiplied by a power of two.

@@ -207,8 +207,7 @@ impl<T: Element> Dataset<T> {
 
     /// A trained layer with the fixed ones before it, as a weights file holds them.
     pub fn weights(&self, network: Network<T>) -> Weights<T> {
-        let projection =
-            self.projection.as_ref().map(|projection| (projection.basis_as(), projection.mean.clone()));
+        let projection = self.projection.as_ref().map(|projection| (projection.basis_as(), projection.mean.clone()));
         Weights { network, features: self.features.clone(), projection }
     }
 }

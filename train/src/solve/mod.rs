@@ -31,7 +31,7 @@ use crate::span::{self, Scaled, Span, power_of_two};
 use crate::theory::constants::capacity;
 use crate::theory::gram_operator::GramOperator;
 use crate::theory::nystrom::Nystrom;
-use minimal_residual::{Goal, Stop, directions_that_fit, minimal_residual};
+use minimal_residual::{FEWEST_DIRECTIONS, Goal, Stop, directions_that_fit, minimal_residual};
 use neurons::Spectral;
 
 /// Landmarks a coordinate. The preconditioner costs 3 n rank^2 flops, as much as 1.5 (rank/d)^2 products, and saves some: on
@@ -134,6 +134,34 @@ impl<T: Element> fmt::Display for Solution<T> {
         let neurons = self.network.neurons();
         write!(f, "{verdict}: {positive} positive and {negative} negative eigenvalues, r = {neurons} neurons")
     }
+}
+
+/// Bytes that [`solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, a preconditioner of this
+/// rank, and so many threads. Directions of the search are left out: see [`least_search_bytes`].
+pub fn bytes<T: Element>(here: usize, n: usize, d: usize, rank: usize, threads: usize) -> u64 {
+    let [width, d, threads] = [n.min(d), d, threads].map(|size| size as u64);
+    let rank = rank.min(n) as u64;
+    let (wide, own) = (size_of::<f64>() as u64, size_of::<T>() as u64);
+    let narrower = Span::is_narrower(n, d as usize);
+    let element = if narrower { wide } else { own };
+    let here = if narrower { n } else { here };
+    let product = |factors: &[u64]| factors.iter().fold(1u64, |all, &factor| all.saturating_mul(factor));
+    let parts = [
+        if narrower { Span::bytes(n, d as usize) } else { 0 },
+        // S with its decomposition, and what a product with K holds.
+        product(&[width, width, 5 * wide + (3 + threads).saturating_mul(element)]),
+        // Up to 2 width neurons: in f64, and in T with a layout for the outputs.
+        product(&[2 * width, d, wide + 2 * own]),
+        // B, the landmarks with their layout, and the matrices between.
+        Nystrom::<f64>::bytes(here, rank as usize) / wide * element,
+        product(&[rank, 2 * width * element + rank.saturating_mul(2 * element + 4 * wide)]),
+    ];
+    parts.into_iter().fold(0, u64::saturating_add)
+}
+
+/// Bytes of the directions that are kept whatever they take; each product adds two vectors of n, up to half of [`WORKSPACE`].
+pub fn least_search_bytes(n: usize) -> u64 {
+    (FEWEST_DIRECTIONS * 2 * size_of::<f64>()) as u64 * n as u64
 }
 
 /// Solves for a network that memorises `x` and `y`. A record is one product with K, its loss the one that the recursion
