@@ -360,11 +360,17 @@ pub enum DataError {
         /// The largest norm accepted.
         high: f64,
     },
-    /// More principal components were asked for than there are coordinates.
-    #[error("{asked} principal components of rows with {width} values; ask for at most {width}")]
+    /// More principal components were asked for than there are directions.
+    #[error(
+        "{asked} principal components of {samples} samples with {width} values each: they have no more than {most} directions; \
+         ask for at most {most} (--pca {most})",
+        most = samples.min(width)
+    )]
     TooManyComponents {
         /// How many were asked for.
         asked: usize,
+        /// Samples of the training set.
+        samples: usize,
         /// Coordinates of a row.
         width: usize,
     },

@@ -51,7 +51,8 @@ pub struct Prepared<T: Element> {
 struct Project<T: Element> {
     engine: Engine,
     basis: Packed<T>,
-    offset: Vec<T>,
+    /// Taken off in f64, before a row is rounded to T.
+    mean: Vec<f64>,
 }
 
 impl<T: Element> Prepared<T> {
@@ -73,7 +74,7 @@ impl<T: Element> Prepared<T> {
             Some(projection) => Some(Project {
                 engine: Engine { par: Par::Seq, ..*engine },
                 basis: engine.pack_rows(projection.basis_as::<T>().as_ref()),
-                offset: projection.offset().into_iter().map(T::from_f64).collect(),
+                mean: projection.mean.clone(),
             }),
             None => None,
         };
@@ -91,14 +92,10 @@ impl<T: Element> Prepared<T> {
             None => self.decode(numbers.clone(), out.reborrow()),
             Some(projection) => {
                 let mut wide = Mat::zeros(numbers.len(), self.table.row_len());
-                self.decode(numbers.clone(), wide.as_mut());
-                let (mut narrow, _) = out.reborrow().split_rows(numbers.len());
-                pass::features(&projection.engine, wide.as_ref(), &projection.basis, 1, narrow.reborrow())
+                self.decode_centred(numbers.clone(), &projection.mean, wide.as_mut());
+                let (narrow, _) = out.reborrow().split_rows(numbers.len());
+                pass::features(&projection.engine, wide.as_ref(), &projection.basis, 1, narrow)
                     .expect("the projection's width was compared with the table's");
-                for i in 0..numbers.len() {
-                    let centred = narrow.row_mut(i).iter_mut().zip(&projection.offset);
-                    centred.for_each(|(value, &offset)| *value -= offset);
-                }
             }
         }
         if let Some(Noise { sigma, seed }) = self.noise {
@@ -106,6 +103,16 @@ impl<T: Element> Prepared<T> {
                 let number = (self.table.first_row() + number) as u64;
                 add_noise(self.isa, number, seed, sigma, out.row_mut(i));
             }
+        }
+    }
+
+    /// Rows without a mean, rounded to T once it is off: beside a large mean T has no digits left for what differs.
+    fn decode_centred(&self, numbers: impl Iterator<Item = usize>, mean: &[f64], mut out: MatMut<'_, T>) {
+        let mut wide = vec![0.0f64; mean.len()];
+        for (i, number) in numbers.enumerate() {
+            let norm = self.norms.as_ref().map(|norms| norms[number]);
+            self.isa.run_loops(Decode { table: &self.table, number, norm, row: &mut wide });
+            self.isa.run_loops(Subtract { row: &wide, mean, out: out.row_mut(i) });
         }
     }
 
@@ -133,6 +140,24 @@ impl<T: Element> Loops for Decode<'_, T> {
         self.table.decode_row(self.number, self.row);
         if let Some(norm) = self.norm {
             scale_row(self.row, norm);
+        }
+    }
+}
+
+/// row - mean, rounded to T.
+struct Subtract<'a, T> {
+    row: &'a [f64],
+    mean: &'a [f64],
+    out: &'a mut [T],
+}
+
+impl<T: Element> Loops for Subtract<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for ((out, row), mean) in self.out.iter_mut().zip(self.row).zip(self.mean) {
+            *out = T::from_f64(row - mean);
         }
     }
 }
@@ -216,6 +241,40 @@ mod tests {
         let preparation = Preparation { projection, ..Preparation::default() };
         let error = Prepared::<f32>::new(&Engine::best(), table(), &preparation).unwrap_err();
         assert!(matches!(error, DataError::ProjectionWidth { width: 6, expected: 4, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_projection_far_from_the_origin_has_the_digits_of_the_type() {
+        // The same samples around 0 and around 2^24, where f32 has no digits below 2: every number is exact in f64.
+        let near = |j: usize, k: usize| ((j * 37 + k * 11) % 29) as f64 / 8.0;
+        let projected = |offset: f64, normalize| {
+            let values: Vec<f64> = (0..40 * 5).map(|i| offset + near(i / 5, i % 5)).collect();
+            let table = Arc::new(Table::from_memory("t", ElementType::F64, &[40, 5], &values).unwrap());
+            let plain = Preparation { normalize, ..Preparation::default() };
+            let wide = Prepared::<f64>::new(&Engine::best(), table.clone(), &plain).unwrap();
+            let projection = Some(Arc::new(Projection::fit(&Engine::best(), &wide, 3).unwrap()));
+            let preparation = Preparation { projection, ..plain };
+            let narrow = Prepared::<f32>::new(&Engine::best(), table.clone(), &preparation).unwrap();
+            let mut one = Mat::zeros(1, 3);
+            narrow.gather(&[17], one.as_mut());
+            let all = narrow.to_mat();
+            assert_eq!(one.row(0), all.row(17));
+            (all, Prepared::<f64>::new(&Engine::best(), table, &preparation).unwrap().to_mat())
+        };
+        let (around_zero, _) = projected(0.0, false);
+        let (far, exact) = projected(16_777_216.0, false);
+        let close = |a: f32, b: f64, scale: f64| assert!((f64::from(a) - b).abs() < 1e-6 * scale, "{a} against {b}");
+        for j in 0..40 {
+            for c in 0..3 {
+                close(far.row(j)[c], exact.row(j)[c], 5.0);
+                close(far.row(j)[c], f64::from(around_zero.row(j)[c]), 5.0);
+            }
+        }
+        // Divided by their norms they differ in the eighth digit.
+        let (far, exact) = projected(16_777_216.0, true);
+        let scale = exact.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+        assert!(scale < 1e-6);
+        far.iter().zip(exact.iter()).for_each(|(&far, &exact)| close(far, exact, scale));
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Statistics {
             min: whole.min,
             max: whole.max,
             mean,
-            deviation: (whole.squares / count - mean * mean).max(0.0).sqrt(),
+            deviation: (whole.spread.squares / count).sqrt(),
             zeros: whole.zeros,
             not_finite: whole.not_finite,
             zero_rows: whole.zero_rows,
@@ -69,7 +69,7 @@ struct Piece {
     min: f64,
     max: f64,
     sum: f64,
-    squares: f64,
+    spread: Spread,
     count: u64,
     zeros: u64,
     not_finite: u64,
@@ -86,7 +86,7 @@ impl Default for Piece {
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
             sum: 0.0,
-            squares: 0.0,
+            spread: Spread::default(),
             count: 0,
             zeros: 0,
             not_finite: 0,
@@ -118,9 +118,10 @@ impl Piece {
                 continue;
             }
             (self.min, self.max) = (self.min.min(value), self.max.max(value));
-            (self.sum, self.squares) = (self.sum + value, self.squares + value * value);
+            self.sum += value;
             (self.count, self.zeros) = (self.count + 1, self.zeros + u64::from(value == 0.0));
         }
+        self.spread.add(Spread::of(row));
         self.zero_rows += u64::from(self.zeros - zeros == row.len() as u64);
         self.hashes.push(hasher.finish());
         if let (&[value], true) = (row, self.values.is_some()) {
@@ -139,7 +140,8 @@ impl Piece {
 
     fn add(&mut self, other: Self) {
         (self.min, self.max) = (self.min.min(other.min), self.max.max(other.max));
-        (self.sum, self.squares) = (self.sum + other.sum, self.squares + other.squares);
+        self.sum += other.sum;
+        self.spread.add(other.spread);
         (self.count, self.zeros) = (self.count + other.count, self.zeros + other.zeros);
         self.not_finite += other.not_finite;
         self.zero_rows += other.zero_rows;
@@ -148,6 +150,41 @@ impl Piece {
             Some(values) => values.into_values().for_each(|(value, count)| self.add_value(value, count)),
             None => self.values = None,
         }
+    }
+}
+
+/// How far numbers are from their mean. Two sets are put together by the means' distance (Chan, Golub and LeVeque, 1979): the
+/// difference of the mean square and the squared mean has no digits left where the mean is large.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread {
+    count: f64,
+    /// One of the numbers, and the mean less it: beside a large number the mean would lose its last digits.
+    origin: f64,
+    mean: f64,
+    /// sum (value - origin - mean)^2.
+    squares: f64,
+}
+
+impl Spread {
+    /// Of the finite numbers of a row.
+    fn of(row: &[f64]) -> Self {
+        let finite = || row.iter().filter(|value| value.is_finite());
+        let count = finite().count() as f64;
+        let Some(&origin) = finite().next() else { return Self::default() };
+        let mean = finite().map(|value| (value - origin) / count).sum();
+        Self { count, origin, mean, squares: finite().map(|value| (value - origin - mean).powi(2)).sum() }
+    }
+
+    fn add(&mut self, other: Self) {
+        if self.count == 0.0 || other.count == 0.0 {
+            *self = if self.count == 0.0 { other } else { *self };
+            return;
+        }
+        let count = self.count + other.count;
+        let apart = other.origin - self.origin + (other.mean - self.mean);
+        self.squares += other.squares + apart.powi(2) * (self.count * (other.count / count));
+        self.mean += apart * (other.count / count);
+        self.count = count;
     }
 }
 
@@ -173,6 +210,22 @@ mod tests {
         assert!((found.deviation - (36.0f64 / 8.0).sqrt()).abs() < 1e-15);
         assert_eq!((found.zeros, found.not_finite, found.zero_rows, found.repeated_rows), (3, 0, 1, 1));
         assert_eq!(found.values, None);
+    }
+
+    #[test]
+    fn the_deviation_of_numbers_far_from_zero_is_that_of_the_same_numbers_near_it() {
+        for offset in [0.0, 1e6, 1e8, -1e12] {
+            let values: Vec<f64> = (0..3000 * 2).map(|i| offset + f64::from(i % 2)).collect();
+            for dims in [&[3000, 2][..], &[6000], &[1, 6000]] {
+                let found = statistics(ElementType::F64, dims, &values);
+                assert!((found.deviation - 0.5).abs() < 1e-12, "{offset} {dims:?}: {}", found.deviation);
+                assert_eq!(found.mean, offset + 0.5);
+            }
+        }
+        // The first number, or one row, is not like the others.
+        let found = statistics(ElementType::F64, &[2, 2], &[1e8, 0.0, 1.0, 0.0]);
+        assert!((found.deviation / (1e8f64 * 3f64.sqrt() / 4.0) - 1.0).abs() < 1e-8, "{}", found.deviation);
+        assert_eq!(statistics(ElementType::F64, &[2, 2], &[7.25e9; 4]).deviation, 0.0);
     }
 
     #[test]

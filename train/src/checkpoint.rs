@@ -23,8 +23,9 @@ pub struct Weights<T: Element> {
     pub network: Network<T>,
     /// The random feature layer, of a three-layer net.
     pub features: Option<FeatureLayer<T>>,
-    /// The projection before it: basis (m x d_in, a direction a row) and mean (d_in).
-    pub projection: Option<(Mat<T>, Vec<T>)>,
+    /// The projection before it: basis (m x d_in, a direction a row) and mean (d_in). The mean is in f64 whatever T is: it is taken
+    /// off before a sample is rounded, and may be much larger than what is left.
+    pub projection: Option<(Mat<T>, Vec<f64>)>,
     /// Whether every sample is scaled to length 1 before all this; `None` in a file that does not say.
     pub normalize: Option<bool>,
 }

@@ -84,6 +84,31 @@ pub enum TrainError {
         /// The first one.
         row: usize,
     },
+    /// Nothing can be learned from samples that are all zero.
+    #[error(
+        "all samples are zero: the network's output is 0 on each of them, whatever W is; are these the right inputs?"
+    )]
+    ZeroSamples,
+    /// The weights that are the answer are not numbers of the type.
+    #[error(
+        "the weights that these samples need have entries of {largest:.1e}, which {dtype} cannot hold; {}scale the samples",
+        if *.dtype == "f64" { "" } else { "use f64 (--dtype f64), or " }
+    )]
+    WeightsOutOfRange {
+        /// The largest entry in modulus.
+        largest: f64,
+        /// `f32` or `f64`.
+        dtype: &'static str,
+    },
+    /// sigma_min and sigma_max go with the square of the samples' scale.
+    #[error(
+        "the singular values of [x_1 (x) x_1, ...] are not numbers of f64 for samples with entries of up to {largest:.1e}: they \
+         go with the square; scale the samples"
+    )]
+    SingularValuesOutOfRange {
+        /// The largest entry of a sample in modulus.
+        largest: f64,
+    },
     /// A dense decomposition did not converge.
     #[error("the eigenvalues of a {0} x {0} matrix did not converge; are the inputs finite and not too large?")]
     Eigenvalues(usize),

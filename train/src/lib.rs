@@ -14,6 +14,7 @@ pub mod optim;
 pub mod planner;
 pub mod schedule;
 pub mod solve;
+pub mod span;
 pub mod spectrum;
 pub mod state;
 pub mod theory;

@@ -6,7 +6,6 @@ use memorize_train::theory::lanczos::LanczosOptions;
 use super::{ComputeArgs, StoredArgs};
 use crate::config::{CertifyConfig, ConfigError};
 use crate::layer::COMPUTE;
-use crate::run::memory;
 use crate::units::ByteSize;
 
 /// `memorize certify`
@@ -31,7 +30,8 @@ pub struct CertifyArgs {
     /// Print one JSON object
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// Memory for the eigensolver's basis, as in 512MiB; samples are not kept [default: what it takes, 1GiB at most]
+    /// Memory for the eigensolver's basis, as in 512MiB: fewer vectors of it take more products, and end with other digits within the
+    /// residual; samples are not kept [default: what it takes, 1GiB at most]
     #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
     pub memory_budget: Option<ByteSize>,
     /// How to compute.
@@ -64,7 +64,7 @@ impl CertifyArgs {
                 tolerance: self.tolerance.unwrap_or(default.tolerance),
                 max_products: self.max_products.unwrap_or(default.max_products),
                 seed: self.seed.unwrap_or(default.seed),
-                basis_bytes: memory::workspace(self.memory_budget, default.basis_bytes),
+                basis_bytes: self.memory_budget.map_or(default.basis_bytes, |budget| budget.0.min(default.basis_bytes)),
             },
             json: self.json,
             backend: self.compute.backend.unwrap_or_default(),

@@ -20,7 +20,7 @@ pub struct ConditionArgs {
     /// Loss that Theorem 4's constants are computed for; needs targets [default: 0.01]
     #[arg(long, value_name = "F", help_heading = "Theory")]
     pub epsilon: Option<f64>,
-    /// Probability that what holds by chance may fail with [default: 0.05]
+    /// Probability of failing that is allowed: of Algorithm 1, and of a bound that holds by chance [default: 0.1, as of `train`]
     #[arg(long, value_name = "X", help_heading = "Theory")]
     pub delta: Option<f64>,
     /// Residual of sigma_min^2, relative to it, at which the iterative eigensolver stops [default: 0.05]
@@ -44,8 +44,8 @@ pub struct ConditionArgs {
     /// No progress on the screen
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
-    /// Memory for samples that are kept instead of made again, and as much at most for what the search needs, as in 4GiB
-    /// [default: from what the machine has, and 2GiB]
+    /// Memory for samples that are kept instead of made again, as in 4GiB; a search that needs more than it is refused, not cut
+    /// [default: from what the machine has, and up to 2GiB for the search]
     #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
     pub memory_budget: Option<ByteSize>,
     /// How to compute.

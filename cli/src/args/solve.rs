@@ -46,8 +46,8 @@ pub struct SolveArgs {
     /// Type of the numbers [default: f32]
     #[arg(long, value_name = "TYPE", help_heading = COMPUTE)]
     pub dtype: Option<Dtype>,
-    /// Memory for samples that are kept instead of made again, and as much at most for what the search needs, as in 4GiB
-    /// [default: from what the machine has, and 2GiB]
+    /// Memory for samples that are kept instead of made again, as in 4GiB; a search that needs more than it is refused, not cut
+    /// [default: from what the machine has, and up to 2GiB for the search]
     #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
     pub memory_budget: Option<ByteSize>,
     /// How to compute.

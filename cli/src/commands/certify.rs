@@ -1,12 +1,13 @@
 //! `memorize certify`: how far stored weights are from a second-order stationary point, and what follows for the loss.
 
 use memorize_kernels::{Mat, Rows, rows};
+use memorize_train::span::Span;
 use memorize_train::theory::bounds::{self, Lifted, Lipschitz};
 use memorize_train::theory::curvature::{
     curvature_along, extreme_eigenpair, lemma3_applies, most_negative_direction, smallest_curvature,
 };
 use memorize_train::theory::hessian::HessianOperator;
-use memorize_train::theory::lanczos::RitzPair;
+use memorize_train::theory::lanczos::{LanczosOptions, RitzPair};
 use memorize_train::{Network, Objective, Plan, Samples, TrainError};
 use serde::Serialize;
 
@@ -18,10 +19,16 @@ use crate::exit::CliError;
 use crate::progress::Mode;
 use crate::report;
 use crate::run::machine::Machine;
+use crate::run::memory;
 use crate::units::{number, thousands};
 
 /// Samples are kept in memory if they take no more than this: each product with the Hessian reads them twice.
 const KEPT_BYTES: usize = 2 << 30;
+
+/// Matrices as large as W beside the eigensolver's basis: W, a direction and a product with their layouts.
+const COPIES_OF_WEIGHTS: u64 = 8;
+/// Matrices as large as M that its decomposition takes.
+const MATRICES: usize = 5;
 
 /// Rounding errors that the loss may exceed Lemma 1's bound by, relative: with n = d = 1 the two are equal.
 const ROUNDING: f64 = 1e-9;
@@ -86,18 +93,64 @@ fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Certificate, Cli
     if x.rows() == 0 {
         return Err(CliError::bad_input(TrainError::NoSamples));
     }
+    foresee(config, x.rows(), &network, machine.threads)?;
     let x = keep(x, machine);
+    let about = About { config, machine, network: &network, d, k };
+    if !Span::is_narrower(x.rows(), network.width()) {
+        return certificate(&about, &x, &y, &network);
+    }
+    // Directions outside of the span of the samples change no output.
+    let span = Span::new(&x).map_err(CliError::run_failed)?;
+    let within = span.within(&machine.engine, &network).map_err(CliError::run_failed)?;
+    certificate(&about, &span.coordinates, &y, &within)
+}
+
+/// Makes sure that there is memory for what is computed, the samples apart.
+fn foresee(config: &CertifyConfig, n: usize, network: &Network<f64>, threads: usize) -> Result<(), CliError> {
+    let (d, r) = (network.width(), network.neurons());
+    let width = n.min(d);
+    let span = if Span::is_narrower(n, d) { Span::bytes(n, d) } else { 0 };
+    let vectors = config.eigensolver.vectors(r.saturating_mul(width)) as u64;
+    let basis = (r as u64).saturating_mul(width as u64).saturating_mul(8 * (vectors + COPIES_OF_WEIGHTS));
+    // M and its eigenvectors besides what a product with the Hessian goes by.
+    let squares = memory::of_squares::<f64>(width, threads + MATRICES);
+    let needed = [span, basis, squares].into_iter().fold(0, u64::saturating_add);
+    memory::foresee(
+        &format!("the certificate of {r} neurons on {n} samples of width {d}"),
+        needed,
+        "certify on fewer samples than they have numbers each: all of it then takes n x n matrices instead of d x d ones",
+    )
+}
+
+/// What a certificate is of.
+struct About<'a> {
+    config: &'a CertifyConfig,
+    machine: &'a Machine,
+    /// As it is stored.
+    network: &'a Network<f64>,
+    d: usize,
+    k: Option<usize>,
+}
+
+/// The certificate from samples and a network that is as wide as they are: those themselves, or in coordinates of the samples' span.
+fn certificate<X: Rows<f64>>(
+    about: &About<'_>,
+    x: &X,
+    y: &[f64],
+    within: &Network<f64>,
+) -> Result<Certificate, CliError> {
+    let &About { config, machine, network, d, k } = about;
     let (n, width, r) = (x.rows(), network.width(), network.neurons());
-    let plan = Plan::new(Samples::All(n), width, r, config.route.forced());
-    let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: 0.0, route: plan.route };
-    let hessian = HessianOperator::new(&objective, &network).map_err(CliError::run_failed)?;
+    let plan = Plan::new(Samples::All(n), within.width(), r, config.route.forced());
+    let objective = Objective { engine: machine.engine, x, y, gamma: 0.0, route: plan.route };
+    let hessian = HessianOperator::new(&objective, within).map_err(CliError::run_failed)?;
     let gradient_norm = hessian.gradient().map_err(CliError::run_failed)?.frobenius_norm();
     stored::check_finite::<f64>(hessian.loss(), gradient_norm)?;
     let mut notes = Vec::new();
-    let curvature = Curvature::find(config, &hessian, &mut notes).map_err(CliError::run_failed)?;
-    let sigma = sigma_min(config.sigma_min, &x, &mut notes).map_err(CliError::run_failed)?;
+    let curvature = Curvature::find(config, &hessian, network, &mut notes).map_err(CliError::run_failed)?;
+    let sigma = sigma_min(config.sigma_min, x, &mut notes).map_err(CliError::run_failed)?;
     let lemma1_bound = lemma1(&curvature, sigma, n, width, &mut notes);
-    let rho = Lipschitz::on_ball(bounds::largest_norm(&x), 0.0, network.weights.frobenius_norm(), 0.0).hessian;
+    let rho = Lipschitz::on_ball(bounds::largest_norm(x), 0.0, network.weights.frobenius_norm(), 0.0).hessian;
     Ok(Certificate {
         loss: hessian.loss(),
         gradient_norm,
@@ -149,18 +202,24 @@ impl Curvature {
     fn find<X: Rows<f64>>(
         config: &CertifyConfig,
         hessian: &HessianOperator<'_, f64, X>,
+        network: &Network<f64>,
         notes: &mut Vec<String>,
     ) -> Result<Self, TrainError> {
-        let network = hessian.network();
+        let within = hessian.network();
         let extreme = extreme_eigenpair(hessian.moment())?;
         let m_norm = extreme.value.abs();
         let lemma3 = lemma3_applies(network).then_some(-m_norm);
-        let direction: Option<Mat<f64>> = lemma3.and_then(|_| most_negative_direction(network, &extreme));
+        let direction: Option<Mat<f64>> = lemma3.and_then(|_| most_negative_direction(within, &extreme));
         let lemma3_direction = direction.map(|z| curvature_along(hessian, &z)).transpose()?;
         if lemma3.is_none() {
             notes.push(why_not_lemma3(network));
         }
-        let found = smallest_curvature(hessian, &config.eigensolver)?;
+        let mut found = smallest_curvature(hessian, &config.eigensolver)?;
+        if within.width() < network.width() && found.value > 0.0 {
+            // Outside of the span of the samples the curvature is zero.
+            (found.value, found.residual) = (0.0, 0.0);
+        }
+        notes.extend(limited_basis(config, hessian.dimension()));
         if !found.converged {
             notes.push(not_converged(&found, lemma3.is_some()));
         }
@@ -181,6 +240,17 @@ impl Curvature {
     fn most_negative(&self) -> f64 {
         self.lemma3.unwrap_or_else(|| (self.ritz - self.residual).max(-self.m_norm))
     }
+}
+
+/// That the memory allowed makes a difference, if it does.
+fn limited_basis(config: &CertifyConfig, dimension: usize) -> Option<String> {
+    let [given, usual] = [config.eigensolver, LanczosOptions::default()].map(|options| options.vectors(dimension));
+    (given < usual).then(|| {
+        format!(
+            "--memory-budget leaves the iterative eigensolver {given} vectors instead of {usual}: its value may have other digits, \
+             within its residual"
+        )
+    })
 }
 
 fn not_converged(found: &RitzPair, lemma3: bool) -> String {

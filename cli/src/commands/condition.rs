@@ -57,7 +57,8 @@ fn look_at(
     if let Some(warning) = build_warning(n >= MANY_SAMPLES) {
         progress.note(warning);
     }
-    let workspace = memory::workspace(config.memory_budget, preconditioner::WORKSPACE);
+    // What is found depends on the samples and on what is asked for, and not on the budget.
+    let workspace = preconditioner::WORKSPACE;
     let settings = Settings {
         tolerance: config.tolerance,
         max_products: config.max_products,
@@ -66,14 +67,7 @@ fn look_at(
         workspace,
         dense: config.dense,
     };
-    if !(config.dense && position::is_dense(n, width)) {
-        let (what, dims, advice) = ("the preconditioner", [here, settings.rank], "use a lower rank (--rank)");
-        if preconditioner::is_wide(n, settings.rank, workspace) {
-            memory::ensure::<f64>(what, &dims, advice)?;
-        } else {
-            memory::ensure::<f32>(what, &dims, advice)?;
-        }
-    }
+    foresee(config, &settings, [here, n, width, machine.threads])?;
     let mut watch = Watch { progress, interrupt, start, shown: None, settings, n, here };
     let found = position::examine(machine.engine, &samples.x, &settings, |step| watch.step(step));
     watch.progress.finish();
@@ -82,12 +76,30 @@ fn look_at(
     Ok(Report::new(config, machine, &samples, &settings, &found, theory, start.elapsed()))
 }
 
+/// Makes sure that there is memory for what the search needs, the samples apart.
+fn foresee(config: &ConditionConfig, settings: &Settings, sizes: [usize; 4]) -> Result<(), CliError> {
+    let [here, n, width, threads] = sizes;
+    let lower = "use a lower rank (--rank)";
+    if !(settings.dense && position::is_dense(n, width)) {
+        let of_all = preconditioner::bytes(n, settings.rank, settings.workspace);
+        let own = (u128::from(of_all) * here as u128 / n.max(1) as u128) as u64;
+        let what = format!("the preconditioner of rank {}", thousands(settings.rank as u64));
+        memory::within_budget(&what, own, config.memory_budget, lower)?;
+    }
+    memory::foresee(
+        &format!("the search for sigma_min of {n} samples of width {width}"),
+        position::bytes(n, width, settings, here, threads),
+        "use a lower rank (--rank), narrower samples (--pca), or fewer (--limit)",
+    )
+}
+
 /// Numbers that cannot be computed with are bad input.
 fn position_error(error: TrainError) -> CliError {
     match error {
-        TrainError::NotFinite { .. } | TrainError::NoSamples | TrainError::TooManySamples(_) => {
-            CliError::bad_input(error)
-        }
+        TrainError::NotFinite { .. }
+        | TrainError::NoSamples
+        | TrainError::TooManySamples(_)
+        | TrainError::SingularValuesOutOfRange { .. } => CliError::bad_input(error),
         error => CliError::run_failed(error),
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use memorize_data::{ElementType, source};
 use memorize_kernels::{Element, Mat, Rows};
-use memorize_train::{Objective, Plan, Samples};
+use memorize_train::{Objective, Plan, Route, Samples};
 use serde::Serialize;
 
 use super::stored::{self, Opened};
@@ -16,6 +16,7 @@ use crate::progress::Mode;
 use crate::ranks;
 use crate::report;
 use crate::run::machine::Machine;
+use crate::run::memory;
 use crate::units::{number, thousands};
 
 /// What `eval` finds.
@@ -65,6 +66,13 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
     let Opened { network, x, y, d, k } = stored::open::<T>(&config.stored, machine.engine)?;
     let n = x.spread().whole();
     let plan = Plan::new(Samples::All(n), network.width(), network.neurons(), config.route.forced());
+    if plan.route == Route::Gram {
+        memory::foresee(
+            &format!("the Gram route for samples of width {}", network.width()),
+            memory::of_squares::<T>(network.width(), machine.threads),
+            "take the other route: --route neuron",
+        )?;
+    }
     let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: config.gamma, route: plan.route };
     let mut gradient = Mat::zeros(network.neurons(), network.width());
     let at = objective.gradient(&network, &mut gradient).map_err(CliError::run_failed)?;

@@ -107,7 +107,8 @@ fn run<T: Element>(
     let settings = solution::settings::<T>(&config.run, section, n, width);
     watch.n = n;
     machine.notes.iter().chain(&dataset.notes).for_each(|note| watch.progress.note(note));
-    watch.progress.note(&solution::announce::<T>(here, settings.rank)?);
+    solution::foresee(&config.run, section, &dataset, machine.threads)?;
+    watch.progress.note(&solution::announce::<T>(here, settings.rank));
     let solution = solve::solve(machine.engine, &dataset.x, &dataset.y, &settings, &mut watch);
     watch.progress.finish();
     let Solution { network, evaluation, positive, negative, rank, verdict, outcome } =
@@ -146,7 +147,10 @@ fn run<T: Element>(
 /// Numbers that cannot be computed with are bad input.
 fn solution_error(error: TrainError) -> CliError {
     match error {
-        TrainError::NotFinite { .. } | TrainError::NoSamples => CliError::bad_input(error),
+        TrainError::NotFinite { .. }
+        | TrainError::NoSamples
+        | TrainError::ZeroSamples
+        | TrainError::WeightsOutOfRange { .. } => CliError::bad_input(error),
         error => CliError::run_failed(error),
     }
 }

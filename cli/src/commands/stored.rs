@@ -44,8 +44,7 @@ pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened
     data.normalize = as_for_training(stored, weights.normalize, data.normalize)?;
     let projection = weights.projection.as_ref().map(|(basis, mean)| {
         let basis = Mat::from_fn(basis.rows(), basis.cols(), |i, j| basis.row(i)[j].to_f64());
-        let mean = mean.iter().map(|value| value.to_f64()).collect();
-        Arc::new(Projection { basis, mean, variances: Vec::new() })
+        Arc::new(Projection { basis, mean: mean.clone(), variances: Vec::new() })
     });
     let tables = Tables::training(&data, seed)?;
     let d = tables.inputs.row_len();

@@ -1,5 +1,7 @@
 //! What `memorize condition` is asked to do, checked.
 
+use memorize_train::theory::prescription::DELTA;
+
 use super::validate::{at_least_one, at_most_threads, data, ensure, features, finite_positive, invalid};
 use super::{Backend, ConfigError, DataSection, FeaturesSection, IsaName, Route};
 use crate::units::ByteSize;
@@ -53,7 +55,7 @@ pub struct ConditionDefaults {
 impl ConditionConfig {
     /// The defaults: sigma_min to about half a percent.
     pub fn defaults() -> ConditionDefaults {
-        ConditionDefaults { epsilon: 0.01, delta: 0.05, tolerance: 0.05, max_products: 600 }
+        ConditionDefaults { epsilon: 0.01, delta: DELTA, tolerance: 0.05, max_products: 600 }
     }
 
     /// Checks every value that can be checked without the data.

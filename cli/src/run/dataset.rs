@@ -210,10 +210,7 @@ impl<T: Element> Dataset<T> {
 
     /// A trained layer with the fixed ones before it, as a weights file holds them.
     pub fn weights(&self, network: Network<T>) -> Weights<T> {
-        let projection = self.projection.as_ref().map(|projection| {
-            let mean = projection.mean.iter().map(|&value| T::from_f64(value)).collect();
-            (projection.basis_as(), mean)
-        });
+        let projection = self.projection.as_ref().map(|projection| (projection.basis_as(), projection.mean.clone()));
         Weights { network, features: self.features.clone(), projection, normalize: Some(self.normalize) }
     }
 }
@@ -269,8 +266,12 @@ fn random_targets<T: Element>(seed: u64, rows: Range<usize>) -> Vec<T> {
 fn principal(train: &Tables, data: &DataSection, engine: &Engine) -> Result<Option<Arc<Projection>>, CliError> {
     let Some(components) = data.pca else { return Ok(None) };
     let plain = Preparation { normalize: data.normalize, ..Preparation::default() };
-    let d = train.inputs.row_len();
-    memory::ensure::<f64>("the covariance of the samples", &[3, d, d], "do without --pca for inputs this wide")?;
+    let (n, d) = (train.spread.whole(), train.inputs.row_len());
+    memory::foresee(
+        &format!("the principal components of {n} samples of width {d} (--pca)"),
+        Projection::bytes(n, d),
+        "do without --pca, use fewer samples (--limit), or narrower ones",
+    )?;
     let samples = Part::new(Prepared::<f64>::new(engine, train.inputs.clone(), &plain)?, train.spread.clone());
     Ok(Some(Arc::new(Projection::fit(engine, &samples, components)?)))
 }

@@ -37,37 +37,88 @@ const COPIES_OF_WEIGHTS: u64 = 18;
 /// d x d matrices that the Gram route holds at once, a thread's share apart: S and M with their layouts.
 const SQUARES: u64 = 6;
 
-/// Bytes that training r neurons on n samples of width d takes besides the samples: the copies of W, the matrices of the Gram
-/// route with one more for each thread, activations of a batch, and three numbers a sample. The kernels' buffers of fixed size
-/// are left out.
+/// What the memory of a training run goes by, the samples apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Training {
+    /// Samples of this rank.
+    pub n: usize,
+    /// Width of a sample.
+    pub d: usize,
+    /// Neurons.
+    pub r: usize,
+    /// Rows of a batch; 0 where the whole set is one: its activations are never all there.
+    pub batch: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Whether training or an evaluation goes by d x d matrices: the Gram route, and descent along negative curvature.
+    pub by_squares: bool,
+}
+
+impl Training {
+    /// Bytes that it takes besides the samples: the copies of W, the d x d matrices with one more for each thread, activations of a
+    /// batch, and three numbers a sample. The kernels' buffers of fixed size are left out.
+    pub fn bytes<T: Element>(&self) -> u64 {
+        self.parts::<T>().into_iter().fold(0, |all, (_, bytes)| all.saturating_add(bytes))
+    }
+
+    /// The same, for each part.
+    pub fn parts<T: Element>(&self) -> [(&'static str, u64); 4] {
+        let [n, d, r, batch, threads] = [self.n, self.d, self.r, self.batch, self.threads].map(|size| size as u64);
+        let squares = if self.by_squares { SQUARES.saturating_add(threads) } else { 0 };
+        let numbers = [
+            ("copies of W", r.saturating_mul(d).saturating_mul(COPIES_OF_WEIGHTS)),
+            ("matrices of the Gram route", d.saturating_mul(d).saturating_mul(squares)),
+            ("activations of a batch", batch.saturating_mul(r.saturating_add(d.saturating_mul(3)))),
+            ("targets, outputs and residuals", n.saturating_mul(3)),
+        ];
+        numbers.map(|(what, count)| (what, count.saturating_mul(size_of::<T>() as u64)))
+    }
+
+    /// Makes sure that there is as much, and says how many bytes that is.
+    ///
+    /// # Errors
+    /// Bad input with both numbers; the hint says what would fit.
+    pub fn foresee<T: Element>(&self) -> Result<u64, CliError> {
+        const FEWER: &str = "train fewer neurons (--neurons), in f32, or on smaller batches";
+        let needed = self.bytes::<T>();
+        let without = Self { by_squares: false, ..*self }.bytes::<T>();
+        let fits = available().is_some_and(|available| without <= available);
+        let advice = if self.by_squares && fits {
+            format!(
+                "nearly all of it is for matrices of {d} x {d}; where the optimiser lets you choose, the neuron route takes some {} \
+                 (--route neuron); or make the samples narrower (--pca)",
+                mebibytes(without),
+                d = self.d
+            )
+        } else {
+            FEWER.to_owned()
+        };
+        foresee("training this network", needed, &advice)?;
+        Ok(needed)
+    }
+}
+
+/// Bytes of the d x d matrices that one loss and gradient, or one evaluation, goes by.
+pub fn of_squares<T: Element>(d: usize, threads: usize) -> u64 {
+    let training = Training { n: 0, d, r: 0, batch: 0, threads, by_squares: true };
+    training.bytes::<T>()
+}
+
+/// Makes sure that a workspace of so many bytes is within the budget, if one is given. A search is never cut to fit: what it ends with
+/// would depend on the budget.
 ///
-/// `batch` is 0 where the whole set is one: its activations are never all there.
-pub fn of_training<T: Element>(n: usize, d: usize, r: usize, batch: usize, threads: usize) -> u64 {
-    let parts = parts_of_training::<T>(n, d, r, batch, threads);
-    parts.into_iter().fold(0, |all, (_, bytes)| all.saturating_add(bytes))
-}
-
-/// The same, for each part.
-pub fn parts_of_training<T: Element>(
-    n: usize,
-    d: usize,
-    r: usize,
-    batch: usize,
-    threads: usize,
-) -> [(&'static str, u64); 4] {
-    let [n, d, r, batch, threads] = [n, d, r, batch, threads].map(|size| size as u64);
-    let numbers = [
-        ("copies of W", r.saturating_mul(d).saturating_mul(COPIES_OF_WEIGHTS)),
-        ("matrices of the Gram route", d.saturating_mul(d).saturating_mul(SQUARES.saturating_add(threads))),
-        ("activations of a batch", batch.saturating_mul(r.saturating_add(d.saturating_mul(3)))),
-        ("targets, outputs and residuals", n.saturating_mul(3)),
-    ];
-    numbers.map(|(what, count)| (what, count.saturating_mul(size_of::<T>() as u64)))
-}
-
-/// Bytes for the workspace of an iterative method: `most`, or the budget if that is less.
-pub fn workspace(budget: Option<ByteSize>, most: u64) -> u64 {
-    budget.map_or(most, |budget| budget.0.min(most))
+/// # Errors
+/// Bad input with both numbers, and the advice as its hint.
+pub fn within_budget(what: &str, bytes: u64, budget: Option<ByteSize>, advice: &str) -> Result<(), CliError> {
+    match budget {
+        Some(budget) if bytes > budget.0 => {
+            let error =
+                anyhow::anyhow!("{what} takes {}, which is more than --memory-budget {budget}", mebibytes(bytes));
+            let enough = bytes.div_ceil(1 << 20);
+            Err(CliError::BadInput(error.hint(format!("give --memory-budget {enough}MiB or more, or {advice}"))))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes sure that so many bytes are available, as far as the system says what is.
@@ -86,12 +137,28 @@ pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), CliError> {
 }
 
 /// Memory that this process can have without swapping, in bytes: what the system has, within the limits of the control groups
-/// (containers, batch jobs) that the process is in, divided by the ranks on this machine. Unknown outside Linux.
+/// (containers, batch jobs) that the process is in, divided by the ranks on this machine, and within the limits of the process
+/// itself (`ulimit -v`, `ulimit -d`). Unknown outside Linux.
 pub fn available() -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let of_system = meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?)?;
-    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let groups = read("/proc/self/cgroup");
     let limits = groups.lines().filter_map(group).filter_map(|(mount, group)| within_group(Path::new(mount), group));
-    Some(limits.fold(of_system, u64::min) / ranks::neighbours() as u64)
+    let shared = limits.fold(of_system, u64::min) / ranks::neighbours() as u64;
+    let own = within_process(&read("/proc/self/limits"), &read("/proc/self/status"));
+    Some(own.map_or(shared, |own| own.min(shared)))
+}
+
+/// What is left of the tightest limit of a process, by its files `limits` and `status` in `/proc`.
+fn within_process(limits: &str, status: &str) -> Option<u64> {
+    let left = |(limit, used): (&str, &str)| {
+        let limit = limits.lines().find_map(|line| line.strip_prefix(limit))?.split_whitespace().next()?;
+        let limit: u64 = limit.parse().ok()?;
+        let used = status.lines().find_map(|line| line.strip_prefix(used))?;
+        let used: u64 = used.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+        Some(limit.saturating_sub(used.saturating_mul(1024)))
+    };
+    [("Max address space", "VmSize:"), ("Max data size", "VmData:")].into_iter().filter_map(left).min()
 }
 
 fn meminfo(text: &str) -> Option<u64> {
@@ -154,7 +221,43 @@ mod tests {
             let error = foresee("the weights", u64::MAX, "train fewer").unwrap_err();
             assert!(error.code() == 2 && error.to_string().contains("the weights would need some"), "{error}");
         }
-        assert_eq!(of_training::<f32>(usize::MAX, usize::MAX, 2, 1, 1), u64::MAX);
+        let endless = Training { n: usize::MAX, d: usize::MAX, r: 2, batch: 1, threads: 1, by_squares: true };
+        assert_eq!(endless.bytes::<f32>(), u64::MAX);
+    }
+
+    #[test]
+    fn the_neuron_route_takes_no_squares_and_is_named_where_it_fits() {
+        let wide = Training { n: 50, d: 60_000, r: 4, batch: 16, threads: 2, by_squares: false };
+        assert!(wide.bytes::<f32>() < 32 << 20);
+        let squares = Training { by_squares: true, ..wide };
+        assert_eq!(squares.bytes::<f32>() - wide.bytes::<f32>(), 8 * 4 * 60_000 * 60_000);
+        if available().is_some_and(|available| available < squares.bytes::<f32>() && available > 32 << 20) {
+            let error = squares.foresee::<f32>().unwrap_err();
+            let mut printed = Vec::new();
+            error.print(&mut printed).unwrap();
+            assert!(String::from_utf8(printed).unwrap().contains("--route neuron"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_search_that_is_larger_than_the_budget_is_refused_and_not_cut() {
+        let budget = Some(ByteSize(1 << 20));
+        assert!(
+            within_budget("it", 1 << 20, budget, "use less").is_ok() && within_budget("it", u64::MAX, None, "").is_ok()
+        );
+        let error = within_budget("it", 3 << 20, budget, "use less").unwrap_err();
+        assert!(error.code() == 2 && error.to_string().contains("3.0 MiB"), "{error}");
+    }
+
+    #[test]
+    fn limits_of_the_process_count() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max data size             unlimited            unlimited            bytes     \n\
+                      Max address space         3072000              unlimited            bytes     \n";
+        let status = "Name:\tmemorize\nVmSize:\t    1000 kB\nVmData:\t     100 kB\n";
+        assert_eq!(within_process(limits, status), Some(3_072_000 - 1_024_000));
+        assert_eq!(within_process("Max address space  unlimited  unlimited  bytes", status), None);
+        assert_eq!(within_process("", ""), None);
     }
 
     #[test]

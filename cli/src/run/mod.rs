@@ -169,14 +169,11 @@ impl<'a, T: Element> Run<'a, T> {
         let iterations = budget(&config, iterations_an_epoch);
 
         // Before the first of them is made.
-        let activations = if config.optimizer.batch == Batch::Full { 0 } else { batch };
         let neurons = config.network.neurons.unwrap_or(2);
-        let needed = memory::of_training::<T>(here, d, neurons, activations, machine.threads);
-        memory::foresee(
-            "training this network",
-            needed,
-            "train fewer neurons (--neurons), in f32, or on smaller batches",
-        )?;
+        let needed = match &config.optimizer.solve {
+            Some(section) => solution::foresee::<T>(&config.run, section, &dataset, machine.threads)?,
+            None => start::needs(&config, &dataset, neurons, machine.threads).foresee::<T>()?,
+        };
         let (network, init) = initial_network(&mut config, d)?;
         let samples = match config.optimizer.batch {
             Batch::Full => Samples::All(n),
@@ -233,7 +230,7 @@ impl<'a, T: Element> Run<'a, T> {
         match &config.optimizer.solve {
             Some(solve) => {
                 let settings = solution::settings::<T>(&config.run, solve, n, d);
-                progress.note(&solution::announce::<T>(here, settings.rank)?);
+                progress.note(&solution::announce::<T>(here, settings.rank));
             }
             None if prescription.is_some() && SmallTraining::fits(n, d) => {}
             None => progress.note(&plan.to_string()),
@@ -511,6 +508,7 @@ impl<'a, T: Element> Run<'a, T> {
 fn diverged_or_failed(error: TrainError, prospects: &Prospects) -> CliError {
     match error {
         TrainError::Diverged { iteration, .. } => CliError::RunFailed(error.hint(hint(prospects, iteration == 0))),
+        TrainError::ZeroSamples | TrainError::WeightsOutOfRange { .. } => CliError::bad_input(error),
         error => CliError::run_failed(error),
     }
 }

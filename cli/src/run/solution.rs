@@ -1,34 +1,59 @@
 //! The linear solver, as a run and as a command.
 
-use memorize_kernels::Element;
-use memorize_train::solve::{Settings, WORKSPACE, default_rank};
+use memorize_kernels::{Element, Rows};
+use memorize_train::solve::{self, Settings, WORKSPACE, default_rank};
 use memorize_train::theory::nystrom::Nystrom;
 
+use super::dataset::Dataset;
 use super::memory;
 use crate::config::{RunSection, SolveSection};
 use crate::exit::CliError;
 use crate::units::{mebibytes, thousands};
 
-/// What the solver is asked for, on n samples of width d.
+/// What the solver is asked for, on n samples of width d. The budget is not looked at: what comes out depends on what is asked for and
+/// on the samples.
 pub fn settings<T: Element>(run: &RunSection, section: &SolveSection, n: usize, d: usize) -> Settings {
     let products = [run.epochs, run.iterations].into_iter().flatten().min().unwrap_or(0);
-    let workspace = memory::workspace(run.memory_budget, WORKSPACE);
     Settings {
         tolerance: run.stop_below.unwrap_or(0.0),
         max_products: usize::try_from(products).unwrap_or(usize::MAX),
-        rank: section.rank.unwrap_or_else(|| default_rank::<T>(n, d, workspace)),
+        rank: section.rank.unwrap_or_else(|| default_rank::<T>(n, d, WORKSPACE)),
         seed: run.seed,
-        workspace,
+        workspace: WORKSPACE,
     }
 }
 
-/// Says what the preconditioner will keep in memory.
+/// Makes sure that the solver has the memory that it takes, and says how many bytes that is, the samples apart.
 ///
 /// # Errors
-/// Bad input if the system would not give that much.
-pub fn announce<T: Element>(n: usize, rank: usize) -> Result<String, CliError> {
+/// Bad input if the system has less, or the budget allows less.
+pub fn foresee<T: Element>(
+    run: &RunSection,
+    section: &SolveSection,
+    dataset: &Dataset<T>,
+    threads: usize,
+) -> Result<u64, CliError> {
+    let (here, n, d) = (dataset.x.rows(), dataset.whole(), dataset.x.cols());
+    let Settings { rank, .. } = settings::<T>(run, section, n, d);
+    memory::within_budget(
+        &format!("the solver's preconditioner of rank {}", thousands(rank.min(n) as u64)),
+        Nystrom::<T>::bytes(here, rank).saturating_add(solve::least_search_bytes(here)),
+        run.memory_budget,
+        "ask for a lower rank (--rank of `solve`, --solve-rank of `train`)",
+    )?;
+    let needed = solve::bytes::<T>(here, n, d, rank, threads);
+    memory::foresee(
+        &format!("solving for the network that memorises {n} samples of width {d}"),
+        needed,
+        "use a lower rank (--rank of `solve`, --solve-rank of `train`), narrower samples (--pca), fewer (--limit), or descend instead: \
+         `memorize train --route neuron` takes no d x d matrix",
+    )?;
+    Ok(needed)
+}
+
+/// Says what the preconditioner will keep in memory.
+pub fn announce<T: Element>(n: usize, rank: usize) -> String {
     let rank = rank.min(n);
-    memory::ensure::<T>("the preconditioner", &[n, rank], "use a lower rank (--solve-rank)")?;
     let bytes = mebibytes(Nystrom::<T>::bytes(n, rank));
-    Ok(format!("preconditioner: rank {}, {bytes} in memory", thousands(rank as u64)))
+    format!("preconditioner: rank {}, {bytes} in memory", thousands(rank as u64))
 }

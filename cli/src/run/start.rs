@@ -3,16 +3,16 @@
 
 use clap::ValueEnum;
 use memorize_data::mnist::DATA_DIR_VARIABLE;
-use memorize_kernels::Element;
 use memorize_kernels::arch::ISA_VARIABLE;
+use memorize_kernels::{Element, Rows};
 use memorize_train::optim::Method;
 use memorize_train::schedule::StepDecay;
 use memorize_train::theory::prescription::Prescription;
-use memorize_train::{Network, network};
+use memorize_train::{Network, Plan, Route, Samples, network};
 
 use super::dataset::Dataset;
 use super::{memory, saddles, theory};
-use crate::config::{IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
+use crate::config::{Batch, IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
 use crate::exit::CliError;
 use crate::ranks;
 
@@ -30,6 +30,24 @@ pub(crate) fn note_environment(config: &mut RunConfig) {
 /// Rows of a batch, the whole set in full-batch training.
 pub(super) fn batch_rows(optimizer: &OptimizerSection, n: usize) -> usize {
     optimizer.batch.rows(n).clamp(1, n.max(1))
+}
+
+/// What the memory of the run goes by, for the training set's plan of so many neurons. The final weights are evaluated in full batches,
+/// whose route may be another one.
+pub(super) fn needs<T: Element>(
+    config: &RunConfig,
+    dataset: &Dataset<T>,
+    r: usize,
+    threads: usize,
+) -> memory::Training {
+    let (n, d, forced) = (dataset.whole(), dataset.x.cols(), config.run.route.forced());
+    let batch = if config.optimizer.batch == Batch::Full { 0 } else { batch_rows(&config.optimizer, n) };
+    let training = if batch == 0 { Samples::All(n) } else { Samples::Batch(batch) };
+    let test = dataset.test.as_ref().map(|(x, _)| Samples::All(x.spread().whole()));
+    let passes = [Some(training), Some(Samples::All(n)), test];
+    let by_gram = passes.into_iter().flatten().any(|samples| Plan::new(samples, d, r, forced).route == Route::Gram);
+    let by_squares = by_gram || config.optimizer.kind == OptimizerKind::NegativeCurvature;
+    memory::Training { n: dataset.x.rows(), d, r, batch, threads, by_squares }
 }
 
 /// Iterations until the first of the limits given.

@@ -5,6 +5,7 @@ use std::path::Path;
 use memorize_kernels::Element;
 
 use super::machine::Machine;
+use super::start::needs;
 use super::{Run, batch_rows, memory};
 use crate::config::{Batch, Route, RunConfig};
 use crate::progress::Plan;
@@ -56,8 +57,7 @@ pub(super) fn details<T: Element>(run: &Run<'_, T>) -> Vec<String> {
         Batch::Full => "the whole set at once".to_owned(),
         Batch::Rows(_) => format!("batches of {}", thousands(batch as u64)),
     };
-    let activations = if config.optimizer.batch == Batch::Full { 0 } else { batch };
-    let needs = memory::parts_of_training::<T>(dataset.x.rows(), d, r, activations, machine.threads);
+    let needs = needs(config, dataset, r, machine.threads).parts::<T>();
     let needs: Vec<String> = needs.iter().map(|(what, bytes)| format!("{what} {}", mebibytes(*bytes))).collect();
     let available = memory::available().map_or("unknown".to_owned(), mebibytes);
     let tests =

@@ -24,7 +24,7 @@ use crate::error::TrainError;
 use crate::theory::vector::{add_scaled, dot, length};
 
 /// Fewest directions that are kept whatever their size.
-const FEWEST_DIRECTIONS: usize = 10;
+pub(super) const FEWEST_DIRECTIONS: usize = 10;
 /// Share of ||r||^2 that a step must gain for the next to go by the same kind of direction.
 const STALL: f64 = 1e-3;
 /// Steps in a row that gain nothing that can be measured, after which there is nothing to gain.

@@ -27,10 +27,11 @@ use crate::network::Network;
 use crate::objective::{Evaluation, Objective};
 use crate::observe::{Observer, Outcome, Record, StopReason};
 use crate::planner::{Plan, Samples};
+use crate::span::{self, Scaled, Span, power_of_two};
 use crate::theory::constants::capacity;
 use crate::theory::gram_operator::GramOperator;
 use crate::theory::nystrom::Nystrom;
-use minimal_residual::{Goal, Stop, directions_that_fit, minimal_residual};
+use minimal_residual::{FEWEST_DIRECTIONS, Goal, Stop, directions_that_fit, minimal_residual};
 use neurons::Spectral;
 
 /// Landmarks a coordinate. The preconditioner costs 3 n rank^2 flops, as much as 1.5 (rank/d)^2 products, and saves some: on
@@ -135,11 +136,43 @@ impl<T: Element> fmt::Display for Solution<T> {
     }
 }
 
+/// Bytes that [`solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, a preconditioner of this
+/// rank, and so many threads. Directions of the search are left out: see [`least_search_bytes`].
+pub fn bytes<T: Element>(here: usize, n: usize, d: usize, rank: usize, threads: usize) -> u64 {
+    let [width, d, threads] = [n.min(d), d, threads].map(|size| size as u64);
+    let rank = rank.min(n) as u64;
+    let (wide, own) = (size_of::<f64>() as u64, size_of::<T>() as u64);
+    let narrower = Span::is_narrower(n, d as usize);
+    let element = if narrower { wide } else { own };
+    let here = if narrower { n } else { here };
+    let product = |factors: &[u64]| factors.iter().fold(1u64, |all, &factor| all.saturating_mul(factor));
+    let parts = [
+        if narrower { Span::bytes(n, d as usize) } else { 0 },
+        // S with its decomposition, and what a product with K holds.
+        product(&[width, width, 5 * wide + (3 + threads).saturating_mul(element)]),
+        // Up to 2 width neurons: in f64, and in T with a layout for the outputs.
+        product(&[2 * width, d, wide + 2 * own]),
+        // B, the landmarks with their layout, and the matrices between.
+        Nystrom::<f64>::bytes(here, rank as usize) / wide * element,
+        product(&[rank, 2 * width * element + rank.saturating_mul(2 * element + 4 * wide)]),
+    ];
+    parts.into_iter().fold(0, u64::saturating_add)
+}
+
+/// Bytes of the directions that are kept whatever they take; each product adds two vectors of n, up to half of [`WORKSPACE`].
+pub fn least_search_bytes(n: usize) -> u64 {
+    (FEWEST_DIRECTIONS * 2 * size_of::<f64>()) as u64 * n as u64
+}
+
 /// Solves for a network that memorises `x` and `y`. A record is one product with K, its loss the one that the recursion
 /// has reached.
 ///
+/// Samples of any scale will do: they are multiplied by a power of two and back. Where there are fewer samples than they have
+/// numbers, all but the outputs is computed in f64 in coordinates of what they span.
+///
 /// # Errors
-/// [`TrainError::NoSamples`] for an empty set; [`TrainError::NotFinite`] if a sample or target is not finite or too large;
+/// [`TrainError::NoSamples`] for an empty set; [`TrainError::ZeroSamples`] if all samples are zero; [`TrainError::NotFinite`] if a
+/// sample or target is not finite; [`TrainError::WeightsOutOfRange`] if T cannot hold the weights that are the answer;
 /// [`TrainError::Eigenvalues`] if a decomposition fails; shape errors.
 pub fn solve<T: Element, X: Rows<T>>(
     engine: Engine,
@@ -149,26 +182,82 @@ pub fn solve<T: Element, X: Rows<T>>(
     observer: &mut dyn Observer,
 ) -> Result<Solution<T>, TrainError> {
     check_shape("number of targets", x.rows(), y.len())?;
-    let (spread, first) = (x.spread(), x.spread().range().start);
-    let n = spread.whole();
-    let operator = GramOperator::<T, X>::new(engine, x);
-    // Of K too: what overflows T on the diagonal does so in every product.
-    if let Some(row) = operator.diagonal().iter().position(|&k| !T::from_f64(k).is_finite()) {
-        return Err(TrainError::NotFinite { what: "sample", row: first + row });
+    if x.spread().whole() == 0 {
+        return Err(TrainError::NoSamples);
     }
+    let modulus = span::largest_modulus(engine.par, x)?;
     if let Some(row) = y.iter().position(|y| !y.is_finite()) {
-        return Err(TrainError::NotFinite { what: "target", row: first + row });
+        return Err(TrainError::NotFinite { what: "target", row: x.spread().range().start + row });
     }
-    let preconditioner = Nystrom::<T>::new(engine, x, settings.rank, settings.seed)?;
-    let mut attempt = Attempt { engine, x, y, operator, sum: Mat::zeros(x.cols(), x.cols()) };
+    if modulus == 0.0 {
+        return Err(TrainError::ZeroSamples);
+    }
+    match span::exponent(modulus) {
+        0 => at_scale(engine, x, y, settings, observer),
+        exponent => {
+            // W x = (W 2^-e) (2^e x).
+            let mut found = at_scale(engine, &Scaled::new(x, -exponent), y, settings, observer)?;
+            scale_weights(&mut found.network, -exponent)?;
+            Ok(found)
+        }
+    }
+}
+
+/// Multiplies the weights by 2^e.
+fn scale_weights<T: Element>(network: &mut Network<T>, e: i32) -> Result<(), TrainError> {
+    let [first, second] = power_of_two::<f64>(e);
+    let largest = network.weights.iter().fold(0.0f64, |largest, w| largest.max(w.to_f64().abs())) * first * second;
+    let smallest_normal = if T::NAME == "f32" { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
+    // Below it T has fewer digits than it says.
+    if largest != 0.0 && (largest < smallest_normal || !T::from_f64(largest).is_finite()) {
+        return Err(TrainError::WeightsOutOfRange { largest, dtype: T::NAME });
+    }
+    let scaled = |w: T| T::from_f64(w.to_f64() * first * second);
+    network.weights.padded_mut().iter_mut().for_each(|w| *w = scaled(*w));
+    Ok(())
+}
+
+/// The same for samples at a scale that can be computed with.
+fn at_scale<T: Element, X: Rows<T>>(
+    engine: Engine,
+    x: &X,
+    y: &[T],
+    settings: &Settings,
+    observer: &mut dyn Observer,
+) -> Result<Solution<T>, TrainError> {
+    let (spread, d) = (x.spread(), x.cols());
+    let rounding = spread.whole().max(d) as f64 * f64::EPSILON;
+    let outputs = Outputs { engine, x, y, span: None, rounding: rounding.max(T::EPSILON) };
+    let targets: Vec<f64> = y.iter().map(|y| y.to_f64()).collect();
+    if !Span::is_narrower(spread.whole(), d) {
+        return search::<T, X, T, X>(outputs, x, targets, settings, observer);
+    }
+    let span = Span::new(x)?;
+    let outputs = Outputs { span: Some(&span), ..outputs };
+    search::<T, X, f64, Mat<f64>>(outputs, &span.coordinates, spread.gather(targets), settings, observer)
+}
+
+/// Solves K alpha = y for the K of `inner`: the samples themselves, or their coordinates, with the targets of as many of them.
+fn search<T: Element, X: Rows<T>, E: Element, Z: Rows<E>>(
+    outputs: Outputs<'_, T, X>,
+    inner: &Z,
+    targets: Vec<f64>,
+    settings: &Settings,
+    observer: &mut dyn Observer,
+) -> Result<Solution<T>, TrainError> {
+    let (engine, space, d) = (outputs.engine, inner.spread(), outputs.x.cols());
+    let n = space.whole();
+    let preconditioner = Nystrom::<E>::new(engine, inner, settings.rank, settings.seed)?;
+    let operator = GramOperator::<E, Z>::new(engine, inner);
+    let mut attempt = Attempt { outputs, operator, sum: Mat::zeros(inner.cols(), inner.cols()) };
     let goal = Goal {
         residual: (4.0 * n as f64 * settings.tolerance * MARGIN).sqrt(),
         products: settings.max_products,
         directions: directions_that_fit(n, settings.workspace / 2),
-        resolution: T::EPSILON * preconditioner.operator_norm()?,
+        resolution: E::EPSILON * preconditioner.operator_norm()?,
     };
     let mut products = 0;
-    let mut delta: Vec<f64> = y.iter().map(|y| y.to_f64()).collect();
+    let mut delta = targets;
     let mut best: Option<Fit<T>> = None;
     let verdict = loop {
         let step = |done: usize, residual: f64| {
@@ -178,7 +267,7 @@ pub fn solve<T: Element, X: Rows<T>>(
         };
         let goal = Goal { products: settings.max_products - products, ..goal };
         let minimum =
-            minimal_residual(|v| attempt.operator.apply(v), |v| preconditioner.apply(v), &spread, &delta, &goal, step)?;
+            minimal_residual(|v| attempt.operator.apply(v), |v| preconditioner.apply(v), &space, &delta, &goal, step)?;
         products += minimum.products;
         let fit = attempt.add(&minimum.x)?;
         let before = best.as_ref().map_or(f64::INFINITY, |best| best.loss);
@@ -195,13 +284,13 @@ pub fn solve<T: Element, X: Rows<T>>(
             Stop::Reached => {}
             Stop::LeastSquares if loss <= MEASURABLE * before => {}
             Stop::LeastSquares => {
-                break Verdict::LeastSquares { beyond_capacity: n as u128 > capacity(x.cols()) };
+                break Verdict::LeastSquares { beyond_capacity: n as u128 > capacity(d) };
             }
             Stop::Budget => break Verdict::Budget,
             Stop::Interrupted => break Verdict::Interrupted,
         }
     };
-    let Fit { spectral: Spectral { network, positive, negative }, loss, .. } = best.expect("the loop has run once");
+    let Fit { network, positive, negative, loss, .. } = best.expect("the loop has run once");
     let reason = match verdict {
         Verdict::Memorised => StopReason::Target,
         Verdict::LeastSquares { .. } | Verdict::Resolution => StopReason::Returned,
@@ -215,39 +304,64 @@ pub fn solve<T: Element, X: Rows<T>>(
 
 /// A network with what its own outputs leave of the targets.
 struct Fit<T: Element> {
-    spectral: Spectral<T>,
-    /// y - q, n.
+    network: Network<T>,
+    positive: usize,
+    negative: usize,
+    /// y - q, of as many samples as the search has.
     delta: Vec<f64>,
     /// f.
     loss: f64,
 }
 
-/// S so far, as a sum of solutions.
-struct Attempt<'a, T: Element, X> {
+/// The samples themselves, on which a network has its outputs.
+struct Outputs<'a, T: Element, X> {
     engine: Engine,
     x: &'a X,
     y: &'a [T],
-    operator: GramOperator<'a, T, X>,
+    /// Whose coordinates the search has, if it has not the samples themselves.
+    span: Option<&'a Span>,
+    /// Eigenvalues of S below this share of the largest are rounding.
+    rounding: f64,
+}
+
+impl<T: Element, X: Rows<T>> Outputs<'_, T, X> {
+    /// The network that S is.
+    fn fit(&self, s: &Mat<f64>) -> Result<Fit<T>, TrainError> {
+        let Spectral { network, positive, negative } = neurons::from_matrix(s, self.rounding)?;
+        let network = match self.span {
+            None => network,
+            Some(span) => span.outside(&self.engine, &network)?,
+        };
+        let weight = |i: usize, k: usize| T::from_f64(network.weights.row(i)[k]);
+        let weights = Mat::from_fn(network.neurons(), network.width(), weight);
+        let network = Network { weights, signs: network.signs.iter().map(|&sign| T::from_f64(sign)).collect() };
+        let spread = self.x.spread();
+        let n = spread.whole();
+        let plan = Plan::new(Samples::All(n), network.width(), network.neurons(), None);
+        let objective = Objective { engine: self.engine, x: self.x, y: self.y, gamma: 0.0, route: plan.route };
+        let outputs = objective.outputs(&network)?;
+        let delta: Vec<f64> = outputs.iter().zip(self.y).map(|(q, y)| y.to_f64() - q.to_f64()).collect();
+        let squares = spread.sum(|range| delta[range].iter().map(|delta| delta * delta).sum());
+        let loss = squares / (4.0 * n as f64);
+        let delta = if self.span.is_some() { spread.gather(delta) } else { delta };
+        Ok(Fit { network, positive, negative, delta, loss })
+    }
+}
+
+/// S so far, as a sum of solutions.
+struct Attempt<'a, T: Element, X, E: Element, Z> {
+    outputs: Outputs<'a, T, X>,
+    operator: GramOperator<'a, E, Z>,
     sum: Mat<f64>,
 }
 
-impl<T: Element, X: Rows<T>> Attempt<'_, T, X> {
+impl<T: Element, X: Rows<T>, E: Element, Z: Rows<E>> Attempt<'_, T, X, E, Z> {
     /// Adds A*(alpha) to S, and looks at the network that S is.
     fn add(&mut self, alpha: &[f64]) -> Result<Fit<T>, TrainError> {
         let more = self.operator.adjoint(alpha)?;
         for i in 0..more.rows() {
             self.sum.row_mut(i).iter_mut().zip(more.row(i)).for_each(|(sum, more)| *sum += more.to_f64());
         }
-        let spectral = neurons::from_matrix::<T>(&self.sum)?;
-        let network = &spectral.network;
-        let spread = self.x.spread();
-        let n = spread.whole();
-        let plan = Plan::new(Samples::All(n), network.width(), network.neurons(), None);
-        let objective = Objective { engine: self.engine, x: self.x, y: self.y, gamma: 0.0, route: plan.route };
-        let outputs = objective.outputs(network)?;
-        let delta: Vec<f64> = outputs.iter().zip(self.y).map(|(q, y)| y.to_f64() - q.to_f64()).collect();
-        let squares = spread.sum(|range| delta[range].iter().map(|delta| delta * delta).sum());
-        let loss = squares / (4.0 * n as f64);
-        Ok(Fit { spectral, delta, loss })
+        self.outputs.fit(&self.sum)
     }
 }

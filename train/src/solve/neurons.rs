@@ -1,16 +1,16 @@
 //! From the matrix S to a network with x^T S x as its output: W with W A W^T = S by the eigendecomposition of S.
 
 use faer::{Mat as Dense, Par, Side};
-use memorize_kernels::{Element, Mat};
+use memorize_kernels::Mat;
 
 use crate::error::TrainError;
 use crate::network::{self, Network};
 
 /// A network made of the eigenvectors of a symmetric matrix.
 #[derive(Debug)]
-pub(super) struct Spectral<T: Element> {
+pub(super) struct Spectral {
     /// r = 2 max(n_+, n_-) neurons, at least 2.
-    pub network: Network<T>,
+    pub network: Network<f64>,
     /// n_+, eigenvalues above zero.
     pub positive: usize,
     /// n_-, eigenvalues below zero.
@@ -18,11 +18,11 @@ pub(super) struct Spectral<T: Element> {
 }
 
 /// S = sum_i lambda_i u_i u_i^T as neurons sqrt|lambda_i| u_i with the sign of lambda_i, largest modulus first. Eigenvalues
-/// below the resolution of T beside the largest are zeros. The sign that has fewer is filled up with neurons that are zero.
+/// below the share `resolution` of the largest are zeros. The sign that has fewer is filled up with neurons that are zero.
 ///
 /// # Errors
 /// [`TrainError::Eigenvalues`] if the decomposition fails.
-pub(super) fn from_matrix<T: Element>(s: &Mat<f64>) -> Result<Spectral<T>, TrainError> {
+pub(super) fn from_matrix(s: &Mat<f64>, resolution: f64) -> Result<Spectral, TrainError> {
     let d = s.rows();
     let failed = || TrainError::Eigenvalues(d);
     if s.iter().any(|value| !value.is_finite()) {
@@ -33,8 +33,8 @@ pub(super) fn from_matrix<T: Element>(s: &Mat<f64>) -> Result<Spectral<T>, Train
     let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
     let largest = values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     // In ascending order: those below zero from the front, those above from the back.
-    let negative: Vec<usize> = (0..d).filter(|&i| values[i] < -T::EPSILON * largest).collect();
-    let positive: Vec<usize> = (0..d).rev().filter(|&i| values[i] > T::EPSILON * largest).collect();
+    let negative: Vec<usize> = (0..d).filter(|&i| values[i] < -resolution * largest).collect();
+    let positive: Vec<usize> = (0..d).rev().filter(|&i| values[i] > resolution * largest).collect();
 
     let half = positive.len().max(negative.len()).max(1);
     let mut weights = Mat::zeros(2 * half, d);
@@ -42,7 +42,7 @@ pub(super) fn from_matrix<T: Element>(s: &Mat<f64>) -> Result<Spectral<T>, Train
         for (at, &i) in chosen.iter().enumerate() {
             let root = values[i].abs().sqrt();
             let row = weights.row_mut(first + at);
-            row.iter_mut().enumerate().for_each(|(k, w)| *w = T::from_f64(root * eigen.U()[(k, i)]));
+            row.iter_mut().enumerate().for_each(|(k, w)| *w = root * eigen.U()[(k, i)]);
         }
     }
     let network = Network { weights, signs: network::signs(2 * half)? };
@@ -68,7 +68,7 @@ mod tests {
     fn the_network_is_the_matrix() {
         for values in [&[3.0, -1.0, 0.5, 0.0][..], &[2.0, 1.0, 4.0], &[-1.0], &[0.0, 0.0]] {
             let s = matrix(values);
-            let Spectral { network, positive, negative } = from_matrix::<f64>(&s).unwrap();
+            let Spectral { network, positive, negative } = from_matrix(&s, f64::EPSILON).unwrap();
             assert_eq!(positive, values.iter().filter(|v| **v > 0.0).count());
             assert_eq!(negative, values.iter().filter(|v| **v < 0.0).count());
             assert_eq!(network.neurons(), 2 * positive.max(negative).max(1));
@@ -80,6 +80,6 @@ mod tests {
     #[test]
     fn what_is_not_finite_is_refused() {
         let s = Mat::from_slice(1, 1, &[f64::NAN]);
-        assert!(matches!(from_matrix::<f64>(&s), Err(TrainError::Eigenvalues(1))));
+        assert!(matches!(from_matrix(&s, f64::EPSILON), Err(TrainError::Eigenvalues(1))));
     }
 }

@@ -38,17 +38,100 @@ fn dense_solution(x: &Mat<f64>, y: &[f64]) -> (Dense<f64>, f64) {
 
 #[test]
 fn finds_the_solution_of_least_norm() {
-    for (seed, (n, d)) in [(1, 1), (1, 3), (3, 2), (10, 5), (30, 10), (55, 10), (200, 30)].into_iter().enumerate() {
+    let sizes = [(1, 1), (1, 3), (3, 2), (10, 5), (30, 10), (55, 10), (200, 30), (5, 6), (20, 60), (40, 50)];
+    for (seed, (n, d)) in sizes.into_iter().enumerate() {
         let (x, y) = problem::<f64>(n, d, seed as u64);
         let found = solved(&x, &y, &settings(1e-18));
         assert_eq!(found.verdict, Verdict::Memorised, "n {n} d {d}: f = {:e}", found.evaluation.loss);
         assert!(
-            found.network.neurons() == 2 * found.positive.max(found.negative) && found.positive + found.negative <= d
+            found.network.neurons() == 2 * found.positive.max(found.negative)
+                && found.positive + found.negative <= d.min(n)
         );
         let s = pass::network_matrix(&Engine::best(), found.network.weights.as_ref(), &found.network.signs).unwrap();
         let (exact, _) = dense_solution(&x, &y);
         let difference = Dense::from_fn(d, d, |i, k| s.row(i)[k] - exact[(i, k)]).norm_l2();
         assert!(difference < 1e-6 * exact.norm_l2(), "n {n} d {d}: {difference:e} of {:e}", exact.norm_l2());
+    }
+}
+
+/// Solves for samples of a problem multiplied by `scale` and rounded to T, and compares x^T S x and S with the dense solution.
+fn check_scale<T: Element>(n: usize, d: usize, scale: f64, tolerance: f64, agreement: f64) {
+    let (x, y) = problem::<f64>(n, d, 31);
+    let x = Mat::from_fn(n, d, |j, k| T::from_f64(scale * x.row(j)[k]));
+    let targets: Vec<T> = y.iter().map(|&y| T::from_f64(y)).collect();
+    let found = solved(&x, &targets, &settings(tolerance));
+    assert_eq!(found.verdict, Verdict::Memorised, "{} {n} x {d} at {scale:e}: {:e}", T::NAME, found.evaluation.loss);
+    // Both in f64 at scale 1: W as it is returned, and S from the samples as they were rounded.
+    let weights = Mat::from_fn(found.network.neurons(), d, |i, k| found.network.weights.row(i)[k].to_f64() * scale);
+    let signs: Vec<f64> = found.network.signs.iter().map(|sign| sign.to_f64()).collect();
+    let s = pass::network_matrix(&Engine::best(), weights.as_ref(), &signs).unwrap();
+    let unscaled = Mat::from_fn(n, d, |j, k| x.row(j)[k].to_f64() / scale);
+    let targets: Vec<f64> = targets.iter().map(|y| y.to_f64()).collect();
+    let (exact, _) = dense_solution(&unscaled, &targets);
+    let difference = Dense::from_fn(d, d, |i, k| s.row(i)[k] - exact[(i, k)]).norm_l2();
+    assert!(difference < agreement * exact.norm_l2(), "{} {n} x {d} at {scale:e}: {difference:e}", T::NAME);
+    let objective =
+        Objective { engine: Engine::best(), x: &unscaled, y: &targets, gamma: 0.0, route: crate::Route::Neuron };
+    let loss = objective.evaluate(&Network { weights, signs }).unwrap().loss;
+    assert!(loss <= 2.0 * tolerance, "{} {n} x {d} at {scale:e}: {loss:e}", T::NAME);
+}
+
+#[test]
+fn samples_of_any_scale_are_solved_for() {
+    for (n, d) in [(30, 10), (12, 40)] {
+        for scale in [1e-30, 1e-10, 1e-5, 1.0, 1e5, 1e10, 1e30] {
+            check_scale::<f32>(n, d, scale, 1e-9, 1e-3);
+            check_scale::<f64>(n, d, scale, 1e-18, 1e-6);
+        }
+        check_scale::<f64>(n, d, 1e-150, 1e-18, 1e-6);
+        check_scale::<f64>(n, d, 1e150, 1e-18, 1e-6);
+    }
+}
+
+#[test]
+fn a_power_of_two_changes_no_bit_of_the_solution() {
+    let (x, y) = problem::<f32>(60, 12, 32);
+    let scaled = |e: i32| Mat::from_fn(60, 12, |j, k| x.row(j)[k] * 2f32.powi(e));
+    let at = |e: i32| solved(&scaled(e), &y, &settings(1e-9)).network.weights;
+    let exact = at(0);
+    for e in [-60, -5, 40] {
+        let found = at(e);
+        assert!(found.iter().zip(exact.iter()).all(|(found, exact)| found * 2f32.powi(e) == *exact), "2^{e}");
+    }
+}
+
+#[test]
+fn weights_that_the_type_cannot_hold_are_refused_with_advice() {
+    let (x, y) = problem::<f32>(12, 40, 33);
+    // Subnormal samples: W would have to be 1e40.
+    let tiny = Mat::from_fn(12, 40, |j, k| x.row(j)[k] * 1e-20 * 1e-20);
+    let error = solve(Engine::best(), &tiny, &y, &settings(1e-5), &mut Silent).unwrap_err();
+    assert!(matches!(error, TrainError::WeightsOutOfRange { largest, .. } if largest > 1e38), "{error}");
+    assert!(error.to_string().contains("--dtype f64"), "{error}");
+    let huge = Mat::from_fn(12, 40, |j, k| x.row(j)[k] * 1e38);
+    let error = solve(Engine::best(), &huge, &y, &settings(1e-5), &mut Silent).unwrap_err();
+    assert!(matches!(error, TrainError::WeightsOutOfRange { largest, .. } if largest < 1.2e-38), "{error}");
+    // In f64 both are well.
+    for scale in [1e-40, 1e38] {
+        check_scale::<f64>(12, 40, scale, 1e-18, 1e-6);
+    }
+}
+
+#[test]
+fn few_wide_samples_have_no_more_eigenvalues_than_they_span() {
+    for d in [31, 700] {
+        let (x, y) = problem::<f64>(30, d, 34);
+        let found = solved(&x, &y, &settings(1e-18));
+        assert_eq!((found.verdict, found.positive + found.negative), (Verdict::Memorised, 30));
+        // Ten of them, three times each.
+        let thrice = Mat::from_fn(30, d, |j, k| x.row(j % 10)[k]);
+        let found =
+            solved(&thrice, &y.iter().enumerate().map(|(j, _)| y[j % 10]).collect::<Vec<_>>(), &settings(1e-18));
+        assert_eq!((found.verdict, found.positive + found.negative), (Verdict::Memorised, 10));
+        let narrow = Mat::from_fn(30, d, |j, k| thrice.row(j)[k] as f32);
+        let y: Vec<f32> = (0..30).map(|j| y[j % 10] as f32).collect();
+        let found = solved(&narrow, &y, &settings(1e-9));
+        assert_eq!((found.verdict, found.positive + found.negative), (Verdict::Memorised, 10));
     }
 }
 
@@ -158,9 +241,9 @@ fn targets_of_zero_need_no_neurons_and_an_empty_set_is_refused() {
     let x = Mat::from_fn(3, 2, |_, _| f64::NAN);
     let error = solve(Engine::best(), &x, &[0.0; 3], &settings(1e-5), &mut Silent).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { what: "sample", row: 0 }));
-    let (x, y) = (Mat::from_fn(3, 2, |_, _| 1e30_f32), [0.0; 3]);
-    let error = solve(Engine::best(), &x, &y, &settings(1e-5), &mut Silent).unwrap_err();
-    assert!(matches!(error, TrainError::NotFinite { what: "sample", row: 0 }));
+    let zeros = Mat::<f64>::zeros(3, 2);
+    let error = solve(Engine::best(), &zeros, &[1.0; 3], &settings(1e-5), &mut Silent).unwrap_err();
+    assert!(matches!(error, TrainError::ZeroSamples), "{error}");
     let (x, y) = (Mat::from_fn(3, 2, |_, _| 1.0), [0.0, 0.0, f64::INFINITY]);
     let error = solve(Engine::best(), &x, &y, &settings(1e-5), &mut Silent).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { what: "target", row: 2 }));

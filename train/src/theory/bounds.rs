@@ -4,6 +4,7 @@ use faer::{Col, ColRef, Mat as Dense, Par};
 use memorize_kernels::{Mat, Rows, rows};
 
 use crate::error::TrainError;
+use crate::span::{self, Scaled, Span};
 use crate::spectrum::{DENSE_SAMPLES, SingularValues};
 
 /// Most elements of the n x d(d+1)/2 matrix that is decomposed: 32 MB, seconds.
@@ -62,7 +63,7 @@ pub struct Lifted {
     values: Vec<f64>,
     /// Left singular vectors, n x min(n, d(d+1)/2).
     vectors: Dense<f64>,
-    /// d(d+1)/2.
+    /// d(d+1)/2, or n(n+1)/2 where n < d: the width of what was decomposed.
     capacity: usize,
     /// Residuals of the smallest and the largest value.
     residuals: SingularValues,
@@ -71,15 +72,19 @@ pub struct Lifted {
 impl Lifted {
     /// Whether n samples of width d are few enough for [`Lifted::new`].
     pub fn fits(n: usize, d: usize) -> bool {
+        let d = n.min(d);
         let capacity = d.checked_add(1).and_then(|next| d.checked_mul(next)).map(|twice| twice / 2);
         n <= DENSE_SAMPLES
             && capacity.and_then(|columns| columns.checked_mul(n)).is_some_and(|all| all <= DENSE_ELEMENTS)
     }
 
-    /// Decomposes the lifted samples, on one thread so that the bits do not depend on their number.
+    /// Decomposes the lifted samples, on one thread so that the bits do not depend on their number: at a scale at which their
+    /// products are numbers, and in coordinates of what they span where they are fewer than those.
     ///
     /// # Errors
-    /// [`TrainError::NoSamples`] for an empty set, [`TrainError::Eigenvalues`] if the decomposition fails.
+    /// [`TrainError::NoSamples`] for an empty set, [`TrainError::NotFinite`] if a sample is not finite,
+    /// [`TrainError::SingularValuesOutOfRange`] if they are not numbers of f64, [`TrainError::Eigenvalues`] if the decomposition
+    /// fails.
     ///
     /// # Panics
     /// If the samples are too many: see [`Lifted::fits`].
@@ -89,7 +94,24 @@ impl Lifted {
         if n == 0 || d == 0 {
             return Err(TrainError::NoSamples);
         }
-        let x = rows::whole(memorize_kernels::Par::Seq, x);
+        let largest = span::largest_modulus(memorize_kernels::Par::Seq, x)?;
+        let exponent = span::exponent(largest);
+        let scaled = Scaled::new(x, -exponent);
+        let mut found = match Span::is_narrower(n, d) {
+            true => Self::decompose(&Span::new(&scaled)?.coordinates)?,
+            false => Self::decompose(&rows::whole(memorize_kernels::Par::Seq, &scaled))?,
+        };
+        let back = span::Squared::new(exponent, largest);
+        for value in &mut found.values {
+            *value = back.apply(*value)?;
+        }
+        found.residuals.min = back.error(found.residuals.min);
+        found.residuals.max = back.error(found.residuals.max);
+        Ok(found)
+    }
+
+    fn decompose(x: &Mat<f64>) -> Result<Self, TrainError> {
+        let (n, d) = (x.rows(), x.cols());
         let pairs: Vec<(usize, usize)> = (0..d).flat_map(|a| (a..d).map(move |b| (a, b))).collect();
         let lifted = Dense::from_fn(n, pairs.len(), |j, at| {
             let (a, b) = pairs[at];
@@ -146,9 +168,12 @@ impl Lifted {
     /// dist_i^2 = 1/(K^-1)_ii with (K^-1)_ii = sum_k (U_ik/sigma_k)^2. Zero for all when sigma_min is zero to rounding.
     pub fn leave_one_out(&self) -> LeaveOneOut {
         let n = self.vectors.nrows();
+        // By a power of two, so that no square leaves the range of f64.
+        let [up, down] = [-1, 1].map(|sign| span::power_of_two::<f64>(sign * span::exponent(self.values[0])));
         let distance = |i: usize| {
-            let inverse: f64 = (0..n).map(|k| (self.vectors[(i, k)] / self.values[k]).powi(2)).sum();
-            inverse.recip().sqrt()
+            let share = |k: usize| self.vectors[(i, k)] / (self.values[k] * up[0] * up[1]);
+            let inverse: f64 = (0..n).map(|k| share(k).powi(2)).sum();
+            inverse.recip().sqrt() * down[0] * down[1]
         };
         let degenerate = self.singular_values().min <= self.resolution();
         let distances = if degenerate { vec![0.0; n] } else { (0..n).map(distance).collect() };
@@ -195,7 +220,7 @@ mod tests {
     use crate::theory::curvature::extreme_eigenpair;
     use crate::theory::hessian::HessianOperator;
 
-    const SIZES: [(usize, usize); 8] = [(1, 1), (1, 3), (3, 2), (5, 3), (6, 3), (10, 5), (20, 8), (36, 8)];
+    const SIZES: [(usize, usize); 9] = [(1, 1), (1, 3), (3, 2), (5, 3), (6, 3), (10, 5), (20, 8), (36, 8), (7, 12)];
 
     fn samples(n: usize, d: usize, seed: u64) -> Mat<f64> {
         normal_rows(n, d, 1.0, seed, Purpose::SyntheticInputs)
@@ -282,6 +307,29 @@ mod tests {
     }
 
     #[test]
+    fn samples_of_any_scale_have_singular_values_of_its_square() {
+        for (n, d) in [(7, 4), (5, 9)] {
+            let x = samples(n, d, 2);
+            let (exact, distances) = {
+                let lifted = Lifted::new(&x).unwrap();
+                (lifted.singular_values(), lifted.leave_one_out().min)
+            };
+            for e in [-500, -40, 40, 500] {
+                let scaled = Mat::from_fn(n, d, |j, k| x.row(j)[k] * 2f64.powi(e));
+                let lifted = Lifted::new(&scaled).unwrap();
+                let (found, square) = (lifted.singular_values(), 2f64.powi(2 * e));
+                assert_eq!((found.min, found.max), (exact.min * square, exact.max * square));
+                let close = lifted.leave_one_out().min / (distances * square) - 1.0;
+                assert!(close.abs() < 1e-12 && lifted.resolution() < found.min, "{close}");
+            }
+            for scale in [1e-200, 1e200] {
+                let x = Mat::from_fn(n, d, |j, k| x.row(j)[k] * scale);
+                assert!(matches!(Lifted::new(&x), Err(TrainError::SingularValuesOutOfRange { .. })));
+            }
+        }
+    }
+
+    #[test]
     fn residuals_bound_the_errors_of_the_extreme_values() {
         for (n, d) in SIZES {
             let x = samples(n, d, 9);
@@ -314,7 +362,8 @@ mod tests {
     #[test]
     fn sizes_that_are_too_large_are_known_before_anything_is_made() {
         assert!(Lifted::fits(300, 100) && Lifted::fits(DENSE_SAMPLES, 60));
-        assert!(!Lifted::fits(60_000, 784) && !Lifted::fits(2, usize::MAX) && !Lifted::fits(DENSE_SAMPLES + 1, 1));
+        assert!(Lifted::fits(30, 60_000) && Lifted::fits(2, usize::MAX));
+        assert!(!Lifted::fits(60_000, 784) && !Lifted::fits(500, usize::MAX) && !Lifted::fits(DENSE_SAMPLES + 1, 1));
         assert!(matches!(Lifted::new(&Mat::<f64>::zeros(0, 3)), Err(TrainError::NoSamples)));
     }
 }

@@ -44,6 +44,15 @@ impl Default for LanczosOptions {
     }
 }
 
+impl LanczosOptions {
+    /// Vectors that the basis has at most, for an operator on vectors of this dimension.
+    pub fn vectors(&self, dimension: usize) -> usize {
+        let vector = (dimension.max(1) as u64).saturating_mul(size_of::<f64>() as u64);
+        let fits = usize::try_from(self.basis_bytes / vector).unwrap_or(usize::MAX);
+        fits.clamp(SMALLEST_BASIS, BASIS).min(dimension.max(2))
+    }
+}
+
 /// An approximate eigenpair with its error.
 #[derive(Clone, Debug)]
 pub struct RitzPair {
@@ -83,9 +92,7 @@ pub fn smallest_eigenvalue(
             Err(TrainError::Eigenvalues(dimension))
         }
     };
-    let fits = usize::try_from(options.basis_bytes / (dimension * size_of::<f64>()) as u64).unwrap_or(usize::MAX);
-    let capacity = fits.clamp(SMALLEST_BASIS, BASIS).min(dimension.max(2));
-    let mut krylov = Krylov::new(space.clone(), options.seed, capacity);
+    let mut krylov = Krylov::new(space.clone(), options.seed, options.vectors(dimension));
     let mut products = 0;
     let (ritz, converged) = loop {
         let w = apply(krylov.newest())?;

@@ -8,13 +8,14 @@
 
 use memorize_kernels::{Engine, Mat, Rows, Spread, rows};
 
-use super::bounds::{Lifted, largest_norm};
+use super::bounds::{DENSE_ELEMENTS, Lifted, largest_norm};
 use super::constants::capacity;
 use super::davidson::{self, DavidsonOptions, Step, Stop};
-use super::gram_operator::{GramOperator, squared_length};
+use super::gram_operator::GramOperator;
 use super::lanczos::{LanczosOptions, smallest_eigenvalue};
-use super::preconditioner::Preconditioner;
+use super::preconditioner::{self, Preconditioner};
 use crate::error::TrainError;
+use crate::span::{self, Scaled, Span, Squared, power_of_two};
 
 /// Residual, relative to the largest eigenvalue of K, at which it counts as found. It is far from the others where samples have
 /// a mean: few products.
@@ -46,6 +47,23 @@ pub struct Settings {
 /// Whether [`examine`] decomposes n samples of width d if it may.
 pub fn is_dense(n: usize, d: usize) -> bool {
     Lifted::fits(n, d)
+}
+
+/// Bytes that [`examine`] takes at once, the samples apart, with `here` of n samples of width d on this rank and so many threads.
+pub fn bytes(n: usize, d: usize, settings: &Settings, here: usize, threads: usize) -> u64 {
+    let narrower = Span::is_narrower(n, d);
+    let span = if narrower { Span::bytes(n, d) } else { 0 };
+    if settings.dense && is_dense(n, d) {
+        // The lifted samples, the decomposition's copy, and its vectors.
+        return span.saturating_add(4 * (DENSE_ELEMENTS * size_of::<f64>()) as u64);
+    }
+    let here = if narrower { n } else { here };
+    let width = n.min(d) as u64;
+    let squares = width.saturating_mul(width).saturating_mul(8 * (3 + threads as u64));
+    let of_all = preconditioner::bytes(n, settings.rank, settings.workspace);
+    let preconditioner = (u128::from(of_all) * here as u128 / n.max(1) as u128) as u64;
+    let between = (settings.rank as u64).saturating_mul(width + settings.rank as u64).saturating_mul(2 * 8);
+    [span, squares, preconditioner, between].into_iter().fold(0, u64::saturating_add)
 }
 
 /// How sigma_min was found.
@@ -152,35 +170,88 @@ pub struct Position {
 }
 
 /// Looks at the samples x, n x d. `watch` is told of every step of the search for the smallest eigenvalue of K and says
-/// whether to go on.
+/// whether to go on. Samples of any scale will do: they are multiplied by a power of two, and what is found is brought back.
+/// Fewer samples than they have numbers are looked at in coordinates of what they span.
 ///
 /// # Errors
-/// [`TrainError::NoSamples`] for an empty set; [`TrainError::NotFinite`] if a sample is not finite or too large;
-/// [`TrainError::Eigenvalues`] if a decomposition fails.
+/// [`TrainError::NoSamples`] for an empty set; [`TrainError::NotFinite`] if a sample is not finite;
+/// [`TrainError::SingularValuesOutOfRange`] if sigma_min or sigma_max is not a number of f64; [`TrainError::Eigenvalues`] if a
+/// decomposition fails.
 pub fn examine<X: Rows<f64>>(
+    engine: Engine,
+    x: &X,
+    settings: &Settings,
+    mut watch: impl FnMut(&Step) -> bool,
+) -> Result<Position, TrainError> {
+    if x.spread().whole() == 0 || x.cols() == 0 {
+        return Err(TrainError::NoSamples);
+    }
+    let modulus = span::largest_modulus(engine.par, x)?;
+    let exponent = span::exponent(modulus);
+    if exponent == 0 {
+        return at_scale(engine, x, settings, watch);
+    }
+    let found = at_scale(engine, &Scaled::new(x, -exponent), settings, |step| {
+        // What is watched is of the samples as they are, as far as that can be said.
+        let back = |value: f64| Squared::new(2 * exponent, modulus).error(value);
+        watch(&Step { value: back(step.value), residual: back(step.residual), ..*step })
+    })?;
+    found.scaled_back(exponent, modulus)
+}
+
+impl Position {
+    /// Of samples that were divided by 2^e, with this largest modulus before.
+    fn scaled_back(self, exponent: i32, modulus: f64) -> Result<Self, TrainError> {
+        let back = Squared::new(exponent, modulus);
+        let singular_value = |found: SingularValue| -> Result<SingularValue, TrainError> {
+            Ok(SingularValue { value: back.apply(found.value)?, error: back.error(found.error), ..found })
+        };
+        let [first, second] = power_of_two::<f64>(exponent);
+        Ok(Self {
+            input_bound: self.input_bound * first * second,
+            min: self.min.map(singular_value).transpose()?,
+            min_below: back.error(self.min_below),
+            max: singular_value(self.max)?,
+            resolution: back.error(self.resolution),
+            nearest: self.nearest.map(|nearest| Nearest { distance: back.error(nearest.distance), ..nearest }),
+            ..self
+        })
+    }
+}
+
+fn at_scale<X: Rows<f64>>(
     engine: Engine,
     x: &X,
     settings: &Settings,
     watch: impl FnMut(&Step) -> bool,
 ) -> Result<Position, TrainError> {
     let (n, d) = (x.spread().whole(), x.cols());
-    if n == 0 || d == 0 {
-        return Err(TrainError::NoSamples);
-    }
-    let operator = GramOperator::<f64, X>::new(engine, x);
-    // Of K too: what overflows on the diagonal does so in every product.
-    if let Some(row) = operator.diagonal().iter().position(|k| !k.is_finite()) {
-        return Err(TrainError::NotFinite { what: "sample", row: x.spread().range().start + row });
-    }
-    let degeneracy = degeneracy(engine, x);
+    let (degeneracy, input_bound) = (degeneracy(engine, x), largest_norm(x));
+    let found = match Span::is_narrower(n, d) {
+        true => within(engine, &Span::new(x)?.coordinates, degeneracy, settings, watch),
+        false => within(engine, x, degeneracy, settings, watch),
+    };
+    Ok(Position { width: d, input_bound, ..found? })
+}
+
+/// Looks at samples, or at their coordinates, whose degeneracy, if any, is known.
+fn within<X: Rows<f64>>(
+    engine: Engine,
+    x: &X,
+    degeneracy: Option<Degeneracy>,
+    settings: &Settings,
+    watch: impl FnMut(&Step) -> bool,
+) -> Result<Position, TrainError> {
+    let (n, d) = (x.spread().whole(), x.cols());
     if settings.dense && degeneracy.is_none() && is_dense(n, d) {
         return dense(x);
     }
+    let operator = GramOperator::<f64, X>::new(engine, x);
     let largest = largest(&operator, settings)?;
     let found = Position {
         samples: n,
         width: d,
-        input_bound: largest_norm(x),
+        input_bound: 0.0,
         verdict: Verdict::Undecided,
         method: Method::Exact,
         min: Some(SingularValue { value: 0.0, error: 0.0, converged: true }),
@@ -210,7 +281,7 @@ fn dense<X: Rows<f64>>(x: &X) -> Result<Position, TrainError> {
     Ok(Position {
         samples: x.spread().whole(),
         width: x.cols(),
-        input_bound: largest_norm(x),
+        input_bound: 0.0,
         verdict: if told_from_zero { Verdict::GeneralPosition } else { Verdict::NumericallyDegenerate },
         method: Method::Dense,
         min: told_from_zero.then_some(min),
@@ -324,7 +395,7 @@ fn degeneracy<X: Rows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
         return Some(Degeneracy::BeyondCapacity);
     }
     let width = nonzero_columns(x);
-    let zero = rows::map(engine.par, x, |row| squared_length(row) == 0.0).iter().position(|&zero| zero);
+    let zero = rows::map(engine.par, x, |row| row.iter().all(|&value| value == 0.0)).iter().position(|&zero| zero);
     let zero: Vec<u64> = zero.into_iter().map(|row| (spread.range().start + row) as u64).collect();
     if let Some(row) = spread.gather(zero).first().map(|&row| row as usize) {
         return Some(Degeneracy::Zero { row });

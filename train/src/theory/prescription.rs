@@ -19,6 +19,9 @@ use crate::planner::{Plan, Samples};
 /// the loops for tiny problems days.
 pub const HOPELESS_FLOPS: f64 = 1e15;
 
+/// Probability of failing that is allowed where nobody says another: of Algorithm 1, and of whatever else holds by chance.
+pub const DELTA: f64 = 0.1;
+
 /// What is asked of the algorithm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Request {
@@ -35,9 +38,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// f <= epsilon with probability 0.9, c = 1.
+    /// f <= epsilon with probability 1 - [`DELTA`], c = 1.
     pub fn new(epsilon: f64) -> Self {
-        Self { epsilon, delta: 0.1, c: 1.0, neurons: None, sigma_min: None }
+        Self { epsilon, delta: DELTA, c: 1.0, neurons: None, sigma_min: None }
     }
 }
 

@@ -25,7 +25,7 @@ fn exact(x: &Mat<f64>) -> Vec<f64> {
 
 #[test]
 fn dense_agrees_with_the_svd_of_the_kronecker_matrix() {
-    for (n, d) in [(1, 1), (1, 5), (4, 3), (6, 3), (30, 8), (36, 8), (120, 20)] {
+    for (n, d) in [(1, 1), (1, 5), (4, 3), (6, 3), (30, 8), (36, 8), (120, 20), (12, 40)] {
         let x = samples(n, d, n as u64);
         let (found, exact) = (look(&x, &SETTINGS), exact(&x));
         let (min, max) = (found.min.unwrap(), found.max);
@@ -38,7 +38,7 @@ fn dense_agrees_with_the_svd_of_the_kronecker_matrix() {
 
 #[test]
 fn the_iteration_agrees_with_it_within_the_error_that_it_states() {
-    for (n, d) in [(1, 1), (2, 5), (30, 8), (120, 20), (300, 30), (400, 40)] {
+    for (n, d) in [(1, 1), (2, 5), (30, 8), (120, 20), (300, 30), (400, 40), (40, 50)] {
         for rank in [1, n / 4 + 1, n] {
             let x = samples(n, d, n as u64);
             let found = look(&x, &Settings { dense: false, rank, ..SETTINGS });
@@ -56,6 +56,46 @@ fn the_iteration_agrees_with_it_within_the_error_that_it_states() {
             assert!(bound.distance <= found.min_below * (n as f64).sqrt());
         }
     }
+}
+
+#[test]
+fn few_wide_samples_are_looked_at_in_their_span() {
+    // K of 30 samples of width 3000 by hand, and not a matrix of 3000 x 3000.
+    let x = samples(30, 3000, 5);
+    let product = |i: usize, j: usize| x.row(i).iter().zip(x.row(j)).map(|(a, b)| a * b).sum::<f64>().powi(2);
+    let exact = Dense::from_fn(30, 30, product).self_adjoint_eigenvalues(faer::Side::Lower).unwrap()[0].sqrt();
+    for dense in [true, false] {
+        let found = look(&x, &Settings { dense, ..SETTINGS });
+        let min = found.min.unwrap();
+        assert_eq!((found.width, found.verdict), (3000, Verdict::GeneralPosition));
+        assert_eq!(found.method, if dense { Method::Dense } else { Method::Iterative });
+        assert!((min.value - exact).abs() <= min.error + 1e-9 * exact, "{min:?} {exact}");
+        assert!((found.input_bound / largest_norm(&x) - 1.0).abs() < 1e-15);
+    }
+}
+
+#[test]
+fn samples_of_any_scale_are_looked_at() {
+    for (n, d) in [(30, 8), (12, 40)] {
+        let x = samples(n, d, 6);
+        for dense in [true, false] {
+            let settings = Settings { dense, ..SETTINGS };
+            let exact = look(&x, &settings);
+            for e in [-450, -60, 60, 450] {
+                let found = look(&Mat::from_fn(n, d, |j, k| x.row(j)[k] * 2f64.powi(e)), &settings);
+                let square = 2f64.powi(2 * e);
+                let [found_min, exact_min] =
+                    [found, exact.clone()].map(|position| (position.verdict, position.min.unwrap()));
+                assert_eq!(found_min.0, exact_min.0);
+                assert_eq!(found_min.1.value, exact_min.1.value * square, "2^{e}, dense: {dense}");
+                assert!((found_min.1.error / (exact_min.1.error * square) - 1.0).abs() < 1e-9);
+            }
+        }
+    }
+    assert_eq!(look(&Mat::zeros(3, 4), &SETTINGS).verdict, Verdict::Degenerate(Degeneracy::Zero { row: 0 }));
+    let tiny = Mat::from_fn(3, 4, |j, k| 1e-200 * samples(3, 4, 1).row(j)[k]);
+    let error = examine(Engine::best(), &tiny, &SETTINGS, |_| true).unwrap_err();
+    assert!(matches!(error, TrainError::SingularValuesOutOfRange { .. }), "{error}");
 }
 
 #[test]
@@ -145,6 +185,9 @@ fn nothing_and_nonsense_are_refused_and_a_search_can_be_stopped() {
     let look = |x: &Mat<f64>| examine(Engine::best(), x, &SETTINGS, |_| true);
     assert!(matches!(look(&Mat::zeros(0, 3)), Err(TrainError::NoSamples)));
     let x = Mat::from_fn(3, 3, |j, k| if j == 1 { 1e200 } else { (j + 2 * k) as f64 });
+    // sigma_max would be 1e400.
+    assert!(matches!(look(&x), Err(TrainError::SingularValuesOutOfRange { .. })));
+    let x = Mat::from_fn(3, 3, |j, k| if j == 1 { f64::NAN } else { (j + 2 * k) as f64 });
     assert!(matches!(look(&x), Err(TrainError::NotFinite { what: "sample", row: 1 })));
     let settings = Settings { dense: false, rank: 5, ..SETTINGS };
     let found = examine(Engine::best(), &samples(300, 30, 1), &settings, |step| step.products < 3).unwrap();

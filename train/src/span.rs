@@ -1,0 +1,295 @@
+//! Samples where they are computed with best: at a scale at which the fourth powers of their norms neither overflow nor vanish, and in
+//! coordinates of what they span, where n samples of width d > n span no more than n directions.
+//!
+//! ```text
+//! X = 2^e X',  X' = C Q^T,   X': n x d,  C: n x n lower triangular,  Q: d x n with orthonormal columns
+//! ```
+//!
+//! Both leave every inner product as it is, but for a power of two: K = (X X^T) squared elementwise is 2^(4e) times that of C, and
+//! a network with weights W (d x r) has on X the outputs of Q^T W on C. So whatever is asked of the samples takes n x n matrices
+//! instead of d x d ones. A power of two changes no bit of a number; Q and C come from a QR decomposition, which does not square
+//! the condition number.
+
+use std::ops::Range;
+
+use faer::{Mat as Dense, Par as Threads};
+use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, Par, Rows, Spread, pass, rows};
+
+use crate::error::TrainError;
+use crate::network::Network;
+
+/// Exponents of the largest modulus, up or down, that samples are left alone with: the fourth power of a norm is far inside of the
+/// range of f32, and bytes (up to 255) are left as they are.
+const COMFORTABLE: i32 = 8;
+/// What a norm of a row of C may differ by from that of its sample, relative to it. Rounding leaves some 1e-15.
+const AGREEMENT: f64 = 1e-12;
+
+/// The largest modulus of a number in the samples of all ranks.
+///
+/// # Errors
+/// [`TrainError::NotFinite`] if there is a number that is not finite; it names the first sample of this rank.
+pub fn largest_modulus<T: Element, X: Rows<T>>(par: Par, x: &X) -> Result<f64, TrainError> {
+    // NaN would be lost in a maximum.
+    let modulus = |value: T| if value.is_finite() { value.to_f64().abs() } else { f64::INFINITY };
+    let each = rows::map(par, x, |row| row.iter().fold(0.0f64, |largest, &value| largest.max(modulus(value))));
+    if let Some(row) = each.iter().position(|modulus| !modulus.is_finite()) {
+        return Err(TrainError::NotFinite { what: "sample", row: x.spread().range().start + row });
+    }
+    let here = each.into_iter().fold(0.0, f64::max);
+    Ok(x.spread().gather(vec![here]).into_iter().fold(0.0, f64::max))
+}
+
+/// The e that samples with this largest modulus are divided by 2^e for; 0 where they are well as they are, or all zero.
+pub fn exponent(modulus: f64) -> i32 {
+    if modulus == 0.0 {
+        return 0;
+    }
+    let exponent = modulus.log2().floor() as i32;
+    if exponent.abs() <= COMFORTABLE { 0 } else { exponent }
+}
+
+/// 2^e as two factors, each of which is in the range of T where e is the exponent of a T.
+pub(crate) fn power_of_two<T: Element>(e: i32) -> [T; 2] {
+    [e / 2, e - e / 2].map(|e| T::from_f64(2f64.powi(e)))
+}
+
+/// What goes with the square of the samples' scale, as singular values of [x_1 (x) x_1, ...] do, brought back from samples that were
+/// divided by 2^e.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Squared {
+    exponent: i32,
+    largest: f64,
+}
+
+impl Squared {
+    /// For this e and this largest modulus of the samples.
+    pub(crate) fn new(exponent: i32, largest: f64) -> Self {
+        Self { exponent, largest }
+    }
+
+    /// 2^(2e) times the value; infinite or too small where that is.
+    fn times(&self, value: f64) -> f64 {
+        let [first, second] = power_of_two::<f64>(self.exponent);
+        value * first * first * second * second
+    }
+
+    /// The same of a result.
+    ///
+    /// # Errors
+    /// [`TrainError::SingularValuesOutOfRange`] if f64 cannot hold it.
+    pub(crate) fn apply(&self, value: f64) -> Result<f64, TrainError> {
+        let found = self.times(value);
+        if found.is_finite() && (found >= f64::MIN_POSITIVE || value == 0.0 || self.exponent >= 0) {
+            return Ok(found);
+        }
+        Err(TrainError::SingularValuesOutOfRange { largest: self.largest })
+    }
+
+    /// The same of an error, which may be rounded up.
+    pub(crate) fn error(&self, value: f64) -> f64 {
+        if value == 0.0 { 0.0 } else { self.times(value).max(f64::MIN_POSITIVE) }
+    }
+}
+
+/// Samples multiplied by a power of two.
+#[derive(Clone, Copy, Debug)]
+pub struct Scaled<'a, T, X> {
+    inner: &'a X,
+    factors: [T; 2],
+}
+
+impl<'a, T: Element, X: Rows<T>> Scaled<'a, T, X> {
+    /// 2^e times `inner`.
+    pub fn new(inner: &'a X, e: i32) -> Self {
+        Self { inner, factors: power_of_two(e) }
+    }
+
+    fn scale(&self, mut out: MatMut<'_, T>, rows: usize) {
+        let [first, second] = self.factors;
+        for i in 0..rows {
+            out.row_mut(i).iter_mut().for_each(|value| *value = *value * first * second);
+        }
+    }
+}
+
+impl<T: Element, X: Rows<T>> Rows<T> for Scaled<'_, T, X> {
+    fn rows(&self) -> usize {
+        self.inner.rows()
+    }
+
+    fn cols(&self) -> usize {
+        self.inner.cols()
+    }
+
+    fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T> {
+        let rows = range.len();
+        if self.inner.needs_scratch() {
+            self.inner.block(range, scratch);
+        } else {
+            let mut unused = Mat::zeros(0, self.cols());
+            let block = self.inner.block(range, &mut unused);
+            (0..rows).for_each(|i| scratch.row_mut(i).copy_from_slice(block.row(i)));
+        }
+        self.scale(scratch.as_mut(), rows);
+        scratch.as_ref().rows_range(0..rows)
+    }
+
+    fn gather(&self, indices: &[u32], mut out: MatMut<'_, T>) {
+        self.inner.gather(indices, out.reborrow());
+        self.scale(out, indices.len());
+    }
+
+    fn needs_scratch(&self) -> bool {
+        true
+    }
+
+    fn spread(&self) -> Spread {
+        self.inner.spread()
+    }
+}
+
+/// Coordinates of fewer samples than they have numbers each, all of them on every rank.
+#[derive(Debug)]
+pub struct Span {
+    /// C, n x n: a sample a row.
+    pub coordinates: Mat<f64>,
+    /// Q, d x n.
+    directions: Mat<f64>,
+}
+
+impl Span {
+    /// Whether n samples of width d span fewer directions than they have numbers whatever they are.
+    pub fn is_narrower(n: usize, d: usize) -> bool {
+        n < d
+    }
+
+    /// Bytes that [`Span::new`] takes at once for n samples of width d: the samples, as columns, as the decomposition's, and Q twice.
+    pub fn bytes(n: usize, d: usize) -> u64 {
+        let (n, d) = (n as u64, d as u64);
+        n.saturating_mul(d).saturating_mul(5).saturating_add(n.saturating_mul(n).saturating_mul(2)).saturating_mul(8)
+    }
+
+    /// Of the samples X, n x d with n < d, none of them beyond the range in which squares of norms are finite. In f64, on one thread
+    /// so that the bits do not depend on their number: 4 n^2 d flops.
+    ///
+    /// # Errors
+    /// [`TrainError::Eigenvalues`] if the decomposition fails.
+    pub fn new<T: Element, X: Rows<T>>(x: &X) -> Result<Self, TrainError> {
+        let x = rows::whole(Par::Rayon, x);
+        let (n, d) = (x.rows(), x.cols());
+        faer::set_global_parallelism(Threads::Seq);
+        let qr = Dense::from_fn(d, n, |k, j| x.row(j)[k].to_f64()).qr();
+        let r = qr.thin_R();
+        let coordinates = Mat::from_fn(n, n, |j, l| if l <= j { r[(l, j)] } else { 0.0 });
+        let q = qr.compute_thin_Q();
+        let directions = Mat::from_fn(d, n, |k, l| q[(k, l)]);
+        let agree = |j: usize| {
+            let exact = x.row(j).iter().map(|value| value.to_f64().powi(2)).sum::<f64>().sqrt();
+            let found = coordinates.row(j).iter().map(|value| value.powi(2)).sum::<f64>().sqrt();
+            (found - exact).abs() <= AGREEMENT * exact
+        };
+        if (0..n).all(agree) { Ok(Self { coordinates, directions }) } else { Err(TrainError::Eigenvalues(n)) }
+    }
+
+    /// A network with weights W (d x r) in these coordinates: Q^T W, n x r. On C it has the outputs that it has on X.
+    ///
+    /// # Errors
+    /// If it is not as wide as the samples.
+    pub fn within(&self, engine: &Engine, network: &Network<f64>) -> Result<Network<f64>, TrainError> {
+        self.times(engine, &self.directions.transposed(), network)
+    }
+
+    /// A network with weights V (n x r) in these coordinates on the samples themselves: Q V, d x r.
+    ///
+    /// # Errors
+    /// If it is not as wide as there are coordinates.
+    pub fn outside(&self, engine: &Engine, network: &Network<f64>) -> Result<Network<f64>, TrainError> {
+        self.times(engine, &self.directions, network)
+    }
+
+    fn times(&self, engine: &Engine, by: &Mat<f64>, network: &Network<f64>) -> Result<Network<f64>, TrainError> {
+        memorize_kernels::error::check_shape("width of the network", by.cols(), network.width())?;
+        let mut weights = Mat::zeros(network.neurons(), by.rows());
+        let packed = engine.pack_rows(by.as_ref());
+        pass::features(engine, network.weights.as_ref(), &packed, 1, weights.as_mut())?;
+        Ok(Network { weights, signs: network.signs.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memorize_data::random::Purpose;
+
+    use super::*;
+    use crate::network::normal_rows;
+    use crate::objective::Objective;
+    use crate::planner::Route;
+
+    #[test]
+    fn coordinates_have_the_inner_products_of_the_samples_even_where_these_are_dependent() {
+        let once: Mat<f64> = normal_rows(9, 40, 1.0, 1, Purpose::SyntheticInputs);
+        // Two equal samples, one that is zero, and lengths from 1e-6 to 1e6.
+        let row = |j: usize| if j == 7 { 2 } else { j };
+        let scale = |j: usize| if j == 4 { 0.0 } else { 10f64.powi(2 * (row(j) as i32 % 7) - 6) };
+        let x = Mat::from_fn(9, 40, |j, k| scale(j) * once.row(row(j))[k]);
+        let span = Span::new(&x).unwrap();
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let length = |j: usize| dot(x.row(j), x.row(j)).sqrt();
+        for i in 0..9 {
+            for j in 0..9 {
+                let (found, exact) = (dot(span.coordinates.row(i), span.coordinates.row(j)), dot(x.row(i), x.row(j)));
+                assert!((found - exact).abs() <= 1e-14 * length(i) * length(j), "{i} {j}: {found} {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_network_has_the_same_outputs_within_and_outside() {
+        let engine = Engine::best();
+        let x: Mat<f64> = normal_rows(6, 25, 1.0, 2, Purpose::SyntheticInputs);
+        let span = Span::new(&x).unwrap();
+        let wide = Network::<f64>::random(4, 25, 0.3, 1).unwrap();
+        let narrow = span.within(&engine, &wide).unwrap();
+        let outputs = |x: &Mat<f64>, network: &Network<f64>| {
+            Objective { engine, x, y: &[0.0; 6], gamma: 0.0, route: Route::Neuron }.outputs(network).unwrap()
+        };
+        let exact = outputs(&x, &wide);
+        let again = span.outside(&engine, &narrow).unwrap();
+        for found in [outputs(&span.coordinates, &narrow), outputs(&x, &again)] {
+            found.iter().zip(&exact).for_each(|(found, exact)| assert!((found - exact).abs() < 1e-12));
+        }
+        assert!(span.within(&engine, &narrow).is_err() && span.outside(&engine, &wide).is_err());
+    }
+
+    #[test]
+    fn powers_of_two_change_no_bit() {
+        let x: Mat<f32> = normal_rows(5, 3, 1.0, 3, Purpose::SyntheticInputs);
+        for e in [-100, -7, 0, 90] {
+            let scaled = rows::to_mat(Par::Seq, &Scaled::new(&x, e));
+            assert_eq!(rows::to_mat(Par::Seq, &Scaled::new(&scaled, -e)).padded(), x.padded());
+        }
+        assert_eq!((exponent(1.0), exponent(255.0), exponent(1e-2)), (0, 0, 0));
+        // The smallest and the largest of either type come to about 1.
+        for value in [1e-45f32, 1e-30, 1e30, f32::MAX] {
+            let one = Mat::from_slice(1, 1, &[value]);
+            let scaled = rows::to_mat(Par::Seq, &Scaled::new(&one, -exponent(value.into()))).row(0)[0];
+            assert!((0.5..=4.0).contains(&scaled), "{value} to {scaled}");
+        }
+        for value in [5e-324, 1e-200, 1e200, f64::MAX] {
+            let one = Mat::from_slice(1, 1, &[value]);
+            let scaled = rows::to_mat(Par::Seq, &Scaled::new(&one, -exponent(value))).row(0)[0];
+            assert!((0.5..=4.0).contains(&scaled), "{value} to {scaled}");
+        }
+    }
+
+    #[test]
+    fn the_largest_modulus_is_found_and_what_is_not_finite_is_named() {
+        let x = Mat::from_slice(2, 2, &[1.0, -3.0, 2.0, 0.5]);
+        assert_eq!(largest_modulus(Par::Seq, &x).unwrap(), 3.0);
+        for bad in [f64::NAN, f64::NEG_INFINITY] {
+            let x = Mat::from_slice(2, 2, &[1.0, -3.0, bad, 0.5]);
+            let error = largest_modulus(Par::Seq, &x).unwrap_err();
+            assert!(matches!(error, TrainError::NotFinite { what: "sample", row: 1 }));
+        }
+    }
+}
