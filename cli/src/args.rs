@@ -321,6 +321,9 @@ pub struct EvalArgs {
     /// Write the gradient, d x r, as .npy
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub gradient_out: Option<PathBuf>,
+    /// Replace the file that --gradient-out names
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
     /// Type of the numbers; f64 here, where exactness matters more than speed
     #[arg(long, value_name = "TYPE", default_value_t = Dtype::F64, value_enum, help_heading = COMPUTE)]
     pub dtype: Dtype,
@@ -345,6 +348,7 @@ impl EvalArgs {
             stored: self.stored.stored(),
             dtype: self.dtype,
             gradient_out: self.gradient_out.clone(),
+            overwrite: self.overwrite,
             json: self.json,
             backend: self.compute.backend.unwrap_or_default(),
             isa: self.compute.isa,

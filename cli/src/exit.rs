@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use memorize_data::DataError;
+use memorize_data::{DataError, OutputError};
 
 use crate::config::ConfigError;
 use crate::nearest;
@@ -95,6 +95,19 @@ impl From<ConfigError> for CliError {
             }
             ConfigError::Read { .. } => Self::BadInput(error.hint("check the path and its permissions")),
             _ => Self::bad_input(error),
+        }
+    }
+}
+
+impl From<OutputError> for CliError {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Exists { .. } => Self::BadInput(error.hint("name another file, or pass --overwrite to replace it")),
+            OutputError::Folder { .. } => Self::BadInput(error.hint("name a file in it")),
+            OutputError::Input { .. } | OutputError::Twice { .. } => Self::BadInput(error.hint("name another file")),
+            // What has its own advice.
+            OutputError::Unwritable { .. } => Self::bad_input(error),
+            OutputError::Write { .. } => Self::run_failed(error),
         }
     }
 }

@@ -15,6 +15,8 @@ pub use found::{FoundRun, NoRun};
 pub use metrics::{FLUSH_EVERY, MetricsError, MetricsWriter, Record, SMOOTHING, Smoother, lock};
 pub use summary::{StopReason, Summary};
 
+use memorize_data::output;
+
 use crate::exit::{CliError, WithHint};
 
 /// The configuration, enough to repeat the run.
@@ -99,6 +101,12 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is something of a file's name that is no file.
+    #[error("{} is there already and is no regular file", path.display())]
+    Special {
+        /// The path.
+        path: PathBuf,
+    },
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -124,7 +132,11 @@ impl From<FolderError> for CliError {
             FolderError::Busy { .. } => {
                 Self::BadInput(error.hint("wait for that process to end, or end it; its results are not touched"))
             }
-            FolderError::Write { .. } => Self::run_failed(error),
+            FolderError::Special { .. } => Self::BadInput(error.hint("remove it, or choose another folder with --out DIR")),
+            FolderError::Write { ref source, .. } => {
+                let advice = output::advice(source);
+                Self::RunFailed(error.hint(advice))
+            }
         }
     }
 }
@@ -138,14 +150,17 @@ impl RunFolder {
     pub fn check(path: &Path, existing: Existing) -> Result<(), FolderError> {
         let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
         match fs::read_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => output::check_folder(path).map_err(unusable),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory && path.exists() => {
                 Err(FolderError::NotAFolder { path: path.to_owned() })
             }
             Err(error) => Err(unusable(error)),
             Ok(mut entries) => match (existing, entries.next()) {
                 (Existing::Refuse, Some(_)) => Err(FolderError::NotEmpty { path: path.to_owned() }),
-                _ => Ok(()),
+                _ => {
+                    check_files(path)?;
+                    output::check_folder(path).map_err(unusable)
+                }
             },
         }
     }
@@ -158,17 +173,14 @@ impl RunFolder {
         Self::check(path, existing)?;
         let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
         fs::create_dir_all(path).map_err(unusable)?;
-        tempfile::tempfile_in(path).map_err(unusable)?;
+        output::check_folder(path).map_err(unusable)?;
         drop(lock(&path.join(METRICS))?);
         remove_temporary(path).map_err(unusable)?;
         for name in OURS {
             if existing == Existing::Again && name == CONFIG {
                 continue;
             }
-            match fs::remove_file(path.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
-                _ => {}
-            }
+            remove(&path.join(name)).map_err(unusable)?;
         }
         Ok(Self { path: path.to_owned(), writes: true })
     }
@@ -180,12 +192,11 @@ impl RunFolder {
     /// [`FolderError::Unusable`].
     pub fn reopen(path: &Path) -> Result<Self, FolderError> {
         let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
-        tempfile::tempfile_in(path).map_err(unusable)?;
+        check_files(path)?;
+        output::check_folder(path).map_err(unusable)?;
         remove_temporary(path).map_err(unusable)?;
-        match fs::remove_file(path.join(SUMMARY)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(error)),
-            _ => Ok(Self { path: path.to_owned(), writes: true }),
-        }
+        remove(&path.join(SUMMARY)).map_err(unusable)?;
+        Ok(Self { path: path.to_owned(), writes: true })
     }
 
     /// The folder of a run as a rank sees it that does not write: what is written to it is written by another one.
@@ -233,11 +244,29 @@ impl RunFolder {
     }
 }
 
+/// Refuses what a run cannot leave its files in the place of: a folder, a device, a pipe.
+fn check_files(folder: &Path) -> Result<(), FolderError> {
+    let special = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    match OURS.iter().map(|name| folder.join(name)).find(special) {
+        Some(path) => Err(FolderError::Special { path }),
+        None => Ok(()),
+    }
+}
+
+/// Removes a file if it is there. A link stays, for the next file of that name; what it leads to is removed.
+fn remove(path: &Path) -> io::Result<()> {
+    let end = fs::canonicalize(path);
+    match end.and_then(fs::remove_file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Removes the temporary files of processes that were killed while they wrote.
 fn remove_temporary(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(memorize_data::source::TEMPORARY) {
+        if entry.file_name().to_string_lossy().starts_with(output::TEMPORARY) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -249,7 +278,7 @@ fn remove_temporary(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// [`FolderError::Write`] if any step fails; the old file is then untouched.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FolderError> {
-    memorize_data::source::write_atomically(path, |file| file.write_all(contents))
+    output::write_atomically(path, |file| file.write_all(contents))
         .map_err(|source| FolderError::Write { path: path.to_owned(), source })
 }
 

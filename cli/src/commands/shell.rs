@@ -1,8 +1,11 @@
 //! `memorize completions` and `memorize man`.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 
-use memorize_data::DataError;
+use memorize_data::output::{self, Staged};
+use memorize_data::{Output, OutputError};
 
 use crate::args::{self, CompletionsArgs, ManArgs};
 use crate::exit::CliError;
@@ -21,11 +24,23 @@ pub fn completions(arguments: &CompletionsArgs) -> Result<(), CliError> {
 /// Writes a page of the manual for the program and for each of its commands.
 ///
 /// # Errors
-/// A failed run if the folder cannot be written to.
+/// Bad input if a page is there already and may not be replaced, or the folder cannot be written to; a failed run if writing fails.
 pub fn man(arguments: &ManArgs) -> Result<(), CliError> {
     let out = &arguments.out;
-    let error = |source| DataError::Write { path: out.clone(), source };
-    fs::create_dir_all(out).map_err(error)?;
-    clap_mangen::generate_to(args::command(), out).map_err(error)?;
+    let failed = |source| OutputError::Write { path: out.clone(), source };
+    let place = |name: &OsStr| Output::new(&out.join(name), arguments.overwrite, []);
+    let folder = tempfile::tempdir().map_err(output::plain).map_err(failed)?;
+    clap_mangen::generate_to(args::command(), folder.path()).map_err(failed)?;
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(folder.path()).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        pages.push((place(&entry.file_name())?, fs::read(entry.path()).map_err(failed)?));
+    }
+    // All or none.
+    let staged = pages.iter().map(|(page, text)| page.stage(|file| file.write_all(text)).map_err(|error| page.failed(error)));
+    let staged: Vec<Staged> = staged.collect::<Result<_, _>>()?;
+    for ((page, _), staged) in pages.iter().zip(staged) {
+        staged.commit().map_err(|source| page.failed(source))?;
+    }
     print(&format!("pages of the manual: {}\n", out.display()))
 }

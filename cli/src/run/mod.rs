@@ -17,7 +17,7 @@ pub mod watch;
 use std::path::Path;
 use std::time::Instant;
 
-use memorize_data::source::Staged;
+use memorize_data::output::Staged;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::small::SmallTraining;
 use memorize_train::optim::{Limits, Settings, full_batch, mini_batch, pgd};
