@@ -24,7 +24,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::config::{Backend, ConfigError, Dtype, EvalConfig, IsaName, OptimizerKind, Route, RunConfig, RunSection};
 use crate::experiments::{Experiment, Scale};
-use crate::layer::{COMPUTE, Layer};
+use crate::layer::{COMPUTE, Layer, seeded};
 use crate::units::ByteSize;
 
 pub use bench::BenchArgs;
@@ -34,7 +34,7 @@ pub use condition::ConditionArgs;
 pub use config::ConfigArgs;
 pub use data::{ConvertArgs, DataArgs, DataCommand, InfoArgs, SampleArgs, WrittenArgs};
 pub use help::{command, parse};
-pub use log::{LogArgs, LogFormat};
+pub use log::{LogArgs, LogFormat, asks_for_json};
 pub use race::RaceArgs;
 pub use report::{CompareArgs, ReportArgs};
 pub use resume::{CheckpointArgs, ResumeArgs};
@@ -229,6 +229,7 @@ impl ReproduceArgs {
             (run.epochs, run.iterations) = (self.epochs, None);
         }
         run.seed = self.seed.unwrap_or(run.seed);
+        run.name = seeded(&run.name, run.seed);
         run.dtype = self.dtype.unwrap_or(run.dtype);
         run.backend = self.compute.backend.unwrap_or(run.backend);
         run.isa = self.compute.isa.or(run.isa);
@@ -383,7 +384,7 @@ pub struct ComputeArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Folder for the results [default: runs/NAME]
+    /// Folder for the results [default: runs/NAME, or runs/NAME-seedN with a seed N that is not 0]
     #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
     /// Replace the results of an earlier run in that folder

@@ -3,6 +3,7 @@
 //! Every file except the growing `metrics.csv` is written whole: to a temporary file in the same folder, flushed to the
 //! disk, then renamed. Whoever looks at the folder sees the old file or the new one, never half of one.
 
+mod failure;
 mod found;
 mod metrics;
 mod summary;
@@ -11,6 +12,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use failure::{Failure, record_failure};
 pub use found::{FoundRun, NoRun};
 pub use metrics::{FLUSH_EVERY, MetricsError, MetricsWriter, Record, SMOOTHING, Smoother, lock};
 pub use summary::{StopReason, Summary};
@@ -25,6 +27,8 @@ pub const CONFIG: &str = "config.toml";
 pub const METRICS: &str = "metrics.csv";
 /// What came out.
 pub const SUMMARY: &str = "summary.json";
+/// Why the run failed; absent = it has not.
+pub const FAILURE: &str = "failed.json";
 /// The training curve as vector graphics.
 pub const CURVE_SVG: &str = "curve.svg";
 /// The training curve as an image.
@@ -43,8 +47,8 @@ pub const CAPACITY_PNG: &str = "capacity.png";
 pub const SWEEP_CSV: &str = "sweep.csv";
 
 /// Everything that a run writes; the only files that overwriting removes.
-const OURS: [&str; 9] =
-    [CONFIG, METRICS, SUMMARY, CURVE_SVG, CURVE_PNG, CHECKPOINT, CAPACITY_CSV, CAPACITY_SVG, CAPACITY_PNG];
+const OURS: [&str; 10] =
+    [CONFIG, METRICS, SUMMARY, FAILURE, CURVE_SVG, CURVE_PNG, CHECKPOINT, CAPACITY_CSV, CAPACITY_SVG, CAPACITY_PNG];
 
 /// What to do with the results of an earlier run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +189,7 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), writes: true })
     }
 
-    /// The folder of a run that is going on. What is no longer so (`summary.json` of the part before) and what a killed process has
+    /// The folder of a run that is going on. What is no longer so (how the part before ended) and what a killed process has
     /// left half-written is removed.
     ///
     /// # Errors
@@ -195,7 +199,9 @@ impl RunFolder {
         check_files(path)?;
         output::check_folder(path).map_err(unusable)?;
         remove_temporary(path).map_err(unusable)?;
-        remove(&path.join(SUMMARY)).map_err(unusable)?;
+        for name in [SUMMARY, FAILURE] {
+            remove(&path.join(name)).map_err(unusable)?;
+        }
         Ok(Self { path: path.to_owned(), writes: true })
     }
 

@@ -120,15 +120,7 @@ fn stage_at(
             return Ok(Staged(None));
         }
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY);
-    #[cfg(unix)]
-    {
-        // Temporary files are private by default; this one is to become an ordinary file, as the umask says.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let temporary = builder.tempfile_in(folder_of(&target)).map_err(plain)?;
+    let temporary = temporary_in(folder_of(&target))?;
     let mut writer = BufWriter::new(temporary.as_file());
     fill(&mut writer)?;
     writer.flush()?;
@@ -158,7 +150,7 @@ impl Staged {
     pub fn commit(self) -> io::Result<()> {
         let Some(Waiting { target, temporary, replace }) = self.0 else { return Ok(()) };
         let renamed = if replace { temporary.persist(&target) } else { rename_to_free(temporary, &target) };
-        renamed.map_err(|error| plain(error.error))?;
+        renamed.map_err(|error| error.error)?;
         // The rename itself is on disk once the folder is; not every file system lets a folder be synced.
         #[cfg(unix)]
         let _ = File::open(folder_of(&target)).and_then(|folder| folder.sync_all());
@@ -291,17 +283,19 @@ pub fn check_folder(folder: &Path) -> io::Result<()> {
     if !fs::metadata(&there)?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
-    tempfile::tempfile_in(there).map(drop).map_err(plain)
+    temporary_in(&there).map(drop)
 }
 
-/// The system's error alone, where the library for temporary files has put the path of one around it.
-pub fn plain(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(|error| error.source()?.downcast_ref::<io::Error>());
-    match inner.map(|inner| (inner.raw_os_error(), inner.kind())) {
-        Some((Some(code), _)) => io::Error::from_raw_os_error(code),
-        Some((None, kind)) => kind.into(),
-        None => error,
-    }
+/// An empty file in a folder. The library puts its path around the system's error, which says nothing to whoever named another one.
+fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    let mut refused = None;
+    let made = tempfile::Builder::new().prefix(TEMPORARY).make_in(folder, |path| {
+        // As the umask says: this one is to become an ordinary file.
+        options.open(path).inspect_err(|error| refused = error.raw_os_error())
+    });
+    made.map_err(|error| refused.map_or(error, io::Error::from_raw_os_error))
 }
 
 /// The folder that a file is in.

@@ -1,11 +1,11 @@
 //! `memorize completions` and `memorize man`.
 
-use std::ffi::OsStr;
-use std::fs;
 use std::io::Write;
 
-use memorize_data::output::{self, Staged};
-use memorize_data::{Output, OutputError};
+use clap::Command;
+use clap_mangen::Man;
+use memorize_data::Output;
+use memorize_data::output::Staged;
 
 use crate::args::{self, CompletionsArgs, ManArgs};
 use crate::exit::CliError;
@@ -27,20 +27,32 @@ pub fn completions(arguments: &CompletionsArgs) -> Result<(), CliError> {
 /// Bad input if a page is there already and may not be replaced, or the folder cannot be written to; a failed run if writing fails.
 pub fn man(arguments: &ManArgs) -> Result<(), CliError> {
     let out = &arguments.out;
-    let failed = |source| OutputError::Write { path: out.clone(), source };
-    let place = |name: &OsStr| Output::new(&out.join(name), arguments.overwrite, []);
-    let folder = tempfile::tempdir().map_err(output::plain).map_err(failed)?;
-    clap_mangen::generate_to(args::command(), folder.path()).map_err(failed)?;
     let mut pages = Vec::new();
-    for entry in fs::read_dir(folder.path()).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        pages.push((place(&entry.file_name())?, fs::read(entry.path()).map_err(failed)?));
+    for (name, text) in rendered(args::command()) {
+        pages.push((Output::new(&out.join(name), arguments.overwrite, [])?, text));
     }
     // All or none.
-    let staged = pages.iter().map(|(page, text)| page.stage(|file| file.write_all(text)).map_err(|error| page.failed(error)));
+    let staged =
+        pages.iter().map(|(page, text)| page.stage(|file| file.write_all(text)).map_err(|error| page.failed(error)));
     let staged: Vec<Staged> = staged.collect::<Result<_, _>>()?;
     for ((page, _), staged) in pages.iter().zip(staged) {
         staged.commit().map_err(|source| page.failed(source))?;
     }
     print(&format!("pages of the manual: {}\n", out.display()))
+}
+
+/// The pages of a command and of those below it, by the names of their files.
+fn rendered(command: Command) -> Vec<(String, Vec<u8>)> {
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    let mut pages = Vec::new();
+    let mut waiting = vec![command];
+    while let Some(command) = waiting.pop() {
+        waiting.extend(command.get_subcommands().filter(|below| !below.is_hide_set()).cloned());
+        let page = Man::new(command);
+        let mut text = Vec::new();
+        page.render(&mut text).expect("a vector takes everything");
+        pages.push((page.get_filename(), text));
+    }
+    pages
 }

@@ -68,7 +68,8 @@ pub fn solve(arguments: &SolveArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
     let inputs = config.data.files();
     let named = arguments.out.as_ref().filter(|_| ranks::is_first());
-    let out = named.map(|path| Output::new(path, arguments.overwrite, inputs.iter().map(PathBuf::as_path))).transpose()?;
+    let out =
+        named.map(|path| Output::new(path, arguments.overwrite, inputs.iter().map(PathBuf::as_path))).transpose()?;
     let quiet = arguments.quiet || arguments.json;
     blas::announce(Some(config.run.backend), Mode::detect(quiet))?;
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;

@@ -30,10 +30,11 @@ pub fn train(arguments: &TrainArgs) -> Result<(), CliError> {
 /// Reports on a run, and says how it ended.
 pub(super) fn conclude(finished: &Finished, path: &Path) -> Result<(), CliError> {
     let Finished { summary, interrupted } = finished;
-    report::print(&report::one(summary, path))?;
+    let printed = report::print(&report::one(summary, path));
     match broken_promise(summary) {
+        // The terminal may be gone, which was the reason.
         _ if *interrupted => Err(CliError::Interrupted),
-        Some(error) => Err(error),
-        None => Ok(()),
+        Some(error) => printed.and(Err(error)),
+        None => printed,
     }
 }

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use memorize_data::random::{Purpose, Stream, shuffled};
 use memorize_data::output::Staged;
+use memorize_data::random::{Purpose, Stream, shuffled};
 use memorize_data::{ElementType, Output, Table, labels, synthetic};
 
 use super::{Source, commit, picture, stage};

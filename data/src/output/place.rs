@@ -194,7 +194,8 @@ pub fn is_one_file(one: &Path, other: &Path) -> bool {
 pub(super) fn is_one_place(one: &Path, other: &Path) -> bool {
     let whole = |path: &Path| {
         let folder = folder_of(path);
-        let folder = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.into());
+        let folder =
+            fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.into());
         folder.join(path.file_name().unwrap_or_default())
     };
     is_one_file(one, other) || whole(one) == whole(other)
