@@ -101,7 +101,8 @@ fn a_roofline_is_drawn_as_the_extension_says() {
     }
     assert!(!drawn.contains("f64 peak"), "a roof of what was not measured");
     fs::write(&png, "an older picture").unwrap();
-    memorize(SMALL).and("--backend native").with("--plot", &png).succeeds();
+    memorize(SMALL).and("--backend native").with("--plot", &png).refuses(&["already exists", "--overwrite"]);
+    memorize(SMALL).and("--backend native --overwrite").with("--plot", &png).succeeds();
     assert!(fs::read(&png).unwrap().starts_with(b"\x89PNG"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left behind");
 }
@@ -112,9 +113,12 @@ fn a_plot_that_cannot_be_had_is_refused_before_anything_is_measured() {
     for name in ["roofline.pdf", "roofline", "svg"] {
         memorize("bench").with("--plot", folder.path().join(name)).refuses(&["--plot", "ends in .svg or .png"]);
     }
-    memorize("bench").with("--plot", folder.path().join("missing/roofline.svg")).refuses(&["cannot write", "missing"]);
+    fs::write(folder.path().join("file"), "").unwrap();
+    memorize("bench")
+        .with("--plot", folder.path().join("file/roofline.svg"))
+        .refuses(&["cannot write", "file/roofline.svg"]);
     fs::create_dir(folder.path().join("folder.svg")).unwrap();
-    memorize("bench").with("--plot", folder.path().join("folder.svg")).refuses(&["cannot write", "directory"]);
+    memorize("bench").with("--plot", folder.path().join("folder.svg")).refuses(&["folder.svg is a folder"]);
 }
 
 #[test]

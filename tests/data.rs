@@ -77,7 +77,7 @@ fn convert_there_and_back_gives_the_same_numbers() {
     assert_eq!((table.dims(), table.element_type()), (&[4, 2, 3][..], ElementType::F64));
     convert("b.npy", "c", "--type u8 --format idx").succeeds();
     assert_eq!(left(folder.path(), "a.idx"), left(folder.path(), "c"));
-    convert("b.npy", "c", "--type u8 --format idx").refuses(&["is there already", "--overwrite"]);
+    convert("b.npy", "c", "--type u8 --format idx").refuses(&["already exists", "--overwrite"]);
     convert("b.npy", "d.dat", "").refuses(&["does not say which format", "--format npy"]);
     write_npy(&path("half.npy"), ElementType::F64, &[2, 2], &[1.0, 2.0, 0.5, 3.0]).unwrap();
     convert("half.npy", "e.idx", "--type u8").refuses(&["0.5", "u8"]);

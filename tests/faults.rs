@@ -337,3 +337,63 @@ fn a_run_that_memory_is_too_small_for() {
         .refuses(&["memory", "hint: train fewer neurons (--neurons)"]);
     assert!(!run.exists());
 }
+
+/// The steps in a run's event files, as a reader has them who drops what a later file starts again.
+fn steps(board: &Path) -> Vec<u64> {
+    let mut files: Vec<PathBuf> = fs::read_dir(board).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut steps: Vec<u64> = Vec::new();
+    for file in files {
+        let bytes = fs::read(file).unwrap();
+        let mut at = 0;
+        while let Some(length) = bytes.get(at..at + 8) {
+            let length = u64::from_le_bytes(length.try_into().unwrap()) as usize;
+            let Some(data) = bytes.get(at + 12..at + 12 + length) else { break };
+            at += length + 16;
+            // Field 1 is a double; field 2, if it is not 0, a varint.
+            let (mut step, mut shift, mut rest) = (0, 0, &data[9..]);
+            if rest.first() == Some(&0x10) {
+                rest = &rest[1..];
+                while let Some((&byte, after)) = rest.split_first() {
+                    (step, shift, rest) = (step | u64::from(byte & 0x7f) << shift, shift + 7, after);
+                    if byte < 0x80 {
+                        break;
+                    }
+                }
+            }
+            match rest.first() {
+                Some(0x3a) => steps.retain(|known| *known < step),
+                Some(0x2a) if data.windows(10).any(|word| word == b"train/loss") => steps.push(step),
+                _ => {}
+            }
+        }
+    }
+    steps
+}
+
+#[test]
+fn event_files_of_a_run_that_is_killed_again_and_again_have_every_record() {
+    let root = scratch();
+    let [run, board] = ["run", "board"].map(|name| root.path().join(name));
+    let arguments = "train --quiet --data synthetic --samples 120 --dim 30 --normalize -r 60 --batch 30 --lr 1e-3 --epochs 2500 \
+                     --record-every 3 --checkpoint-every 37";
+    let tensorboard = format!("--tensorboard {}", board.display());
+    let mut running = Running::start(&format!("{arguments} {tensorboard}"), &run);
+    for _ in 0..4 {
+        running.wait_for_file(&run.join(CHECKPOINT));
+        let before = iteration(&run);
+        let further = || {
+            checkpoint::load_state(&run.join(CHECKPOINT))
+                .unwrap()
+                .state
+                .is_none_or(|state| state.iteration > before + 300)
+        };
+        running.wait_for("a later checkpoint", further);
+        running.signal("KILL");
+        let mut command = Command::new(PROGRAM);
+        running = Running::spawn(command.args(["resume", "--quiet", "--tensorboard"]).arg(&board).arg(&run));
+    }
+    assert_eq!(running.ends().status.code(), Some(0));
+    let recorded: Vec<u64> = metrics(&run)["iteration"].iter().map(|step| step.parse().unwrap()).collect();
+    assert_eq!(steps(&board.join("run")), recorded);
+}

@@ -38,5 +38,7 @@ fn the_manual_has_a_page_for_each_command() {
     }
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    memorize("man").with("--", &file).fails(1, &["cannot write", "file"]);
+    memorize("man").with("--", &file).refuses(&["cannot write", "file/memorize"]);
+    memorize("man").with("--", &pages).refuses(&["already exists", "--overwrite"]);
+    memorize("man --overwrite").with("--", &pages).succeeds();
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::running::Running;
+use common::running::{Running, children};
 use common::{
     Numbers, PROGRAM, left, memorize, metrics, mnist_folder, number, scratch, summary, write_inputs, write_targets,
 };
@@ -157,18 +157,6 @@ fn at_work() -> (TempDir, PathBuf, Running) {
     (root, out, job)
 }
 
-/// The ranks that a launcher has started: its children.
-fn processes(launcher: u32) -> Vec<u32> {
-    let parent = |process: u32| {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
-    };
-    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let mut found: Vec<u32> = all.filter(|&process| parent(process) == Some(launcher)).collect();
-    found.sort_unstable();
-    found
-}
-
 fn send(signal: &str, process: u32) {
     assert!(Command::new("kill").args(["-s", signal, &process.to_string()]).status().unwrap().success());
 }
@@ -187,7 +175,7 @@ fn goes_on(out: &Path, ranks: usize) {
 #[test]
 fn a_rank_that_is_killed_ends_the_job_and_the_run_goes_on_from_its_checkpoint() {
     let (_root, out, mut job) = at_work();
-    let ranks = processes(job.child().id());
+    let ranks = children(job.child().id());
     assert_eq!(ranks.len(), 3);
     send("KILL", ranks[2]);
     let output = job.ends();
@@ -200,7 +188,7 @@ fn a_rank_that_is_killed_ends_the_job_and_the_run_goes_on_from_its_checkpoint() 
 fn a_signal_to_one_rank_stops_all_at_the_same_iteration() {
     for signal in ["TERM", "USR1"] {
         let (_root, out, mut job) = at_work();
-        let ranks = processes(job.child().id());
+        let ranks = children(job.child().id());
         send(signal, ranks[1]);
         // A batch system and a launcher may both tell a rank.
         send(signal, ranks[1]);
@@ -210,6 +198,23 @@ fn a_signal_to_one_rank_stops_all_at_the_same_iteration() {
         assert_eq!(said.lines().filter(|line| *line == "interrupted").count(), 1, "{said}");
         assert_eq!(summary(&out)["stopped"], "interrupted");
         goes_on(&out, 4);
+    }
+}
+
+#[test]
+fn one_rank_listens_to_what_a_batch_system_sends_as_many_do() {
+    for ranks in [1, 2] {
+        let root = scratch();
+        let out = root.path().join("run");
+        let endless = LONG.replace("--epochs 60", "--epochs 1000000");
+        let mut job = Running::spawn(mpirun(ranks, &format!("{endless} --threads 1")).arg("--out").arg(&out));
+        job.wait_for_records(&out.join("metrics.csv"));
+        // To the launcher, which passes it on, and again.
+        job.send("USR1");
+        let output = job.signal("USR1");
+        assert_eq!(output.status.code(), Some(130), "{ranks} ranks: {}", text(&output.stderr));
+        assert_eq!(summary(&out)["stopped"], "interrupted");
+        assert!(checkpoint::load_state(&out.join("checkpoint.safetensors")).unwrap().state.is_some(), "{ranks} ranks");
     }
 }
 

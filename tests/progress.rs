@@ -76,11 +76,42 @@ fn a_run_that_fails_has_an_end_with_the_reason() {
     let said = call.with("--out", &out).fails(1, &["error: "]).stderr;
     let json: Vec<&str> = said.lines().filter(|line| line.starts_with('{')).collect();
     let (lines, names) = events(&json.join("\n"));
-    assert_eq!((names[0].as_str(), names.last().unwrap().as_str()), ("start", "end"), "{names:?}");
-    let end = &lines[lines.len() - 1];
+    assert_eq!(
+        (names[0].as_str(), &names[names.len() - 2..]),
+        ("start", &["end".to_owned(), "error".to_owned()][..]),
+        "{names:?}"
+    );
+    assert!(lines[..lines.len() - 1].iter().all(|line| line["name"] == "synthetic-r12-gd"), "{lines:?}");
+    let end = &lines[lines.len() - 2];
     assert_eq!((&end["reason"], &end["f"]), (&"failed".into(), &Value::Null));
+    assert_eq!((&lines[lines.len() - 1]["error"], &lines[lines.len() - 1]["code"]), (&end["error"], &1.into()));
     let error = end["error"].as_str().unwrap();
     assert!(said.contains(&format!("error: {}", error.lines().next().unwrap())), "{said}");
+}
+
+#[test]
+fn what_is_wrong_before_a_run_begins_is_told_in_json_too() {
+    let root = scratch();
+    let out = root.path().join("full");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("mine"), "").unwrap();
+    let gone = root.path().join("gone");
+    for (call, words) in [
+        (memorize(SMALL).and("--log-format json").with("--out", &out), "is not empty"),
+        (memorize(SMALL).and("--log-format=json --neurons 3").with("--out", &gone), "must be even"),
+        (memorize("train --data synthetic --lern 3 --log-format json"), "--lern"),
+        (memorize("resume --log-format json").with("--", &gone), "gone is not the folder of a run"),
+        (memorize("reproduce nothing --log-format json"), "nothing"),
+    ] {
+        let said = call.run();
+        let json: Vec<&str> = said.stderr.lines().filter(|line| line.starts_with('{')).collect();
+        let (lines, names) = events(&json.join("\n"));
+        assert_eq!((said.code, names.last().map(String::as_str)), (Some(2), Some("error")), "{}", said.stderr);
+        let error = &lines[lines.len() - 1];
+        assert!(error["error"].as_str().unwrap().contains(words) && error["code"] == 2, "{error}");
+        assert!(said.stderr.lines().any(|line| line.starts_with("error: ")), "in words, too: {}", said.stderr);
+    }
+    assert!(!memorize("train --lern 3").run().stderr.contains('{'));
 }
 
 #[cfg(unix)]

@@ -44,7 +44,7 @@ fn everybody_is_counted() {
     for name in names {
         assert!(rows.lines().any(|row| row.starts_with(&format!("{name},"))), "{name}");
     }
-    memorize(SMALL).with("--curves", &curves).refuses(&["cannot create", "--overwrite"]);
+    memorize(SMALL).with("--curves", &curves).refuses(&["already exists", "--overwrite"]);
 }
 
 #[test]

@@ -82,7 +82,6 @@ fn all_experiments_are_on_a_page_and_are_not_run_twice() {
     assert!(again.len() == 1 && *again[0].0 == "mnist-3layer", "{again:?}");
     spoil("mnist-3layer", "config.toml", "seed = 0", "seed = 1");
     reproduce("").refuses(&["mnist-3layer-quick holds another run", "run.seed: 1 in config.toml, 0 asked for"]);
-    reproduce("--seed 1").refuses(&["synthetic-quick holds another run"]);
 
     reproduce("--overwrite").succeeds();
     let after = EXPERIMENTS.map(weights);

@@ -69,6 +69,47 @@ fn an_interrupt_ends_perturbed_descent_with_a_checkpoint() {
 }
 
 #[test]
+fn whatever_terminals_and_batch_systems_send_ends_a_run_with_a_checkpoint() {
+    for signal in ["HUP", "USR1", "XCPU", "QUIT"] {
+        interrupt("--optimizer gd --lr 0.01 --record-every 1000", signal);
+    }
+}
+
+#[test]
+fn a_batch_system_may_say_it_more_than_once() {
+    let root = scratch();
+    let out = root.path().join("run");
+    // A step of many milliseconds: all come before the first is looked at.
+    let arguments = "train --data synthetic --samples 6000 --dim 100 -r 1000 --optimizer gd --route neuron --lr 1e-9 \
+                     --iterations 1000000 --record-every 1";
+    let mut run = Running::start(arguments, &out);
+    run.wait_for_file(&out.join("metrics.csv"));
+    for signal in ["USR1", "XCPU", "USR1", "HUP", "XCPU"] {
+        run.send(signal);
+    }
+    let output = run.signal("TERM");
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(summary(&out)["stopped"], "interrupted");
+    assert!(out.join("checkpoint.safetensors").exists());
+}
+
+#[test]
+fn a_run_that_is_to_outlive_its_terminal_does() {
+    let root = scratch();
+    let out = root.path().join("run");
+    let arguments = "train --data synthetic --samples 50 --dim 10 --normalize -r 20 --optimizer gd --lr 0.01 --record-every 1000 \
+                     --iterations 1000000000000";
+    // As nohup starts it.
+    let script = format!("trap '' HUP; exec {} {arguments} --out {}", common::PROGRAM, out.display());
+    let mut run = Running::spawn(std::process::Command::new("sh").args(["-c", &script]));
+    run.wait_for_records(&out.join("metrics.csv"));
+    run.send("HUP");
+    let before = column(&out, "iteration").len();
+    run.wait_for("more records", || column(&out, "iteration").len() > before + 32);
+    assert_interrupted(&run.signal("USR1"), &out);
+}
+
+#[test]
 fn an_interrupt_ends_the_whole_series_of_experiments() {
     let root = scratch();
     let mut series = Running::start("reproduce all --epochs 100000000", root.path());
@@ -86,7 +127,7 @@ fn an_interrupt_ends_the_training_sets_and_leaves_those_that_were_finished() {
     let flags = "--dim 8 --ratios 0.25,1 --seeds 16 --tolerance 1e-20 --iterations 1000000000000";
     let mut sets = Running::start(&format!("capacity {flags} --threads 2"), &out);
     sets.wait_for_records(&out.join("capacity.csv"));
-    let output = sets.signal("INT");
+    let output = sets.signal("USR1");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert!(!stderr.contains("panicked") && stderr.lines().any(|line| line == "interrupted"), "{stderr}");

@@ -91,6 +91,51 @@ fn a_run_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
+fn members_with_long_names_or_names_alike_are_all_run_and_one_that_cannot_be_does_not_stop_the_others() {
+    let (root, file, out) = sweep("");
+    let long = root.path().join("d".repeat(125)).join("d".repeat(125));
+    fs::create_dir_all(&long).unwrap();
+    let [one, two, three] = [root.path().join("a b.npy"), root.path().join("a_b.npy"), long.join("x.npy")];
+    let mut numbers = common::Numbers::new(2);
+    for path in [&one, &two, &three] {
+        common::write_inputs(path, &numbers.dense(20, 4));
+    }
+    common::write_targets(&root.path().join("y.npy"), &numbers.values(20));
+    let text = |inputs: &[&PathBuf]| {
+        format!(
+            "[data]\nsource = \"files\"\ntargets = \"y.npy\"\n[network]\nneurons = 4\n[run]\niterations = 3\n\
+             [sweep.grid]\ndata.inputs = {inputs:?}\n"
+        )
+    };
+    fs::write(&file, text(&[&one, &two, &three])).unwrap();
+    memorize("sweep").with("--out", &out).with("--", &file).succeeds();
+    let rows = rows(&out);
+    let losses: std::collections::HashSet<String> = rows.iter().map(|row| row[3].clone()).collect();
+    assert!(rows.iter().all(|row| row[1] == "complete") && losses.len() == 3, "{rows:?}");
+
+    // A member's name may have been another's, of other data.
+    let short = |inputs: &str| text(&[]).replace("= []", &format!("= [\"{inputs}\"]"));
+    let again = root.path().join("again");
+    fs::write(&file, short("a b.npy")).unwrap();
+    memorize("sweep").with("--out", &again).with("--", &file).succeeds();
+    fs::write(&file, short("a_b.npy")).unwrap();
+    memorize("sweep").with("--out", &again).with("--", &file).refuses(&["holds another run", "data.inputs"]);
+    memorize("sweep --overwrite").with("--out", &again).with("--", &file).succeeds();
+
+    // A file in the way of one.
+    let blocked = root.path().join("blocked");
+    fs::create_dir(&blocked).unwrap();
+    fs::write(blocked.join("inputs=a_b.npy"), "mine").unwrap();
+    fs::write(&file, short("a_b.npy\", \"a-b.npy")).unwrap();
+    fs::copy(&two, root.path().join("a-b.npy")).unwrap();
+    let failed = memorize("sweep").with("--out", &blocked).with("--", &file).run();
+    assert!(failed.code == Some(1) && failed.stderr.contains("1 of 2 runs failed"), "{}", failed.stderr);
+    let states: Vec<String> = self::rows(&blocked).into_iter().map(|row| row[1].clone()).collect();
+    assert_eq!(states, ["failed", "complete"]);
+    assert_eq!(fs::read_to_string(blocked.join("inputs=a_b.npy")).unwrap(), "mine");
+}
+
+#[test]
 fn a_file_that_is_wrong_anywhere_runs_nothing() {
     let (_root, file, out) = sweep("[sweep.grid]\nnetwork.neurons = [4, 5]\n");
     let call = || memorize("sweep").with("--out", &out).with("--", &file);
@@ -115,7 +160,7 @@ fn a_signal_stops_every_run_with_a_checkpoint_and_the_next_sweep_goes_on() {
     let mut running = Running::start(&format!("sweep {}", file.display()), &out);
     running.wait_for_records(&out.join("neurons=4/metrics.csv"));
     running.wait_for_records(&out.join("neurons=8/metrics.csv"));
-    assert_eq!(running.signal("TERM").status.code(), Some(130));
+    assert_eq!(running.signal("HUP").status.code(), Some(130));
     let states: Vec<String> = rows(&out).into_iter().map(|row| row[1].clone()).collect();
     assert_eq!(states, ["interrupted", "interrupted", "not begun"]);
     assert_eq!(summary(&out.join("neurons=8"))["stopped"], "interrupted");
@@ -127,4 +172,36 @@ fn a_signal_stops_every_run_with_a_checkpoint_and_the_next_sweep_goes_on() {
     let (config, alone) = (out.join("neurons=8/config.toml"), root.path().join("alone"));
     memorize("train --quiet").with("--config", config).with("--out", &alone).succeeds();
     assert_eq!(Checkpoint::of(&alone).w.data, Checkpoint::of(&out.join("neurons=8")).w.data);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sweep_that_is_killed_takes_its_runs_with_it_and_a_run_that_is_stopped_alone_is_no_failure() {
+    use common::running::Running;
+
+    let (_root, file, out) = sweep("[sweep.grid]\nnetwork.neurons = [4]\n");
+    let long =
+        fs::read_to_string(&file).unwrap().replace("iterations = 30", "iterations = 3000000\nrecord_every = 100");
+    fs::write(&file, &long).unwrap();
+    let member = out.join("neurons=4");
+    let start = || Running::start(&format!("sweep {}", file.display()), &out);
+    let mut running = start();
+    running.wait_for_records(&member.join("metrics.csv"));
+    running.signal("KILL");
+    let started = std::time::Instant::now();
+    while !member.join("summary.json").exists() {
+        assert!(started.elapsed().as_secs() < 60, "the run goes on without its sweep");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(summary(&member)["stopped"], "interrupted");
+
+    let mut running = start();
+    running.wait_for("the run to go on", || !member.join("summary.json").exists());
+    let checkpoint = fs::metadata(member.join("metrics.csv")).unwrap().len();
+    running.wait_for("records", || fs::metadata(member.join("metrics.csv")).unwrap().len() > checkpoint + 100);
+    let [child] = common::running::children(running.child().id())[..] else { panic!("one run at a time") };
+    assert!(std::process::Command::new("kill").args(["-s", "USR1", &child.to_string()]).status().unwrap().success());
+    let ended = running.ends();
+    assert_eq!(ended.status.code(), Some(130), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(rows(&out)[0][1], "interrupted");
 }

@@ -24,7 +24,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::config::{Backend, ConfigError, Dtype, EvalConfig, IsaName, OptimizerKind, Route, RunConfig, RunSection};
 use crate::experiments::{Experiment, Scale};
-use crate::layer::{COMPUTE, Layer};
+use crate::layer::{COMPUTE, Layer, seeded};
 use crate::units::ByteSize;
 
 pub use bench::BenchArgs;
@@ -34,7 +34,7 @@ pub use condition::ConditionArgs;
 pub use config::ConfigArgs;
 pub use data::{ConvertArgs, DataArgs, DataCommand, InfoArgs, SampleArgs, WrittenArgs};
 pub use help::{command, parse};
-pub use log::{LogArgs, LogFormat};
+pub use log::{LogArgs, LogFormat, asks_for_json};
 pub use race::RaceArgs;
 pub use report::{CompareArgs, ReportArgs};
 pub use resume::{CheckpointArgs, ResumeArgs};
@@ -229,6 +229,7 @@ impl ReproduceArgs {
             (run.epochs, run.iterations) = (self.epochs, None);
         }
         run.seed = self.seed.unwrap_or(run.seed);
+        run.name = seeded(&run.name, run.seed);
         run.dtype = self.dtype.unwrap_or(run.dtype);
         run.backend = self.compute.backend.unwrap_or(run.backend);
         run.isa = self.compute.isa.or(run.isa);
@@ -321,6 +322,9 @@ pub struct EvalArgs {
     /// Write the gradient, d x r, as .npy
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub gradient_out: Option<PathBuf>,
+    /// Replace the file that --gradient-out names
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
     /// Type of the numbers; f64 here, where exactness matters more than speed
     #[arg(long, value_name = "TYPE", default_value_t = Dtype::F64, value_enum, help_heading = COMPUTE)]
     pub dtype: Dtype,
@@ -345,6 +349,7 @@ impl EvalArgs {
             stored: self.stored.stored(),
             dtype: self.dtype,
             gradient_out: self.gradient_out.clone(),
+            overwrite: self.overwrite,
             json: self.json,
             backend: self.compute.backend.unwrap_or_default(),
             isa: self.compute.isa,
@@ -379,7 +384,7 @@ pub struct ComputeArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Folder for the results [default: runs/NAME]
+    /// Folder for the results [default: runs/NAME, or runs/NAME-seedN with a seed N that is not 0]
     #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
     /// Replace the results of an earlier run in that folder

@@ -72,6 +72,15 @@ pub struct DataSection {
     pub random_labels: bool,
 }
 
+impl DataSection {
+    /// The files that are read.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let named = [&self.inputs, &self.targets, &self.test_inputs, &self.test_targets];
+        let of_mnist = self.dir.iter().flat_map(|dir| memorize_data::mnist::files_in(dir));
+        named.into_iter().flatten().cloned().chain(of_mnist).collect()
+    }
+}
+
 /// `[network]`: q(x) = sum_i a_i (w_i . x)^2, or the same over random features of x.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NetworkSection {

@@ -4,11 +4,14 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use memorize_data::DataError;
+use memorize_data::{DataError, OutputError};
 
 use crate::config::ConfigError;
 use crate::nearest;
+use crate::progress::Mode;
+use crate::progress::events::Event;
 
 /// Exit code of a run that failed: it diverged, the disk is full, the data vanished.
 pub const RUN_FAILED: u8 = 1;
@@ -78,10 +81,16 @@ impl CliError {
             }
             last = cause;
         }
-        match error.chain().find_map(|cause| cause.downcast_ref::<Hinted>()) {
-            Some(hinted) => writeln!(out, "hint: {}", hinted.hint),
+        match self.advice() {
+            Some(advice) => writeln!(out, "hint: {advice}"),
             None => Ok(()),
         }
+    }
+
+    /// What to do about it, if it says so on a line of its own.
+    pub fn advice(&self) -> Option<String> {
+        let (Self::BadInput(error) | Self::RunFailed(error)) = self else { return None };
+        error.chain().find_map(|cause| cause.downcast_ref::<Hinted>()).map(|hinted| hinted.hint.clone())
     }
 }
 
@@ -95,6 +104,21 @@ impl From<ConfigError> for CliError {
             }
             ConfigError::Read { .. } => Self::BadInput(error.hint("check the path and its permissions")),
             _ => Self::bad_input(error),
+        }
+    }
+}
+
+impl From<OutputError> for CliError {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Exists { .. } => {
+                Self::BadInput(error.hint("name another file, or pass --overwrite to replace it"))
+            }
+            OutputError::Folder { .. } => Self::BadInput(error.hint("name a file in it")),
+            OutputError::Input { .. } | OutputError::Twice { .. } => Self::BadInput(error.hint("name another file")),
+            // What has its own advice.
+            OutputError::Unwritable { .. } => Self::bad_input(error),
+            OutputError::Write { .. } => Self::run_failed(error),
         }
     }
 }
@@ -149,9 +173,27 @@ impl<E: Into<anyhow::Error>> WithHint for E {
     }
 }
 
+/// Whether a program reads along, which is then told of the error, too.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Tells the error that ends the program as JSON, too, from now on.
+pub fn tell_json() {
+    AS_JSON.store(true, Ordering::Relaxed);
+}
+
+/// Tells a program that reads along, if there is one, what ends this one.
+pub fn send_error(error: &str, hint: Option<&str>, code: u8) {
+    if AS_JSON.load(Ordering::Relaxed) {
+        Mode::Json.send(&Event::Error { error, hint, code });
+    }
+}
+
 /// Prints the error, if there is one, and gives the exit code.
 pub fn conclude(outcome: Result<(), CliError>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
+    if !matches!(error, CliError::Interrupted) {
+        send_error(&error.to_string(), error.advice().as_deref(), error.code());
+    }
     // Nobody is left to tell when stderr is closed; the exit code still speaks.
     let _ = error.print(&mut io::stderr().lock());
     ExitCode::from(error.code())

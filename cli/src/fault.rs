@@ -11,6 +11,17 @@ pub fn listen() {
     unix::listen();
 }
 
+/// Whether a signal is ignored, as whoever started the program wants it.
+#[cfg(unix)]
+pub fn is_ignored(signal: std::ffi::c_int) -> bool {
+    // SAFETY: `sigaction` is a plain structure for which zeros are valid; no action is given, so that none is changed, and the one there
+    // is written to a structure that outlives the call.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
 #[cfg(unix)]
 mod unix {
     use std::ffi::c_int;

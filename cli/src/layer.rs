@@ -235,7 +235,7 @@ pub struct RunLayer {
     /// Experiment that a file reproduces; written by `reproduce`, not a flag
     #[arg(skip)]
     pub experiment: Option<String>,
-    /// Name of the run; its folder is runs/NAME [default: made from data, neurons and optimizer]
+    /// Name of the run; its folder is runs/NAME [default: made from data, neurons, optimizer, and a seed that is not 0]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Stop after so many passes over the training set

@@ -5,18 +5,25 @@
 use std::process::ExitCode;
 
 use memorize::args::{self, Cli, Command};
-use memorize::exit::CliError;
+use memorize::exit::{self, CliError};
 use memorize::ranks::{self, Session, one_only};
 use memorize::{allocator, commands, fault};
 
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
     fault::listen();
+    if args::asks_for_json(std::env::args_os()) {
+        exit::tell_json();
+    }
     Session::begin().run(|| match args::parse() {
         Ok((name, Cli { command })) => run(&name, command).map(|()| ExitCode::SUCCESS),
         Err(refused) => {
             // Help and version are refusals, too. Nobody is left to tell when the output is closed.
             if ranks::is_first() {
+                if refused.use_stderr() {
+                    let said = refused.to_string();
+                    exit::send_error(said.trim().trim_start_matches("error: "), None, exit::BAD_INPUT);
+                }
                 let _ = refused.print();
             }
             Ok(u8::try_from(refused.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))

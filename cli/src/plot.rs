@@ -9,13 +9,15 @@ mod curve;
 pub(crate) mod labels;
 mod overlay;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use memorize_data::Output;
 use plotters::prelude::*;
 
-use crate::run_folder::{FolderError, write_atomically};
+use crate::exit::CliError;
 use canvas::{Medium, Outcome, Pen};
 pub use curve::{Curve, Pictures, render, write};
 pub(crate) use overlay::Overlay;
@@ -87,30 +89,16 @@ impl PictureFile {
         &self.path
     }
 
-    /// Makes sure that the file could be written, by writing one without a name beside it.
-    ///
-    /// # Errors
-    /// [`FolderError::Write`].
-    pub fn check_writable(&self) -> Result<(), FolderError> {
-        let wrong = |source| FolderError::Write { path: self.path.clone(), source };
-        if self.path.is_dir() {
-            return Err(wrong(std::io::ErrorKind::IsADirectory.into()));
-        }
-        // The parent of a bare name is empty.
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        tempfile::tempfile_in(folder).map(drop).map_err(wrong)
-    }
-
-    /// Draws and writes, atomically.
+    /// Draws and writes, in this place for it.
     ///
     /// # Errors
     /// If the drawing library fails or the file cannot be written.
-    pub(crate) fn write(&self, drawing: &impl Drawing) -> Result<(), anyhow::Error> {
+    pub(crate) fn write(&self, drawing: &impl Drawing, out: &Output) -> Result<(), CliError> {
         let bytes = match self.kind {
-            Kind::Svg => svg(drawing)?.into_bytes(),
-            Kind::Png => png(drawing)?,
+            Kind::Svg => svg(drawing).map_err(CliError::run_failed)?.into_bytes(),
+            Kind::Png => png(drawing).map_err(CliError::run_failed)?,
         };
-        Ok(write_atomically(&self.path, &bytes)?)
+        Ok(out.write(|file| file.write_all(&bytes))?)
     }
 }
 
@@ -201,20 +189,5 @@ mod tests {
         for wrong in ["", "svg", ".svg", "a.pdf", "a.svg.gz", "a/"] {
             assert_eq!(kind(wrong), Err(UnknownKind), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_place_that_cannot_be_written_to_is_known_beforehand() {
-        let folder = tempfile::tempdir().unwrap();
-        let check = |name: &str| {
-            let path = folder.path().join(name);
-            path.to_str().unwrap().parse::<PictureFile>().unwrap().check_writable().map_err(|error| error.to_string())
-        };
-        assert_eq!(check("a.svg"), Ok(()));
-        assert!(check("missing/a.svg").unwrap_err().contains("missing/a.svg"));
-        std::fs::create_dir(folder.path().join("folder.png")).unwrap();
-        assert!(check("folder.png").is_err());
-        assert_eq!("a.svg".parse::<PictureFile>().unwrap().check_writable().map_err(|error| error.to_string()), Ok(()));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
     }
 }

@@ -14,11 +14,11 @@ use chart::Chart;
 use console::Term;
 use events::{Event, Now};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tensorboard::EventFile;
+use tensorboard::{EventFile, LOSS};
 
 use crate::exit::CliError;
 use crate::ranks;
-use crate::run_folder::Summary;
+use crate::run_folder::{Record, Summary};
 use crate::units::{duration, scientific, thousands};
 
 /// Shortest time between two refreshes of the bar.
@@ -99,6 +99,13 @@ impl Mode {
         }
     }
 
+    /// The same of a run.
+    pub fn send_of(self, name: &str, event: &Event<'_>) {
+        if self == Self::Json {
+            write_line(&mut io::stderr(), &event.to_json_of(name));
+        }
+    }
+
     fn choose(quiet: bool, terminal: bool, no_colour: bool) -> Self {
         match (quiet, terminal) {
             (true, _) => Self::Quiet,
@@ -145,6 +152,8 @@ pub struct Snapshot {
 /// Shows how far a run is.
 pub struct Progress {
     plan: Plan,
+    /// The run's name.
+    name: String,
     sink: Sink,
     live: Option<Live>,
     verbose: bool,
@@ -170,7 +179,7 @@ impl Progress {
             Mode::Json => Sink::Json(Box::new(io::stderr())),
             Mode::Quiet => Sink::Quiet,
         };
-        Self { plan, sink, live, verbose: false, event_file: None, shown: None, latest: None }
+        Self { plan, name: String::new(), sink, live, verbose: false, event_file: None, shown: None, latest: None }
     }
 
     /// Lines, but to somewhere else.
@@ -190,6 +199,11 @@ impl Progress {
         Self { verbose, ..self }
     }
 
+    /// Names the run in each event.
+    pub fn of_run(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+
     /// Writes events for TensorBoard, too, if there is a file for them.
     pub fn with_event_file(self, event_file: Option<EventFile>) -> Self {
         Self { event_file, ..self }
@@ -204,7 +218,7 @@ impl Progress {
         if self.event_file.is_some() {
             let rate = samples_per_second(&self.plan, snapshot).map(|rate| ("train/samples_per_second", rate as f64));
             let step_size = Some(("train/learning_rate", snapshot.learning_rate)).filter(|(_, size)| *size > 0.0);
-            let known = [Some(("train/loss", snapshot.loss)), Some(("train/epoch", snapshot.epoch)), step_size, rate];
+            let known = [Some((LOSS, snapshot.loss)), Some(("train/epoch", snapshot.epoch)), step_size, rate];
             let values: Vec<_> = known.into_iter().flatten().collect();
             self.tell_tensorboard(|file| file.scalars(snapshot.iteration, &values));
         }
@@ -234,7 +248,17 @@ impl Progress {
         let test = summary.test_mse.map(|mse| ("result/test_mse", mse));
         let known = [Some(("result/f", summary.train_loss)), Some(("result/mse", summary.train_mse)), test];
         let values: Vec<_> = known.into_iter().flatten().collect();
-        self.tell_tensorboard(|file| file.scalars(summary.iterations, &values).and_then(|()| file.flush()));
+        self.tell_tensorboard(|file| file.scalars(summary.iterations, &values).and_then(|()| file.sync()));
+    }
+
+    /// Tells TensorBoard of records of earlier processes that it has not seen.
+    pub fn catch_up(&mut self, records: &[Record]) {
+        self.tell_tensorboard(|file| file.catch_up(records));
+    }
+
+    /// Brings to the disk what TensorBoard was told: a checkpoint says that it is there.
+    pub fn sync(&mut self) {
+        self.tell_tensorboard(EventFile::sync);
     }
 
     /// Like every progress, a courtesy: a file that cannot be written to ends, and the run goes on.
@@ -261,7 +285,7 @@ impl Progress {
     /// Sends an event to the program that reads along, if there is one, or tells of it if details are asked for.
     pub fn send(&mut self, event: &Event<'_>) {
         match &mut self.sink {
-            Sink::Json(out) => write_line(out, &event.to_json()),
+            Sink::Json(out) => write_line(out, &event.to_json_of(&self.name)),
             Sink::Bar(_) | Sink::Lines(_) if self.verbose => event.words().iter().for_each(|line| self.note(line)),
             _ => {}
         }

@@ -94,10 +94,30 @@ pub fn one_only(what: &str) -> Result<(), CliError> {
     Err(CliError::BadInput(error.hint(hint)))
 }
 
-/// Threads for this rank where nobody says how many, `None` for one on each core: its part of the cores that it may use.
+/// Threads for this process where nobody says how many, `None` for one on each core: its part of the cores that it may use, and no more
+/// than Slurm has given to it. Slurm's number counts where the system does not hold the process to its cores.
 pub fn threads() -> Option<usize> {
-    TEAM.get().map(|crew| (cores() / crew.sharers).max(1))
+    let own = TEAM.get().map(|crew| (cores() / crew.sharers).max(1));
+    match (own, cores_of_task(std::env::var(CPUS_PER_TASK).ok().as_deref())) {
+        (own, Some(given)) => Some(given.min(own.unwrap_or_else(cores))),
+        (own, None) => own,
+    }
 }
+
+/// The variable by which Slurm tells a process its number of cores.
+const CPUS_PER_TASK: &str = "SLURM_CPUS_PER_TASK";
+
+fn cores_of_task(value: Option<&str>) -> Option<usize> {
+    value?.trim().parse().ok().filter(|&cores| cores > 0)
+}
+
+/// Whether a launcher of MPI jobs has started this process, as one of many or alone: what is to be told to it may be told twice.
+pub fn is_launched() -> bool {
+    LAUNCHED.iter().any(|name| std::env::var_os(name).is_some())
+}
+
+/// Variables that launchers set for the processes of a job: Open MPI, and those that speak PMI or PMIx (MPICH, Slurm's `srun --mpi`).
+const LAUNCHED: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"];
 
 /// What a person should know of ranks and cores, for `threads` a rank.
 pub fn notes(threads: usize) -> Vec<String> {
@@ -243,4 +263,17 @@ fn join(team: Arc<dyn Team>) {
         team,
     };
     TEAM.set(crew).expect("a process joins one team");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slurm_says_how_many_cores_a_process_has() {
+        assert_eq!(
+            [Some("4"), Some(" 12\n"), Some("0"), Some(""), Some("4,8"), None].map(cores_of_task),
+            [Some(4), Some(12), None, None, None, None]
+        );
+    }
 }

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use memorize_data::output::stdout_is_taken;
+
 use crate::exit::CliError;
 use crate::ranks;
 use crate::run::theory::TheorySummary;
@@ -77,7 +79,9 @@ pub fn print(text: &str) -> Result<(), CliError> {
     if !ranks::is_first() {
         return Ok(());
     }
-    let mut out = io::stdout().lock();
+    // A result that goes to the standard output is not to be mixed with words about it.
+    let mut out: Box<dyn Write> =
+        if stdout_is_taken() { Box::new(io::stderr().lock()) } else { Box::new(io::stdout().lock()) };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(CliError::run_failed(anyhow::Error::new(error).context("cannot write to standard output")))

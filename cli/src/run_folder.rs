@@ -3,6 +3,7 @@
 //! Every file except the growing `metrics.csv` is written whole: to a temporary file in the same folder, flushed to the
 //! disk, then renamed. Whoever looks at the folder sees the old file or the new one, never half of one.
 
+mod failure;
 mod found;
 mod metrics;
 mod summary;
@@ -11,9 +12,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use failure::{Failure, record_failure};
 pub use found::{FoundRun, NoRun};
 pub use metrics::{FLUSH_EVERY, MetricsError, MetricsWriter, Record, SMOOTHING, Smoother, lock};
 pub use summary::{StopReason, Summary};
+
+use memorize_data::output;
 
 use crate::exit::{CliError, WithHint};
 
@@ -23,6 +27,8 @@ pub const CONFIG: &str = "config.toml";
 pub const METRICS: &str = "metrics.csv";
 /// What came out.
 pub const SUMMARY: &str = "summary.json";
+/// Why the run failed; absent = it has not.
+pub const FAILURE: &str = "failed.json";
 /// The training curve as vector graphics.
 pub const CURVE_SVG: &str = "curve.svg";
 /// The training curve as an image.
@@ -41,8 +47,8 @@ pub const CAPACITY_PNG: &str = "capacity.png";
 pub const SWEEP_CSV: &str = "sweep.csv";
 
 /// Everything that a run writes; the only files that overwriting removes.
-const OURS: [&str; 9] =
-    [CONFIG, METRICS, SUMMARY, CURVE_SVG, CURVE_PNG, CHECKPOINT, CAPACITY_CSV, CAPACITY_SVG, CAPACITY_PNG];
+const OURS: [&str; 10] =
+    [CONFIG, METRICS, SUMMARY, FAILURE, CURVE_SVG, CURVE_PNG, CHECKPOINT, CAPACITY_CSV, CAPACITY_SVG, CAPACITY_PNG];
 
 /// What to do with the results of an earlier run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +105,12 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is something of a file's name that is no file.
+    #[error("{} is there already and is no regular file", path.display())]
+    Special {
+        /// The path.
+        path: PathBuf,
+    },
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -124,7 +136,11 @@ impl From<FolderError> for CliError {
             FolderError::Busy { .. } => {
                 Self::BadInput(error.hint("wait for that process to end, or end it; its results are not touched"))
             }
-            FolderError::Write { .. } => Self::run_failed(error),
+            FolderError::Special { .. } => Self::BadInput(error.hint("remove it, or choose another folder with --out DIR")),
+            FolderError::Write { ref source, .. } => {
+                let advice = output::advice(source);
+                Self::RunFailed(error.hint(advice))
+            }
         }
     }
 }
@@ -138,14 +154,17 @@ impl RunFolder {
     pub fn check(path: &Path, existing: Existing) -> Result<(), FolderError> {
         let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
         match fs::read_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => output::check_folder(path).map_err(unusable),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory && path.exists() => {
                 Err(FolderError::NotAFolder { path: path.to_owned() })
             }
             Err(error) => Err(unusable(error)),
             Ok(mut entries) => match (existing, entries.next()) {
                 (Existing::Refuse, Some(_)) => Err(FolderError::NotEmpty { path: path.to_owned() }),
-                _ => Ok(()),
+                _ => {
+                    check_files(path)?;
+                    output::check_folder(path).map_err(unusable)
+                }
             },
         }
     }
@@ -158,34 +177,32 @@ impl RunFolder {
         Self::check(path, existing)?;
         let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
         fs::create_dir_all(path).map_err(unusable)?;
-        tempfile::tempfile_in(path).map_err(unusable)?;
+        output::check_folder(path).map_err(unusable)?;
         drop(lock(&path.join(METRICS))?);
         remove_temporary(path).map_err(unusable)?;
         for name in OURS {
             if existing == Existing::Again && name == CONFIG {
                 continue;
             }
-            match fs::remove_file(path.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
-                _ => {}
-            }
+            remove(&path.join(name)).map_err(unusable)?;
         }
         Ok(Self { path: path.to_owned(), writes: true })
     }
 
-    /// The folder of a run that is going on. What is no longer so (`summary.json` of the part before) and what a killed process has
+    /// The folder of a run that is going on. What is no longer so (how the part before ended) and what a killed process has
     /// left half-written is removed.
     ///
     /// # Errors
     /// [`FolderError::Unusable`].
     pub fn reopen(path: &Path) -> Result<Self, FolderError> {
         let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
-        tempfile::tempfile_in(path).map_err(unusable)?;
+        check_files(path)?;
+        output::check_folder(path).map_err(unusable)?;
         remove_temporary(path).map_err(unusable)?;
-        match fs::remove_file(path.join(SUMMARY)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(error)),
-            _ => Ok(Self { path: path.to_owned(), writes: true }),
+        for name in [SUMMARY, FAILURE] {
+            remove(&path.join(name)).map_err(unusable)?;
         }
+        Ok(Self { path: path.to_owned(), writes: true })
     }
 
     /// The folder of a run as a rank sees it that does not write: what is written to it is written by another one.
@@ -233,11 +250,29 @@ impl RunFolder {
     }
 }
 
+/// Refuses what a run cannot leave its files in the place of: a folder, a device, a pipe.
+fn check_files(folder: &Path) -> Result<(), FolderError> {
+    let special = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    match OURS.iter().map(|name| folder.join(name)).find(special) {
+        Some(path) => Err(FolderError::Special { path }),
+        None => Ok(()),
+    }
+}
+
+/// Removes a file if it is there. A link stays, for the next file of that name; what it leads to is removed.
+fn remove(path: &Path) -> io::Result<()> {
+    let end = fs::canonicalize(path);
+    match end.and_then(fs::remove_file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Removes the temporary files of processes that were killed while they wrote.
 fn remove_temporary(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(memorize_data::source::TEMPORARY) {
+        if entry.file_name().to_string_lossy().starts_with(output::TEMPORARY) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -249,7 +284,7 @@ fn remove_temporary(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// [`FolderError::Write`] if any step fails; the old file is then untouched.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FolderError> {
-    memorize_data::source::write_atomically(path, |file| file.write_all(contents))
+    output::write_atomically(path, |file| file.write_all(contents))
         .map_err(|source| FolderError::Write { path: path.to_owned(), source })
 }
 

@@ -109,12 +109,17 @@ pub enum State {
     Complete,
     /// It was ended from outside, and left its results.
     Interrupted,
-    /// It runs, or ended without results.
+    /// It failed, and says why.
+    Failed,
+    /// It runs, or was killed.
     Unfinished,
 }
 
 impl State {
     fn of(run: &FoundRun) -> Self {
+        if run.failure.is_some() {
+            return Self::Failed;
+        }
         match run.summary.as_ref().map(|summary| summary.stopped) {
             Some(StopReason::Interrupted) => Self::Interrupted,
             Some(_) => Self::Complete,
@@ -126,6 +131,7 @@ impl State {
         match self {
             Self::Complete => "complete",
             Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
             Self::Unfinished => "unfinished",
         }
     }
@@ -225,6 +231,8 @@ impl Listing {
             name: &'a str,
             folder: String,
             state: State,
+            /// Why it failed.
+            error: Option<&'a str>,
             config: &'a Option<RunConfig>,
             summary: &'a Option<Summary>,
         }
@@ -232,6 +240,7 @@ impl Listing {
             name: &run.name,
             folder: run.folder.display().to_string(),
             state: State::of(run),
+            error: run.failure.as_ref().map(|failure| failure.error.as_str()),
             config: &run.config,
             summary: &run.summary,
         });
@@ -299,6 +308,7 @@ mod tests {
             name: name.to_owned(),
             config,
             summary,
+            failure: None,
             trace: None,
             problems: vec![],
         }

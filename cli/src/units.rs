@@ -15,8 +15,9 @@ pub struct ByteSize(pub u64);
 #[error("`{0}` is not an amount of memory; write bytes or a unit, as in 4GiB, 512M or 2GB")]
 pub struct ByteSizeError(String);
 
-/// Units, largest first. A bare letter is a power of 1024, as in `ulimit` and `dd`; `KB` and its kin are powers of 1000.
-const UNITS: [(&str, u64); 13] = [
+/// Units, longest first. A bare letter is a power of 1024, as in `ulimit` and `dd`, and so is `Ki`, as in Kubernetes; `KB` and its kin
+/// are powers of 1000.
+const UNITS: [(&str, u64); 17] = [
     ("TIB", 1 << 40),
     ("GIB", 1 << 30),
     ("MIB", 1 << 20),
@@ -25,6 +26,10 @@ const UNITS: [(&str, u64); 13] = [
     ("GB", 1_000_000_000),
     ("MB", 1_000_000),
     ("KB", 1_000),
+    ("TI", 1 << 40),
+    ("GI", 1 << 30),
+    ("MI", 1 << 20),
+    ("KI", 1 << 10),
     ("T", 1 << 40),
     ("G", 1 << 30),
     ("M", 1 << 20),
@@ -158,6 +163,10 @@ mod tests {
             ("1234", 1234),
             ("1k", 1024),
             ("4GiB", 4 << 30),
+            ("4Gi", 4 << 30),
+            ("512 mi", 512 << 20),
+            ("1.5Ti", 3 << 39),
+            ("7Ki", 7 << 10),
             ("4 gib", 4 << 30),
             ("512M", 512 << 20),
             ("2GB", 2_000_000_000),

@@ -442,9 +442,17 @@ pub enum DataError {
         /// What the system said.
         source: io::Error,
     },
+    /// An expanded file cannot be written to the program's own folder.
+    #[error("cannot write {}, an expanded file of MNIST: {source}; make space there, or name another folder with the variable \
+        MEMORIZE_DATA_DIR", path.display())]
+    Expand {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A file cannot be written.
-    #[error("cannot write {}: {source}; free some space, or write somewhere else (--data-dir for MNIST)",
-        path.display())]
+    #[error("cannot write {}: {source}; {}", path.display(), crate::output::advice(source))]
     Write {
         /// The file.
         path: PathBuf,

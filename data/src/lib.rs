@@ -16,6 +16,7 @@ pub mod error;
 pub mod labels;
 pub mod mnist;
 pub mod normalize;
+pub mod output;
 pub mod pca;
 pub mod perturb;
 pub mod random;
@@ -26,6 +27,7 @@ pub mod synthetic;
 
 pub use error::DataError;
 pub use mnist::Mnist;
+pub use output::{Output, OutputError};
 pub use pca::Projection;
 pub use samples::{Noise, Preparation, Prepared};
 pub use source::{Access, ElementType, Table};

@@ -57,6 +57,21 @@ impl Call {
         self
     }
 
+    /// An argument that may hold blanks.
+    pub fn with_bare(mut self, value: impl AsRef<OsStr>) -> Self {
+        self.0.arg(value);
+        self
+    }
+
+    /// A flag that goes before what is there already, behind the command's name: what follows `--` is no flag.
+    pub fn and_first(self, flag: &str) -> Self {
+        let all: Vec<_> = self.0.get_args().map(OsStr::to_owned).collect();
+        let commands = all.iter().take_while(|argument| !argument.as_encoded_bytes().starts_with(b"-")).count();
+        let mut call = memorize("");
+        call.0.args(&all[..commands]).arg(flag).args(&all[commands..]);
+        call
+    }
+
     /// More arguments, separated by blanks.
     pub fn and(mut self, arguments: &str) -> Self {
         self.0.args(arguments.split_whitespace());

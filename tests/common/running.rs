@@ -41,6 +41,11 @@ impl Running {
         self.wait_until(&path.display().to_string(), || path.exists());
     }
 
+    /// Waits for anything else.
+    pub fn wait_for(&mut self, what: &str, arrived: impl Fn() -> bool) {
+        self.wait_until(what, arrived);
+    }
+
     fn wait_until(&mut self, what: &str, arrived: impl Fn() -> bool) {
         let started = Instant::now();
         while !arrived() {
@@ -79,6 +84,18 @@ impl Running {
     pub fn child(&mut self) -> &mut Child {
         self.0.as_mut().unwrap()
     }
+}
+
+/// The processes that a process has started.
+pub fn children(of: u32) -> Vec<u32> {
+    let parent = |process: u32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let mut found: Vec<u32> = all.filter(|&process| parent(process) == Some(of)).collect();
+    found.sort_unstable();
+    found
 }
 
 impl Drop for Running {

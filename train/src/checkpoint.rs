@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use memorize_data::digest::Hasher;
-use memorize_data::source::{self, Staged};
+use memorize_data::output::{self, Staged};
 use memorize_kernels::{Element, Mat};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -138,7 +138,7 @@ pub fn to_bytes<T: Element>(weights: &Weights<T>) -> Vec<u8> {
 }
 
 fn stage_bytes(path: &Path, bytes: &[u8]) -> Result<Staged, TrainError> {
-    source::stage(path, |file| file.write_all(bytes)).map_err(|source| cannot_write(path, source))
+    output::stage(path, |file| file.write_all(bytes)).map_err(|source| cannot_write(path, source))
 }
 
 fn cannot_write(path: &Path, source: std::io::Error) -> TrainError {

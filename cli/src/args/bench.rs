@@ -37,6 +37,9 @@ pub struct BenchArgs {
     /// Draw a roofline plot, an SVG or a PNG by the file's extension
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub plot: Option<PictureFile>,
+    /// Replace the file that --plot names
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
     /// Compare with the JSON of an earlier benchmark and name what got slower beyond the noise
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub compare: Option<PathBuf>,

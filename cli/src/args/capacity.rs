@@ -7,7 +7,7 @@ use memorize_train::theory::constants::theorem1_neurons;
 
 use super::ComputeArgs;
 use crate::config::{CapacityConfig, ConfigError, Dtype, Trainer};
-use crate::layer::COMPUTE;
+use crate::layer::{COMPUTE, seeded};
 
 /// Where the results go unless `--out` says otherwise.
 const FOLDER: &str = "runs/capacity";
@@ -48,9 +48,9 @@ pub struct CapacityArgs {
     /// Step size; adam multiplies it by 0.3 after every fifth of the iterations [default: adam 0.01, gd 0.2 sqrt(d)]
     #[arg(long = "lr", value_name = "X")]
     pub learning_rate: Option<f64>,
-    /// Folder for the results
-    #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = FOLDER, help_heading = "Output")]
-    pub out: PathBuf,
+    /// Folder for the results [default: runs/capacity, or runs/capacity-seedN with a seed N that is not 0]
+    #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Output")]
+    pub out: Option<PathBuf>,
     /// Replace the results of an earlier run in that folder
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
@@ -88,6 +88,11 @@ Examples:
   memorize capacity --dim 60 --optimizer solve --json --out runs/capacity-60 > capacity.json";
 
 impl CapacityArgs {
+    /// `--out`, or a folder that is named after the seed, too, if that is not the default.
+    pub fn folder(&self) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| PathBuf::from(seeded(FOLDER, self.seed)))
+    }
+
     /// The experiment asked for.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What is said on the way, and how.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
@@ -35,7 +36,7 @@ pub enum LogFormat {
     #[default]
     Text,
     /// One JSON object per line, for batch systems; its field `event` says what it is: start, note, progress,
-    /// learning_rate, checkpoint, signal, end. The error that ends the program still follows in words
+    /// learning_rate, checkpoint, signal, end, error; and of which run: name. The error that ends the program follows in words, too
     Json,
 }
 
@@ -52,5 +53,32 @@ impl LogArgs {
         }
         let tensorboard = self.tensorboard.clone().filter(|_| ranks::is_first());
         Voice { mode, verbose: self.verbose, tensorboard }
+    }
+}
+
+/// Whether the command line asks for JSON, as far as that can be seen without knowing the rest of it: it may be wrong somewhere else.
+pub fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    let mut before = OsString::new();
+    for argument in arguments {
+        if argument == "--" {
+            return false;
+        }
+        if argument == "--log-format=json" || (before == "--log-format" && argument == "json") {
+            return true;
+        }
+        before = argument;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_seen_among_whatever_else() {
+        let seen = |line: &str| asks_for_json(line.split(' ').map(OsString::from));
+        assert!(seen("memorize train --lern 3 --log-format json") && seen("memorize --log-format=json"));
+        assert!(!seen("memorize train --log-format text json") && !seen("memorize resume -- --log-format json"));
     }
 }

@@ -14,6 +14,9 @@ pub struct ReportArgs {
     /// Folder for the page and its pictures
     #[arg(long, short, value_name = "DIR", default_value = "report", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
+    /// Replace a page and pictures that `memorize` has not made; its own are replaced anyway
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 const REPORT_EXAMPLES: &str = "\
@@ -35,6 +38,9 @@ pub struct CompareArgs {
     /// Folder for the page with the curves over each other
     #[arg(long, short, value_name = "DIR", default_value = "comparison", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
+    /// Replace a page and pictures that `memorize` has not made; its own are replaced anyway
+    #[arg(long)]
+    pub overwrite: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

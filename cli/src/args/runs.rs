@@ -30,8 +30,8 @@ pub struct RunsArgs {
 
 const RUNS_EXAMPLES: &str = "\
 A condition is KEY=VALUE, or with !=, <, <=, > or >= in the place of =. A key is `name`, `folder`,
-`state` (complete, interrupted, unfinished), a number of summary.json such as train_loss, or a
-setting of config.toml; its section may be left out where no other has one of that name.
+`state` (complete, interrupted, failed, unfinished), a number of summary.json such as train_loss, or
+a setting of config.toml; its section may be left out where no other has one of that name.
 
 Examples:
   memorize runs

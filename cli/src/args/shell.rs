@@ -29,6 +29,9 @@ pub struct ManArgs {
     /// Folder for the pages, one a command
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
+    /// Replace pages that are there
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 const MAN_EXAMPLES: &str = "\

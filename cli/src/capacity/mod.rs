@@ -103,15 +103,18 @@ pub fn run<T: Element>(
     let recorder = Mutex::new(Recorder::create(folder, progress, sets.len())?);
     // A whole training set is a thread's: they are small and many.
     let engine = Engine { par: Par::Seq, ..machine.engine };
-    machine.install(|| {
+    let tried = machine.install(|| {
         sets.iter().enumerate().par_bridge().try_for_each(|(at, &(n, seed))| {
             let rows = Set::<T>::new(config, engine, n, seed)?.trials(interrupt)?;
             // Poisoned only by a panic, which ends the program.
             let mut recorder = recorder.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             Ok::<(), CliError>(recorder.record(at, rows)?)
         })
-    })?;
-    Ok(recorder.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish()?)
+    });
+    // What was finished is written, whatever became of the rest.
+    let rows = recorder.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
+    tried?;
+    Ok(rows?)
 }
 
 /// Refuses sizes that need more memory than there is.

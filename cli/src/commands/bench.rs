@@ -4,12 +4,14 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use memorize_data::Output;
 
 use crate::args::BenchArgs;
 use crate::bench::roofline::Roofline;
 use crate::bench::{self, compare, show};
 use crate::blas;
-use crate::exit::{CliError, WithHint, build_warning};
+use crate::exit::{CliError, build_warning};
+use crate::plot::PictureFile;
 use crate::progress::Mode;
 use crate::report;
 use crate::run::machine::Machine;
@@ -20,11 +22,8 @@ use crate::run::machine::Machine;
 /// Bad input if a flag or the file to compare with is wrong; a failed run if a pass gives wrong results.
 pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
     let old = arguments.compare.as_deref().map(compare::read).transpose()?;
-    if let Some(plot) = &arguments.plot {
-        plot.check_writable().map_err(|error| {
-            CliError::BadInput(error.hint("choose a folder that is there and that you may write to"))
-        })?;
-    }
+    let place = |plot: &PictureFile| Output::new(plot.path(), arguments.overwrite, arguments.compare.as_deref());
+    let place = arguments.plot.as_ref().map(place).transpose()?;
     let compute = &arguments.compute;
     blas::announce(compute.backend, Mode::detect(false))?;
     let machine = Machine::new(compute.backend.unwrap_or_default(), compute.isa, compute.threads)?;
@@ -52,8 +51,8 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
             text.push_str(&format!("\n{changes}"));
         }
     }
-    let plotted = match &arguments.plot {
-        Some(plot) => plot.write(&Roofline::of(&measured)).map_err(CliError::RunFailed),
+    let plotted = match arguments.plot.as_ref().zip(place) {
+        Some((plot, place)) => plot.write(&Roofline::of(&measured), &place),
         None => Ok(()),
     };
     // The figures are not lost with the picture.

@@ -25,7 +25,8 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
     let started = Instant::now();
     let config = arguments.config()?;
     let existing = Existing::from_flag(arguments.overwrite);
-    RunFolder::check(&arguments.out, existing)?;
+    let out = arguments.folder();
+    RunFolder::check(&out, existing)?;
     let quiet = arguments.quiet || arguments.json;
     blas::announce(Some(config.backend), Mode::detect(quiet))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
@@ -37,7 +38,7 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
         eprintln!("{warning}");
     }
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
-    let folder = RunFolder::create(&arguments.out, existing)?;
+    let folder = RunFolder::create(&out, existing)?;
     let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
     let rows = match config.dtype {
         Dtype::F32 => run::<f32>(&config, &machine, &folder, progress, &interrupt)?,

@@ -1,8 +1,9 @@
 //! `memorize eval`: loss, error and gradient of stored weights on given samples.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use memorize_data::{ElementType, source};
+use memorize_data::source::Format;
+use memorize_data::{ElementType, Output, source};
 use memorize_kernels::{Element, Mat, Rows};
 use memorize_train::{Objective, Plan, Route, Samples};
 use serde::Serialize;
@@ -54,15 +55,18 @@ struct Evaluation {
 pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
     blas::announce(Some(config.backend), Mode::detect(false))?;
+    let inputs = stored::files(&config.stored);
+    let named = config.gradient_out.as_ref().filter(|_| ranks::is_first());
+    let out = named.map(|path| Output::new(path, config.overwrite, inputs.iter().map(PathBuf::as_path))).transpose()?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     let found = machine.install(|| match config.dtype {
-        Dtype::F32 => evaluate::<f32>(&config, &machine),
-        Dtype::F64 => evaluate::<f64>(&config, &machine),
+        Dtype::F32 => evaluate::<f32>(&config, &machine, out.as_ref()),
+        Dtype::F64 => evaluate::<f64>(&config, &machine, out.as_ref()),
     })?;
     report::print(&if config.json { json(&found) } else { text(&found) })
 }
 
-fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evaluation, CliError> {
+fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Output>) -> Result<Evaluation, CliError> {
     let Opened { network, x, y, d, k } = stored::open::<T>(&config.stored, machine.engine)?;
     let n = x.spread().whole();
     let plan = Plan::new(Samples::All(n), network.width(), network.neurons(), config.route.forced());
@@ -78,8 +82,8 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
     let at = objective.gradient(&network, &mut gradient).map_err(CliError::run_failed)?;
     let gradient_norm = gradient.frobenius_norm();
     stored::check_finite::<T>(at.regularized, gradient_norm)?;
-    if let Some(path) = config.gradient_out.as_ref().filter(|_| ranks::is_first()) {
-        write_gradient(path, &gradient)?;
+    if let Some(out) = out {
+        write_gradient(out, &gradient)?;
     }
     Ok(Evaluation {
         loss: at.loss,
@@ -102,11 +106,15 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evalua
 }
 
 /// Writes the gradient as the paper lays it out, d x r.
-fn write_gradient<T: Element>(path: &Path, gradient: &Mat<T>) -> Result<(), CliError> {
+fn write_gradient<T: Element>(out: &Output, gradient: &Mat<T>) -> Result<(), CliError> {
     let element = if T::NAME == "f32" { ElementType::F32 } else { ElementType::F64 };
     let dims = [gradient.cols(), gradient.rows()];
-    let values: Vec<f64> = gradient.transposed().iter().map(|value| value.to_f64()).collect();
-    source::write_npy(path, element, &dims, &values).map_err(CliError::run_failed)
+    let gradient = gradient.transposed();
+    let fill = |i: usize, row: &mut [f64]| {
+        row.iter_mut().zip(gradient.row(i)).for_each(|(value, entry)| *value = entry.to_f64());
+    };
+    let staged = source::stage_rows(out, Format::Npy, element, &dims, fill)?;
+    Ok(staged.commit().map_err(|source| out.failed(source))?)
 }
 
 fn json(found: &Evaluation) -> String {

@@ -1,11 +1,14 @@
 //! `memorize race`: passes over the data to a loss, optimiser by optimiser.
 
+use std::path::PathBuf;
+
+use memorize_data::Output;
+
 use crate::args::RaceArgs;
 use crate::blas;
 use crate::config::Dtype;
 use crate::exit::{CliError, build_warning};
 use crate::progress::{self, Mode, Progress};
-use crate::race::curves::Curves;
 use crate::race::run;
 use crate::report;
 use crate::run::machine::Machine;
@@ -21,16 +24,18 @@ pub fn race(arguments: &RaceArgs) -> Result<(), CliError> {
     let quiet = arguments.quiet || arguments.json;
     let setup = &config.adam.run;
     blas::announce(Some(setup.backend), Mode::detect(quiet))?;
+    let inputs = config.adam.data.files();
+    let curves = |path| Output::new(path, arguments.overwrite, inputs.iter().map(PathBuf::as_path));
+    let curves = arguments.curves.as_deref().map(curves).transpose()?;
     let machine = Machine::new(setup.backend, setup.isa, setup.threads)?;
-    let curves = arguments.curves.as_deref().map(|path| Curves::create(path, arguments.overwrite)).transpose()?;
     if let Some(warning) = build_warning(true).filter(|_| !quiet) {
         eprintln!("{warning}");
     }
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
     let found = machine.install(|| match setup.dtype {
-        Dtype::F32 => run::<f32>(&config, &machine, progress, curves, &interrupt),
-        Dtype::F64 => run::<f64>(&config, &machine, progress, curves, &interrupt),
+        Dtype::F32 => run::<f32>(&config, &machine, progress, curves.as_ref(), &interrupt),
+        Dtype::F64 => run::<f64>(&config, &machine, progress, curves.as_ref(), &interrupt),
     })?;
     report::print(&if arguments.json { found.json() } else { found.text() })?;
     if interrupt.is_set() { Err(CliError::Interrupted) } else { Ok(()) }

@@ -16,7 +16,7 @@ use crate::run_folder::{FoundRun, NoRun};
 /// others that do is warned of, on the page too.
 pub fn report(arguments: &ReportArgs) -> Result<(), CliError> {
     let (runs, problems) = read(&arguments.runs, 1)?;
-    let index = page::write(&arguments.out, &runs, &problems, Focus::Results)?;
+    let index = page::write(&arguments.out, arguments.overwrite, &runs, &problems, Focus::Results)?;
     let noun = if runs.len() == 1 { "run" } else { "runs" };
     print(&format!("{} {noun}: {}\n", runs.len(), index.display()))
 }
@@ -28,7 +28,7 @@ pub fn report(arguments: &ReportArgs) -> Result<(), CliError> {
 pub fn compare(arguments: &CompareArgs) -> Result<(), CliError> {
     let (runs, problems) = read(&arguments.runs, 2)?;
     let comparison = Comparison::of(&runs);
-    let index = page::write(&arguments.out, &runs, &problems, Focus::Differences)?;
+    let index = page::write(&arguments.out, arguments.overwrite, &runs, &problems, Focus::Differences)?;
     if arguments.json {
         let mut text = serde_json::to_string_pretty(&comparison).map_err(CliError::run_failed)?;
         text.push('\n');

@@ -7,6 +7,7 @@ use crate::args::{ReproduceArgs, Selection};
 use crate::blas;
 use crate::exit::{CliError, build_warning};
 use crate::page::{self, Focus};
+use crate::progress::Mode;
 use crate::report;
 use crate::run::already::Already;
 use crate::run::resume::find;
@@ -29,11 +30,11 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
         let mut config = arguments.config(experiment)?;
         run::note_environment(&mut config);
         let folder = arguments.folder(&config);
-        let there = Already::of(&config, &folder, existing, all, arguments.resume)?;
+        let there = Already::of(&config, &folder, existing, all, arguments.resume, &[])?;
         plans.push((config, folder, there));
     }
     if all {
-        page::check(&arguments.report_folder())?;
+        page::check(&arguments.report_folder(), arguments.output.overwrite)?;
     }
     let voice = arguments.output.log.voice();
     if let Some(warning) = build_warning(!arguments.quick) {
@@ -42,7 +43,12 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     blas::announce(Some(arguments.compute.backend.unwrap_or_default()), voice.mode)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let (mut summaries, mut folders, mut skipped, mut failures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (config, path, there) in plans {
+    let count = plans.len();
+    for (at, (config, path, there)) in plans.into_iter().enumerate() {
+        if all && !matches!(there, Already::Over(_)) && voice.mode != Mode::Json {
+            // Programs have it in every event.
+            voice.mode.tell(&format!("{} ({} of {count})", config.run.name, at + 1));
+        }
         let finished = match there {
             Already::Over(summary) => {
                 skipped.push(summary.name.clone());
@@ -63,10 +69,12 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
         let failure = finished.failure();
         let Finished { summary, interrupted, .. } = finished;
         if !all || interrupted {
-            report::print(&report::one(&summary, &path))?;
-        }
-        if interrupted {
-            return Err(CliError::Interrupted);
+            let printed = report::print(&report::one(&summary, &path));
+            if interrupted {
+                // The terminal may be gone, which was the reason.
+                return Err(CliError::Interrupted);
+            }
+            printed?;
         }
         match failure {
             Some(failure) if !all => return Err(failure),
@@ -78,7 +86,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     if !all {
         return Ok(());
     }
-    let index = write_page(&arguments.report_folder(), &folders)?;
+    let index = write_page(&arguments.report_folder(), arguments.output.overwrite, &folders)?;
     let mut text = report::many(&summaries);
     if !skipped.is_empty() {
         text.push_str(&format!("\ncomplete already, skipped (--overwrite runs them again): {}\n", skipped.join(", ")));
@@ -87,7 +95,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     failures.into_iter().next().map_or(Ok(()), Err)
 }
 
-fn write_page(folder: &Path, runs: &[PathBuf]) -> Result<PathBuf, CliError> {
+fn write_page(folder: &Path, overwrite: bool, runs: &[PathBuf]) -> Result<PathBuf, CliError> {
     let runs: Vec<FoundRun> = runs.iter().map(|run| FoundRun::read(run)).collect::<Result<_, _>>()?;
-    page::write(folder, &runs, &[], Focus::Results)
+    page::write(folder, overwrite, &runs, &[], Focus::Results)
 }

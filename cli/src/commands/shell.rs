@@ -1,8 +1,11 @@
 //! `memorize completions` and `memorize man`.
 
-use std::fs;
+use std::io::Write;
 
-use memorize_data::DataError;
+use clap::Command;
+use clap_mangen::Man;
+use memorize_data::Output;
+use memorize_data::output::Staged;
 
 use crate::args::{self, CompletionsArgs, ManArgs};
 use crate::exit::CliError;
@@ -21,11 +24,35 @@ pub fn completions(arguments: &CompletionsArgs) -> Result<(), CliError> {
 /// Writes a page of the manual for the program and for each of its commands.
 ///
 /// # Errors
-/// A failed run if the folder cannot be written to.
+/// Bad input if a page is there already and may not be replaced, or the folder cannot be written to; a failed run if writing fails.
 pub fn man(arguments: &ManArgs) -> Result<(), CliError> {
     let out = &arguments.out;
-    let error = |source| DataError::Write { path: out.clone(), source };
-    fs::create_dir_all(out).map_err(error)?;
-    clap_mangen::generate_to(args::command(), out).map_err(error)?;
+    let mut pages = Vec::new();
+    for (name, text) in rendered(args::command()) {
+        pages.push((Output::new(&out.join(name), arguments.overwrite, [])?, text));
+    }
+    // All or none.
+    let staged =
+        pages.iter().map(|(page, text)| page.stage(|file| file.write_all(text)).map_err(|error| page.failed(error)));
+    let staged: Vec<Staged> = staged.collect::<Result<_, _>>()?;
+    for ((page, _), staged) in pages.iter().zip(staged) {
+        staged.commit().map_err(|source| page.failed(source))?;
+    }
     print(&format!("pages of the manual: {}\n", out.display()))
+}
+
+/// The pages of a command and of those below it, by the names of their files.
+fn rendered(command: Command) -> Vec<(String, Vec<u8>)> {
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    let mut pages = Vec::new();
+    let mut waiting = vec![command];
+    while let Some(command) = waiting.pop() {
+        waiting.extend(command.get_subcommands().filter(|below| !below.is_hide_set()).cloned());
+        let page = Man::new(command);
+        let mut text = Vec::new();
+        page.render(&mut text).expect("a vector takes everything");
+        pages.push((page.get_filename(), text));
+    }
+    pages
 }

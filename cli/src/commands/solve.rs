@@ -1,8 +1,10 @@
 //! `memorize solve`: the network that memorises, as the solution of a linear system.
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use memorize_data::Output;
 use memorize_kernels::Element;
 use memorize_train::solve::{self, Solution, Verdict};
 use memorize_train::{Observer, Record, TrainError, checkpoint};
@@ -11,7 +13,7 @@ use serde::Serialize;
 use crate::args::SolveArgs;
 use crate::blas;
 use crate::config::{Dtype, RunConfig};
-use crate::exit::{CliError, WithHint};
+use crate::exit::CliError;
 use crate::progress::{self, Mode, Progress, Snapshot};
 use crate::ranks;
 use crate::report;
@@ -64,9 +66,10 @@ struct Solved {
 /// what was reached until then is written and printed first.
 pub fn solve(arguments: &SolveArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
-    if let Some(path) = arguments.out.as_ref().filter(|_| ranks::is_first()) {
-        check_free(path, arguments.overwrite)?;
-    }
+    let inputs = config.data.files();
+    let named = arguments.out.as_ref().filter(|_| ranks::is_first());
+    let out =
+        named.map(|path| Output::new(path, arguments.overwrite, inputs.iter().map(PathBuf::as_path))).transpose()?;
     let quiet = arguments.quiet || arguments.json;
     blas::announce(Some(config.run.backend), Mode::detect(quiet))?;
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
@@ -77,28 +80,18 @@ pub fn solve(arguments: &SolveArgs) -> Result<(), CliError> {
         start: Instant::now(),
         n: 0,
     };
-    let out = arguments.out.as_deref();
     let found = machine.install(|| match config.run.dtype {
-        Dtype::F32 => run::<f32>(&config, &machine, out, watch),
-        Dtype::F64 => run::<f64>(&config, &machine, out, watch),
+        Dtype::F32 => run::<f32>(&config, &machine, out.as_ref(), watch),
+        Dtype::F64 => run::<f64>(&config, &machine, out.as_ref(), watch),
     })?;
-    report::print(&if arguments.json { json(&found) } else { text(&found, out) })?;
+    report::print(&if arguments.json { json(&found) } else { text(&found, arguments.out.as_deref()) })?;
     if found.verdict == "interrupted" { Err(CliError::Interrupted) } else { Ok(()) }
-}
-
-/// Refuses to write over a file that nobody said may be replaced, before minutes are spent.
-fn check_free(path: &Path, overwrite: bool) -> Result<(), CliError> {
-    if overwrite || !path.exists() {
-        return Ok(());
-    }
-    let error = anyhow::anyhow!("{} already exists", path.display());
-    Err(CliError::BadInput(error.hint("name another file with --out FILE, or pass --overwrite to replace it")))
 }
 
 fn run<T: Element>(
     config: &RunConfig,
     machine: &Machine,
-    out: Option<&Path>,
+    out: Option<&Output>,
     mut watch: Watching,
 ) -> Result<Solved, CliError> {
     let dataset = Dataset::<T>::open(config, &machine.engine)?;
@@ -115,8 +108,9 @@ fn run<T: Element>(
         solution.map_err(solution_error)?;
     let test_mse = dataset.test_mse(machine.engine, &network, config.run.route.forced())?;
     let (neurons, parameters) = (network.neurons(), network.parameters());
-    if let Some(path) = out.filter(|_| ranks::is_first()) {
-        checkpoint::save(path, &dataset.weights(network)).map_err(CliError::run_failed)?;
+    if let Some(out) = out {
+        let weights = checkpoint::to_bytes(&dataset.weights(network));
+        out.write(|file| file.write_all(&weights))?;
     }
     Ok(Solved {
         loss: evaluation.loss,

@@ -1,5 +1,6 @@
 //! Stored weights and the samples they are looked at with, opened and compared with each other.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use memorize_data::Projection;
@@ -77,6 +78,19 @@ pub(super) fn check_finite<T: Element>(loss: f64, gradient_norm: f64) -> Result<
         ),
         _ => error.hint("scale the inputs (--normalize, if the net was trained so)"),
     }))
+}
+
+/// The files that are read, as far as they are known beforehand.
+pub(super) fn files(stored: &Stored) -> Vec<PathBuf> {
+    let mut files = vec![stored.weights.clone()];
+    match &stored.samples {
+        SamplesOf::Files { inputs, targets, .. } => files.extend([inputs.clone(), targets.clone()]),
+        SamplesOf::Run(folder) => {
+            files.push(folder.join(CONFIG));
+            files.extend(data(&stored.samples).map(|(data, _)| data.files()).unwrap_or_default());
+        }
+    }
+    files
 }
 
 /// The training set, and the seed of its noise and labels.

@@ -2,21 +2,24 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::Context;
+use memorize_data::{Output, output};
 
 use crate::args::SweepArgs;
 use crate::exit::{CliError, WithHint};
 use crate::layer::text_of;
 use crate::page::{self, Focus};
+use crate::provenance::cores;
+use crate::ranks::threads;
 use crate::report;
 use crate::run::already::Already;
 use crate::run::note_environment;
 use crate::run::watch::Interrupt;
-use crate::run_folder::{Existing, FolderError, FoundRun, SWEEP_CSV, write_atomically};
-use crate::sweep::{Ended, Job, Member, Plan, Row, csv, run, text};
+use crate::run_folder::{CONFIG, Existing, FolderError, FoundRun, SWEEP_CSV, write_atomically};
+use crate::sweep::{Ended, Job, Member, Plan, Row, TABLE_BEGINS, csv, run, text};
 
 /// The folder of the page.
 const REPORT: &str = "report";
@@ -26,7 +29,7 @@ const REPORT: &str = "report";
 ///
 /// # Errors
 /// Bad input if the file or one of its runs is wrong, or a folder holds another run: all are checked before the first one begins. A
-/// failed run if any fails, after the others have ended.
+/// failed run if any fails, or cannot be begun, after the others have ended.
 pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
     let mut plan = read(&arguments.file)?;
     if arguments.list {
@@ -36,28 +39,39 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
     plan.members.iter_mut().for_each(|member| note_environment(&mut member.config));
     let out = arguments.folder();
     let folders: Vec<PathBuf> = plan.members.iter().map(|member| out.join(&member.name)).collect();
-    let there = plan.members.iter().zip(&folders);
-    let there = there.map(|(member, folder)| Already::of(&member.config, folder, Existing::Refuse, true, true));
-    let there: Vec<Already> = there.collect::<Result<_, _>>()?;
-    page::check(&out.join(REPORT))?;
+    let existing = Existing::from_flag(arguments.overwrite);
+    let there = plan.members.iter().zip(&folders).map(|(member, folder)| look(member, folder, existing));
+    let there: Vec<There> = there.collect::<Result<_, _>>()?;
+    let table =
+        Output::new(&out.join(SWEEP_CSV), arguments.overwrite || is_ours(&out.join(SWEEP_CSV)), [&*arguments.file])?;
+    page::check(&out.join(REPORT), arguments.overwrite)?;
     fs::create_dir_all(&out).map_err(|source| FolderError::Unusable { path: out.clone(), source })?;
 
     let at_a_time = arguments.jobs.map_or(plan.jobs, usize::from);
-    let threads = arguments.threads.map_or_else(rayon::current_num_threads, usize::from);
+    let threads = arguments.threads.map(usize::from).or_else(threads).unwrap_or_else(cores);
     let threads = (threads / at_a_time).max(1);
-    let configs = tempfile::tempdir_in(&out)
-        .context("cannot make a folder for the configurations")
-        .map_err(CliError::RunFailed)?;
-    let left: Vec<usize> = (0..there.len()).filter(|&at| !matches!(there[at], Already::Over(_))).collect();
+    let configs = tempfile::Builder::new().prefix(output::TEMPORARY).tempdir_in(&out);
+    let configs = configs.map_err(|error| FolderError::Unusable { path: out.clone(), source: error.kind().into() })?;
     let common = common_arguments(arguments, threads);
-    let job = |&at: &usize| job(&plan.members[at], &there[at], &folders[at], configs.path(), &common);
-    let jobs: Vec<Job> = left.iter().map(job).collect::<Result<_, _>>()?;
-    if left.len() < there.len() && !arguments.quiet {
-        eprintln!("{} of {} runs are complete already", there.len() - left.len(), there.len());
+    let mut rows: Vec<Row> = there.iter().zip(&folders).map(|(there, folder)| first_row(there, folder)).collect();
+    let (mut left, mut jobs) = (Vec::new(), Vec::new());
+    for (at, there) in there.iter().enumerate() {
+        let There::May(already @ (Already::Nothing | Already::Stopped)) = there else { continue };
+        match job(&plan.members[at], already, &folders[at], configs.path(), arguments.overwrite, &common) {
+            Ok(job) => {
+                left.push(at);
+                jobs.push(job);
+            }
+            // It does not stop the others.
+            Err(error) => rows[at].ended = Ended::Failed(error.to_string()),
+        }
+    }
+    let complete = there.iter().filter(|there| matches!(there, There::May(Already::Over(_)))).count();
+    if complete > 0 && !arguments.quiet {
+        eprintln!("{complete} of {} runs are complete already", there.len());
     }
 
-    let rows = there.iter().zip(&folders).map(|(there, folder)| first_row(there, folder));
-    let rows: Mutex<Vec<Row>> = Mutex::new(rows.collect());
+    let rows: Mutex<Vec<Row>> = Mutex::new(rows);
     let rows_now = || rows.lock().unwrap_or_else(PoisonError::into_inner);
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let over = |job: usize, ended: &Ended| {
@@ -68,11 +82,33 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
             eprintln!("{}: {}  ({left} to go)", plan.members[at].name, rows[at].line());
         }
         // What a killed sweep leaves; the last one is written with the errors looked at.
-        let _ = write_table(&out, &plan, &rows);
+        let _ = write_table(&table, &plan, &rows);
     };
     run(&jobs, at_a_time, &interrupt, &over);
-    write_table(&out, &plan, &rows_now())?;
-    conclude(&out, &plan, &rows_now(), &interrupt)
+    write_table(&table, &plan, &rows_now())?;
+    conclude(&out, arguments.overwrite, &plan, &rows_now(), &interrupt)
+}
+
+/// What there is of a member, or why it cannot be run at all.
+enum There {
+    May(Already),
+    Cannot(CliError),
+}
+
+/// Looks for a member. That another run has its folder is a mistake in the file or the folder's name, found before anything is run; a
+/// folder that cannot be made is that member's alone.
+fn look(member: &Member, folder: &Path, existing: Existing) -> Result<There, CliError> {
+    let varied: Vec<&str> = member.varied.iter().map(|(key, _)| key.as_str()).collect();
+    match Already::of(&member.config, folder, existing, true, true, &varied) {
+        Ok(already) => Ok(There::May(already)),
+        Err(error) if folder.join(CONFIG).exists() => Err(error),
+        Err(error) => Ok(There::Cannot(error)),
+    }
+}
+
+/// Whether a table is there that a sweep has left.
+fn is_ours(table: &Path) -> bool {
+    fs::read(table).is_ok_and(|text| text.starts_with(TABLE_BEGINS.as_bytes()))
 }
 
 /// The file's plan.
@@ -92,13 +128,22 @@ fn common_arguments(arguments: &SweepArgs, threads: usize) -> Vec<OsString> {
 }
 
 /// What makes the rest of a run, or all of it. A run that is new finds its configuration in the folder `configs`.
-fn job(member: &Member, there: &Already, folder: &Path, configs: &Path, common: &[OsString]) -> Result<Job, CliError> {
+fn job(
+    member: &Member,
+    there: &Already,
+    folder: &Path,
+    configs: &Path,
+    overwrite: bool,
+    common: &[OsString],
+) -> Result<Job, CliError> {
     let mut arguments: Vec<OsString> = match there {
         Already::Over(_) | Already::Stopped => vec!["resume".into(), folder.into()],
         Already::Nothing => {
             let config = configs.join(format!("{}.toml", member.name));
             write_atomically(&config, member.config.to_toml()?.as_bytes())?;
-            vec!["train".into(), "--config".into(), config.into(), "--out".into(), folder.into()]
+            let again = overwrite.then(|| "--overwrite".into());
+            let train = ["train".into(), "--config".into(), config.into(), "--out".into(), folder.into()];
+            train.into_iter().chain(again).collect()
         }
     };
     arguments.extend_from_slice(common);
@@ -112,20 +157,22 @@ fn log_of(folder: &Path) -> PathBuf {
     log.into()
 }
 
-fn first_row(there: &Already, folder: &Path) -> Row {
+fn first_row(there: &There, folder: &Path) -> Row {
     match there {
-        Already::Over(_) => Row::read(folder, Ended::Done),
-        Already::Stopped | Already::Nothing => Row { ended: Ended::NotBegun, found: None },
+        There::May(Already::Over(_)) => Row::read(folder, Ended::Done),
+        There::May(_) => Row { ended: Ended::NotBegun, found: None },
+        There::Cannot(error) => Row { ended: Ended::Failed(error.to_string()), found: None },
     }
 }
 
-fn write_table(out: &Path, plan: &Plan, rows: &[Row]) -> Result<(), CliError> {
-    let table = csv(plan, rows).map_err(CliError::run_failed)?;
-    Ok(write_atomically(&out.join(SWEEP_CSV), &table)?)
+fn write_table(table: &Output, plan: &Plan, rows: &[Row]) -> Result<(), CliError> {
+    let text = csv(plan, rows).map_err(CliError::run_failed)?;
+    // It is written anew as each run ends.
+    output::write_atomically(table.path(), |file| file.write_all(&text)).map_err(|source| table.failed(source).into())
 }
 
 /// Prints the table, writes the page, and says how it all ended.
-fn conclude(out: &Path, plan: &Plan, rows: &[Row], interrupt: &Interrupt) -> Result<(), CliError> {
+fn conclude(out: &Path, overwrite: bool, plan: &Plan, rows: &[Row], interrupt: &Interrupt) -> Result<(), CliError> {
     report::print(&text(plan, rows))?;
     let failed: Vec<&str> = plan
         .members
@@ -138,17 +185,19 @@ fn conclude(out: &Path, plan: &Plan, rows: &[Row], interrupt: &Interrupt) -> Res
     report::print(&format!("\ntable: {}\n", out.join(SWEEP_CSV).display()))?;
     if !found.is_empty() {
         let problems: Vec<String> = failed.iter().map(|name| format!("{name} failed")).collect();
-        let index = page::write(&out.join(REPORT), &found, &problems, Focus::Results)?;
+        let index = page::write(&out.join(REPORT), overwrite, &found, &problems, Focus::Results)?;
         report::print(&format!("report: {}\n", index.display()))?;
     }
     if interrupt.is_set() {
         return Err(CliError::Interrupted);
     }
-    let Some(first) = failed.first() else { return Ok(()) };
+    let Some(first) = failed.first() else {
+        // One that somebody else has told to stop can be gone on with, like all of them.
+        let stopped = rows.iter().any(|row| row.ended == Ended::Interrupted);
+        return if stopped { Err(CliError::Interrupted) } else { Ok(()) };
+    };
     let log = log_of(&out.join(first));
     let error = anyhow::anyhow!("{} of {} runs failed, {first} the first", failed.len(), rows.len());
-    Err(CliError::RunFailed(error.hint(format!(
-        "what it said is in {}; the same command again goes on with what is not complete",
-        log.display()
-    ))))
+    let said = if log.exists() { format!("what it said is in {}; ", log.display()) } else { String::new() };
+    Err(CliError::RunFailed(error.hint(format!("{said}the same command again goes on with what is not complete"))))
 }

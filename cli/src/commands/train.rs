@@ -28,10 +28,11 @@ pub fn train(arguments: &TrainArgs) -> Result<(), CliError> {
 
 /// Reports on a run, and says how it ended.
 pub(super) fn conclude(finished: &Finished, path: &Path) -> Result<(), CliError> {
-    report::print(&report::one(&finished.summary, path))?;
+    let printed = report::print(&report::one(&finished.summary, path));
     match finished.failure() {
+        // The terminal may be gone, which was the reason.
         _ if finished.interrupted => Err(CliError::Interrupted),
-        Some(error) => Err(error),
-        None => Ok(()),
+        Some(error) => printed.and(Err(error)),
+        None => printed,
     }
 }

@@ -39,6 +39,8 @@ pub struct EvalConfig {
     pub dtype: Dtype,
     /// Write the gradient there, as .npy.
     pub gradient_out: Option<PathBuf>,
+    /// Whether a file that is there may be replaced.
+    pub overwrite: bool,
     /// Print one JSON object instead of text.
     pub json: bool,
     /// Implementation of the heavy passes.

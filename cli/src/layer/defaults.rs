@@ -54,6 +54,14 @@ pub(crate) const NEURONS_NEEDED: &str =
 pub(crate) const PGD_NEEDS: &str = "--optimizer pgd needs all four of --pgd-radius, --pgd-g-threshold, \
     --pgd-f-threshold and --pgd-t-threshold, or --theory --epsilon E to compute them from the data";
 
+/// The name of a run with a seed that is not the default: jobs that differ in it alone do not take each other's folder.
+pub fn seeded(name: &str, seed: u64) -> String {
+    const MARK: &str = "-seed";
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let base = name.rsplit_once(MARK).filter(|(_, old)| digits(old)).map_or(name, |(base, _)| base);
+    if seed == 0 { base.to_owned() } else { format!("{base}{MARK}{seed}") }
+}
+
 impl Layer {
     /// Fills every hole with its default.
     ///
@@ -68,7 +76,7 @@ impl Layer {
         let network = self.network.resolve(decided)?;
         let width = network.neurons.map(|neurons| format!("-r{neurons}")).unwrap_or_default();
         let theory = if optimizer.theory.is_some() { "-theory" } else { "" };
-        let name = || format!("{}{width}-{}{theory}", data.source, optimizer.kind);
+        let name = |seed| seeded(&format!("{}{width}-{}{theory}", data.source, optimizer.kind), seed);
         let run = self.run.resolve(&optimizer, name);
         Ok(RunConfig { run, data, network, optimizer })
     }
@@ -200,7 +208,7 @@ impl SolveLayer {
 }
 
 impl RunLayer {
-    fn resolve(self, optimizer: &OptimizerSection, name: impl FnOnce() -> String) -> RunSection {
+    fn resolve(self, optimizer: &OptimizerSection, name: impl FnOnce(u64) -> String) -> RunSection {
         let solves = optimizer.kind == OptimizerKind::Solve;
         let prescribed = optimizer.theory.is_some();
         let record_every = match (prescribed, solves) {
@@ -208,11 +216,12 @@ impl RunLayer {
             (false, true) => 1,
             (false, false) => DEFAULT_RECORD_EVERY,
         };
+        let seed = self.seed.unwrap_or(0);
         let products = (solves && self.epochs.is_none()).then_some(DEFAULT_SOLVE_ITERATIONS);
         RunSection {
             experiment: self.experiment,
-            name: self.name.unwrap_or_else(name),
-            seed: self.seed.unwrap_or(0),
+            name: self.name.unwrap_or_else(|| name(seed)),
+            seed,
             dtype: self.dtype.unwrap_or(if prescribed { Dtype::F64 } else { Dtype::default() }),
             backend: self.backend.unwrap_or_default(),
             isa: self.isa,

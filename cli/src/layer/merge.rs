@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::defaults::seeded;
 use super::{DataLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, TheoryLayer};
 use crate::config::{ConfigError, OptimizerKind, RunConfig, Source};
 
@@ -97,6 +98,11 @@ impl Layer {
     /// # Errors
     /// If a value has no form in TOML: a path that is not UTF-8, a count above 2^63 - 1.
     pub fn over(&self, mut base: Self) -> Result<Self, ConfigError> {
+        if let (None, Some(seed), Some(name)) = (&self.run.name, self.run.seed, &base.run.name)
+            && base.run.seed.unwrap_or(0) != seed
+        {
+            base.run.name = Some(seeded(name, seed));
+        }
         base.make_way_for(self);
         let mut merged = to_table(&base)?;
         overlay(&mut merged, to_table(self)?);

@@ -267,7 +267,10 @@ fn differences(runs: &[FoundRun]) -> Vec<Group> {
 
 /// A run's second line: what the paper reports, or its sizes; and how it ended, if not as it should.
 fn subtitle(run: &FoundRun) -> String {
-    let Some(summary) = &run.summary else { return "no summary: the run is not finished, or failed".to_owned() };
+    if let Some(failure) = &run.failure {
+        return format!("failed: {}", failure.error);
+    }
+    let Some(summary) = &run.summary else { return "no summary: the run is not finished, or was killed".to_owned() };
     let text = match &summary.paper {
         Some(paper) => format!("The paper: {paper}"),
         None => format!("n = {}, d = {}, r = {}", thousands(summary.n as u64), summary.d, summary.r),

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use askama::Template;
+use memorize_data::output;
 
 use crate::exit::{CliError, WithHint};
 use crate::plot::{self, Curve, Overlay};
@@ -40,27 +41,35 @@ pub enum Focus {
     Differences,
 }
 
-/// Makes sure that a page could be written to a folder, before hours are spent on what it is about.
+/// Makes sure that a page could be written to a folder, before hours are spent on what it is about. An earlier page is replaced
+/// unasked, another's files only if `overwrite` says so.
 ///
 /// # Errors
-/// Bad input if the folder is there and cannot be written to, or holds an `index.html` that is not ours.
-pub fn check(folder: &Path) -> Result<(), CliError> {
+/// Bad input if the folder cannot be written to or made, or holds an `index.html`, or pictures, that are not ours.
+pub fn check(folder: &Path, overwrite: bool) -> Result<(), CliError> {
     let index = folder.join(INDEX);
     let unusable = |error: std::io::Error| {
         let error = anyhow::Error::new(error).context(format!("cannot write {}", index.display()));
         CliError::BadInput(error.hint("choose a folder that you may write to with --out DIR"))
     };
     let marked = |bytes: &[u8]| bytes.windows(GENERATOR.len()).any(|window| window == GENERATOR.as_bytes());
+    let theirs = |path: &Path| {
+        let error = anyhow!("{} is there already and was not made by memorize", path.display());
+        let hint = "choose another folder with --out DIR, or pass --overwrite to replace what is in it";
+        CliError::BadInput(error.hint(hint))
+    };
+    let curves = folder.join(CURVES);
     match fs::read(&index) {
         Ok(bytes) if marked(&bytes) => {}
-        Ok(_) => {
-            let error = anyhow!("{} is there already and was not made by memorize", index.display());
-            return Err(CliError::BadInput(error.hint("choose another folder with --out DIR")));
+        Ok(_) if !overwrite => return Err(theirs(&index)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(error)),
+        // Without a page of ours the pictures are another's, too.
+        _ if !overwrite && fs::read_dir(&curves).is_ok_and(|mut entries| entries.next().is_some()) => {
+            return Err(theirs(&curves));
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(unusable(error)),
+        _ => {}
     }
-    if folder.exists() { tempfile::tempfile_in(folder).map(drop).map_err(unusable) } else { Ok(()) }
+    output::check_folder(&curves).map_err(unusable)
 }
 
 /// Writes a page about runs into a folder, over an earlier one, and its pictures below. `problems` are about runs that could
@@ -68,8 +77,14 @@ pub fn check(folder: &Path) -> Result<(), CliError> {
 ///
 /// # Errors
 /// As [`check`]; a failed run if a file cannot be written or drawn.
-pub fn write(folder: &Path, runs: &[FoundRun], problems: &[String], focus: Focus) -> Result<PathBuf, CliError> {
-    check(folder)?;
+pub fn write(
+    folder: &Path,
+    overwrite: bool,
+    runs: &[FoundRun],
+    problems: &[String],
+    focus: Focus,
+) -> Result<PathBuf, CliError> {
+    check(folder, overwrite)?;
     let curves = folder.join(CURVES);
     fs::create_dir_all(&curves).map_err(|source| FolderError::Unusable { path: curves.clone(), source })?;
     let stems = stems(runs);

@@ -143,7 +143,7 @@ fn pictures_have_names_of_their_own_whatever_the_runs_are_called() {
     let stems = stems(&runs);
     assert_eq!(stems, ["a-b", "a-b-2", "run", "run-2", "all-2", "a-b-3", "script--script-alert---------script"]);
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), &runs, &[], Focus::Results).unwrap();
+    write(folder.path(), false, &runs, &[], Focus::Results).unwrap();
     assert_eq!(fs::read_dir(folder.path().join(CURVES)).unwrap().count(), 2 * (names.len() + 1));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing beside the page and its pictures");
 }
@@ -152,15 +152,28 @@ fn pictures_have_names_of_their_own_whatever_the_runs_are_called() {
 fn a_page_replaces_an_earlier_one_but_nobody_elses() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["first", "second"] {
-        write(folder.path(), &[full(name)], &[], Focus::Results).unwrap();
+        write(folder.path(), false, &[full(name)], &[], Focus::Results).unwrap();
     }
     let index = folder.path().join(INDEX);
     assert!(fs::read_to_string(&index).unwrap().contains("second"));
     fs::write(&index, "<h1>My home page</h1>").unwrap();
-    let error = write(folder.path(), &[full("third")], &[], Focus::Results).unwrap_err();
+    let error = write(folder.path(), false, &[full("third")], &[], Focus::Results).unwrap_err();
     assert_eq!(error.code(), 2);
     assert!(error.to_string().contains("not made by memorize"), "{error}");
     assert_eq!(fs::read_to_string(&index).unwrap(), "<h1>My home page</h1>");
+    // Pictures that no page of ours stands beside are another's.
+    let pictures = tempfile::tempdir().unwrap();
+    let drawing = pictures.path().join(CURVES).join("third.svg");
+    fs::create_dir(pictures.path().join(CURVES)).unwrap();
+    fs::write(&drawing, "my drawing").unwrap();
+    let error = write(pictures.path(), false, &[full("third")], &[], Focus::Results).unwrap_err();
+    assert!(error.code() == 2 && error.to_string().contains(CURVES), "{error}");
+    assert_eq!(fs::read_to_string(&drawing).unwrap(), "my drawing");
+    // Unless it is said that they may go.
+    for folder in [&folder, &pictures] {
+        write(folder.path(), true, &[full("third")], &[], Focus::Results).unwrap();
+    }
+    assert!(fs::read_to_string(&drawing).unwrap().starts_with("<svg"));
 }
 
 #[test]
@@ -169,8 +182,8 @@ fn a_file_in_the_place_of_the_folder_is_bad_input() {
     let file = root.path().join("file");
     fs::write(&file, "mine").unwrap();
     for place in [file.clone(), file.join("below")] {
-        assert_eq!(check(&place).unwrap_err().code(), 2);
-        assert_eq!(write(&place, &[full("x")], &[], Focus::Results).unwrap_err().code(), 2);
+        assert_eq!(check(&place, false).unwrap_err().code(), 2);
+        assert_eq!(write(&place, false, &[full("x")], &[], Focus::Results).unwrap_err().code(), 2);
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
 }

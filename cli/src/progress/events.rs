@@ -48,12 +48,37 @@ pub enum Event<'a> {
     },
     /// A run has ended, or could not begin.
     End(End<'a>),
+    /// What ends the program, if it does not end well. It is the last line but the same in words.
+    Error {
+        /// What went wrong.
+        error: &'a str,
+        /// What to do about it; absent = `error` says so itself.
+        hint: Option<&'a str>,
+        /// The exit code.
+        code: u8,
+    },
+}
+
+/// A line with the name of its run.
+#[derive(Serialize)]
+struct Named<'a> {
+    #[serde(flatten)]
+    event: &'a Event<'a>,
+    name: &'a str,
 }
 
 impl Event<'_> {
     /// The line, without its end.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("structs with string keys are always JSON")
+    }
+
+    /// The same with the name of the run that it is about. The line that begins a run has it anyway.
+    pub fn to_json_of(&self, name: &str) -> String {
+        match self {
+            Self::Start(_) => self.to_json(),
+            event => serde_json::to_string(&Named { event, name }).expect("structs with string keys are always JSON"),
+        }
     }
 
     /// What happens on the way, in words; nothing for what is told otherwise.
@@ -64,7 +89,7 @@ impl Event<'_> {
             }
             Self::Checkpoint { step, .. } => Some(format!("iteration {}: checkpoint written", thousands(*step))),
             Self::Signal { .. } => Some("a signal: the run ends after this iteration".to_owned()),
-            Self::Start(_) | Self::Note { .. } | Self::Progress(_) | Self::End(_) => None,
+            Self::Start(_) | Self::Note { .. } | Self::Progress(_) | Self::End(_) | Self::Error { .. } => None,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! The messages below have the fields of those that are written here.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use crc::{CRC_32_ISCSI, Crc};
 use prost::{Message, Oneof};
 
 use crate::exit::{CliError, WithHint};
-use crate::run_folder::FLUSH_EVERY;
+use crate::run_folder::{FLUSH_EVERY, Record};
 
 /// What every file begins with.
 const VERSION: &str = "brain.Event:2";
@@ -67,6 +67,9 @@ struct SessionLog {
 
 const START: i32 = 1;
 
+/// The tag of what every record has.
+pub const LOSS: &str = "train/loss";
+
 /// Writes the events of one process of a run.
 #[derive(Debug)]
 pub struct EventFile {
@@ -90,7 +93,7 @@ impl EventFile {
             fs::create_dir_all(&folder)?;
             let (path, file) = new_file(&folder)?;
             let mut events = Self { path, out: BufWriter::new(file), flushed: Instant::now(), started: false };
-            events.write(0, What::FileVersion(VERSION.to_owned()))?;
+            events.write(now(), 0, What::FileVersion(VERSION.to_owned()))?;
             events.flush()?;
             Ok(events)
         };
@@ -110,13 +113,44 @@ impl EventFile {
     /// # Errors
     /// If the file cannot be written.
     pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> io::Result<()> {
+        self.scalars_at(now(), step, values)
+    }
+
+    fn scalars_at(&mut self, time: f64, step: u64, values: &[(&str, f64)]) -> io::Result<()> {
         if !self.started {
             self.started = true;
-            self.write(step, What::SessionLog(SessionLog { status: START }))?;
+            self.write(time, step, What::SessionLog(SessionLog { status: START }))?;
         }
         let value = values.iter().map(|&(tag, value)| Value { tag: tag.to_owned(), simple_value: Some(value as f32) });
-        self.write(step, What::Summary(Summary { value: value.collect() }))?;
+        self.write(time, step, What::Summary(Summary { value: value.collect() }))?;
         if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what files of earlier processes of the run do not have of its records: all of them, or those after the last that a killed
+    /// process has left.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written.
+    pub fn catch_up(&mut self, records: &[Record]) -> io::Result<()> {
+        let Some(latest) = records.last() else { return Ok(()) };
+        let there = last_step(&self.path)?;
+        let (now, trained) = (now(), latest.seconds);
+        for record in records.iter().filter(|record| there.is_none_or(|there| record.iteration > there)) {
+            let step_size = Some(("train/learning_rate", record.learning_rate)).filter(|(_, size)| *size > 0.0);
+            let known = [Some((LOSS, record.loss)), Some(("train/epoch", record.epoch)), step_size];
+            let values: Vec<_> = known.into_iter().flatten().collect();
+            self.scalars_at(now - (trained - record.seconds), record.iteration, &values)?;
+        }
+        self.flush()
+    }
+
+    /// Brings everything to the disk.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.out.get_ref().sync_data()
     }
 
     /// Hands everything to the operating system.
@@ -128,8 +162,8 @@ impl EventFile {
         self.out.flush()
     }
 
-    fn write(&mut self, step: u64, what: What) -> io::Result<()> {
-        let event = Event { wall_time: now(), step: i64::try_from(step).unwrap_or(i64::MAX), what: Some(what) };
+    fn write(&mut self, wall_time: f64, step: u64, what: What) -> io::Result<()> {
+        let event = Event { wall_time, step: i64::try_from(step).unwrap_or(i64::MAX), what: Some(what) };
         let data = event.encode_to_vec();
         let length = (data.len() as u64).to_le_bytes();
         self.out.write_all(&length)?;
@@ -137,6 +171,52 @@ impl EventFile {
         self.out.write_all(&data)?;
         self.out.write_all(&masked(&data).to_le_bytes())
     }
+}
+
+/// The last step whose loss is in the files beside this one, as whoever reads them in the order of their names sees it.
+fn last_step(own: &Path) -> io::Result<Option<u64>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(own.parent().unwrap_or(Path::new(".")))? {
+        let path = entry?.path();
+        if path != own && path.file_name().is_some_and(|name| name.to_string_lossy().contains("tfevents")) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let mut last = None;
+    for file in files {
+        let mut reader = BufReader::new(File::open(file)?);
+        // A process that was killed leaves a part of a record.
+        while let Some(event) = next_event(&mut reader) {
+            let step = u64::try_from(event.step).unwrap_or(0);
+            match event.what {
+                Some(What::SessionLog(SessionLog { status: START })) => {
+                    last = step.checked_sub(1).and_then(|before| last.map(|last: u64| last.min(before)));
+                }
+                Some(What::Summary(summary)) if summary.value.iter().any(|value| value.tag == LOSS) => {
+                    last = last.max(Some(step));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(last)
+}
+
+/// The next event of a file, if it is there whole.
+fn next_event(file: &mut impl Read) -> Option<Event> {
+    let mut head = [0; 12];
+    file.read_exact(&mut head).ok()?;
+    let (length, checksum) = head.split_at(8);
+    if checksum != masked(length).to_le_bytes() {
+        return None;
+    }
+    let length = u64::from_le_bytes(length.try_into().ok()?);
+    let mut data = Vec::new();
+    file.take(length).read_to_end(&mut data).ok()?;
+    let mut checksum = [0; 4];
+    file.read_exact(&mut checksum).ok()?;
+    (checksum == masked(&data).to_le_bytes()).then(|| Event::decode(&data[..]).ok())?
 }
 
 /// A file that no other process writes. TensorBoard takes those with `tfevents` in their names, and reads them in the order of them.
@@ -211,6 +291,62 @@ mod tests {
         let values: Vec<_> = summary.value.iter().map(|value| (value.tag.as_str(), value.simple_value)).collect();
         assert_eq!((found[2].step, values), (7, vec![("loss", Some(0.25)), ("rate", Some(1e-3))]));
         assert_eq!((found.len(), found[3].step), (4, 8), "{found:?}");
+    }
+
+    fn record(iteration: u64) -> Record {
+        let loss = iteration as f64;
+        Record { iteration, epoch: 0.5, loss, smoothed_loss: loss, learning_rate: 0.1, seconds: loss }
+    }
+
+    /// The steps that are left when the files are read in order and what a later one starts again is dropped.
+    fn steps(folder: &Path) -> Vec<u64> {
+        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let mut steps = Vec::new();
+        for file in files {
+            let mut reader = BufReader::new(File::open(file).unwrap());
+            while let Some(event) = next_event(&mut reader) {
+                let step = event.step as u64;
+                match event.what {
+                    Some(What::SessionLog(_)) => steps.retain(|known| *known < step),
+                    Some(What::Summary(_)) => steps.push(step),
+                    _ => {}
+                }
+            }
+        }
+        steps
+    }
+
+    #[test]
+    fn what_a_killed_process_has_not_written_is_filled_in() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a");
+        let records: Vec<Record> = (0..20).map(|i| record(5 * i)).collect();
+        let mut first = EventFile::create(root.path(), Path::new("a")).unwrap();
+        first.catch_up(&[]).unwrap();
+        records[..12].iter().for_each(|record| first.scalars(record.iteration, &[(LOSS, 1.0)]).unwrap());
+        first.flush().unwrap();
+        // Killed in the middle of a record.
+        let length = fs::metadata(first.path()).unwrap().len();
+        File::options().write(true).open(first.path()).unwrap().set_len(length - 3).unwrap();
+        assert_eq!(last_step(&folder.join("own")).unwrap(), Some(50));
+        let mut second = EventFile::create(root.path(), Path::new("a")).unwrap();
+        second.catch_up(&records).unwrap();
+        second.scalars(100, &[(LOSS, 1.0)]).unwrap();
+        second.flush().unwrap();
+        let all: Vec<u64> = (0..=20).map(|i| 5 * i).collect();
+        assert_eq!(steps(&folder), all);
+        // One that was further than its checkpoint: what comes again replaces it, and nothing is filled in.
+        let mut third = EventFile::create(root.path(), Path::new("a")).unwrap();
+        third.catch_up(&records[..10]).unwrap();
+        third.scalars(50, &[(LOSS, 1.0)]).unwrap();
+        third.flush().unwrap();
+        assert_eq!(steps(&folder), all[..11]);
+        assert_eq!(last_step(&folder.join("own")).unwrap(), Some(50));
+        // A run that had no such file before.
+        let mut late = EventFile::create(root.path(), Path::new("b")).unwrap();
+        late.catch_up(&records).unwrap();
+        assert_eq!(steps(&root.path().join("b")), all[..20]);
     }
 
     #[test]

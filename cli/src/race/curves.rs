@@ -1,10 +1,13 @@
 //! The losses on the way, as CSV.
 
-use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use memorize_data::{Output, OutputError};
 
 use crate::config::OptimizerKind;
-use crate::exit::{CliError, WithHint};
+use crate::exit::CliError;
 
 /// The columns.
 pub const COLUMNS: [&str; 5] = ["optimizer", "iteration", "passes", "seconds", "loss"];
@@ -19,22 +22,9 @@ impl Curves {
     /// Creates the file with its header.
     ///
     /// # Errors
-    /// Bad input if it exists and may not be replaced, a failed run if it cannot be written.
-    pub fn create(path: &Path, overwrite: bool) -> Result<Self, CliError> {
-        let mut options = OpenOptions::new();
-        options.write(true);
-        if overwrite {
-            options.create(true).truncate(true)
-        } else {
-            options.create_new(true)
-        };
-        let file = options.open(path).map_err(|error| {
-            let refused = error.kind() == std::io::ErrorKind::AlreadyExists;
-            let error = anyhow::anyhow!("cannot create {}: {error}", path.display());
-            let hint = "name another file with --curves FILE, or pass --overwrite to replace it";
-            if refused { CliError::BadInput(error.hint(hint)) } else { CliError::bad_input(error) }
-        })?;
-        let mut curves = Self { path: path.to_owned(), csv: csv::Writer::from_writer(file) };
+    /// A failed run if it cannot be written.
+    pub fn create(out: &Output) -> Result<Self, CliError> {
+        let mut curves = Self { path: out.path().to_owned(), csv: csv::Writer::from_writer(out.grow()?) };
         curves.row(COLUMNS.map(str::to_owned))?;
         curves.flush()?;
         Ok(curves)
@@ -53,16 +43,21 @@ impl Curves {
         self.row([optimizer.to_string(), iteration.to_string(), passes, seconds, format!("{loss:?}")])
     }
 
-    /// Hands everything to the operating system.
+    /// Brings everything to the disk, if it goes to one.
     pub(super) fn flush(&mut self) -> Result<(), CliError> {
-        self.csv.flush().map_err(|error| failed(&self.path, &error))
+        let flushed = self.csv.flush();
+        self.checked(flushed)?;
+        // A pipe, say, has nothing to bring to a disk.
+        let _ = self.csv.get_ref().sync_data();
+        Ok(())
     }
 
     fn row(&mut self, cells: [String; 5]) -> Result<(), CliError> {
-        self.csv.write_record(&cells).map_err(|error| failed(&self.path, &error))
+        let written = self.csv.write_record(&cells).map_err(io::Error::from);
+        self.checked(written)
     }
-}
 
-fn failed(path: &Path, error: &dyn std::fmt::Display) -> CliError {
-    CliError::run_failed(anyhow::anyhow!("cannot write {}: {error}; check the space on the disk", path.display()))
+    fn checked(&self, outcome: io::Result<()>) -> Result<(), CliError> {
+        Ok(outcome.map_err(|source| OutputError::Write { path: self.path.clone(), source })?)
+    }
 }

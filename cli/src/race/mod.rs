@@ -11,6 +11,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+use memorize_data::Output;
 use memorize_kernels::{Element, Rows};
 use memorize_train::network::default_init_scale;
 use memorize_train::optim::negative_curvature::Escape;
@@ -53,13 +54,15 @@ pub fn run<T: Element>(
     config: &RaceConfig,
     machine: &Machine,
     mut progress: Progress,
-    mut curves: Option<Curves>,
+    curves: Option<&Output>,
     interrupt: &Interrupt,
 ) -> Result<Course, CliError> {
     let dataset = Dataset::<T>::open(&config.adam, &machine.engine)?;
     dataset.notes.iter().for_each(|note| progress.note(note));
     let track = Track::new(config, machine, &dataset)?;
     progress.note(&track.announce());
+    // As the last thing that bad input can prevent.
+    let mut curves = curves.map(Curves::create).transpose()?;
     let mut entries = Vec::new();
     for &kind in &config.optimizers {
         let mut runner = Runner::new(kind, config, progress, interrupt.clone());

@@ -12,15 +12,14 @@ use mpi::traits::{Communicator, Destination, Source};
 /// Bytes of a message in a piece, at most: MPI counts them in 31 bits.
 const PIECE: usize = 1 << 30;
 
-/// Variables that launchers set for the processes of a job: Open MPI, and those that speak PMI or PMIx (MPICH, Slurm's `srun --mpi`).
-const LAUNCHED: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"];
-
 /// Ends MPI when it is dropped.
 pub(super) struct Connection(#[allow(dead_code, reason = "held until it is dropped")] Universe);
 
 /// Begins MPI, if a launcher has started this process: begun without one, it would start processes of its own.
 pub(super) fn connect() -> Option<Connection> {
-    LAUNCHED.iter().find(|name| std::env::var_os(name).is_some())?;
+    if !super::is_launched() {
+        return None;
+    }
     // Passes run on a pool's threads, of which one at a time exchanges what they have made.
     let (universe, threading) = mpi::initialize_with_threading(Threading::Serialized)?;
     if threading < Threading::Serialized {

@@ -19,7 +19,7 @@ pub enum Already {
 
 impl Already {
     /// Looks at the folder. Of all runs of a command, those that are there in part or in whole are not begun again; of one alone, only
-    /// if `resume` says so.
+    /// if `resume` says so. The run there must have the same `strict` settings, whether or not its bits depend on them.
     ///
     /// # Errors
     /// Bad input if the folder has another run in it, or cannot be used.
@@ -29,12 +29,13 @@ impl Already {
         existing: Existing,
         all: bool,
         resume: bool,
+        strict: &[&str],
     ) -> Result<Self, CliError> {
         if existing == Existing::Refuse && (all || resume) && folder.join(CONFIG).exists() {
             if let Some(summary) = complete(config, folder).filter(|_| all) {
                 return Ok(Self::Over(summary));
             }
-            check_settings(folder, config)?;
+            check_settings(folder, config, strict)?;
             return Ok(Self::Stopped);
         }
         RunFolder::check(folder, existing)?;

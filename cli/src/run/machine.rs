@@ -25,7 +25,7 @@ pub struct Machine {
 
 impl Machine {
     /// The instruction set asked for, else the one that the environment names, else the best of this CPU; the number of
-    /// threads asked for, else one for each core that the process may use and need not leave to other ranks.
+    /// threads asked for, else one for each core that the process may use and need not leave to other ranks, as many as Slurm gives to it.
     ///
     /// # Errors
     /// Bad input if the CPU lacks the instruction set, the build lacks the backend, or the CPUs of other ranks have another instruction

@@ -16,9 +16,10 @@ pub mod theory;
 pub mod watch;
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Instant;
 
-use memorize_data::source::Staged;
+use memorize_data::output::Staged;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::small::SmallTraining;
 use memorize_train::optim::{Limits, Settings, full_batch, mini_batch, pgd};
@@ -35,7 +36,9 @@ use crate::progress::events::{End, Event};
 use crate::progress::{self, Mode, Progress, Voice};
 use crate::provenance::Provenance;
 use crate::ranks;
-use crate::run_folder::{CHECKPOINT, CONFIG, Existing, FolderError, Record, RunFolder, StopReason, Summary};
+use crate::run_folder::{
+    CHECKPOINT, CONFIG, Existing, FolderError, Record, RunFolder, StopReason, Summary, record_failure,
+};
 use crate::trace::Trace;
 use crate::units::{mebibytes, number, thousands};
 use dataset::Dataset;
@@ -116,13 +119,18 @@ pub fn execute(
 ) -> Result<Finished, CliError> {
     note_environment(&mut config);
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
-    let (path, mode) = (target.path().to_owned(), voice.mode);
+    let (path, name, mode) = (target.path().to_owned(), config.run.name.clone(), voice.mode);
+    let begun = OnceLock::new();
     let run = || match config.run.dtype {
-        Dtype::F32 => Run::<f32>::prepare(config, &machine, target, voice).and_then(|run| run.train(interrupt)),
-        Dtype::F64 => Run::<f64>::prepare(config, &machine, target, voice).and_then(|run| run.train(interrupt)),
+        Dtype::F32 => Run::<f32>::prepare(config, &machine, target, voice)?.noted(&begun).train(interrupt),
+        Dtype::F64 => Run::<f64>::prepare(config, &machine, target, voice)?.noted(&begun).train(interrupt),
     };
     let outcome = panics::caught(&path, || machine.install(run));
-    mode.send(&Event::End(End::of(&path, &outcome)));
+    // The folder of what could not begin may be another run's.
+    if let (Err(error), Some(folder)) = (&outcome, begun.get()) {
+        record_failure(folder, error);
+    }
+    mode.send_of(&name, &Event::End(End::of(&path, &outcome)));
     outcome
 }
 
@@ -217,7 +225,10 @@ impl<'a, T: Element> Run<'a, T> {
         let decays = config.optimizer.decay_every.is_some();
         let shown =
             progress::Plan { iterations: limit, epochs: config.run.epochs, iterations_before, samples_before, decays };
-        let mut progress = Progress::new(voice.mode, shown).with_details(voice.verbose).with_event_file(event_file);
+        let mut progress = Progress::new(voice.mode, shown)
+            .of_run(&config.run.name)
+            .with_details(voice.verbose)
+            .with_event_file(event_file);
         let sizes = [n, d, network.neurons()];
         let start = tell::start(path, &config, machine, sizes, plan.route.into(), needed, &shown);
         progress.send(&Event::Start(start));
@@ -264,6 +275,12 @@ impl<'a, T: Element> Run<'a, T> {
             tell::details(&run).iter().for_each(|line| run.progress.note(line));
         }
         Ok(run)
+    }
+
+    /// Leaves word of the folder that is now this run's.
+    fn noted(self, begun: &OnceLock<RunFolder>) -> Self {
+        let _ = begun.set(self.folder.clone());
+        self
     }
 
     /// Trains, evaluates, and leaves the files of a run.

@@ -146,17 +146,20 @@ fn outcome(folder: &Path) -> Option<String> {
     Some(format!("{} is finished: {how} after {iterations} iterations, f(W) = {loss}", folder.display()))
 }
 
-/// Makes sure that the run in a folder is the one that is asked for, as far as `asked` says something.
+/// Makes sure that the run in a folder is the one that is asked for, as far as `asked` says something. Settings that are `strict` must be
+/// the same even where the bits do not depend on them, such as the paths of data.
 ///
 /// # Errors
 /// Bad input that names every setting that differs.
-pub fn check_settings(folder: &Path, asked: &RunConfig) -> Result<(), CliError> {
+pub fn check_settings(folder: &Path, asked: &RunConfig, strict: &[&str]) -> Result<(), CliError> {
     let path = folder.join(CONFIG);
     let text =
         std::fs::read_to_string(&path).map_err(|error| wrong(&path, &error.to_string(), "check its permissions"))?;
     let (there, asked) = (settings(&text), settings(&asked.to_toml()?));
-    let differs =
-        |(key, value): &(&String, &String)| !MAY_DIFFER.contains(&key.as_str()) && there.get(*key) != Some(*value);
+    let differs = |(key, value): &(&String, &String)| {
+        let may_differ = MAY_DIFFER.contains(&key.as_str()) && !strict.contains(&key.as_str());
+        !may_differ && there.get(*key) != Some(*value)
+    };
     let difference = |(key, value): (&String, &String)| {
         format!("{key}: {} in {CONFIG}, {value} asked for", there.get(key).map_or("none", String::as_str))
     };

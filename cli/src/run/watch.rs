@@ -6,19 +6,40 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use memorize_train::{self as train, State};
+#[cfg(unix)]
+use signal_hook::consts::{SIGHUP, SIGQUIT, SIGUSR1};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::keeper::Keeper;
-use crate::exit::CliError;
+use crate::exit::{CliError, INTERRUPTED};
+#[cfg(unix)]
+use crate::fault;
 use crate::progress::events::Event;
 use crate::progress::{Progress, Snapshot};
 use crate::ranks;
 use crate::run_folder::{MetricsWriter, Record, Smoother};
 
-/// Set by SIGINT or SIGTERM; a second one ends the process at once.
+/// What people end a program with.
+#[cfg(unix)]
+const FROM_PEOPLE: [i32; 3] = [SIGINT, SIGTERM, SIGQUIT];
+#[cfg(not(unix))]
+const FROM_PEOPLE: [i32; 2] = [SIGINT, SIGTERM];
+
+/// What terminals, batch systems and the kernel end it with.
+#[cfg(unix)]
+const FROM_SYSTEMS: [i32; 3] = [SIGHUP, SIGUSR1, libc::SIGXCPU];
+
+/// The variable that tells a run of a sweep which process the sweep is.
+pub(crate) const PARENT: &str = "MEMORIZE_SWEEP_PROCESS";
+
+/// Set by a signal that asks a run to end.
 ///
-/// Ranks of a job are often told the same twice, by their launcher and by a batch system, so a second signal is no other than the first
-/// there. And SIGUSR1 is one, too: Open MPI's `mpirun` passes it on, and kills soon after a SIGTERM.
+/// People send SIGINT, SIGTERM and SIGQUIT, and a second of them ends the process at once. The others come from the system and from batch
+/// systems, more than once and before others: SIGHUP when a terminal is closed or a connection lost, SIGUSR1 some time before a job's
+/// time is up, SIGXCPU every second once the processor time of `ulimit -t` is used up. They never end a process at once.
+///
+/// A process that a launcher of MPI jobs has started, alone or as one of many, is often told the same twice, by the launcher and by a batch
+/// system, so a second signal is no other than the first there. Open MPI's `mpirun` passes SIGUSR1 on, and kills soon after a SIGTERM.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
@@ -29,20 +50,37 @@ impl Interrupt {
     /// If the system refuses to register a handler.
     pub fn listen() -> io::Result<Self> {
         let interrupt = Self::default();
-        if ranks::count() > 1 {
-            for signal in [SIGINT, SIGTERM] {
-                signal_hook::flag::register(signal, interrupt.0.clone())?;
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in FROM_PEOPLE {
+            if !ranks::is_launched() {
+                // In this order: the first signal finds the flag unset and sets it, the second finds it set.
+                signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), asked.clone())?;
+                signal_hook::flag::register(signal, asked.clone())?;
             }
-            #[cfg(unix)]
-            signal_hook::flag::register(signal_hook::consts::SIGUSR1, interrupt.0.clone())?;
-            return Ok(interrupt);
-        }
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag unset and sets it, the second finds it set.
-            signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.0.clone())?;
             signal_hook::flag::register(signal, interrupt.0.clone())?;
         }
+        #[cfg(unix)]
+        for signal in FROM_SYSTEMS {
+            // `nohup` has it ignored, so that a run outlives its terminal.
+            if !fault::is_ignored(signal) {
+                signal_hook::flag::register(signal, interrupt.0.clone())?;
+            }
+        }
+        interrupt.follow_parent();
         Ok(interrupt)
+    }
+
+    /// A run of a sweep is told to stop when the sweep is killed.
+    fn follow_parent(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(parent) = std::env::var(PARENT).ok().and_then(|text| text.parse::<i32>().ok()) {
+            use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+            let told = set_parent_process_death_signal(Some(Signal::TERM));
+            // It may have been killed before that.
+            if told.is_ok() && getppid().is_none_or(|now| now.as_raw_nonzero().get() != parent) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Whether a signal has arrived on any rank. All ranks must ask at the same time.
@@ -126,6 +164,7 @@ impl Watch {
         // The file has fewer digits.
         let epoch = |iteration: u64| iteration as f64 / self.iterations_an_epoch;
         self.records = records.into_iter().map(|record| Record { epoch: epoch(record.iteration), ..record }).collect();
+        self.progress.catch_up(&self.records);
         self.resumed = state;
         self
     }
@@ -155,6 +194,7 @@ impl Watch {
 
     fn keep(&mut self, state: &State) -> Result<(), CliError> {
         let metrics_bytes = self.metrics.as_mut().map_or(Ok(0), MetricsWriter::sync)?;
+        self.progress.sync();
         self.keeper.save(state, self.started.elapsed().as_secs_f64(), metrics_bytes)
     }
 }

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{CONFIG, METRICS, Record, SUMMARY, SWEEP_CSV, Summary};
+use super::{CONFIG, FAILURE, Failure, METRICS, Record, SUMMARY, SWEEP_CSV, Summary};
 use crate::config::{ConfigError, RunConfig};
-use crate::exit::{CliError, WithHint};
+use crate::exit::{CliError, RUN_FAILED, WithHint};
 use crate::layer::Layer;
 use crate::nearest;
 use crate::trace::{Trace, Tracer};
@@ -27,6 +27,8 @@ pub struct FoundRun {
     pub config: Option<RunConfig>,
     /// What came out; absent = not finished, or unreadable.
     pub summary: Option<Summary>,
+    /// Why it failed; absent = it has not, or was killed before it could say so.
+    pub failure: Option<Failure>,
     /// Its curve; absent = without records, or unreadable.
     pub trace: Option<Trace>,
     /// What is wrong with the folder.
@@ -82,7 +84,15 @@ impl FoundRun {
         }
         let mut problems = Vec::new();
         let mut note = |file: &str, problem: &dyn std::fmt::Display| problems.push(format!("{file}: {problem}"));
-        let summary = read_summary(folder).map_err(|problem| note(SUMMARY, &problem)).ok();
+        let failure = read_failure(folder);
+        let summary = match read_summary(folder) {
+            // What failed has none.
+            Err(problem) if failure.is_none() || problem.kind() != io::ErrorKind::NotFound => {
+                note(SUMMARY, &problem);
+                None
+            }
+            summary => summary.ok(),
+        };
         let config = read_config(folder).map_err(|problem| note(CONFIG, &problem)).ok();
         let trace = match read_trace(folder) {
             Ok((trace, noted)) => {
@@ -94,7 +104,7 @@ impl FoundRun {
                 None
             }
         };
-        if summary.is_none() && trace.is_none() {
+        if summary.is_none() && trace.is_none() && failure.is_none() {
             if folder.join(SWEEP_CSV).is_file() {
                 return Err(NoRun::Sweep { path: folder.to_owned() });
             }
@@ -106,7 +116,7 @@ impl FoundRun {
         let name = name.unwrap_or_else(|| folder.display().to_string());
         // A name is printed: it must not move the cursor or begin a line.
         let name = name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
-        Ok(Self { folder: folder.to_owned(), name, config, summary, trace, problems })
+        Ok(Self { folder: folder.to_owned(), name, config, summary, failure, trace, problems })
     }
 }
 
@@ -124,6 +134,16 @@ fn read_text(path: &Path) -> io::Result<String> {
 
 fn read_summary(folder: &Path) -> io::Result<Summary> {
     Ok(serde_json::from_str(&read_text(&folder.join(SUMMARY))?)?)
+}
+
+/// The record of a failure; one that is unreadable says nothing but that there was one.
+fn read_failure(folder: &Path) -> Option<Failure> {
+    let path = folder.join(FAILURE);
+    let unreadable = || Failure { error: "unknown".to_owned(), hint: None, code: RUN_FAILED, version: String::new() };
+    match read_text(&path) {
+        Ok(text) => Some(serde_json::from_str(&text).unwrap_or_else(|_| unreadable())),
+        Err(error) => (error.kind() != io::ErrorKind::NotFound && path.is_file()).then(unreadable),
+    }
 }
 
 /// The configuration, with its paths as the file has them: a run that was moved is still the same run.

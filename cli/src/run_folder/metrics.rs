@@ -77,10 +77,12 @@ impl MetricsWriter {
     /// [`FolderError::Write`].
     pub fn create(path: &Path) -> Result<Self, FolderError> {
         let wrong = |source| FolderError::Write { path: path.to_owned(), source };
-        let file = File::create(path).map_err(wrong)?;
+        // What another process is writing must not be cut off.
+        let file = File::options().write(true).create(true).truncate(false).open(path).map_err(wrong)?;
         if is_locked(&file) {
             return Err(busy(path));
         }
+        file.set_len(0).map_err(wrong)?;
         let mut writer = Self::on(path, file);
         let header = writer.csv.write_record(COLUMNS);
         writer.checked(header.map_err(io::Error::from))?;

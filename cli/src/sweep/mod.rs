@@ -6,4 +6,4 @@ mod table;
 
 pub use plan::{MOST, Member, Plan, PlanError};
 pub use pool::{Ended, Job, run};
-pub use table::{Row, csv, text};
+pub use table::{Row, TABLE_BEGINS, csv, text};

@@ -1,8 +1,9 @@
 //! What a sweep consists of: a file's settings, and one configuration for every combination of the values it names.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use memorize_data::digest::Hasher;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -12,6 +13,11 @@ use crate::layer::{DataLayer, LONGEST, Layer, NetworkLayer, OptimizerLayer, RunL
 
 /// Most runs of a sweep. More of them come from a slip, such as a grid over every setting at once.
 pub const MOST: usize = 10_000;
+
+/// Most bytes of a name. File systems take 255, and the name gets endings such as `.log`.
+const LONGEST_NAME: usize = 200;
+/// Digits of a hash in a name.
+const HASH: usize = 10;
 
 /// A sweep, as its file has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,14 +156,9 @@ impl Plan {
         }
         let jobs = section.jobs;
         let sets = section.sets()?;
-        let short = short_keys(&sets);
-        let mut names = HashSet::new();
+        let names = member_names(&sets)?;
         let mut members = Vec::with_capacity(sets.len());
-        for set in sets {
-            let name = member_name(&set, &short);
-            if !names.insert(name.clone()) {
-                return Err(PlanError::Same { name });
-            }
+        for (set, name) in sets.into_iter().zip(names) {
             let config = configure(path, &base, &set, &name)
                 .map_err(|source| PlanError::Member { name: name.clone(), source })?;
             let varied = set.into_iter().map(|(key, value)| (key, shown(&value))).collect();
@@ -239,15 +240,53 @@ fn short_keys(sets: &[Set]) -> HashSet<String> {
     keys.iter().filter(alone).map(|key| (*key).to_owned()).collect()
 }
 
-/// A name that any file system takes.
-fn member_name(set: &Set, short: &HashSet<String>) -> String {
+/// Names that any file system takes, each its own. Those that are too long, or that only letters which files must not have tell from
+/// others, end in a hash of the settings.
+fn member_names(sets: &[Set]) -> Result<Vec<String>, PlanError> {
+    let short = short_keys(sets);
+    let texts: Vec<String> = sets.iter().map(|set| text_of(set, &short)).collect();
+    let plain: Vec<String> = texts.iter().map(|text| plain(text)).collect();
+    let count = |all: &[String]| {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        all.iter().for_each(|name| *counts.entry(name.clone()).or_default() += 1);
+        counts
+    };
+    let (alike, same) = (count(&plain), count(&texts));
+    let name = |((set, text), plain): ((&Set, &String), &String)| {
+        let is_own = alike[plain] == 1 || (text == plain && same[text] == 1);
+        if is_own && plain.len() <= LONGEST_NAME { plain.clone() } else { hashed(plain, set) }
+    };
+    let names: Vec<String> = sets.iter().zip(&texts).zip(&plain).map(name).collect();
+    let mut taken = HashSet::new();
+    match names.iter().find(|name| !taken.insert(*name)) {
+        Some(name) => Err(PlanError::Same { name: name.clone() }),
+        None => Ok(names),
+    }
+}
+
+/// The settings of a member as one reads them.
+fn text_of(set: &Set, short: &HashSet<String>) -> String {
     let part = |(key, value): &(String, Value)| {
         let key = if short.contains(key) { last_part(key) } else { key.as_str() };
         format!("{key}={}", shown(value))
     };
-    let name: Vec<String> = set.iter().map(part).collect();
+    set.iter().map(part).collect::<Vec<_>>().join(",")
+}
+
+/// The same in letters that any file system takes.
+fn plain(text: &str) -> String {
     let allowed = |c: char| if c.is_alphanumeric() || "=,._+-".contains(c) { c } else { '_' };
-    name.join(",").chars().map(allowed).collect()
+    text.chars().map(allowed).collect()
+}
+
+/// As much of a name as there is room for, and a hash of the settings.
+fn hashed(plain: &str, set: &Set) -> String {
+    let mut hasher = Hasher::default();
+    // As TOML has it: 1 and "1" differ.
+    set.iter().for_each(|(key, value)| hasher.update(format!("{key}={value}\n").as_bytes()));
+    let hash = hasher.finish();
+    let room = (0..=plain.len().min(LONGEST_NAME - HASH - 1)).rev().find(|&end| plain.is_char_boundary(end));
+    format!("{}-{}", &plain[..room.unwrap_or(0)], &hash[..HASH])
 }
 
 fn shown(value: &Value) -> String {
@@ -337,8 +376,32 @@ mod tests {
             ("optimizer.theory.epsilon".to_owned(), Value::Float(0.5)),
             ("data.dir".to_owned(), Value::String("../a b".to_owned())),
         ];
-        let name = member_name(&set, &short_keys(std::slice::from_ref(&set)));
-        assert_eq!(name, "optimizer.epsilon=0.00000001,optimizer.theory.epsilon=0.5,dir=.._a_b");
+        let name = member_names(&[set]).unwrap();
+        assert_eq!(name, ["optimizer.epsilon=0.00000001,optimizer.theory.epsilon=0.5,dir=.._a_b"]);
+    }
+
+    fn inputs(values: &[&str]) -> Vec<Set> {
+        values.iter().map(|value| vec![("data.inputs".to_owned(), Value::String((*value).to_owned()))]).collect()
+    }
+
+    #[test]
+    fn names_that_are_too_long_or_alike_end_in_a_hash_of_their_own() {
+        let names = member_names(&inputs(&["a b.npy", "a_b.npy", "a\tb.npy", "c d.npy"])).unwrap();
+        assert_eq!((names[1].as_str(), names[3].as_str()), ("inputs=a_b.npy", "inputs=c_d.npy"));
+        assert!([0, 2].iter().all(|&i| names[i].starts_with("inputs=a_b.npy-")) && names[0] != names[2], "{names:?}");
+        // Whatever else is in the sweep.
+        assert_eq!(member_names(&inputs(&["a b.npy", "a-b", "a_b.npy"])).unwrap()[0], names[0]);
+
+        let long = ["x".repeat(400), "x".repeat(401), "\u{e9}".repeat(300)];
+        let names = member_names(&inputs(&long.each_ref().map(String::as_str))).unwrap();
+        assert!(names.iter().all(|name| name.len() <= LONGEST_NAME && name.starts_with("inputs=")), "{names:?}");
+        assert!(names[0] != names[1] && names[0][..100] == names[1][..100]);
+
+        // 1 and "1" read alike and are not the same.
+        let of = |value| vec![("run.seed".to_owned(), value)];
+        let names = member_names(&[of(Value::Integer(1)), of(Value::String("1".to_owned()))]).unwrap();
+        assert!(names[0] != names[1] && names.iter().all(|name| name.starts_with("seed=1-")), "{names:?}");
+        assert!(matches!(member_names(&inputs(&["a b", "a b"])), Err(PlanError::Same { .. })));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::run::watch::Interrupt;
+use crate::exit::INTERRUPTED;
+use crate::run::watch::{Interrupt, PARENT};
 
 /// How often a run is asked whether it is over.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -70,10 +71,20 @@ fn one(job: &Job, interrupt: &Interrupt) -> Ended {
             let _ = fs::remove_file(&job.log);
             Ended::Done
         }
-        Ok(_) if interrupt.is_set() => Ended::Interrupted,
+        Ok(status) if was_interrupted(status, interrupt) => Ended::Interrupted,
         Ok(status) => Ended::Failed(said(&job.log).unwrap_or_else(|| how(status))),
         Err(error) => Ended::Failed(format!("cannot be run: {error}")),
     }
+}
+
+/// Whether a run has left a checkpoint because it was told to stop, by the sweep or by somebody else, or was told before it could listen.
+fn was_interrupted(status: ExitStatus, interrupt: &Interrupt) -> bool {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return interrupt.is_set() && signal == libc::SIGTERM;
+    }
+    let _ = interrupt;
+    status.code() == Some(i32::from(INTERRUPTED))
 }
 
 fn begin(job: &Job) -> io::Result<Child> {
@@ -83,6 +94,8 @@ fn begin(job: &Job) -> io::Result<Child> {
     // A group of its own: the terminal's Ctrl-C goes to the sweep, which passes it on once. Twice would end a run without its checkpoint.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    // A sweep that is killed takes its runs with it: the next one could not go on with them while they run.
+    command.env(PARENT, std::process::id().to_string());
     command.spawn()
 }
 

@@ -11,6 +11,9 @@ use crate::run_folder::FoundRun;
 /// Fields of `summary.json` that a row has.
 const FIELDS: [&str; 6] = ["train_loss", "train_mse", "test_mse", "epochs", "iterations", "wall_seconds"];
 
+/// How every table begins.
+pub const TABLE_BEGINS: &str = "name,state,";
+
 /// One row.
 #[derive(Clone, Debug)]
 pub struct Row {

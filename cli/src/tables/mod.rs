@@ -10,8 +10,9 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use memorize_data::source::{Format, write_rows};
-use memorize_data::{DataError, ElementType, Mnist, Table};
+use memorize_data::output::Staged;
+use memorize_data::source::{Format, stage_rows};
+use memorize_data::{DataError, ElementType, Mnist, Output, Table};
 
 pub use info::{FileInfo, text};
 pub use sample::draw;
@@ -81,35 +82,35 @@ fn missing(path: &Path, error: DataError) -> CliError {
 /// # Errors
 /// Bad input if the name or a number does not fit; a failed run if the file cannot be written.
 pub fn convert(table: &Table, out: &Path, written: WrittenArgs) -> Result<(), CliError> {
-    write(out, written, table.element_type(), table.dims(), |row, numbers| table.decode_row(row, numbers))?;
-    table.check_unchanged().map_err(CliError::run_failed)
+    let out = Output::new(out, written.overwrite, [table.path()])?;
+    let fill = |row: usize, numbers: &mut [f64]| table.decode_row(row, numbers);
+    let staged = stage(&out, written, table.element_type(), table.dims(), fill)?;
+    table.check_unchanged().map_err(CliError::run_failed)?;
+    commit(&out, staged)
 }
 
-/// Writes rows to a file, in the format that its name or the flag says, as the type of the flag or else `element`.
-fn write(
-    out: &Path,
+/// Gives a file its name.
+fn commit(out: &Output, staged: Staged) -> Result<(), CliError> {
+    Ok(staged.commit().map_err(|source| out.failed(source))?)
+}
+
+/// Writes rows to a file that is yet to get its name, in the format that the name or the flag says, as the type of the flag or else
+/// `element`.
+fn stage(
+    place: &Output,
     written: WrittenArgs,
     element: ElementType,
     dims: &[usize],
     fill: impl FnMut(usize, &mut [f64]),
-) -> Result<(), CliError> {
+) -> Result<Staged, CliError> {
+    let out = place.path();
     let format = written.format.or_else(|| format_of(out)).ok_or_else(|| {
         CliError::BadInput(
             anyhow::anyhow!("the name {} does not say which format to write", out.display())
                 .hint("end it in .npy or .idx, or pass --format npy or --format idx"),
         )
     })?;
-    may_write(out, written.overwrite)?;
-    Ok(write_rows(out, format, written.element.unwrap_or(element), dims, fill)?)
-}
-
-/// Refuses to replace a file that nobody said may be replaced.
-fn may_write(out: &Path, overwrite: bool) -> Result<(), CliError> {
-    if overwrite || !out.exists() {
-        return Ok(());
-    }
-    let error = anyhow::anyhow!("{} is there already", out.display());
-    Err(CliError::BadInput(error.hint("choose another name, or replace it with --overwrite")))
+    Ok(stage_rows(place, format, written.element.unwrap_or(element), dims, fill)?)
 }
 
 fn format_of(path: &Path) -> Option<Format> {

@@ -1,10 +1,13 @@
 //! Rows drawn at random, written as a table or as a picture.
 
-use memorize_data::random::{Purpose, Stream, shuffled};
-use memorize_data::source::write_atomically;
-use memorize_data::{DataError, ElementType, Table, labels, synthetic};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use super::{Source, may_write, picture, write};
+use memorize_data::output::Staged;
+use memorize_data::random::{Purpose, Stream, shuffled};
+use memorize_data::{ElementType, Output, Table, labels, synthetic};
+
+use super::{Source, commit, picture, stage};
 use crate::args::{SampleArgs, WrittenArgs};
 use crate::exit::{CliError, WithHint};
 use crate::units::thousands;
@@ -21,11 +24,9 @@ const SYNTHETIC: (usize, usize) = (300, 100);
 /// # Errors
 /// Bad input if something that is asked for is not there or does not go together; a failed run if a file cannot be written.
 pub fn draw(draw: &SampleArgs) -> Result<String, CliError> {
-    if let Some(targets_out) = &draw.targets_out {
-        may_write(targets_out, draw.written.overwrite)?;
-    }
+    let places = Places::of(draw)?;
     if draw.source == Source::Synthetic {
-        return make(draw);
+        return make(draw, &places);
     }
     if draw.dim.is_some() {
         return Err(refused("--dim is the width of the synthetic set; a table has its own", "leave it out"));
@@ -44,56 +45,87 @@ pub fn draw(draw: &SampleArgs) -> Result<String, CliError> {
     let is_picture = draw.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
     let rows = draw.rows.unwrap_or(if is_picture { IN_A_PICTURE.min(table.rows()) } else { table.rows() });
     let drawn = rows_drawn(&table, rows, draw.resample, draw.seed)?;
-    let written = if is_picture {
+    let (staged, written) = if is_picture {
         if rows > MOST_IN_A_PICTURE {
             let most = format!("draw fewer: --rows {MOST_IN_A_PICTURE} at most");
             return Err(refused(&format!("{} images are too many for a picture", thousands(rows as u64)), &most));
         }
-        may_write(&draw.out, draw.written.overwrite)?;
         let picture = picture::grid(&table, &drawn)?;
-        write_atomically(&draw.out, |file| std::io::Write::write_all(file, &picture.png))
-            .map_err(|source| DataError::Write { path: draw.out.clone(), source })?;
-        format!("{}: {} images of {} x {}\n", draw.out.display(), rows, picture.height, picture.width)
+        let staged = places.samples.stage(|file| file.write_all(&picture.png));
+        let staged = staged.map_err(|source| places.samples.failed(source))?;
+        let [height, width] = [picture.height, picture.width];
+        (staged, format!("{}: {rows} images of {height} x {width}\n", draw.out.display()))
     } else {
         let dims = [&[rows], &table.dims()[1..]].concat();
-        write(&draw.out, draw.written, table.element_type(), &dims, |i, row| table.decode_row(drawn[i] as usize, row))?;
-        format!("{}: {} x {}\n", draw.out.display(), thousands(rows as u64), table.row_len())
+        let fill = |i: usize, row: &mut [f64]| table.decode_row(drawn[i] as usize, row);
+        let staged = stage(&places.samples, draw.written, table.element_type(), &dims, fill)?;
+        (staged, format!("{}: {} x {}\n", draw.out.display(), thousands(rows as u64), table.row_len()))
     };
-    table.check_unchanged().map_err(CliError::run_failed)?;
-    let targets = targets.filter(|_| draw.targets_out.is_some());
-    let kept = |targets: Table| {
+    let kept = |targets: &Table| {
         let element = targets.element_type();
-        write_targets(draw, element, rows, |i, row| targets.decode_row(drawn[i] as usize, row))
+        let staged = places.stage_targets(draw, element, rows, |i, row| targets.decode_row(drawn[i] as usize, row))?;
+        targets.check_unchanged().map_err(CliError::run_failed)?;
+        Ok::<_, CliError>(staged)
     };
-    Ok(written + &targets.map(kept).transpose()?.unwrap_or_default())
+    let staged_targets = targets.as_ref().map(kept).transpose()?.flatten();
+    table.check_unchanged().map_err(CliError::run_failed)?;
+    Ok(written + &places.commit(staged, staged_targets, rows)?)
+}
+
+/// Where the two files go.
+struct Places {
+    samples: Output,
+    targets: Option<Output>,
+}
+
+impl Places {
+    fn of(draw: &SampleArgs) -> Result<Self, CliError> {
+        let table = match &draw.source {
+            Source::File(path) => Some(path),
+            Source::Mnist | Source::Synthetic => None,
+        };
+        let inputs: Vec<&Path> = table.into_iter().chain(&draw.targets).map(PathBuf::as_path).collect();
+        let place = |path: &PathBuf| Output::new(path, draw.written.overwrite, inputs.iter().copied());
+        let (samples, targets) = (place(&draw.out)?, draw.targets_out.as_ref().map(place).transpose()?);
+        targets.iter().try_for_each(|targets| targets.differs_from(&samples))?;
+        Ok(Self { samples, targets })
+    }
+
+    /// Writes the targets, which are yet to get their name, if that is asked for.
+    fn stage_targets(
+        &self,
+        draw: &SampleArgs,
+        element: ElementType,
+        rows: usize,
+        fill: impl FnMut(usize, &mut [f64]),
+    ) -> Result<Option<Staged>, CliError> {
+        // The type that was asked for is that of the samples.
+        let written = WrittenArgs { element: None, ..draw.written };
+        self.targets.as_ref().map(|out| stage(out, written, element, &[rows], fill)).transpose()
+    }
+
+    /// Gives both files their names, once both are there. Says what was written of targets.
+    fn commit(&self, samples: Staged, targets: Option<Staged>, rows: usize) -> Result<String, CliError> {
+        commit(&self.samples, samples)?;
+        let Some((out, targets)) = self.targets.as_ref().zip(targets) else { return Ok(String::new()) };
+        commit(out, targets)?;
+        Ok(format!("{}: {} targets\n", out.path().display(), thousands(rows as u64)))
+    }
 }
 
 /// The first rows of the synthetic set.
-fn make(draw: &SampleArgs) -> Result<String, CliError> {
+fn make(draw: &SampleArgs, places: &Places) -> Result<String, CliError> {
     if draw.resample || draw.targets.is_some() {
         let what = "the synthetic set is made and not drawn from";
         return Err(refused(what, "leave out --resample and --targets; it has targets of its own"));
     }
     let (rows, dim) = (draw.rows.unwrap_or(SYNTHETIC.0), draw.dim.unwrap_or(SYNTHETIC.1));
-    write(&draw.out, draw.written, ElementType::F64, &[rows, dim], |i, row| {
-        synthetic::input_row(draw.seed, i as u64, row);
-    })?;
+    let fill = |i: usize, row: &mut [f64]| synthetic::input_row(draw.seed, i as u64, row);
+    let staged = stage(&places.samples, draw.written, ElementType::F64, &[rows, dim], fill)?;
+    let target = |i: usize, row: &mut [f64]| row[0] = synthetic::target(draw.seed, i as u64);
+    let targets = places.stage_targets(draw, ElementType::F64, rows, target)?;
     let written = format!("{}: {} x {dim}\n", draw.out.display(), thousands(rows as u64));
-    Ok(written
-        + &write_targets(draw, ElementType::F64, rows, |i, row| row[0] = synthetic::target(draw.seed, i as u64))?)
-}
-
-/// Writes the targets if that is asked for.
-fn write_targets(
-    draw: &SampleArgs,
-    element: ElementType,
-    rows: usize,
-    fill: impl FnMut(usize, &mut [f64]),
-) -> Result<String, CliError> {
-    let Some(out) = &draw.targets_out else { return Ok(String::new()) };
-    // The type that was asked for is that of the samples.
-    write(out, WrittenArgs { element: None, ..draw.written }, element, &[rows], fill)?;
-    Ok(format!("{}: {} targets\n", out.display(), thousands(rows as u64)))
+    Ok(written + &places.commit(staged, targets, rows)?)
 }
 
 /// Which rows are drawn, in order: row i of the sample is a function of (seed, i) if rows are put back, else the first of a

@@ -22,7 +22,8 @@ use flate2::read::GzDecoder;
 use crate::digest::Hasher;
 use crate::error::DataError;
 use crate::labels::check_pair;
-use crate::source::{Table, write_atomically};
+use crate::output::write_atomically;
+use crate::source::Table;
 
 /// The environment variable that names the folder of the MNIST files where no argument does.
 pub const DATA_DIR_VARIABLE: &str = "MEMORIZE_DATA_DIR";
@@ -201,7 +202,7 @@ impl File {
         });
         match (written, damaged) {
             (_, Some(found)) => Err(self.checksum_error(path, found)),
-            (Err(source), None) => Err(DataError::Write { path, source }),
+            (Err(source), None) => Err(DataError::Expand { path, source }),
             (Ok(()), None) => Table::open(&path),
         }
     }
@@ -209,6 +210,11 @@ impl File {
     fn checksum_error(&self, path: PathBuf, found: String) -> DataError {
         DataError::Checksum { path, expected: self.sha256.into(), found }
     }
+}
+
+/// The files of MNIST that are in a folder, under any of their names.
+pub fn files_in(dir: &Path) -> Vec<PathBuf> {
+    FILES.iter().filter_map(|file| file.find(dir)).collect()
 }
 
 /// Copies everything and returns its SHA-256 in hexadecimal.

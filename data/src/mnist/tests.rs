@@ -205,7 +205,7 @@ mod bundled {
         // A folder where the file should go: the rename fails, also for an administrator.
         fs::create_dir_all(dir.path().join(FILES[1].name).join("in the way")).unwrap();
         let error = Mnist::open_cache(dir.path()).unwrap_err();
-        assert!(matches!(error, DataError::Write { .. }), "{error}");
+        assert!(matches!(error, DataError::Expand { .. }), "{error}");
     }
 
     #[test]

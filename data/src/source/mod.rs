@@ -33,7 +33,7 @@ pub use element::ElementType;
 pub use header::Format;
 pub use looks::Looks;
 pub use map::Access;
-pub use write::{Staged, TEMPORARY, stage, write_atomically, write_idx, write_npy, write_rows};
+pub use write::{stage_rows, write_idx, write_npy, write_rows};
 
 use crate::digest::{HEX_DIGITS, Hasher, sha256};
 use crate::error::DataError;

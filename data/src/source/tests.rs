@@ -362,16 +362,3 @@ fn a_mapped_file_that_is_written_to_is_noticed_and_one_that_is_replaced_or_delet
         write(3.0);
     }
 }
-
-#[test]
-fn a_staged_file_is_not_there_until_it_is_committed() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("file");
-    let names = || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
-    drop(stage(&path, |out| out.write_all(b"dropped")).unwrap());
-    assert!(names().is_empty());
-    let staged = stage(&path, |out| out.write_all(b"new")).unwrap();
-    assert!(!path.exists() && names()[0].to_string_lossy().starts_with(TEMPORARY));
-    staged.commit().unwrap();
-    assert_eq!((fs::read(&path).unwrap().as_slice(), names().len()), (&b"new"[..], 1));
-}

@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
+use std::path::Path;
 
 use super::element::{ByteOrder, ElementType};
 use super::header::{Format, check_dims, count};
 use super::{idx, npy};
 use crate::error::DataError;
+use crate::output::{self, Output, Staged};
 
 /// Writes an IDX file of `dims` (rows first) whose numbers are `values` in row-major order.
 ///
@@ -45,6 +44,21 @@ fn write_values(
     write_rows(path, format, element, dims, |i, row| row.copy_from_slice(&values[i * row_len..][..row_len]))
 }
 
+/// Writes a file of `dims` (rows first) whose rows `fill` makes, in order: no more than one is in memory. What is left is to
+/// [commit](Staged::commit) it.
+///
+/// # Errors
+/// As [`write_rows`].
+pub fn stage_rows(
+    out: &Output,
+    format: Format,
+    element: ElementType,
+    dims: &[usize],
+    fill: impl FnMut(usize, &mut [f64]),
+) -> Result<Staged, DataError> {
+    encode_rows(out.path(), format, element, dims, fill, |encode| out.stage(encode))
+}
+
 /// Writes a file of `dims` (rows first) whose rows `fill` makes, in order: no more than one is in memory.
 ///
 /// The file appears under its name only when it is complete; a file of that name is replaced.
@@ -57,8 +71,21 @@ pub fn write_rows(
     format: Format,
     element: ElementType,
     dims: &[usize],
-    mut fill: impl FnMut(usize, &mut [f64]),
+    fill: impl FnMut(usize, &mut [f64]),
 ) -> Result<(), DataError> {
+    let staged = encode_rows(path, format, element, dims, fill, |encode| output::stage(path, encode))?;
+    staged.commit().map_err(|source| DataError::Write { path: path.into(), source })
+}
+
+/// Hands the bytes of a file to whatever `stage` writes them with.
+fn encode_rows(
+    path: &Path,
+    format: Format,
+    element: ElementType,
+    dims: &[usize],
+    mut fill: impl FnMut(usize, &mut [f64]),
+    stage: impl FnOnce(&mut dyn FnMut(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<Staged>,
+) -> Result<Staged, DataError> {
     let row_len = row_len(path, element, dims)?;
     let (header, order) = match format {
         Format::Idx => (idx::header_bytes(path, element, dims)?, ByteOrder::Big),
@@ -66,7 +93,7 @@ pub fn write_rows(
     };
     let (mut row, mut bytes) = (vec![0.0; row_len], Vec::with_capacity(row_len * element.size()));
     let mut refused = None;
-    let written = write_atomically(path, |file| {
+    let staged = stage(&mut |file| {
         file.write_all(&header)?;
         for i in 0..dims[0] {
             fill(i, &mut row);
@@ -84,7 +111,7 @@ pub fn write_rows(
     });
     match refused {
         Some(error) => Err(error),
-        None => written.map_err(|source| DataError::Write { path: path.into(), source }),
+        None => staged.map_err(|source| DataError::Write { path: path.into(), source }),
     }
 }
 
@@ -123,67 +150,4 @@ pub(super) fn encode(
         }
     }
     Ok(bytes)
-}
-
-/// How the names of temporary files begin. A process that is killed while it writes leaves one behind.
-pub const TEMPORARY: &str = ".memorize-";
-
-/// Writes a file under a temporary name in the same folder, syncs it to disk and renames it to `path`: whoever opens
-/// `path` finds the old file or the whole new one, also after a crash or when two processes write it at once.
-///
-/// # Errors
-/// If any step fails; the old file, if there is one, is then untouched.
-pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
-    stage(path, fill)?.commit()
-}
-
-/// The first half of [`write_atomically`]: everything that a full disk can prevent.
-///
-/// # Errors
-/// If any step fails; nothing is then left.
-pub fn stage(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<Staged> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY);
-    #[cfg(unix)]
-    {
-        // Temporary files are private by default; this one is to become an ordinary file, as the umask says.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let temporary = builder.tempfile_in(folder_of(path))?;
-    let mut writer = BufWriter::new(temporary.as_file());
-    fill(&mut writer)?;
-    writer.flush()?;
-    drop(writer);
-    temporary.as_file().sync_all()?;
-    Ok(Staged { path: path.into(), temporary })
-}
-
-/// A file that is on disk, but not yet under its name. It is removed again unless it is committed.
-#[derive(Debug)]
-pub struct Staged {
-    path: PathBuf,
-    temporary: NamedTempFile,
-}
-
-impl Staged {
-    /// Renames the file to the name that it was written for.
-    ///
-    /// # Errors
-    /// If the system refuses; the old file, if there is one, is then untouched.
-    pub fn commit(self) -> io::Result<()> {
-        self.temporary.persist(&self.path).map_err(|error| error.error)?;
-        // The rename itself is on disk once the folder is; not every file system lets a folder be synced.
-        #[cfg(unix)]
-        let _ = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
-        Ok(())
-    }
-}
-
-/// The folder that a file is in.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
