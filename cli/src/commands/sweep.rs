@@ -17,6 +17,7 @@ use crate::run::note_environment;
 use crate::run::watch::Interrupt;
 use crate::run_folder::{Existing, FolderError, FoundRun, SWEEP_CSV, write_atomically};
 use crate::sweep::{Ended, Job, Member, Plan, Row, csv, run, text};
+use crate::threads;
 
 /// The folder of the page.
 const REPORT: &str = "report";
@@ -43,7 +44,7 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
     fs::create_dir_all(&out).map_err(|source| FolderError::Unusable { path: out.clone(), source })?;
 
     let at_a_time = arguments.jobs.map_or(plan.jobs, usize::from);
-    let threads = arguments.threads.map_or_else(rayon::current_num_threads, usize::from);
+    let threads = arguments.threads.map_or_else(threads::default_count, usize::from);
     let threads = (threads / at_a_time).max(1);
     let configs = tempfile::tempdir_in(&out)
         .context("cannot make a folder for the configurations")
