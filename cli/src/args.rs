@@ -236,7 +236,8 @@ impl ReproduceArgs {
         run.route = self.compute.route.unwrap_or(run.route);
         self.apply(run);
         config.network.init_scale = self.init_scale.or(config.network.init_scale);
-        if experiment.uses_mnist() {
+        // Of all experiments, those that read the files find them there; one alone that reads none refuses the folder.
+        if experiment.uses_mnist() || self.experiment != Selection::All {
             config.data.dir =
                 self.data_dir.as_ref().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.clone()));
         }

@@ -25,7 +25,7 @@ pub use race::RaceConfig;
 pub use saddles::{AcceleratedSection, NegativeCurvatureSection};
 pub use theory::TheorySection;
 
-use crate::layer::Layer;
+use crate::layer::{Layer, not_writable};
 use crate::units::ByteSize;
 
 /// Everything needed to repeat a run.
@@ -212,7 +212,7 @@ impl RunConfig {
     /// # Errors
     /// If a value has no form in TOML: a path that is not UTF-8, a count above 2^63 - 1.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
-        let body = toml::to_string(self).map_err(|error| ConfigError::NotWritable { reason: error.to_string() })?;
+        let body = toml::to_string(self).map_err(|error| not_writable(self, &error))?;
         Ok(format!("# Repeat this run with: memorize train --config config.toml --out DIR\n\n{body}"))
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memorize_data::{DataError, OutputError};
 
+use crate::advice;
 use crate::config::ConfigError;
 use crate::nearest;
 use crate::progress::Mode;
@@ -63,7 +64,8 @@ impl CliError {
         }
     }
 
-    /// Writes `error: ...`, each cause on a line of its own, and a last line `hint: ...` if a cause carries one.
+    /// Writes `error: ...`, each cause on a line of its own, a line `hint: ...` if a cause carries one, and a
+    /// `note: ...` on each flag named that the command does not have.
     ///
     /// # Errors
     /// If `out` does.
@@ -81,10 +83,12 @@ impl CliError {
             }
             last = cause;
         }
-        match self.advice() {
-            Some(advice) => writeln!(out, "hint: {advice}"),
-            None => Ok(()),
+        let hint = self.advice();
+        if let Some(hint) = &hint {
+            writeln!(out, "hint: {hint}")?;
         }
+        let all = error.chain().map(ToString::to_string).chain(hint);
+        advice::notes(&all.collect::<Vec<_>>().join("\n")).iter().try_for_each(|note| writeln!(out, "note: {note}"))
     }
 
     /// What to do about it, if it says so on a line of its own.
@@ -102,7 +106,10 @@ impl From<ConfigError> for CliError {
                 let meant = nearest::path(path);
                 Self::missing(error, meant, Some(OTHERWISE))
             }
-            ConfigError::Read { .. } => Self::BadInput(error.hint("check the path and its permissions")),
+            ConfigError::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Self::BadInput(error.hint("check its permissions, and those of its folder"))
+            }
+            ConfigError::Read { .. } => Self::BadInput(error.hint(OTHERWISE)),
             _ => Self::bad_input(error),
         }
     }
@@ -132,7 +139,22 @@ impl From<DataError> for CliError {
     fn from(error: DataError) -> Self {
         match error {
             // A disk that is full, not input that is wrong.
-            DataError::Write { .. } => Self::run_failed(error),
+            DataError::Write { .. } | DataError::WriteCache { .. } => Self::run_failed(error),
+            DataError::NoFolder { ref path } => {
+                let meant = nearest::path(path);
+                Self::missing(error, meant, None)
+            }
+            DataError::SeveralSets { ref first, .. } if advice::has("test-inputs") => {
+                let [inputs, targets, test_inputs, test_targets] = first.each_ref().map(|path| path.display());
+                let hint = format!(
+                    "or name the files, as here those of the first: --inputs {inputs} --targets {targets} \
+                     --test-inputs {test_inputs} --test-targets {test_targets}"
+                );
+                Self::BadInput(error.hint(hint))
+            }
+            DataError::NoSet { .. } | DataError::IncompleteSet { .. } if advice::has("data-dir") => {
+                Self::BadInput(error.hint("without --data-dir, the MNIST that comes with the program is read"))
+            }
             DataError::Open { ref path, ref source } if is_missing(source) => {
                 let meant = nearest::path(path);
                 Self::missing(error, meant, None)

@@ -14,9 +14,10 @@ use clap::{Args, ValueHint};
 use serde::{Deserialize, Serialize};
 
 pub use defaults::*;
-pub use merge::{LONGEST, text_of};
+pub(crate) use merge::not_writable;
+pub use merge::{LONGEST, text_of, text_of_bytes};
 pub use saddles::*;
-pub use template::template;
+pub use template::{key_of, template};
 
 use crate::config::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 use crate::units::ByteSize;

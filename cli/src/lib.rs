@@ -15,6 +15,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod advice;
 pub mod allocator;
 pub mod args;
 pub mod bench;
@@ -42,5 +43,6 @@ pub mod run_folder;
 pub mod runs;
 pub mod sweep;
 pub mod tables;
+pub mod threads;
 pub mod trace;
 pub mod units;

@@ -18,9 +18,13 @@ pub fn name<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     near.max_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, name)| name)
 }
 
-/// The path that is there and most like one that is not, if it is like it. The first part of the path that is missing is taken for the
+/// The path that is there and most like one that is not, if it is like it; none for one that is there itself. The first part of the path that is missing is taken for the
 /// mistyped one.
 pub fn path(missing: &Path) -> Option<PathBuf> {
+    // What is there was not mistyped, and is no advice.
+    if missing.symlink_metadata().is_ok() {
+        return None;
+    }
     let there = missing.ancestors().skip(1).find(|folder| here_if_empty(folder).is_dir())?;
     let rest = missing.strip_prefix(there).ok()?;
     let mut parts = rest.components();
@@ -81,6 +85,7 @@ mod tests {
         ] {
             assert_eq!(path(&at(typed)), meant.map(&at), "{typed}");
         }
+        assert_eq!(path(&at("X.npy")), None, "it is there");
         assert_eq!(path(Path::new("")), None);
         assert_eq!(path(Path::new("/")), None);
     }

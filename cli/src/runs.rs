@@ -12,7 +12,7 @@ use crate::config::RunConfig;
 use crate::differences::{Setting, last_part, settings};
 use crate::nearest;
 use crate::report::{Align, NONE, table};
-use crate::run_folder::{CONFIG, FoundRun, METRICS, SUMMARY, StopReason, Summary};
+use crate::run_folder::{CAPACITY_CSV, CONFIG, FoundRun, METRICS, SUMMARY, StopReason, Summary};
 
 /// How far below a folder runs are looked for.
 const DEPTH: usize = 6;
@@ -35,7 +35,8 @@ pub fn find(root: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn looks_like_a_run(folder: &Path) -> bool {
-    [CONFIG, METRICS, SUMMARY].iter().any(|file| folder.join(file).is_file())
+    // `memorize capacity` leaves a summary, too, of another kind.
+    !folder.join(CAPACITY_CSV).is_file() && [CONFIG, METRICS, SUMMARY].iter().any(|file| folder.join(file).is_file())
 }
 
 fn descend(entries: fs::ReadDir, depth: usize, found: &mut Vec<PathBuf>) {

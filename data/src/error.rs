@@ -3,6 +3,7 @@
 //! Every message names the file, says what was expected and what was found, and what to do about it. Rows and columns
 //! are counted from 0.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
@@ -24,15 +25,6 @@ pub enum DataError {
     /// The file was opened but reading it failed.
     #[error("cannot read {}: {source}; check the disk or copy the file again", path.display())]
     Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file cannot be mapped into memory.
-    #[error("cannot map {} into memory: {source}; read it instead of mapping it, or move it to a local disk",
-        path.display())]
-    Map {
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -72,13 +64,14 @@ pub enum DataError {
         path: PathBuf,
     },
     /// More memory is needed than the system gives.
-    #[error("{} needs {bytes} bytes of memory, which the system refuses; use an uncompressed file, which is mapped",
-        path.display())]
+    #[error("{} needs {bytes} bytes of memory, which the system refuses; {advice}", path.display())]
     OutOfMemory {
         /// The file.
         path: PathBuf,
         /// Bytes asked for.
         bytes: usize,
+        /// How to do with less.
+        advice: &'static str,
     },
 
     // ---- IDX headers
@@ -165,19 +158,16 @@ pub enum DataError {
         what: String,
     },
     /// An element type that is not read.
-    #[error("{}: .npy element type {descr} is not read (known: f4, f8, u1, i4, i8); \
-        convert it with array.astype(numpy.float32)", path.display())]
+    #[error("{}: .npy elements of type {descr} ({what}) are not read; {advice}", path.display())]
     NpyElementType {
         /// The file.
         path: PathBuf,
         /// The type as the header has it.
         descr: String,
-    },
-    /// Columns are contiguous instead of rows.
-    #[error("{}: the array is in Fortran order, rows are needed; save numpy.ascontiguousarray(array)", path.display())]
-    NpyFortranOrder {
-        /// The file.
-        path: PathBuf,
+        /// The same in words.
+        what: &'static str,
+        /// What makes numbers of them, and what it loses if it loses anything.
+        advice: &'static str,
     },
     /// A single number without any dimension.
     #[error("{}: the array has no dimension (a single number); the first dimension must count the rows",
@@ -250,7 +240,18 @@ pub enum DataError {
     },
 
     // ---- gzip
-    /// The compressed stream is damaged, cut short, or followed by something else.
+    /// Something that is neither padding nor another member follows the compressed stream.
+    #[error("{}: the gzip stream is whole, but {extra} other bytes follow its {whole}; cut them off (head -c {whole} FILE > NEW), \
+        or find out where they come from", path.display())]
+    GzipTrailing {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of the stream.
+        whole: usize,
+        /// Bytes behind it.
+        extra: usize,
+    },
+    /// The compressed stream is damaged or cut short.
     #[error("{}: the gzip stream is damaged: {source}; download it again", path.display())]
     GzipCorrupt {
         /// The file.
@@ -421,8 +422,7 @@ pub enum DataError {
 
     // ---- MNIST and its folder
     /// The contents are not the official ones.
-    #[error("{}: SHA-256 is {found}, expected {expected}; delete the file, or pass --data-dir with a good copy",
-        path.display())]
+    #[error("{}: SHA-256 is {found}, expected {expected}; delete the file, or put a good copy in its place", path.display())]
     Checksum {
         /// The file.
         path: PathBuf,
@@ -432,21 +432,13 @@ pub enum DataError {
         found: String,
     },
     /// The platform has no cache folder for this user.
-    #[error("no cache folder: the home folder is unknown; pass --data-dir or set MEMORIZE_DATA_DIR")]
+    #[error("no folder for the MNIST files: the home folder is unknown; name one in the variable MEMORIZE_DATA_DIR")]
     NoCacheFolder,
     /// The folder for the expanded files cannot be made.
-    #[error("cannot create the folder {}: {source}; pass --data-dir with a folder that can be written", path.display())]
+    #[error("cannot create the folder {} for the MNIST files: {source}; name one that can be written in the variable \
+        MEMORIZE_DATA_DIR", path.display())]
     CreateFolder {
         /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// An expanded file cannot be written to the program's own folder.
-    #[error("cannot write {}, an expanded file of MNIST: {source}; make space there, or name another folder with the variable \
-        MEMORIZE_DATA_DIR", path.display())]
-    Expand {
-        /// The file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -459,23 +451,78 @@ pub enum DataError {
         /// What the system said.
         source: io::Error,
     },
+    /// One of the files of MNIST cannot be written to the cache.
+    #[error("cannot write {}: {source}; free some space, or name another folder for the MNIST files in the variable \
+        MEMORIZE_DATA_DIR", path.display())]
+    WriteCache {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A file is missing and this build has no copy of it.
-    #[error("{} has no {file} (nor {file}.gz), and this build was made without the bundled MNIST files; pass --data-dir \
-        with a folder that has all four", dir.display())]
+    #[error("{} has no {file} (nor {file}.gz), and this build was made without the bundled MNIST files; name a folder that has \
+        all four in the variable MEMORIZE_DATA_DIR", dir.display())]
     MnistMissing {
         /// The folder.
         dir: PathBuf,
         /// The file.
         file: &'static str,
     },
-    /// Some files are the user's own and others are missing: filling up would mix two data sets.
-    #[error("{} is not the official MNIST file, but there is no {missing} beside it to go with it; add it, or use \
-        another folder", own.display())]
-    MnistIncomplete {
-        /// A file that is not the official one.
-        own: PathBuf,
-        /// A file that is missing.
-        missing: &'static str,
+    /// A folder that was named is not there.
+    #[error("there is no folder {}; check its name", path.display())]
+    NoFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What was named as a folder is something else.
+    #[error("{} is not a folder; name the folder that the files are in", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A folder that was named has none of the four files.
+    #[error("{} has none of the four files {}; {}", path.display(), files.join(", "), elsewhere(below))]
+    NoSet {
+        /// The folder.
+        path: PathBuf,
+        /// The files looked for.
+        files: [&'static str; 4],
+        /// Folders in it that have them.
+        below: Vec<PathBuf>,
+    },
+    /// A folder has some of the four files of a data set: nothing is added to it, which might mix two sets.
+    #[error("{} has {} but no {} to go with {}; {}", path.display(), names(found), missing.join(", "),
+        if found.len() == 1 { "it" } else { "them" }, elsewhere(below))]
+    IncompleteSet {
+        /// The folder.
+        path: PathBuf,
+        /// The files that it has.
+        found: Vec<PathBuf>,
+        /// Those that it has not.
+        missing: Vec<String>,
+        /// Folders in it that have all four.
+        below: Vec<PathBuf>,
+    },
+    /// A folder has the files of more than one data set.
+    #[error("{} has the files of {} data sets: {}; name a folder that has the four files of one", path.display(), sets.len(),
+        sets.join(", "))]
+    SeveralSets {
+        /// The folder.
+        path: PathBuf,
+        /// What they are called.
+        sets: Vec<String>,
+        /// The files of the first: training images and labels, test images and labels.
+        first: [PathBuf; 4],
+    },
+    /// The folder for the expanded files is used for something else.
+    #[error("{} is not filled with the MNIST files, because it has something else in it ({}); name a new or an empty folder in the \
+        variable MEMORIZE_DATA_DIR, or one that has the four files", path.display(), other.display())]
+    CacheInUse {
+        /// The folder.
+        path: PathBuf,
+        /// The first name in it that is none of the files.
+        other: OsString,
     },
 
     // ---- tables made in memory, and writing
@@ -515,6 +562,24 @@ pub enum DataError {
         /// The element type.
         element: ElementType,
     },
+}
+
+/// Where to look instead of in a folder that lacks files.
+fn elsewhere(below: &[PathBuf]) -> String {
+    match below {
+        [] => "name a folder that has all four".to_owned(),
+        [one] => format!("name {}, which has all four", one.display()),
+        several => {
+            let several: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
+            format!("name one of these, which have all four: {}", several.join(", "))
+        }
+    }
+}
+
+/// The names of files, without their folder.
+fn names(files: &[PathBuf]) -> String {
+    let names = files.iter().map(|path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
+    names.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

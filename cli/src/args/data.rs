@@ -134,7 +134,7 @@ pub struct WrittenArgs {
     /// Format of the file [default: by its name]
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub format: Option<Format>,
-    /// Type of the numbers: u8, i8, i16, i32, i64, f32 or f64 [default: that of the table]
+    /// Type of the numbers: bool, u8 to u64, i8 to i64, f16, f32 or f64 [default: that of the table]
     #[arg(long = "type", value_name = "TYPE", value_parser = element)]
     pub element: Option<ElementType>,
     /// Replace a file that is there

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use super::Cli;
+use crate::advice;
 
 /// Every command in one group.
 const GROUPS: [(&str, &[&str]); 4] = [
@@ -35,14 +36,16 @@ pub fn command() -> Command {
     ))
 }
 
-/// What was typed, with the name of its command.
+/// What was typed, with the name of its command, which [`advice`] is told.
 ///
 /// # Errors
 /// If it is no command of the program, or asks for help or the version: the error is what to print.
 pub fn parse() -> Result<(String, Cli), clap::Error> {
     let matches = command().try_get_matches()?;
-    let name = matches.subcommand_name().unwrap_or_default().to_owned();
-    Ok((name, Cli::from_arg_matches(&matches)?))
+    let below = std::iter::successors(matches.subcommand(), |(_, matches)| matches.subcommand());
+    let path: Vec<String> = below.map(|(name, _)| name.to_owned()).collect();
+    advice::enter(&path);
+    Ok((path.first().cloned().unwrap_or_default(), Cli::from_arg_matches(&matches)?))
 }
 
 #[cfg(test)]

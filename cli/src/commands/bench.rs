@@ -1,6 +1,7 @@
 //! `memorize bench`: how fast this machine runs the passes.
 
 use std::io::IsTerminal;
+use std::thread;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -32,7 +33,11 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
     }
     // A spinner on a terminal; a log needs no word of what is being measured, the table says it.
     let spinner = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-    spinner.enable_steady_tick(Duration::from_millis(100));
+    // It turns on a thread of its own: where the system starts none, it stands still.
+    if thread::Builder::new().spawn(|| ()).is_ok() {
+        spinner.enable_steady_tick(Duration::from_millis(100));
+    }
+    machine.notes.iter().for_each(|note| eprintln!("note: {note}"));
     let progress = |what: &str| spinner.set_message(format!("measuring {what}"));
     let measured = machine.install(|| bench::run(arguments, machine.engine, old.as_ref(), progress));
     spinner.finish_and_clear();

@@ -39,7 +39,8 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
     }
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let folder = RunFolder::create(&out, existing)?;
-    let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
+    let mut progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
+    machine.notes.iter().for_each(|note| progress.note(note));
     let rows = match config.dtype {
         Dtype::F32 => run::<f32>(&config, &machine, &folder, progress, &interrupt)?,
         Dtype::F64 => run::<f64>(&config, &machine, &folder, progress, &interrupt)?,

@@ -89,7 +89,8 @@ pub fn certify(arguments: &CertifyArgs) -> Result<(), CliError> {
 }
 
 fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Certificate, CliError> {
-    let Opened { network, x, y, d, k } = stored::open::<f64>(&config.stored, machine.engine)?;
+    let Opened { network, x, y, d, k, said } = stored::open::<f64>(&config.stored, machine.engine)?;
+    said.iter().chain(&machine.notes).for_each(|line| Mode::detect(config.json).tell(line));
     if x.rows() == 0 {
         return Err(CliError::bad_input(TrainError::NoSamples));
     }

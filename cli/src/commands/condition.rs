@@ -52,7 +52,7 @@ fn look_at(
     let start = Instant::now();
     let samples =
         Inspected::open(&config.data, config.features.as_ref(), config.seed, config.memory_budget, &machine.engine)?;
-    machine.notes.iter().chain(&samples.notes).for_each(|note| progress.note(note));
+    samples.notes.iter().chain(&machine.notes).for_each(|note| progress.note(note));
     let (here, n, width) = (samples.x.rows(), samples.x.spread().whole(), samples.x.cols());
     if let Some(warning) = build_warning(n >= MANY_SAMPLES) {
         progress.note(warning);

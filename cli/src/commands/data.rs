@@ -3,7 +3,8 @@
 use crate::args::{ConvertArgs, DataArgs, DataCommand, InfoArgs};
 use crate::exit::CliError;
 use crate::report::print;
-use crate::tables::{self, FileInfo};
+use crate::tables::{self, FileInfo, tell};
+use crate::threads::Threads;
 use crate::units::thousands;
 
 /// Looks at data files, converts them, or draws samples of them.
@@ -11,11 +12,13 @@ use crate::units::thousands;
 /// # Errors
 /// Bad input if a file or a flag cannot be used, a failed run if a file cannot be written.
 pub fn data(arguments: &DataArgs) -> Result<(), CliError> {
-    match &arguments.command {
+    let (threads, note) = Threads::start(None);
+    note.iter().for_each(|note| tell(note));
+    threads.install(|| match &arguments.command {
         DataCommand::Info(arguments) => info(arguments),
         DataCommand::Convert(arguments) => convert(arguments),
         DataCommand::Sample(arguments) => print(&tables::draw(arguments)?),
-    }
+    })
 }
 
 fn info(arguments: &InfoArgs) -> Result<(), CliError> {
@@ -31,6 +34,7 @@ fn info(arguments: &InfoArgs) -> Result<(), CliError> {
 
 fn convert(arguments: &ConvertArgs) -> Result<(), CliError> {
     let (table, _) = arguments.source.open()?;
+    table.notes().iter().for_each(|note| tell(note));
     tables::convert(&table, &arguments.out, arguments.written)?;
     print(&format!("{}: {} x {}\n", arguments.out.display(), thousands(table.rows() as u64), table.row_len()))
 }

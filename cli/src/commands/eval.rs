@@ -67,7 +67,8 @@ pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
 }
 
 fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Output>) -> Result<Evaluation, CliError> {
-    let Opened { network, x, y, d, k } = stored::open::<T>(&config.stored, machine.engine)?;
+    let Opened { network, x, y, d, k, said } = stored::open::<T>(&config.stored, machine.engine)?;
+    said.iter().chain(&machine.notes).for_each(|line| Mode::detect(config.json).tell(line));
     let n = x.spread().whole();
     let plan = Plan::new(Samples::All(n), network.width(), network.neurons(), config.route.forced());
     if plan.route == Route::Gram {

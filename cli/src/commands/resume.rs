@@ -19,14 +19,18 @@ use crate::run_folder::Existing;
 /// Bad input if the folder is not that of a run, or of a run with other data, settings or another version; a run that fails or is
 /// interrupted.
 pub fn resume(arguments: &ResumeArgs) -> Result<(), CliError> {
-    let path = &arguments.run;
-    let found = find(path)?;
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
-    let settings = |run: &mut RunSection| arguments.apply(run);
-    match go_on(found, path, settings, &arguments.log.voice(), &interrupt)? {
+    match rest(arguments, &interrupt)? {
         Rest::Nothing(line) => report::print(&format!("{line}\n")),
-        Rest::Done(finished) => super::train::conclude(&finished, path),
+        Rest::Done(finished) => super::train::conclude(&finished, &arguments.run),
     }
+}
+
+/// The rest of a run, which says nothing in the end.
+pub(super) fn rest(arguments: &ResumeArgs, interrupt: &Interrupt) -> Result<Rest, CliError> {
+    let path = &arguments.run;
+    let settings = |run: &mut RunSection| arguments.apply(run);
+    go_on(find(path)?, path, settings, &arguments.log.voice(), interrupt)
 }
 
 /// What was left to do.

@@ -99,7 +99,7 @@ fn run<T: Element>(
     let section = config.optimizer.solve.as_ref().expect("the command asks for the solver");
     let settings = solution::settings::<T>(&config.run, section, n, width);
     watch.n = n;
-    machine.notes.iter().chain(&dataset.notes).for_each(|note| watch.progress.note(note));
+    dataset.notes.iter().chain(&machine.notes).for_each(|note| watch.progress.note(note));
     solution::foresee(&config.run, section, &dataset, machine.threads)?;
     watch.progress.note(&solution::announce::<T>(here, settings.rank));
     let solution = solve::solve(machine.engine, &dataset.x, &dataset.y, &settings, &mut watch);

@@ -28,6 +28,8 @@ pub(super) struct Opened<T: Element> {
     pub d: usize,
     /// Random features; none with two layers.
     pub k: Option<usize>,
+    /// Which files the samples come from, and what it costs to read them: a line each.
+    pub said: Vec<String>,
 }
 
 /// Reads the weights and prepares the samples.
@@ -47,7 +49,8 @@ pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened
         let basis = Mat::from_fn(basis.rows(), basis.cols(), |i, j| basis.row(i)[j].to_f64());
         Arc::new(Projection { basis, mean: mean.clone(), variances: Vec::new() })
     });
-    let tables = Tables::training(&data, seed)?;
+    let mut tables = Tables::training(&data, seed)?;
+    let said = std::mem::take(&mut tables.said);
     let d = tables.inputs.row_len();
     check_width(stored, &weights, d)?;
     let (prepared, y) = tables.prepare::<T>(&data, seed, projection, &engine)?;
@@ -56,7 +59,7 @@ pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened
         Some(layer) => Box::new(Featured::new(prepared, layer, engine).map_err(CliError::bad_input)?),
     };
     let k = weights.features.as_ref().map(|layer| layer.weights().rows());
-    Ok(Opened { network: weights.network, x, y, d, k })
+    Ok(Opened { network: weights.network, x, y, d, k, said })
 }
 
 /// Refuses weights and samples whose loss or gradient is beyond what T holds.

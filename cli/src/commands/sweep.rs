@@ -12,7 +12,6 @@ use crate::args::SweepArgs;
 use crate::exit::{CliError, WithHint};
 use crate::layer::text_of;
 use crate::page::{self, Focus};
-use crate::provenance::cores;
 use crate::ranks::threads;
 use crate::report;
 use crate::run::already::Already;
@@ -20,6 +19,7 @@ use crate::run::note_environment;
 use crate::run::watch::Interrupt;
 use crate::run_folder::{CONFIG, Existing, FolderError, FoundRun, SWEEP_CSV, write_atomically};
 use crate::sweep::{Ended, Job, Member, Plan, Row, TABLE_BEGINS, csv, run, text};
+use crate::threads::default_count;
 
 /// The folder of the page.
 const REPORT: &str = "report";
@@ -48,7 +48,7 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
     fs::create_dir_all(&out).map_err(|source| FolderError::Unusable { path: out.clone(), source })?;
 
     let at_a_time = arguments.jobs.map_or(plan.jobs, usize::from);
-    let threads = arguments.threads.map(usize::from).or_else(threads).unwrap_or_else(cores);
+    let threads = arguments.threads.map(usize::from).or_else(threads).unwrap_or_else(default_count);
     let threads = (threads / at_a_time).max(1);
     let configs = tempfile::Builder::new().prefix(output::TEMPORARY).tempdir_in(&out);
     let configs = configs.map_err(|error| FolderError::Unusable { path: out.clone(), source: error.kind().into() })?;

@@ -47,6 +47,14 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file that is text in another encoding, or none.
+    #[error("the configuration file {} is {what}; save it as text in UTF-8", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
     /// An error in a file.
     #[error("in the configuration file {}", path.display())]
     InFile {

@@ -9,7 +9,10 @@ use super::{
 use memorize_train::features::MAX_POWER;
 
 use crate::experiments::Experiment;
-use crate::layer::{NEURONS_NEEDED, PGD_NEEDS};
+use crate::layer::{
+    DEFAULT_BETA1, DEFAULT_BETA2, DEFAULT_DECAY_FACTOR, DEFAULT_EPSILON, DEFAULT_LEARNING_RATE, NEURONS_NEEDED,
+    PGD_NEEDS,
+};
 
 /// The outcome of a check.
 pub(super) type Check = Result<(), ConfigError>;
@@ -185,6 +188,7 @@ fn optimizer(optimizer: &OptimizerSection) -> Check {
     ensure(optimizer.epsilon >= f64::from(f32::MIN_POSITIVE), || {
         invalid("optimizer.epsilon", optimizer.epsilon, "must be a number that f32 can tell from 0 (--adam-epsilon)")
     })?;
+    not_read(optimizer)?;
     let constant = !matches!(optimizer.kind, OptimizerKind::Gd | OptimizerKind::Sgd | OptimizerKind::Adam);
     ensure(!constant || optimizer.decay_every.is_none(), || {
         let advice = format!("{} has no step size that could decay; leave out --lr-decay-every", optimizer.kind);
@@ -202,6 +206,30 @@ fn optimizer(optimizer: &OptimizerSection) -> Check {
             advice: PGD_NEEDS,
         }),
     }
+}
+
+/// Settings that the optimiser does not read, if they are not what they are when nobody speaks of them.
+fn not_read(optimizer: &OptimizerSection) -> Check {
+    let kind = optimizer.kind;
+    let adam = [
+        ("optimizer.beta1", optimizer.beta1, DEFAULT_BETA1),
+        ("optimizer.beta2", optimizer.beta2, DEFAULT_BETA2),
+        ("optimizer.epsilon", optimizer.epsilon, DEFAULT_EPSILON),
+    ];
+    for (field, value, default) in adam {
+        ensure(kind == OptimizerKind::Adam || value == default, || {
+            invalid(field, value, format!("read by --optimizer adam only, not by {kind}; leave it out"))
+        })?;
+    }
+    let factor = optimizer.decay_factor;
+    ensure(optimizer.decay_every.is_some() || factor == DEFAULT_DECAY_FACTOR, || {
+        let advice = "read only where the step size decays: give --lr-decay-every too, or leave out --lr-decay-factor";
+        invalid("optimizer.decay_factor", factor, advice)
+    })?;
+    let rate = optimizer.learning_rate;
+    ensure(kind != OptimizerKind::Solve || rate == DEFAULT_LEARNING_RATE, || {
+        invalid("optimizer.learning_rate", rate, "the solver takes no steps; leave out --lr")
+    })
 }
 
 fn solver(solve: &SolveSection, optimizer: &OptimizerSection) -> Check {

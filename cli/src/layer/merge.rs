@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::defaults::seeded;
@@ -18,14 +18,56 @@ pub const LONGEST: usize = 1 << 16;
 /// The text of a configuration file.
 ///
 /// # Errors
-/// If it cannot be read. Of one that is too long, as much comes back as shows it.
+/// If it cannot be read, or is no text in UTF-8. Of one that is too long, as much comes back as shows it.
 pub fn text_of(path: &Path) -> Result<String, ConfigError> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     // One byte more than may be there: no more is read of a large file that was taken for a configuration.
     File::open(path)
-        .and_then(|file| file.take(LONGEST as u64 + 1).read_to_string(&mut text))
+        .and_then(|file| file.take(LONGEST as u64 + 1).read_to_end(&mut bytes))
         .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    Ok(text)
+    text_of_bytes(path, bytes)
+}
+
+/// The text that a configuration file has these bytes of.
+///
+/// # Errors
+/// If they are no text in UTF-8: what they look like instead.
+pub fn text_of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
+    let encoded = |what: String| Err(ConfigError::Encoding { path: path.to_owned(), what });
+    if let Some(what) = wide(&bytes) {
+        return encoded(what.to_owned());
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
+    if bytes.len() > LONGEST {
+        // Where it was cut off there may be half of a character.
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) if text.contains('\0') => encoded("not text: it has bytes of value 0".to_owned()),
+        Ok(text) => Ok(text),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let bytes = error.as_bytes();
+            let line = 1 + bytes[..at].iter().filter(|&&byte| byte == b'\n').count();
+            encoded(format!(
+                "not in UTF-8: there is a byte 0x{:02X} in line {line}, as of Latin-1 or Windows-1252",
+                bytes[at]
+            ))
+        }
+    }
+}
+
+/// What text is that takes more than a byte for every character, if it is.
+fn wide(bytes: &[u8]) -> Option<&'static str> {
+    let zeros = |from: usize| bytes.iter().skip(from).step_by(2).filter(|&&byte| byte == 0).count();
+    // What a configuration is made of has a zero in every second byte.
+    let half = bytes.len() / 2;
+    match bytes {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("in UTF-32"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("in UTF-16"),
+        _ if half > 0 && (zeros(0) * 10 > half * 9 || zeros(1) * 10 > half * 9) => Some("in UTF-16"),
+        _ => None,
+    }
 }
 
 impl Layer {
@@ -165,7 +207,31 @@ impl DataLayer {
 }
 
 fn to_table(layer: &Layer) -> Result<Table, ConfigError> {
-    Table::try_from(layer).map_err(|error| ConfigError::NotWritable { reason: error.to_string() })
+    Table::try_from(layer).map_err(|error| not_writable(layer, &error))
+}
+
+/// The error for something that has no form in TOML, with the key of the value that has none.
+pub(crate) fn not_writable(value: &impl Serialize, error: &toml::ser::Error) -> ConfigError {
+    let reason = match serde_json::to_value(value) {
+        Ok(value) => too_large(&value, "").map(|(key, number)| {
+            format!("{key} = {number} is above {}, the largest number there; give a smaller one", i64::MAX)
+        }),
+        // Of text, JSON refuses what TOML does.
+        Err(error) => Some(format!("{error}; rename the file or folder")),
+    };
+    ConfigError::NotWritable { reason: reason.unwrap_or_else(|| error.to_string()) }
+}
+
+/// The first number that TOML has no room for.
+fn too_large(value: &serde_json::Value, key: &str) -> Option<(String, u64)> {
+    match value {
+        serde_json::Value::Object(table) => table.iter().find_map(|(name, value)| {
+            too_large(value, &if key.is_empty() { name.clone() } else { format!("{key}.{name}") })
+        }),
+        number => {
+            number.as_u64().filter(|&number| i64::try_from(number).is_err()).map(|number| (key.to_owned(), number))
+        }
+    }
 }
 
 /// Lays `upper` over `base`, table by table.

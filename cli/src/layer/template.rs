@@ -81,11 +81,23 @@ fn sections() -> Vec<Section> {
     first.into_iter().chain(in_network).chain([optimizer]).chain(in_optimizer).collect()
 }
 
-fn write_key(text: &mut String, argument: &Arg, values: &Table) {
+/// The key of a flag, with its section, if it is one of those that a configuration file has keys for. `flag`: without dashes.
+pub fn key_of(flag: &str) -> Option<String> {
+    sections().into_iter().find_map(|Section { name, arguments }| {
+        let found = arguments.iter().find(|argument| argument.get_long() == Some(flag))?;
+        Some(format!("{name}.{}", key(found)))
+    })
+}
+
+/// The key of an argument in its section.
+fn key(argument: &Arg) -> &str {
     let id = argument.get_id().as_str();
     // Where two sections have a key in common, the flag's name begins with that of the section.
-    let key =
-        ["theory_", "accelerated_", "curvature_"].iter().find_map(|section| id.strip_prefix(section)).unwrap_or(id);
+    ["theory_", "accelerated_", "curvature_"].iter().find_map(|section| id.strip_prefix(section)).unwrap_or(id)
+}
+
+fn write_key(text: &mut String, argument: &Arg, values: &Table) {
+    let key = key(argument);
     let flag = argument.get_long().map(|long| format!(" (--{long})")).unwrap_or_default();
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
     for line in textwrap::wrap(&format!("{help}{flag}"), WIDTH) {

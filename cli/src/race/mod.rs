@@ -58,7 +58,7 @@ pub fn run<T: Element>(
     interrupt: &Interrupt,
 ) -> Result<Course, CliError> {
     let dataset = Dataset::<T>::open(&config.adam, &machine.engine)?;
-    dataset.notes.iter().for_each(|note| progress.note(note));
+    dataset.notes.iter().chain(&machine.notes).for_each(|note| progress.note(note));
     let track = Track::new(config, machine, &dataset)?;
     progress.note(&track.announce());
     // As the last thing that bad input can prevent.

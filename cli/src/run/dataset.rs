@@ -4,15 +4,15 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use memorize_data::digest::Hasher;
-use memorize_data::{DataError, Mnist, Noise, Preparation, Prepared, Projection, Table, labels, synthetic};
+use memorize_data::{Noise, Preparation, Prepared, Projection, Table, labels};
 use memorize_kernels::rows::Part;
 use memorize_kernels::{Element, Engine, Mat, Par, Rows, Spread, rows};
 use memorize_train::checkpoint::Weights;
 use memorize_train::theory::random_position;
 use memorize_train::{FeatureLayer, Featured, Network, Objective, Plan, Route, Samples};
 
-use super::memory;
-use crate::config::{DataSection, FeaturesSection, RunConfig, Source};
+use super::{memory, opened};
+use crate::config::{DataSection, FeaturesSection, RunConfig};
 use crate::exit::CliError;
 use crate::ranks;
 use crate::units::{ByteSize, mebibytes, thousands};
@@ -37,7 +37,7 @@ pub struct Dataset<T: Element> {
     pub digest: String,
     /// The files that are still read from.
     pub sources: Sources,
-    /// What was decided about memory, to be told.
+    /// Which files are read, and what was decided about memory, to be told.
     pub notes: Vec<String>,
 }
 
@@ -64,14 +64,16 @@ pub struct Tables {
     /// Samples, a row each.
     pub inputs: Arc<Table>,
     /// Targets, if the source has any.
-    targets: Option<Table>,
+    pub(super) targets: Option<Table>,
     /// Which of all rows they are.
     spread: Spread,
+    /// What is read, and what it costs: a line each.
+    pub said: Vec<String>,
 }
 
 impl Tables {
     /// The first `limit` rows of samples and targets, all of them if `None`.
-    fn new(mut inputs: Table, mut targets: Option<Table>, limit: Option<usize>) -> Result<Self, CliError> {
+    pub(super) fn new(mut inputs: Table, mut targets: Option<Table>, limit: Option<usize>) -> Result<Self, CliError> {
         if let Some(targets) = &targets {
             labels::check_pair(&inputs, targets)?;
         }
@@ -80,7 +82,7 @@ impl Tables {
             targets.iter_mut().for_each(|targets| targets.truncate(rows));
         }
         let spread = Spread::alone(inputs.rows());
-        Ok(Self { inputs: Arc::new(inputs), targets, spread })
+        Ok(Self { inputs: Arc::new(inputs), targets, spread, said: Vec::new() })
     }
 
     /// This rank's share of the training set.
@@ -88,7 +90,7 @@ impl Tables {
     /// # Errors
     /// Bad input: files that cannot be used.
     pub fn training(data: &DataSection, seed: u64) -> Result<Self, CliError> {
-        Ok(tables(data, seed)?.0.shared())
+        Ok(opened::training(data, seed)?.shared())
     }
 
     /// This rank's share of the rows.
@@ -99,7 +101,7 @@ impl Tables {
             table
         };
         let inputs = Arc::into_inner(self.inputs).expect("nobody else has the table yet");
-        Self { inputs: Arc::new(own(inputs)), targets: self.targets.map(own), spread }
+        Self { inputs: Arc::new(own(inputs)), targets: self.targets.map(own), spread, ..self }
     }
 
     /// SHA-256 of the samples and of the targets that are trained on.
@@ -156,8 +158,9 @@ impl<T: Element> Dataset<T> {
     /// Bad input: files that cannot be used, shapes that do not go together.
     pub fn open(config: &RunConfig, engine: &Engine) -> Result<Self, CliError> {
         let (data, seed) = (&config.data, config.run.seed);
-        let (train, test) = tables(data, seed)?;
-        let (digest, train) = (train.digest(data), train.shared());
+        let (train, test) = opened::both(data, seed)?;
+        let (digest, mut train) = (train.digest(data), train.shared());
+        let mut notes = std::mem::take(&mut train.said);
         let plain = Preparation { normalize: data.normalize, ..Preparation::default() };
         let projection = principal(&train, data, engine)?;
         let test_preparation = Preparation { projection: projection.clone(), ..plain };
@@ -173,7 +176,7 @@ impl<T: Element> Dataset<T> {
         let mut sources = Sources(vec![Arc::downgrade(&inputs)]);
         // Targets drawn at random say nothing about the test set.
         let test = match test.filter(|_| !data.random_labels).map(Tables::shared) {
-            Some(Tables { inputs, targets: Some(targets), spread }) => {
+            Some(Tables { inputs, targets: Some(targets), spread, .. }) => {
                 sources.0.push(Arc::downgrade(&inputs));
                 let samples = Part::new(Prepared::<T>::new(engine, inputs, &test_preparation)?, spread);
                 Some((with_features(Box::new(samples), features.as_ref(), engine)?, labels::targets(&targets)?))
@@ -181,7 +184,8 @@ impl<T: Element> Dataset<T> {
             _ => None,
         };
         let normalize = data.normalize;
-        Ok(Self { x, y, test, features, projection, normalize, input_width, digest, sources, notes: memory.notes })
+        notes.append(&mut memory.notes);
+        Ok(Self { x, y, test, features, projection, normalize, input_width, digest, sources, notes })
     }
 }
 
@@ -227,7 +231,7 @@ pub struct Inspected {
     pub features: Option<FeatureLayer<f64>>,
     /// Width of a sample as it comes from its source.
     pub input_width: usize,
-    /// What was decided about memory, to be told.
+    /// Which files are read, and what was decided about memory, to be told.
     pub notes: Vec<String>,
 }
 
@@ -243,7 +247,8 @@ impl Inspected {
         budget: Option<ByteSize>,
         engine: &Engine,
     ) -> Result<Self, CliError> {
-        let train = Tables::training(data, seed)?;
+        let mut train = Tables::training(data, seed)?;
+        let mut notes = std::mem::take(&mut train.said);
         let projection = principal(&train, data, engine)?;
         let input_width = train.inputs.row_len();
         let (samples, y) = train.prepare_with_or_without::<f64>(data, seed, projection, engine)?;
@@ -253,7 +258,8 @@ impl Inspected {
         let y = y.map(|y| samples.spread().gather(y));
         let mut memory = Memory::new(budget);
         let x = memory.keep(with_features(Box::new(samples), features.as_ref(), engine)?, "samples")?;
-        Ok(Self { x, before, y, features, input_width, notes: memory.notes })
+        notes.append(&mut memory.notes);
+        Ok(Self { x, before, y, features, input_width, notes })
     }
 }
 
@@ -274,52 +280,6 @@ fn principal(train: &Tables, data: &DataSection, engine: &Engine) -> Result<Opti
     )?;
     let samples = Part::new(Prepared::<f64>::new(engine, train.inputs.clone(), &plain)?, train.spread.clone());
     Ok(Some(Arc::new(Projection::fit(engine, &samples, components)?)))
-}
-
-fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), CliError> {
-    let open = |path: &Option<std::path::PathBuf>| path.as_deref().map(Table::open).transpose();
-    match data.source {
-        Source::Mnist => {
-            let Mnist { train_images, train_labels, test_images, test_labels } = Mnist::open(data.dir.as_deref())?;
-            let test = Tables::new(test_images, Some(test_labels), None)?;
-            Ok((Tables::new(train_images, Some(train_labels), data.limit)?, Some(test)))
-        }
-        Source::Synthetic => {
-            let missing = |what| CliError::bad_input(anyhow::anyhow!("synthetic data need {what}"));
-            let n = data.samples.ok_or_else(|| missing("a number of samples: --samples N"))?;
-            let d = data.dim.ok_or_else(|| missing("a width: --dim D"))?;
-            memory::ensure::<f64>("the synthetic samples", &[n, d], "make fewer (--samples) or narrower ones (--dim)")?;
-            let (inputs, targets) = synthetic::tables(seed, n, d)?;
-            Ok((Tables::new(inputs, Some(targets), data.limit)?, None))
-        }
-        Source::Files => {
-            let inputs = open(&data.inputs)?.ok_or_else(|| {
-                CliError::bad_input(anyhow::anyhow!("no training samples were named: pass --inputs FILE"))
-            })?;
-            let train = Tables::new(inputs, open(&data.targets)?, data.limit)?;
-            let test = match open(&data.test_inputs)? {
-                Some(inputs) => {
-                    check_widths(&train.inputs, &inputs)?;
-                    Some(Tables::new(inputs, open(&data.test_targets)?, None)?)
-                }
-                None => None,
-            };
-            Ok((train, test))
-        }
-    }
-}
-
-/// A test set of another width is found out before training and not after it.
-fn check_widths(train: &Table, test: &Table) -> Result<(), DataError> {
-    if train.row_len() == test.row_len() {
-        return Ok(());
-    }
-    Err(DataError::WidthMismatch {
-        first: train.path().into(),
-        first_len: train.row_len(),
-        second: test.path().into(),
-        second_len: test.row_len(),
-    })
 }
 
 fn feature_layer<T: Element>(

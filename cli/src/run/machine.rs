@@ -2,12 +2,12 @@
 
 use memorize_kernels::team::gather_text;
 use memorize_kernels::{Engine, Isa, KernelError, Par};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::blas::{self, Blas};
 use crate::config::{Backend, IsaName};
 use crate::exit::{CliError, WithHint};
 use crate::ranks;
+use crate::threads::Threads;
 
 /// An engine and the threads that it may use.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Machine {
     pub notes: Vec<String>,
     /// The library that the backend `blas` calls, if that is the backend.
     pub blas: Option<Blas>,
-    pool: ThreadPool,
+    threads_of_its_own: Threads,
 }
 
 impl Machine {
@@ -29,8 +29,7 @@ impl Machine {
     ///
     /// # Errors
     /// Bad input if the CPU lacks the instruction set, the build lacks the backend, or the CPUs of other ranks have another instruction
-    /// set; a failed run if the threads cannot be
-    /// started.
+    /// set.
     pub fn new(backend: Backend, isa: Option<IsaName>, threads: Option<usize>) -> Result<Self, CliError> {
         let isa = match isa {
             Some(isa) => isa.to_string().parse::<Isa>(),
@@ -39,14 +38,13 @@ impl Machine {
         let isa = isa.map_err(CliError::bad_input)?;
         let backend = backend.to_string().parse().map_err(without_backend)?;
         same_for_all_ranks(isa)?;
-        let threads = if blas::one_at_a_time(backend) { Some(1) } else { threads.or_else(ranks::threads) };
-        let pool =
-            ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).start_handler(|_| blas::one_thread()).build();
-        let pool = pool.map_err(|error| CliError::RunFailed(error.hint("ask for fewer threads with --threads N")))?;
-        let threads = pool.current_num_threads();
+        let asked = if blas::one_at_a_time(backend) { Some(1) } else { threads.or_else(ranks::threads) };
+        let (own, note) = Threads::start(asked);
+        let threads = own.count();
         let par = if threads == 1 { Par::Seq } else { Par::Rayon };
         let blas = blas::linked().filter(|_| backend.name() == "blas");
-        Ok(Self { engine: Engine { isa, backend, par }, threads, notes: ranks::notes(threads), blas, pool })
+        let notes = ranks::notes(threads).into_iter().chain(note).collect();
+        Ok(Self { engine: Engine { isa, backend, par }, threads, notes, blas, threads_of_its_own: own })
     }
 
     /// The instruction set that the passes run with, as far as it is ours to choose.
@@ -60,7 +58,7 @@ impl Machine {
 
     /// Runs `work` on this machine's threads.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(work)
+        self.threads_of_its_own.install(work)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod dataset;
 pub mod keeper;
 pub mod machine;
 pub(crate) mod memory;
+pub mod opened;
 pub mod panics;
 mod prospects;
 pub mod resume;
@@ -235,7 +236,7 @@ impl<'a, T: Element> Run<'a, T> {
         if reopened.is_some() {
             progress.note(&format!("going on from iteration {}", thousands(iterations_before)));
         }
-        machine.notes.iter().chain(&dataset.notes).for_each(|note| progress.note(note));
+        dataset.notes.iter().chain(&machine.notes).for_each(|note| progress.note(note));
         progress.note(&format!("training: at most {} of memory besides the samples", mebibytes(needed)));
         prescription.iter().flat_map(theory::announce).for_each(|line| progress.note(&line));
         match &config.optimizer.solve {

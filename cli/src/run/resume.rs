@@ -13,7 +13,7 @@ use toml::{Table, Value};
 use super::keeper::{About, Before, Identity};
 use crate::config::{IsaName, RunConfig};
 use crate::exit::{CliError, WithHint};
-use crate::layer::Layer;
+use crate::layer::{Layer, text_of_bytes};
 use crate::nearest;
 use crate::ranks;
 use crate::run_folder::{CHECKPOINT, CONFIG, METRICS, MetricsWriter, Record, SUMMARY, lock};
@@ -81,7 +81,7 @@ pub struct Reopened {
 pub fn find(folder: &Path) -> Result<Found, CliError> {
     let path = folder.join(CONFIG);
     let text = ranks::from_first(|| read_config(folder, &path))?;
-    let text = String::from_utf8(text).map_err(|error| wrong(&path, &error.to_string(), START_OVER))?;
+    let text = text_of_bytes(&path, text)?;
     let mut config = Layer::in_file(&path, &text)?.resolve()?;
     config.validate()?;
     let metrics = if ranks::is_first() { lock(&folder.join(METRICS))? } else { None };
@@ -132,7 +132,7 @@ fn read_config(folder: &Path, path: &Path) -> Result<Vec<u8>, CliError> {
 }
 
 /// What to do with a folder that no run can go on in.
-const START_OVER: &str = "start over: memorize train --config RUN/config.toml --out ANOTHER";
+const START_OVER: &str = "start over: `memorize train --config RUN/config.toml --out ANOTHER`";
 
 fn wrong(path: &Path, what: &str, hint: &str) -> CliError {
     CliError::BadInput(anyhow::anyhow!("cannot go on with {}: {what}", path.display()).hint(hint))

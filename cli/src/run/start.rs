@@ -1,8 +1,11 @@
 //! What a configuration comes to before the first step. Whatever is decided here is written back to it, so that the file in the
 //! run's folder repeats the run.
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
 use clap::ValueEnum;
-use memorize_data::mnist::DATA_DIR_VARIABLE;
+use memorize_data::mnist;
 use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::Method;
@@ -22,9 +25,17 @@ pub(crate) fn note_environment(config: &mut RunConfig) {
     if let (None, Some(name)) = (config.run.isa, set(ISA_VARIABLE)) {
         config.run.isa = IsaName::from_str(&name.to_string_lossy(), false).ok();
     }
-    if let (Source::Mnist, None, Some(folder)) = (config.data.source, &config.data.dir, set(DATA_DIR_VARIABLE)) {
-        config.data.dir = std::path::absolute(folder).ok();
+    if (config.data.source, &config.data.dir) == (Source::Mnist, &None) {
+        config.data.dir = another_set();
     }
+}
+
+/// The folder in the environment, if it has another data set than MNIST. MNIST itself is the same in whichever cache.
+fn another_set() -> Option<PathBuf> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let found =
+        || mnist::variable().filter(|dir| mnist::is_another_set(dir)).and_then(|dir| std::path::absolute(dir).ok());
+    FOUND.get_or_init(found).clone()
 }
 
 /// Rows of a batch, the whole set in full-batch training.

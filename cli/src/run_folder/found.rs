@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{CONFIG, FAILURE, Failure, METRICS, Record, SUMMARY, SWEEP_CSV, Summary};
+use super::{CAPACITY_CSV, CONFIG, FAILURE, Failure, METRICS, Record, SUMMARY, SWEEP_CSV, Summary};
 use crate::config::{ConfigError, RunConfig};
 use crate::exit::{CliError, RUN_FAILED, WithHint};
 use crate::layer::Layer;
@@ -47,6 +47,12 @@ pub enum NoRun {
     /// It has a sweep's table, and the runs below.
     #[error("{path} is the folder of a sweep; name its runs: {path}/*", path = path.display())]
     Sweep {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It has what `memorize capacity` leaves.
+    #[error("{} is the folder of `memorize capacity`, which trains many networks and leaves no run", path.display())]
+    Capacity {
         /// The folder.
         path: PathBuf,
     },
@@ -105,6 +111,9 @@ impl FoundRun {
             }
         };
         if summary.is_none() && trace.is_none() && failure.is_none() {
+            if folder.join(CAPACITY_CSV).is_file() {
+                return Err(NoRun::Capacity { path: folder.to_owned() });
+            }
             if folder.join(SWEEP_CSV).is_file() {
                 return Err(NoRun::Sweep { path: folder.to_owned() });
             }

@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::exit::INTERRUPTED;
+use crate::commands;
+use crate::exit::{CliError, INTERRUPTED};
 use crate::run::watch::{Interrupt, PARENT};
 
 /// How often a run is asked whether it is over.
@@ -47,25 +48,65 @@ pub fn run(
 ) -> Vec<Ended> {
     let next = AtomicUsize::new(0);
     let ended = Mutex::new(vec![Ended::NotBegun; jobs.len()]);
+    let refused = Mutex::new(Vec::new());
+    let conclude = |at: usize, end: Ended| {
+        over(at, &end);
+        ended.lock().unwrap_or_else(PoisonError::into_inner)[at] = end;
+    };
     let work = || {
         while !interrupt.is_set() {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(at) else { return };
-            let end = one(job, interrupt);
-            over(at, &end);
-            ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[at] = end;
+            match begin(job) {
+                // The system has no process left: fewer runs at a time, the others when this one is over.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    refused.lock().unwrap_or_else(PoisonError::into_inner).push(at);
+                    return;
+                }
+                child => conclude(at, one(job, child, interrupt)),
+            }
         }
     };
     thread::scope(|scope| {
-        for _ in 0..at_a_time.min(jobs.len()) {
-            scope.spawn(work);
-        }
+        // This thread works, too, so that there is one even where the system starts no other.
+        let others = 1..at_a_time.min(jobs.len());
+        others.take_while(|_| thread::Builder::new().spawn_scoped(scope, work).is_ok()).count();
+        work();
     });
-    ended.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let left = refused.into_iter().chain(next.into_inner()..jobs.len());
+    for at in left {
+        if interrupt.is_set() {
+            break;
+        }
+        match begin(&jobs[at]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => conclude(at, here(&jobs[at], interrupt)),
+            child => conclude(at, one(&jobs[at], child, interrupt)),
+        }
+    }
+    ended.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn one(job: &Job, interrupt: &Interrupt) -> Ended {
-    match begin(job).and_then(|mut child| wait(&mut child, interrupt)) {
+/// A run in this process, where the system starts no other: what ends it may end the sweep, which goes on when it is called again.
+fn here(job: &Job, interrupt: &Interrupt) -> Ended {
+    match commands::in_this_process(&job.arguments, interrupt) {
+        Ok(()) => {
+            let _ = fs::remove_file(&job.log);
+            Ended::Done
+        }
+        Err(CliError::Interrupted) => Ended::Interrupted,
+        Err(error) => {
+            let mut text = Vec::new();
+            // Memory does not fail to be written; the file is a courtesy.
+            let _ = error.print(&mut text);
+            let _ = fs::write(&job.log, &text);
+            Ended::Failed(error.to_string())
+        }
+    }
+}
+
+fn one(job: &Job, child: io::Result<Child>, interrupt: &Interrupt) -> Ended {
+    match child.and_then(|mut child| wait(&mut child, interrupt)) {
         Ok(status) if status.success() => {
             // One that stays is empty, or says what can be read in the run's folder.
             let _ = fs::remove_file(&job.log);

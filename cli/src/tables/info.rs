@@ -8,9 +8,10 @@ use memorize_data::{Mnist, Statistics, Table};
 use safetensors::SafeTensors;
 use serde::Serialize;
 
-use super::Source;
+use super::{Source, open, tell};
 use crate::exit::CliError;
 use crate::report::{Align, table};
+use crate::run::opened;
 use crate::units::{mebibytes, number, thousands};
 
 /// What `memorize data info` says of a file.
@@ -75,19 +76,20 @@ impl FileInfo {
     pub fn of(source: &Source) -> Result<Vec<Self>, CliError> {
         match source {
             Source::Mnist => {
-                let Mnist { train_images, train_labels, test_images, test_labels } = Mnist::open(None)?;
+                let Mnist { train_images, train_labels, test_images, test_labels } = opened::mnist(None)?;
                 let tables = [train_images, train_labels, test_images, test_labels];
                 Ok(tables.iter().map(Self::of_table).collect())
             }
             Source::File(path) => Ok(vec![match tensors(path) {
                 Some(info) => Self::Tensors(info),
-                None => Self::of_table(&Table::open(path)?),
+                None => Self::of_table(&open(path)?),
             }]),
             Source::Synthetic => Err(source.open().expect_err("it is no file")),
         }
     }
 
     fn of_table(table: &Table) -> Self {
+        table.notes().iter().for_each(|note| tell(note));
         let found = Statistics::of(table);
         let (format, compressed) = match table.form() {
             Form::Plain(format) => (format.to_string(), false),

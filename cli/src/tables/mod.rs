@@ -7,6 +7,7 @@ mod picture;
 mod sample;
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -20,6 +21,7 @@ pub use sample::draw;
 use crate::args::WrittenArgs;
 use crate::exit::{CliError, WithHint};
 use crate::nearest;
+use crate::run::opened;
 
 const MNIST: &str = "mnist";
 const SYNTHETIC: &str = "synthetic";
@@ -40,11 +42,15 @@ impl FromStr for Source {
 
     /// A file that has one of the names can be written with its folder: `./mnist`.
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text {
+        let set = match text {
             MNIST => Self::Mnist,
             SYNTHETIC => Self::Synthetic,
-            path => Self::File(path.into()),
-        })
+            path => return Ok(Self::File(path.into())),
+        };
+        if Path::new(text).exists() {
+            tell(&format!("`{text}` is the set that comes with the program; the file of that name is ./{text}"));
+        }
+        Ok(set)
     }
 }
 
@@ -56,16 +62,27 @@ impl Source {
     pub fn open(&self) -> Result<(Table, Option<Table>), CliError> {
         match self {
             Self::Mnist => {
-                let Mnist { train_images, train_labels, .. } = Mnist::open(None)?;
+                let Mnist { train_images, train_labels, .. } = opened::mnist(None)?;
                 Ok((train_images, Some(train_labels)))
             }
             Self::Synthetic => Err(CliError::BadInput(
                 anyhow::anyhow!("the synthetic set is made, not read")
-                    .hint("write it to a file: memorize data sample synthetic --rows 300 --out X.npy"),
+                    .hint("write it to a file: `memorize data sample synthetic --rows 300 --out X.npy`"),
             )),
-            Self::File(path) => Table::open(path).map(|table| (table, None)).map_err(|error| missing(path, error)),
+            Self::File(path) => Ok((open(path)?, None)),
         }
     }
+}
+
+/// The table in a file.
+fn open(path: &Path) -> Result<Table, CliError> {
+    Table::open(path).map_err(|error| missing(path, error))
+}
+
+/// Says something that is no result.
+pub fn tell(line: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "note: {line}");
 }
 
 /// A name that is no file's may be one of the sets', mistyped.

@@ -7,7 +7,7 @@ use memorize_data::output::Staged;
 use memorize_data::random::{Purpose, Stream, shuffled};
 use memorize_data::{ElementType, Output, Table, labels, synthetic};
 
-use super::{Source, commit, picture, stage};
+use super::{Source, commit, open, picture, stage, tell};
 use crate::args::{SampleArgs, WrittenArgs};
 use crate::exit::{CliError, WithHint};
 use crate::units::thousands;
@@ -33,9 +33,12 @@ pub fn draw(draw: &SampleArgs) -> Result<String, CliError> {
     }
     let (table, own) = draw.source.open()?;
     let targets = match &draw.targets {
-        Some(path) => Some(Table::open(path)?),
+        Some(path) => Some(open(path)?),
         None => own,
     };
+    for table in [&table].into_iter().chain(&targets) {
+        table.notes().iter().for_each(|note| tell(note));
+    }
     if let Some(targets) = &targets {
         labels::check_pair(&table, targets)?;
     }
@@ -43,6 +46,12 @@ pub fn draw(draw: &SampleArgs) -> Result<String, CliError> {
         return Err(refused("there are no targets to write", "name the table's targets: --targets FILE"));
     }
     let is_picture = draw.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    if is_picture && (draw.written.format.is_some() || draw.written.element.is_some()) {
+        return Err(refused(
+            "a picture has no --format and no --type",
+            "leave them out, or draw into a table: --out FILE.npy",
+        ));
+    }
     let rows = draw.rows.unwrap_or(if is_picture { IN_A_PICTURE.min(table.rows()) } else { table.rows() });
     let drawn = rows_drawn(&table, rows, draw.resample, draw.seed)?;
     let (staged, written) = if is_picture {

@@ -1,16 +1,18 @@
-//! MNIST: four tables from the user's folder, or from the copy that is built into the library.
+//! MNIST, and the data sets that come in the same four files: from a folder of the user's, or from the copy that is built into
+//! the library.
 //!
-//! The folder is the one the caller names (`--data-dir`), else the one in the environment variable
-//! `MEMORIZE_DATA_DIR`, else `memorize/mnist` in the platform's cache folder.
-//!
-//! * In a folder that the user has named, the files that are there are used as they are, whatever they contain, as long
-//!   as they fit together: plain or gzip, IDX or .npy, under the official names or with a dot (`train-images.idx3-ubyte`).
-//!   They are never overwritten. Files that are missing are added from the bundled copy, but not beside files that are
-//!   not the official ones: that would pair one data set's images with another's labels.
-//! * In the cache folder, files are the program's own: each is checked by size and SHA-256 whenever it is opened, and
-//!   written again if it is missing or damaged.
+//! * A folder that the user names (`--data-dir`, `data.dir`) is read and never written to. It has the four files of one data set,
+//!   whatever they contain, as long as they fit together: plain or gzip, IDX or .npy, under the official names, with a dot
+//!   (`train-images.idx3-ubyte`), or with a data set's name before them (`emnist-letters-train-images-idx3-ubyte`); see [`folder`].
+//!   A folder without them is an error, which says where they are if they are near.
+//! * Where none is named, the files are in the cache: the folder in the environment variable `MEMORIZE_DATA_DIR`, else
+//!   `memorize/mnist` in the platform's cache folder. The latter is the program's own: each file is checked by size and SHA-256
+//!   whenever it is opened, and written again if it is missing or damaged. The former is filled if it is empty, new, or has some of
+//!   the official files and nothing else. One with four files of its own is used as it is, one with anything else refused.
 //!
 //! The bundled copy is the cargo feature `bundled-mnist`.
+
+mod folder;
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -24,6 +26,7 @@ use crate::error::DataError;
 use crate::labels::check_pair;
 use crate::output::write_atomically;
 use crate::source::Table;
+use folder::Found;
 
 /// The environment variable that names the folder of the MNIST files where no argument does.
 pub const DATA_DIR_VARIABLE: &str = "MEMORIZE_DATA_DIR";
@@ -45,8 +48,6 @@ pub struct Mnist {
 struct File {
     /// The name that it was published under, without `.gz`.
     name: &'static str,
-    /// The name that some unpackers give it.
-    dotted: &'static str,
     /// Bytes, uncompressed.
     len: usize,
     /// SHA-256 of the uncompressed file.
@@ -70,28 +71,24 @@ macro_rules! bundled {
 static FILES: [File; 4] = [
     File {
         name: "train-images-idx3-ubyte",
-        dotted: "train-images.idx3-ubyte",
         len: 47_040_016,
         sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         bundled: bundled!("train-images-idx3-ubyte"),
     },
     File {
         name: "train-labels-idx1-ubyte",
-        dotted: "train-labels.idx1-ubyte",
         len: 60_008,
         sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
         bundled: bundled!("train-labels-idx1-ubyte"),
     },
     File {
         name: "t10k-images-idx3-ubyte",
-        dotted: "t10k-images.idx3-ubyte",
         len: 7_840_016,
         sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         bundled: bundled!("t10k-images-idx3-ubyte"),
     },
     File {
         name: "t10k-labels-idx1-ubyte",
-        dotted: "t10k-labels.idx1-ubyte",
         len: 10_008,
         sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         bundled: bundled!("t10k-labels-idx1-ubyte"),
@@ -99,37 +96,64 @@ static FILES: [File; 4] = [
 ];
 
 impl Mnist {
-    /// Opens the four files; see the [module](self) for where they are looked for.
+    /// Opens the four files: those in the folder that is named, or the cache's; see the [module](self).
     ///
     /// # Errors
-    /// A file is damaged or missing and there is no copy to replace it; the folder cannot be created or written; the
-    /// user's own files do not fit together: an image without a label, labels of more than one number, training and test
-    /// images of different sizes, values that are not finite.
-    pub fn open(data_dir: Option<&Path>) -> Result<Self, DataError> {
-        let variable = || std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-        match data_dir.map(Path::to_path_buf).or_else(variable) {
-            Some(dir) => Self::open_users(&dir),
-            None => Self::open_cache(&cache_folder()?),
+    /// The named folder has not the four files of one data set; a file is damaged or missing and there is no copy to replace it;
+    /// the cache cannot be written, or holds other files; the files do not fit together: an image without a label, labels of more
+    /// than one number, training and test images of different sizes, values that are not finite.
+    pub fn open(named: Option<&Path>) -> Result<Self, DataError> {
+        match (named, variable()) {
+            (Some(dir), _) => Self::open_named(dir),
+            (None, Some(dir)) => Self::open_variable(&dir),
+            (None, None) => Self::open_cache(&cache_folder()?),
         }
     }
 
-    /// From a folder that belongs to the user: what is there is used, what is missing is added.
-    fn open_users(dir: &Path) -> Result<Self, DataError> {
-        let found = FILES.each_ref().map(|file| file.find(dir));
-        if let Some(missing) = (0..FILES.len()).find(|&i| found[i].is_none()) {
-            for (file, path) in FILES.iter().zip(&found) {
-                if let Some(own) = path
-                    && !file.is_official(&Table::open(own)?)
-                {
-                    return Err(DataError::MnistIncomplete { own: own.clone(), missing: FILES[missing].name });
-                }
+    /// From a folder that belongs to the user, who gets what is there or is told what is missing.
+    fn open_named(dir: &Path) -> Result<Self, DataError> {
+        let found = Found::in_folder(dir)?;
+        match found.the_one()? {
+            Some(files) => Self::of_files(files),
+            None => Err(found.missing()),
+        }
+    }
+
+    /// From the folder that the environment names: what is there is used, what is missing is added where nothing else is.
+    fn open_variable(dir: &Path) -> Result<Self, DataError> {
+        if !dir.try_exists().unwrap_or(true) {
+            return Self::open_cache(dir);
+        }
+        let found = Found::in_folder(dir)?;
+        if let Some(files) = found.the_one()? {
+            return Self::of_files(files);
+        }
+        for (file, path) in FILES.iter().zip(found.official()) {
+            if let Some(own) = path
+                && !file.is_official(&Table::open(own)?)
+            {
+                return Err(found.missing());
             }
         }
-        let table = |i: usize| match &found[i] {
+        if let Some(other) = found.other {
+            return Err(DataError::CacheInUse { path: dir.into(), other });
+        }
+        let table = |i: usize| match found.official()[i] {
             Some(path) => Table::open(path),
             None => FILES[i].expand_into(dir),
         };
         Self::checked([table(0)?, table(1)?, table(2)?, table(3)?])
+    }
+
+    /// Whatever is in these files.
+    fn of_files(files: [&Path; 4]) -> Result<Self, DataError> {
+        let [train_images, train_labels, test_images, test_labels] = files;
+        Self::checked([
+            Table::open(train_images)?,
+            folder::labels(train_labels)?,
+            Table::open(test_images)?,
+            folder::labels(test_labels)?,
+        ])
     }
 
     /// From the program's own folder: what is missing or not official is written again.
@@ -167,17 +191,6 @@ impl Mnist {
 }
 
 impl File {
-    /// The file in `dir` under any of its names.
-    fn find(&self, dir: &Path) -> Option<PathBuf> {
-        [self.name, self.dotted]
-            .into_iter()
-            .map(str::to_owned)
-            .chain([format!("{}.gz", self.name), format!("{}.gz", self.dotted)])
-            .map(|name| dir.join(name))
-            // What cannot be asked about is there: opening it says why it cannot be read.
-            .find(|path| path.try_exists().unwrap_or(true))
-    }
-
     fn is_official(&self, table: &Table) -> bool {
         table.file_bytes().len() == self.len && table.sha256() == self.sha256
     }
@@ -202,7 +215,7 @@ impl File {
         });
         match (written, damaged) {
             (_, Some(found)) => Err(self.checksum_error(path, found)),
-            (Err(source), None) => Err(DataError::Expand { path, source }),
+            (Err(source), None) => Err(DataError::WriteCache { path, source }),
             (Ok(()), None) => Table::open(&path),
         }
     }
@@ -212,9 +225,22 @@ impl File {
     }
 }
 
-/// The files of MNIST that are in a folder, under any of their names.
+/// The files of data sets that are in a folder, under any of their names.
 pub fn files_in(dir: &Path) -> Vec<PathBuf> {
-    FILES.iter().filter_map(|file| file.find(dir)).collect()
+    Found::in_folder(dir).map(|found| found.files()).unwrap_or_default()
+}
+
+/// The folder in the environment variable, if it is set to one.
+pub fn variable() -> Option<PathBuf> {
+    std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from)
+}
+
+/// Whether a folder has the four files of a data set that is not MNIST as it was published.
+pub fn is_another_set(dir: &Path) -> bool {
+    let Ok(found) = Found::in_folder(dir) else { return false };
+    let official = |(file, path): (&File, &Path)| Table::open(path).is_ok_and(|table| file.is_official(&table));
+    // The labels are the shorter ones: from behind, another data set is soon known.
+    matches!(found.the_one(), Ok(Some(files)) if !FILES.iter().zip(files).rev().all(official))
 }
 
 /// Copies everything and returns its SHA-256 in hexadecimal.

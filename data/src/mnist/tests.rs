@@ -32,10 +32,11 @@ fn dotted_names_and_other_formats_are_found() {
     let dir = TempDir::new().unwrap();
     write_own(dir.path(), 3);
     let path = |name| dir.path().join(name);
-    fs::rename(path(FILES[0].name), path(FILES[0].dotted)).unwrap();
+    let dotted = "train-images.idx3-ubyte";
+    fs::rename(path(FILES[0].name), path(dotted)).unwrap();
     write_npy(&path(FILES[1].name), ElementType::I64, &[3], &[7.0, 8.0, 9.0]).unwrap();
     let mnist = Mnist::open(Some(dir.path())).unwrap();
-    assert_eq!(mnist.train_images.path(), path(FILES[0].dotted));
+    assert_eq!(mnist.train_images.path(), path(dotted));
     assert_eq!(mnist.train_labels.value(2, 0), 9.0);
 }
 
@@ -74,9 +75,12 @@ fn own_files_are_neither_mixed_with_official_ones_nor_overwritten() {
     write_own(dir.path(), 3);
     let labels = dir.path().join(FILES[1].name);
     fs::remove_file(&labels).unwrap();
-    let error = Mnist::open(Some(dir.path())).unwrap_err();
-    assert!(matches!(&error, DataError::MnistIncomplete { missing, .. } if *missing == FILES[1].name), "{error}");
-    assert!(!labels.exists());
+    for error in [Mnist::open(Some(dir.path())).unwrap_err(), Mnist::open_variable(dir.path()).unwrap_err()] {
+        assert!(matches!(&error, DataError::IncompleteSet { missing, .. } if *missing == [FILES[1].name]), "{error}");
+        let message = error.to_string();
+        assert!(message.contains("but no train-labels-idx1-ubyte to go with them"), "{message}");
+        assert!(!labels.exists());
+    }
 
     fs::write(&labels, b"<html>404</html>").unwrap();
     let error = Mnist::open(Some(dir.path())).unwrap_err();
@@ -92,13 +96,98 @@ fn the_cache_folder_is_the_programs_own() {
     }
 }
 
+#[test]
+fn a_named_folder_without_the_files_says_where_they_are_and_stays_as_it_is() {
+    let dir = TempDir::new().unwrap();
+    let open = |path: &Path| Mnist::open(Some(path)).unwrap_err();
+    let error = open(dir.path());
+    assert!(matches!(&error, DataError::NoSet { below, .. } if below.is_empty()), "{error}");
+    let raw = dir.path().join("raw");
+    fs::create_dir(&raw).unwrap();
+    write_own(&raw, 3);
+    let error = open(dir.path());
+    assert!(matches!(&error, DataError::NoSet { below, .. } if *below == [raw.clone()]), "{error}");
+    assert!(error.to_string().ends_with(&format!("name {}, which has all four", raw.display())), "{error}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    // Some of them here do not hide all of them there.
+    fs::copy(raw.join(FILES[0].name), dir.path().join(FILES[0].name)).unwrap();
+    let error = open(dir.path());
+    assert!(matches!(&error, DataError::IncompleteSet { below, .. } if *below == [raw.clone()]), "{error}");
+
+    let missing = dir.path().join("row");
+    assert!(matches!(open(&missing), DataError::NoFolder { path } if path == missing));
+    assert!(!missing.exists());
+    assert!(matches!(open(&raw.join(FILES[0].name)), DataError::NotAFolder { .. }));
+}
+
+#[test]
+fn other_data_sets_names_are_found_and_two_sets_are_told_apart() {
+    let dir = TempDir::new().unwrap();
+    let rename = |prefix: &str, test: &str| {
+        write_own(dir.path(), if prefix == "emnist-letters-" { 3 } else { 4 });
+        for file in &FILES {
+            let name = format!("{prefix}{}", file.name.replace("t10k", test));
+            fs::rename(dir.path().join(file.name), dir.path().join(name)).unwrap();
+        }
+    };
+    rename("emnist-letters-", "test");
+    fs::write(dir.path().join("emnist-mapping.txt"), "1 65 97").unwrap();
+    let open = || Mnist::open(Some(dir.path()));
+    assert_eq!(open().unwrap().train_images.rows(), 3);
+    // Half of another one is none.
+    write_idx(&dir.path().join("emnist-digits-train-labels-idx1-ubyte"), ElementType::U8, &[1], &[1.0]).unwrap();
+    assert_eq!(open().unwrap().train_images.rows(), 3);
+    rename("emnist-digits-", "test");
+    let error = open().unwrap_err();
+    let DataError::SeveralSets { sets, first, .. } = &error else { panic!("{error}") };
+    assert_eq!(*sets, ["emnist-digits", "emnist-letters"]);
+    assert_eq!(first[3], dir.path().join("emnist-digits-test-labels-idx1-ubyte"));
+    assert!(error.to_string().contains("2 data sets: emnist-digits, emnist-letters"), "{error}");
+}
+
+#[test]
+fn a_folder_may_have_the_name_of_the_file_in_it() {
+    let dir = TempDir::new().unwrap();
+    write_own(dir.path(), 3);
+    for file in &FILES {
+        let (plain, folder) = (dir.path().join(file.name), dir.path().join("x"));
+        fs::create_dir(&folder).unwrap();
+        fs::rename(&plain, folder.join(file.name)).unwrap();
+        fs::rename(&folder, &plain).unwrap();
+    }
+    let mnist = Mnist::open(Some(dir.path())).unwrap();
+    assert_eq!(mnist.train_images.path(), dir.path().join(FILES[0].name).join(FILES[0].name));
+    // A folder of that name without it is nothing.
+    fs::remove_file(mnist.test_labels.path()).unwrap();
+    let error = Mnist::open(Some(dir.path())).unwrap_err();
+    assert!(matches!(&error, DataError::IncompleteSet { missing, .. } if *missing == [FILES[3].name]), "{error}");
+}
+
+#[test]
+fn of_eight_labels_the_first_is_the_digit() {
+    let dir = TempDir::new().unwrap();
+    write_own(dir.path(), 3);
+    for (file, rows) in [(1, 3), (3, 1)] {
+        let values: Vec<f64> = (0..8 * rows).map(f64::from).collect();
+        let name = format!("qmnist-{}", FILES[file].name.replace("idx1-ubyte", "idx2-int").replace("t10k", "test"));
+        write_idx(&dir.path().join(name), ElementType::I32, &[rows as usize, 8], &values).unwrap();
+        fs::remove_file(dir.path().join(FILES[file].name)).unwrap();
+    }
+    for file in [0, 2] {
+        let name = format!("qmnist-{}", FILES[file].name.replace("t10k", "test"));
+        fs::rename(dir.path().join(FILES[file].name), dir.path().join(name)).unwrap();
+    }
+    let labels = Mnist::open(Some(dir.path())).unwrap().train_labels;
+    assert_eq!((labels.dims(), labels.value(0, 0), labels.value(1, 0), labels.value(2, 0)), (&[3][..], 0.0, 8.0, 16.0));
+}
+
 #[cfg(not(feature = "bundled-mnist"))]
 #[test]
 fn without_the_bundled_files_a_missing_file_is_an_error() {
     let dir = TempDir::new().unwrap();
-    for error in [Mnist::open(Some(dir.path())).unwrap_err(), Mnist::open_cache(dir.path()).unwrap_err()] {
+    for error in [Mnist::open_variable(dir.path()).unwrap_err(), Mnist::open_cache(dir.path()).unwrap_err()] {
         assert!(matches!(error, DataError::MnistMissing { .. }), "{error}");
-        assert!(error.to_string().contains("--data-dir"), "{error}");
+        assert!(error.to_string().contains("MEMORIZE_DATA_DIR"), "{error}");
     }
     write_own(dir.path(), 3);
     let error = Mnist::open_cache(dir.path()).unwrap_err();
@@ -144,7 +233,7 @@ mod bundled {
     fn compressed_and_plain_files_hold_the_same_bits() {
         let (_dir, mnist) = expanded();
         let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("mnist");
-        let compressed = Mnist::open_users(&bundled).unwrap();
+        let compressed = Mnist::open_named(&bundled).unwrap();
         assert!(!compressed.test_images.is_mapped());
         let (mut plain, mut expanded) = ([0.0f32; 784], [0.0f32; 784]);
         for i in 0..10000 {
@@ -173,14 +262,34 @@ mod bundled {
     }
 
     #[test]
-    fn a_users_folder_is_filled_up_beside_official_files_only() {
+    fn the_folder_in_the_variable_is_filled_up_beside_official_files_only() {
         let dir = TempDir::new().unwrap();
         let labels = format!("{}.gz", FILES[3].name);
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("mnist").join(&labels);
         fs::copy(source, dir.path().join(&labels)).unwrap();
-        let mnist = Mnist::open(Some(dir.path())).unwrap();
+        // A folder that was named is not.
+        let error = Mnist::open(Some(dir.path())).unwrap_err();
+        assert!(matches!(&error, DataError::IncompleteSet { missing, .. } if missing.len() == 3), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        fs::write(dir.path().join(".hidden"), "of an editor").unwrap();
+        let mnist = Mnist::open_variable(dir.path()).unwrap();
         assert_eq!(mnist.test_labels.path(), dir.path().join(&labels));
         assert_eq!(mnist.train_images.path(), dir.path().join(FILES[0].name));
+        assert!(!is_another_set(dir.path()));
+    }
+
+    #[test]
+    fn the_folder_in_the_variable_is_made_but_not_used_for_two_things() {
+        let dir = TempDir::new().unwrap();
+        let made = dir.path().join("new/folder");
+        assert_eq!(Mnist::open_variable(&made).unwrap().train_images.path(), made.join(FILES[0].name));
+        let error = Mnist::open_variable(dir.path()).unwrap_err();
+        assert!(matches!(&error, DataError::CacheInUse { other, .. } if other == "new"), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        // Four files of its own are what it is for, too.
+        write_own(dir.path(), 3);
+        assert_eq!(Mnist::open_variable(dir.path()).unwrap().train_images.rows(), 3);
+        assert!(is_another_set(dir.path()));
     }
 
     #[test]
@@ -201,11 +310,11 @@ mod bundled {
         fs::write(&file, b"x").unwrap();
         let error = Mnist::open_cache(&file.join("folder")).unwrap_err();
         assert!(matches!(error, DataError::CreateFolder { .. }), "{error}");
-        assert!(error.to_string().contains("--data-dir"), "{error}");
+        assert!(error.to_string().contains("MEMORIZE_DATA_DIR"), "{error}");
         // A folder where the file should go: the rename fails, also for an administrator.
         fs::create_dir_all(dir.path().join(FILES[1].name).join("in the way")).unwrap();
         let error = Mnist::open_cache(dir.path()).unwrap_err();
-        assert!(matches!(error, DataError::Expand { .. }), "{error}");
+        assert!(matches!(error, DataError::WriteCache { .. }), "{error}");
     }
 
     #[test]

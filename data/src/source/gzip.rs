@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::header::{Format, Header, PREFIX_LEN};
 use super::looks::Looks;
@@ -25,12 +25,12 @@ const SLACK: usize = 1024;
 /// The stream is damaged; it holds no format that is read; its contents are larger or smaller than their header says,
 /// or their header says more than can be.
 pub(super) fn decompress(path: &Path, compressed: &[u8]) -> Result<(Header, Vec<u8>), DataError> {
-    let mut decoder = MultiGzDecoder::new(compressed);
+    let mut decoder = Members::new(path, compressed);
     let mut bytes = Vec::new();
     let mut read_to = |len: usize, bytes: &mut Vec<u8>| -> Result<(), DataError> {
         let missing = len.saturating_sub(bytes.len()) as u64;
         let read = decoder.by_ref().take(missing).read_to_end(bytes);
-        read.map(drop).map_err(|source| corrupt(path, source))
+        read.map(drop).map_err(|source| decoder.error(source))
     };
     read_to(PREFIX_LEN, &mut bytes)?;
     let Some(format) = Format::recognise(&bytes) else {
@@ -46,7 +46,7 @@ pub(super) fn decompress(path: &Path, compressed: &[u8]) -> Result<(Header, Vec<
         return Err(DataError::GzipImplausible { path: path.into(), declared, compressed: compressed.len(), limit });
     }
     let missing = declared.saturating_sub(bytes.len());
-    reserve(path, &mut bytes, missing)?;
+    reserve(path, &mut bytes, missing, "use an uncompressed file, which is mapped")?;
     read_to(declared, &mut bytes)?;
     if bytes.len() < declared {
         return Err(DataError::GzipTooShort { path: path.into(), expected: declared, found: bytes.len() });
@@ -54,12 +54,56 @@ pub(super) fn decompress(path: &Path, compressed: &[u8]) -> Result<(Header, Vec<
     // One byte more than declared: it must not be there, and looking for it makes the decoder check the CRC.
     // The prefix of a very short file may already have gone beyond its declared length.
     let mut beyond = [0];
-    if bytes.len() > declared || decoder.read(&mut beyond).map_err(|source| corrupt(path, source))? > 0 {
+    if bytes.len() > declared || decoder.read(&mut beyond).map_err(|source| decoder.error(source))? > 0 {
         return Err(DataError::GzipTooLong { path: path.into(), expected: declared });
     }
     Ok((header, bytes))
 }
 
-fn corrupt(path: &Path, source: io::Error) -> DataError {
-    DataError::GzipCorrupt { path: path.into(), source }
+/// The contents of all members of a file, one after the other. Zeros may stand behind and between them: tapes, and programs that
+/// write whole blocks, pad with them.
+struct Members<'a> {
+    path: &'a Path,
+    len: usize,
+    decoder: GzDecoder<&'a [u8]>,
+    /// Bytes that are no member, at the end.
+    extra: usize,
+}
+
+impl<'a> Members<'a> {
+    fn new(path: &'a Path, compressed: &'a [u8]) -> Self {
+        Self { path, len: compressed.len(), decoder: GzDecoder::new(compressed), extra: 0 }
+    }
+
+    /// What went wrong.
+    fn error(&self, source: io::Error) -> DataError {
+        let path = self.path.into();
+        match self.extra {
+            0 => DataError::GzipCorrupt { path, source },
+            extra => DataError::GzipTrailing { path, whole: self.len - extra, extra },
+        }
+    }
+}
+
+impl Read for Members<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.decoder.read(buffer)?;
+            // At its end the decoder has checked the sum, and left what follows where it is.
+            let rest: &[u8] = self.decoder.get_ref();
+            if read > 0 || buffer.is_empty() || rest.is_empty() {
+                return Ok(read);
+            }
+            let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+            let next = &rest[zeros..];
+            if next.is_empty() {
+                return Ok(0);
+            }
+            if !next.starts_with(MAGIC) {
+                self.extra = rest.len();
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            self.decoder = GzDecoder::new(next);
+        }
+    }
 }

@@ -64,6 +64,8 @@ pub(super) struct Header {
     pub(super) format: Format,
     pub(super) element: ElementType,
     pub(super) order: ByteOrder,
+    /// Whether the first dimension is the fastest, and it matters.
+    pub(super) fortran: bool,
     pub(super) dims: Vec<usize>,
     /// Where the numbers start.
     pub(super) data_offset: usize,
@@ -88,7 +90,7 @@ impl Header {
             // A slice may not be longer than isize::MAX bytes.
             .filter(|&n| isize::try_from(n).is_ok());
         match total_len {
-            Some(total_len) => Ok(Self { format, element, order, dims, data_offset, total_len }),
+            Some(total_len) => Ok(Self { format, element, order, fortran: false, dims, data_offset, total_len }),
             None => Err(DataError::SizeOverflow { path: path.into(), dims, element }),
         }
     }

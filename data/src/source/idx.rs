@@ -61,7 +61,12 @@ fn code(element: ElementType) -> Option<u8> {
         ElementType::I32 => Some(0x0C),
         ElementType::F32 => Some(0x0D),
         ElementType::F64 => Some(0x0E),
-        ElementType::I64 => None,
+        ElementType::Bool
+        | ElementType::U16
+        | ElementType::U32
+        | ElementType::U64
+        | ElementType::I64
+        | ElementType::F16 => None,
     }
 }
 

@@ -13,17 +13,18 @@
 //! * The system guesses what will be read next from the page that is missing. So it is told: that passes read a file from
 //!   front to back, for which it then reads ahead; and which rows are in a batch, before the first of them is touched. Where
 //!   the file does not fit in memory, each of those would otherwise cost a read of up to megabytes, one after the other.
+//! * Some file systems refuse it (FUSE, network). The file is then read, which [`Table::notes`](super::Table::notes) tells.
 //! * Mapping opens at once whatever the size and allows data sets larger than memory. A file that fits in memory and is
 //!   read again and again gains nothing from it: [`Access::Read`] avoids all of the above.
 #![allow(unsafe_code)]
 
 use std::fs::{self, File, Metadata};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::ops::{Deref, Range};
 use std::path::Path;
 use std::time::SystemTime;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 
 use crate::error::DataError;
 
@@ -43,7 +44,11 @@ const HINTS_FROM: usize = 64 << 20;
 /// The contents of a file.
 #[derive(Debug)]
 pub(super) enum Bytes {
+    /// The file as it lies.
     Mapped { map: Mmap, file: File, stamp: Stamp },
+    /// The file as it was, and why it is not mapped if it was to be.
+    Read { bytes: Vec<u8>, refused: Option<io::Error> },
+    /// What was made of a file, or of none.
     Owned(Vec<u8>),
 }
 
@@ -66,7 +71,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Mapped { map, .. } => map,
-            Self::Owned(bytes) => bytes,
+            Self::Read { bytes, .. } | Self::Owned(bytes) => bytes,
         }
     }
 }
@@ -75,7 +80,7 @@ impl Bytes {
     /// Opens a regular file that is not empty.
     ///
     /// # Errors
-    /// It cannot be opened, mapped or read; it is a folder, a pipe or a device; it is empty.
+    /// It cannot be opened or read; it is a folder, a pipe or a device; it is empty.
     pub(super) fn open(path: &Path, access: Access) -> Result<Self, DataError> {
         let open_error = |source| DataError::Open { path: path.into(), source };
         // Asked before opening: to open a pipe is to wait for its writer.
@@ -90,28 +95,29 @@ impl Bytes {
             return Err(DataError::Empty { path: path.into() });
         }
         let mut file = File::open(path).map_err(open_error)?;
-        match access {
-            Access::Map => {
-                // SAFETY: the map is read-only and private to this value, and is only ever lent as `&[u8]` of plain
-                // bytes, any value of which is valid. That nobody truncates or rewrites the file meanwhile cannot be
-                // checked; the module's documentation says what happens then.
-                let map = unsafe { Mmap::map(&file) };
-                let map = map.map_err(|source| DataError::Map { path: path.into(), source })?;
-                #[cfg(target_os = "linux")]
-                // Only advice: where it is refused, less is read ahead.
-                let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
-                let stamp = file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(open_error)?;
-                Ok(Self::Mapped { map, file, stamp })
-            }
-            Access::Read => {
-                let read_error = |source| DataError::Read { path: path.into(), source };
-                let len = usize::try_from(metadata.len()).map_err(|_| read_error(ErrorKind::FileTooLarge.into()))?;
-                let mut bytes = Vec::new();
-                reserve(path, &mut bytes, len)?;
-                file.read_to_end(&mut bytes).map_err(read_error)?;
-                Ok(Self::Owned(bytes))
-            }
-        }
+        let refused = match access {
+            Access::Map => match map(&file) {
+                Ok(map) => {
+                    #[cfg(target_os = "linux")]
+                    // Only advice: where it is refused, less is read ahead.
+                    let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
+                    let stamp = file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(open_error)?;
+                    return Ok(Self::Mapped { map, file, stamp });
+                }
+                Err(refused) => Some(refused),
+            },
+            Access::Read => None,
+        };
+        let read_error = |source| DataError::Read { path: path.into(), source };
+        let len = usize::try_from(metadata.len()).map_err(|_| read_error(ErrorKind::FileTooLarge.into()))?;
+        let mut bytes = Vec::new();
+        let advice = match refused {
+            Some(_) => "the file system does not let the file be mapped: use a part of it, or copy it to a local disk",
+            None => "use a part of the file, or map it into memory",
+        };
+        reserve(path, &mut bytes, len, advice)?;
+        file.read_to_end(&mut bytes).map_err(read_error)?;
+        Ok(Self::Read { bytes, refused })
     }
 
     /// Whether the system is told what will be read: of large mapped files, which may not all be in memory.
@@ -143,7 +149,18 @@ impl Bytes {
     }
 }
 
+/// Maps a file: as others see it change, or else, on file systems that refuse that, as a private copy of what is not written to.
+fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the map is read-only and private to its owner, and is only ever lent as `&[u8]` of plain bytes, any value of which is
+    // valid. That nobody truncates or rewrites the file meanwhile cannot be checked; the module's documentation says what happens
+    // then.
+    unsafe { Mmap::map(file) }.or_else(|_| {
+        // SAFETY: as above.
+        unsafe { MmapOptions::new().map_copy_read_only(file) }
+    })
+}
+
 /// Makes room for `len` bytes, or says that there is none.
-pub(super) fn reserve(path: &Path, bytes: &mut Vec<u8>, len: usize) -> Result<(), DataError> {
-    bytes.try_reserve_exact(len).map_err(|_| DataError::OutOfMemory { path: path.into(), bytes: len })
+pub(super) fn reserve(path: &Path, bytes: &mut Vec<u8>, len: usize, advice: &'static str) -> Result<(), DataError> {
+    bytes.try_reserve_exact(len).map_err(|_| DataError::OutOfMemory { path: path.into(), bytes: len, advice })
 }

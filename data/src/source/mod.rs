@@ -9,9 +9,11 @@
 //! memory. In return, truncating the file while the program runs ends the program (SIGBUS), overwriting it in place
 //! changes the data under the computation (see [`Table::check_unchanged`]), and the resident size of the process grows with what it has touched, although
 //! the system may drop those pages at any time. Replace data files by renaming, or use [`Access::Read`], which has none
-//! of these properties and is as fast for files that fit in memory. Compressed files are always expanded into memory.
+//! of these properties and is as fast for files that fit in memory. Compressed files are always expanded into memory, arrays in
+//! Fortran order are copied row by row, and files that the system does not map are read.
 
 mod element;
+mod fortran;
 mod gzip;
 mod header;
 mod idx;
@@ -38,6 +40,7 @@ pub use write::{stage_rows, write_idx, write_npy, write_rows};
 use crate::digest::{HEX_DIGITS, Hasher, sha256};
 use crate::error::DataError;
 use element::ByteOrder;
+use header::Header;
 use map::Bytes;
 
 /// n rows of `row_len` numbers each, from a file or from memory.
@@ -56,6 +59,19 @@ pub struct Table {
     data_offset: usize,
     /// Rows of the file before the first that is here.
     skipped: usize,
+    origin: Origin,
+    notes: Vec<String>,
+}
+
+/// What the bytes of a table were taken from.
+#[derive(Debug)]
+enum Origin {
+    /// They are all of it.
+    Whole,
+    /// A mapped file, which has them in another order.
+    Mapped(Bytes),
+    /// Something that is no longer in memory; its SHA-256.
+    Gone(String),
 }
 
 /// Where a table came from.
@@ -101,6 +117,11 @@ impl Table {
     }
 
     fn parse(path: &Path, bytes: Bytes) -> Result<Self, DataError> {
+        let mut notes = Vec::new();
+        if let Bytes::Read { refused: Some(refused), bytes } = &bytes {
+            let len = bytes.len();
+            notes.push(format!("{}: not mapped ({refused}) but read, {len} bytes of memory", path.display()));
+        }
         let (form, header, bytes) = if bytes.starts_with(gzip::MAGIC) {
             let (header, expanded) = gzip::decompress(path, &bytes)?;
             (Form::Compressed(header.format), header, Bytes::Owned(expanded))
@@ -112,17 +133,60 @@ impl Table {
             (Form::Plain(format), header, bytes)
         };
         let row_len = header.dims[1..].iter().product();
-        Ok(Self {
+        let Header { element, order, dims, data_offset, fortran, .. } = header;
+        let mut table = Self {
             path: path.into(),
             form,
-            element: header.element,
-            order: header.order,
-            dims: header.dims,
+            element,
+            order,
+            dims,
             row_len,
             bytes,
-            data_offset: header.data_offset,
+            data_offset,
             skipped: 0,
-        })
+            origin: Origin::Whole,
+            notes,
+        };
+        if fortran {
+            table.reorder()?;
+        }
+        Ok(table)
+    }
+
+    /// Puts the numbers of a file in Fortran order, whose first dimension is the fastest, row after row into memory.
+    fn reorder(&mut self) -> Result<(), DataError> {
+        let numbers = &self.bytes[self.data_offset..];
+        let mut rows = Vec::new();
+        let advice =
+            "it is in Fortran order, and rows are copied into memory: save numpy.ascontiguousarray(a), which is mapped";
+        map::reserve(&self.path, &mut rows, numbers.len(), advice)?;
+        rows.resize(numbers.len(), 0);
+        fortran::to_rows(self.element.size(), &self.dims, numbers, &mut rows);
+        let len = rows.len();
+        self.notes.push(format!("{}: in Fortran order, its rows copied, {len} bytes of memory", self.path.display()));
+        let whole = std::mem::replace(&mut self.bytes, Bytes::Owned(rows));
+        self.origin = match whole {
+            Bytes::Mapped { .. } => Origin::Mapped(whole),
+            Bytes::Read { .. } | Bytes::Owned(_) => Origin::Gone(sha256(&whole)),
+        };
+        self.data_offset = 0;
+        Ok(())
+    }
+
+    /// The same rows with their first number only.
+    pub(crate) fn first_column(self) -> Self {
+        let size = self.element.size();
+        let column = (0..self.rows()).flat_map(|row| &self.row_bytes(row)[..size]).copied().collect();
+        let origin = match self.origin {
+            Origin::Whole => Origin::Gone(sha256(&self.bytes)),
+            other => other,
+        };
+        Self { dims: vec![self.dims[0]], row_len: 1, bytes: Bytes::Owned(column), data_offset: 0, origin, ..self }
+    }
+
+    /// What was done to have the rows that costs memory, and somebody may want to know: a line each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// A table in memory: `dims` (rows first) and as many `values`, in row-major order. `name` stands in messages.
@@ -141,7 +205,8 @@ impl Table {
         let row_len = dims[1..].iter().product();
         let (dims, bytes) = (dims.to_vec(), Bytes::Owned(bytes));
         let (form, order) = (Form::Memory, ByteOrder::Little);
-        Ok(Self { path, form, element, order, dims, row_len, bytes, data_offset: 0, skipped: 0 })
+        let (origin, notes) = (Origin::Whole, Vec::new());
+        Ok(Self { path, form, element, order, dims, row_len, bytes, data_offset: 0, skipped: 0, origin, notes })
     }
 
     /// Forgets all rows but the first `rows`. At least one stays.
@@ -159,7 +224,7 @@ impl Table {
         let data = self.data_offset + range.start * row_bytes..self.data_offset + range.end * row_bytes;
         self.data_offset = match &mut self.bytes {
             Bytes::Mapped { .. } => data.start,
-            Bytes::Owned(bytes) => {
+            Bytes::Read { bytes, .. } | Bytes::Owned(bytes) => {
                 *bytes = bytes[data].to_vec();
                 0
             }
@@ -208,8 +273,8 @@ impl Table {
         matches!(self.bytes, Bytes::Mapped { .. })
     }
 
-    /// Writes row `i` to `out`: each number as it is in the file, rounded to `T` (by way of f64, which only i64 beyond
-    /// 2^53 can notice). A value too large for `T` becomes infinite: see [`check_finite_as`](Self::check_finite_as).
+    /// Writes row `i` to `out`: each number as it is in the file, rounded to `T` (by way of f64, which only
+    /// 64-bit integers beyond 2^53 can notice). A value too large for `T` becomes infinite: see [`check_finite_as`](Self::check_finite_as).
     ///
     /// # Panics
     /// If `i >= rows()` or `out.len() != row_len()`.
@@ -278,7 +343,8 @@ impl Table {
     /// # Errors
     /// [`DataError::Changed`].
     pub fn check_unchanged(&self) -> Result<(), DataError> {
-        self.bytes.check_unchanged(&self.path)
+        let file = if let Origin::Mapped(file) = &self.origin { file } else { &self.bytes };
+        file.check_unchanged(&self.path)
     }
 
     /// SHA-256 of the type of the numbers, the dimensions and the numbers as they lie, made of the digests of pieces that all
@@ -308,7 +374,11 @@ impl Table {
     /// SHA-256 of the whole file, expanded if it was compressed: what `sha256sum` says of it then. Of a table in memory, that of
     /// its numbers.
     pub fn sha256(&self) -> String {
-        sha256(&self.bytes)
+        match &self.origin {
+            Origin::Whole => sha256(&self.bytes),
+            Origin::Mapped(file) => sha256(file),
+            Origin::Gone(sum) => sum.clone(),
+        }
     }
 
     /// Called with rows that are about to be read in whatever order: asks the system to read all of them at once.

@@ -4,6 +4,9 @@
 //! The dictionary is parsed here and not by a crate: the files of interest need six tokens of Python, while general
 //! parsers of the format allocate what the header claims and multiply its dimensions unchecked.
 
+#[path = "npy_foreign.rs"]
+mod foreign;
+
 use std::path::Path;
 
 use super::element::{ByteOrder, ElementType};
@@ -53,28 +56,37 @@ pub(super) fn parse(path: &Path, start: &[u8]) -> Result<Header, DataError> {
     };
     let dictionary =
         Dictionary::parse(text).map_err(|what| DataError::NpyHeader { path: path.into(), what: what.into() })?;
-    let (element, order) = element_type(&dictionary.descr)
-        .ok_or_else(|| DataError::NpyElementType { path: path.into(), descr: dictionary.descr.clone() })?;
+    let (element, order) = element_type(&dictionary.descr).ok_or_else(|| {
+        let (what, advice) = foreign::of(&dictionary.descr);
+        DataError::NpyElementType { path: path.into(), descr: dictionary.descr.clone(), what, advice }
+    })?;
     if dictionary.shape.is_empty() {
         return Err(DataError::NpyNoDimensions { path: path.into() });
     }
     // With one dimension (or one that is not 1) both orders are the same bytes, and NumPy may write either word.
-    if dictionary.fortran_order && dictionary.shape.iter().filter(|&&dim| dim != 1).count() > 1 {
-        return Err(DataError::NpyFortranOrder { path: path.into() });
-    }
-    Header::new(path, Format::Npy, element, order, dictionary.shape, len)
+    let fortran = dictionary.fortran_order && dictionary.shape.iter().filter(|&&dim| dim != 1).count() > 1;
+    Ok(Header { fortran, ..Header::new(path, Format::Npy, element, order, dictionary.shape, len)? })
 }
+
+/// What NumPy calls the element types, without the byte order.
+const NAMES: [(ElementType, &str); 12] = [
+    (ElementType::Bool, "b1"),
+    (ElementType::U8, "u1"),
+    (ElementType::I8, "i1"),
+    (ElementType::U16, "u2"),
+    (ElementType::I16, "i2"),
+    (ElementType::U32, "u4"),
+    (ElementType::I32, "i4"),
+    (ElementType::U64, "u8"),
+    (ElementType::I64, "i8"),
+    (ElementType::F16, "f2"),
+    (ElementType::F32, "f4"),
+    (ElementType::F64, "f8"),
+];
 
 fn element_type(descr: &str) -> Option<(ElementType, ByteOrder)> {
     let (order, name) = descr.split_at_checked(1)?;
-    let element = match name {
-        "u1" => ElementType::U8,
-        "i4" => ElementType::I32,
-        "i8" => ElementType::I64,
-        "f4" => ElementType::F32,
-        "f8" => ElementType::F64,
-        _ => return None,
-    };
+    let element = NAMES.into_iter().find(|&(_, known)| known == name)?.0;
     match order {
         "<" => Some((element, ByteOrder::Little)),
         ">" => Some((element, ByteOrder::Big)),
@@ -189,24 +201,16 @@ impl<'a> Text<'a> {
 /// The header of a file to be written, version 1.0, padded so that the numbers start at a multiple of 64 bytes.
 ///
 /// # Errors
-/// An element type that is not read back either, or too many dimensions.
+/// Too many dimensions.
 pub(super) fn header_bytes(path: &Path, element: ElementType, dims: &[usize]) -> Result<Vec<u8>, DataError> {
-    let descr = match element {
-        ElementType::U8 => "|u1",
-        ElementType::I32 => "<i4",
-        ElementType::I64 => "<i8",
-        ElementType::F32 => "<f4",
-        ElementType::F64 => "<f8",
-        ElementType::I8 | ElementType::I16 => {
-            return Err(DataError::NotStorable { path: path.into(), format: Format::Npy, element });
-        }
-    };
+    let order = if element.size() == 1 { '|' } else { '<' };
+    let name = NAMES.into_iter().find_map(|(known, name)| (known == element).then_some(name)).expect("all are there");
     if dims.len() > MAX_DIMENSIONS {
         let what = format!("{} dimensions, NumPy has room for {MAX_DIMENSIONS}", dims.len());
         return Err(DataError::NpyHeader { path: path.into(), what });
     }
     let shape: String = dims.iter().map(|dim| format!("{dim}, ")).collect();
-    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    let mut text = format!("{{'descr': '{order}{name}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
     let before_text = 10;
     let padded = (before_text + text.len() + 1).next_multiple_of(64);
     text.extend(std::iter::repeat_n(' ', padded - before_text - text.len() - 1));

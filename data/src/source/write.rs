@@ -26,8 +26,8 @@ pub fn write_idx(path: &Path, element: ElementType, dims: &[usize], values: &[f6
 /// The file appears under its name only when it is complete; a file of that name is replaced.
 ///
 /// # Errors
-/// `values` are not as many as `dims` say; a value does not exist in `element`; the element type is `i8` or `i16`; the
-/// file cannot be written.
+/// `values` are not as many as `dims` say; a value does not exist in `element`; there are more
+/// than 64 dimensions; the file cannot be written.
 pub fn write_npy(path: &Path, element: ElementType, dims: &[usize], values: &[f64]) -> Result<(), DataError> {
     write_values(path, Format::Npy, element, dims, values)
 }

@@ -1,0 +1,178 @@
+//! What errors advise, against the flags that there are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn names(text: &str) -> Vec<&str> {
+    mentioned(text)
+}
+
+#[test]
+fn flags_are_found_where_they_are_meant_for_this_command() {
+    assert_eq!(
+        names("give --inputs FILE (--lr), or --threads=2; --features-k"),
+        ["inputs", "lr", "threads", "features-k"]
+    );
+    assert_eq!(names("all of the --pgd-* flags, a -- b, 1--2, --Xyz"), Vec::<&str>::new());
+    assert_eq!(names("see `memorize train --help`, or --quiet"), ["quiet"]);
+    assert_eq!(names("start over: memorize train --config C --out D"), Vec::<&str>::new());
+    assert_eq!(names("cargo build --release\n--out DIR"), ["out"]);
+}
+
+#[test]
+fn a_flag_of_another_command_is_explained() {
+    let all = args::command();
+    assert_eq!(flags(descend(&all, &["data".into(), "info".into()]).unwrap()).len(), 3);
+    assert_eq!(
+        note("neurons", "sweep").unwrap(),
+        "`memorize sweep` has no --neurons, which is a flag of `memorize train`; in a configuration file it is \
+         `network.neurons`"
+    );
+    assert_eq!(key_of("lr").as_deref(), Some("optimizer.learning_rate"));
+    assert_eq!(key_of("accelerated-gamma").as_deref(), Some("optimizer.accelerated.gamma"));
+    assert_eq!(
+        note("resample", "train").unwrap(),
+        "`memorize train` has no --resample, which is a flag of `memorize data sample`"
+    );
+    assert_eq!(note("xyzzy", "train"), None);
+}
+
+/// The text of every string literal in the sources of a crate, but for its tests and its comments.
+fn literals(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                let code: String = code
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"))
+                    .map(|line| format!("{line}\n"))
+                    .collect();
+                found.extend(strings(&code).into_iter().map(|text| (path.clone(), text)));
+            }
+        }
+    }
+    found
+}
+
+/// The string literals in a piece of code, with lines that go on put together.
+fn strings(code: &str) -> Vec<String> {
+    let (mut found, mut rest) = (Vec::new(), code);
+    while let Some(start) = rest.find('"') {
+        let quoted_character = rest[..start].ends_with('\'') && rest[start + 1..].starts_with('\'');
+        rest = &rest[start + 1..];
+        if quoted_character {
+            continue;
+        }
+        let (mut text, mut characters) = (String::new(), rest.char_indices());
+        let mut end = rest.len();
+        while let Some((at, c)) = characters.next() {
+            match c {
+                '"' => {
+                    end = at + 1;
+                    break;
+                }
+                '\\' => match characters.next() {
+                    Some((_, '\n')) => {
+                        let gap = rest[at + 2..].find(|c: char| !c.is_whitespace()).unwrap_or(0);
+                        for _ in 0..gap {
+                            characters.next();
+                        }
+                    }
+                    Some((_, 'n')) => text.push('\n'),
+                    Some((_, c)) => text.push(c),
+                    None => {}
+                },
+                c => text.push(c),
+            }
+        }
+        found.push(text);
+        rest = &rest[end..];
+    }
+    found
+}
+
+fn sources(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src")
+}
+
+#[test]
+fn string_literals_are_found() {
+    let code = "error(\"give \\\n   --inputs \\\"F\\\"\"); let c = '\"'; x(\"--lr\")";
+    assert_eq!(strings(code), ["give --inputs \"F\"", "--lr"]);
+}
+
+/// Libraries do not know which command calls them.
+#[test]
+fn no_library_names_a_flag() {
+    for name in ["kernels", "data", "train"] {
+        let literals = literals(&sources(name));
+        assert!(literals.len() > 50, "{name}");
+        for (path, text) in literals {
+            assert_eq!(mentioned(&text), Vec::<&str>::new(), "{}: {text}", path.display());
+        }
+    }
+}
+
+/// The commands that reach the code of a file: those of the first entry whose path it begins with; all of them for the rest, which is
+/// shared, and where [`notes`] explains what one of them lacks.
+const REACHED_BY: [(&str, &[&str]); 26] = [
+    ("commands/bench", &["bench"]),
+    ("commands/capacity", &["capacity"]),
+    ("commands/certify", &["certify"]),
+    ("commands/condition", &["condition"]),
+    ("commands/eval", &["eval"]),
+    ("commands/race", &["race"]),
+    ("commands/reproduce", &["reproduce"]),
+    ("commands/resume", &["resume"]),
+    ("commands/runs", &["runs"]),
+    ("commands/solve", &["solve"]),
+    ("commands/stored", &["eval", "certify"]),
+    ("commands/sweep", &["train"]),
+    ("commands/train", &["train"]),
+    ("args/", &[]),
+    ("layer/", &["train"]),
+    ("bench/", &["bench"]),
+    ("capacity/", &["capacity"]),
+    ("condition/", &["condition"]),
+    ("config/capacity", &["capacity"]),
+    ("config/certificate", &["certify"]),
+    ("config/condition", &["condition"]),
+    ("config/evaluation", &["eval"]),
+    ("config/race", &["race"]),
+    ("page/", &["report", "compare"]),
+    ("race/", &["race"]),
+    ("run_folder", &["train"]),
+];
+
+/// Every flag that a message of the program names is one of a command that says it.
+#[test]
+fn every_flag_that_is_named_is_one_of_the_commands_that_name_it() {
+    let all = args::command();
+    let of = |name: &str| flags(all.find_subcommand(name).unwrap());
+    let root = sources("cli");
+    let mut seen = 0;
+    for (path, text) in literals(&root) {
+        let place = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        let commands = REACHED_BY.iter().find(|(start, _)| place.starts_with(start)).map(|(_, commands)| *commands);
+        for flag in mentioned(&text) {
+            let anywhere = !owners(&all, flag, "").is_empty();
+            let here = match commands {
+                Some([]) | None => anywhere,
+                Some(commands) => commands.iter().all(|name| of(name).contains(flag)),
+            };
+            assert!(here, "{place}: --{flag} in {text:?}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
