@@ -11,13 +11,11 @@ use plotters::style::text_anchor::{HPos, VPos};
 use super::{BenchReport, Measurement};
 use crate::plot::Drawing;
 use crate::plot::axis::LogAxis;
-use crate::plot::canvas::{Frame, INK, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
+use crate::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
 use crate::plot::labels::{Labels, Rect, along};
 use crate::units::number;
 
-/// A row of room for the legend.
-const FRAME: Frame = Frame { top: 146.0, ..Frame::STANDARD };
-const LEGEND: f64 = 112.0;
+const FRAME: Frame = Frame::BELOW_A_LEGEND;
 /// Room around the points, in decades: below the peak's name, and for labels at the sides.
 const ABOVE: f64 = 0.2;
 const BESIDE: f64 = 0.25;
@@ -137,7 +135,7 @@ impl Roofline<'_> {
         for (dtype, peak) in &self.peaks {
             let text = format!("{dtype} peak {} GFLOP/s", number(10_f64.powf(*peak)));
             let (x, y) = self.pixel((self.x.high, *peak));
-            let (width, height) = (pen.width(&text)?, f64::from(TEXT_SIZE));
+            let (width, height) = (pen.width(&text), f64::from(TEXT_SIZE));
             let at = Rect::around((x - width / 2.0 - 8.0, y - height / 2.0 - 6.0), width, height);
             labels.take(at);
             pen.text(&text, at.middle(), ROOF, (HPos::Center, VPos::Center))?;
@@ -146,7 +144,7 @@ impl Roofline<'_> {
             return Ok(());
         };
         let text = format!("memory {} GB/s", number(self.report.bandwidth_gbs));
-        let size = (pen.width(&text)?, f64::from(TEXT_SIZE));
+        let size = (pen.width(&text), f64::from(TEXT_SIZE));
         let middle = ((foot.0 + ridge.0) / 2.0, (foot.1 + ridge.1) / 2.0);
         let (_, at) = labels.place(&[middle], 16.0, size);
         pen.text(&text, at.middle(), ROOF, (HPos::Center, VPos::Center))
@@ -162,7 +160,7 @@ impl Roofline<'_> {
         }
         let mut placed = Vec::new();
         for (group, line) in self.groups.iter().zip(&lines) {
-            let size = (pen.width(&group.label)?, f64::from(TEXT_SIZE));
+            let size = (pen.width(&group.label), f64::from(TEXT_SIZE));
             let anchors: Vec<(f64, f64)> = line.iter().copied().chain(along(line)).collect();
             let (at, text) = labels.place(&anchors, MARKER + 5.0, size);
             let near = text.nearest(at);
@@ -197,7 +195,7 @@ impl Roofline<'_> {
         for (marker, text) in entries {
             pen.marker(marker, (x, LEGEND))?;
             pen.text(&text, (x + 16.0, LEGEND), INK, (HPos::Left, VPos::Center))?;
-            x += 16.0 + pen.width(&text)? + 32.0;
+            x += 16.0 + pen.width(&text) + 32.0;
         }
         Ok(())
     }
