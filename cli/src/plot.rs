@@ -6,13 +6,14 @@
 pub(crate) mod axis;
 pub(crate) mod canvas;
 mod curve;
+pub(crate) mod font;
 pub(crate) mod labels;
+pub(crate) mod line_style;
 mod overlay;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::OnceLock;
 
 use memorize_data::Output;
 use plotters::prelude::*;
@@ -20,18 +21,14 @@ use plotters::prelude::*;
 use crate::exit::CliError;
 use canvas::{Medium, Outcome, Pen};
 pub use curve::{Curve, Pictures, render, write};
-pub(crate) use overlay::Overlay;
+pub(crate) use overlay::{Named, Overlay};
 
 /// Width of the pictures in pixels.
 pub const WIDTH: u32 = 1200;
-/// Height of the pictures in pixels.
+/// Height of the pictures in pixels; one with a long legend is higher.
 pub const HEIGHT: u32 = 750;
 /// The PNG is drawn this many times larger and averaged down: plotters itself does not smooth thick lines.
 const SUPERSAMPLING: u32 = 3;
-
-/// Fonts that viewers of the SVG choose from; the first is the one built in.
-const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
-const FONT_FILE: &[u8] = include_bytes!("../assets/DejaVuSans-subset.ttf");
 
 /// A picture that could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +43,12 @@ pub enum PlotError {
 
 /// Something that can be drawn on any of plotters' backends.
 pub(crate) trait Drawing {
-    /// Draws it on a white area of [`WIDTH`] x [`HEIGHT`].
+    /// Its height in pixels.
+    fn height(&self) -> u32 {
+        HEIGHT
+    }
+
+    /// Draws it on a white area of [`WIDTH`] and this height.
     fn draw<DB: DrawingBackend>(&self, pen: &Pen<DB>) -> Outcome<DB>;
 }
 
@@ -108,21 +110,21 @@ impl PictureFile {
 /// If the drawing library fails.
 pub(crate) fn svg(drawing: &impl Drawing) -> Result<String, PlotError> {
     let mut text = String::new();
-    draw(drawing, SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)), Medium::Vector)?;
+    draw(drawing, SVGBackend::with_string(&mut text, (WIDTH, drawing.height())), Medium::Vector)?;
     Ok(text)
 }
 
-/// A drawing as an image of [`WIDTH`] x [`HEIGHT`] pixels.
+/// A drawing as an image of [`WIDTH`] x its height.
 ///
 /// # Errors
 /// If the drawing library or the PNG encoder fails.
 pub(crate) fn png(drawing: &impl Drawing) -> Result<Vec<u8>, PlotError> {
-    let (width, height) = (WIDTH * SUPERSAMPLING, HEIGHT * SUPERSAMPLING);
+    let (width, height) = (WIDTH * SUPERSAMPLING, drawing.height() * SUPERSAMPLING);
     let mut pixels = vec![0; (width * height * 3) as usize];
     let medium = Medium::Pixels(SUPERSAMPLING as i32);
     draw(drawing, BitMapBackend::with_buffer(&mut pixels, (width, height)), medium)?;
     let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, WIDTH, HEIGHT);
+    let mut encoder = png::Encoder::new(&mut file, WIDTH, drawing.height());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;
@@ -132,16 +134,16 @@ pub(crate) fn png(drawing: &impl Drawing) -> Result<Vec<u8>, PlotError> {
 }
 
 fn draw<DB: DrawingBackend>(drawing: &impl Drawing, backend: DB, medium: Medium) -> Result<(), PlotError> {
-    register_font()?;
+    font::register()?;
     let area = backend.into_drawing_area();
     let outcome = area.fill(&WHITE).and_then(|()| drawing.draw(&Pen::new(&area, medium))).and_then(|()| area.present());
     outcome.map_err(|error| PlotError::Draw(error.to_string()))
 }
 
-/// Averages each `factor` x `factor` square of RGB pixels; `pixels` is [`HEIGHT`] `factor` rows of [`WIDTH`] `factor`.
+/// Averages each `factor` x `factor` square of RGB pixels; `pixels` are rows of [`WIDTH`] `factor`.
 fn average_down(pixels: &[u8], factor: usize) -> Vec<u8> {
     let stride = WIDTH as usize * factor * 3;
-    let mut small = Vec::with_capacity((WIDTH * HEIGHT * 3) as usize);
+    let mut small = Vec::with_capacity(pixels.len() / (factor * factor));
     let mut sums = vec![0_u32; WIDTH as usize * 3];
     for rows in pixels.chunks_exact(stride * factor) {
         sums.fill(0);
@@ -158,17 +160,16 @@ fn average_down(pixels: &[u8], factor: usize) -> Vec<u8> {
     small
 }
 
-/// Makes the built-in font known to plotters, once.
-fn register_font() -> Result<(), PlotError> {
-    static REGISTERED: OnceLock<bool> = OnceLock::new();
-    let registered =
-        *REGISTERED.get_or_init(|| plotters::style::register_font(FONT, FontStyle::Normal, FONT_FILE).is_ok());
-    if registered { Ok(()) } else { Err(PlotError::Draw("the built-in font is unreadable".to_owned())) }
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Every character of a picture is one that the PNG can show.
+    #[track_caller]
+    pub(crate) fn assert_in_the_font(svg: &str) {
+        let missing: String = svg.chars().filter(|&letter| letter != '\n' && !font::has(letter)).collect();
+        assert_eq!(missing, "");
+    }
 
     #[test]
     fn averaging_takes_the_mean_of_each_square() {

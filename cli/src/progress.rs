@@ -3,6 +3,7 @@
 
 pub mod chart;
 pub mod events;
+mod screen;
 pub mod tensorboard;
 
 use std::borrow::Cow;
@@ -11,14 +12,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chart::Chart;
-use console::Term;
 use events::{Event, Now};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use screen::Screen;
 use tensorboard::{EventFile, LOSS};
 
 use crate::exit::CliError;
 use crate::ranks;
-use crate::run_folder::{Record, Summary};
+use crate::run_folder::{Record, SMOOTHING, Summary};
 use crate::units::{duration, scientific, thousands};
 
 /// Shortest time between two refreshes of the bar.
@@ -27,6 +28,8 @@ const BAR_EVERY: Duration = Duration::from_millis(100);
 const CHART_EVERY: Duration = Duration::from_millis(250);
 /// Lines of the chart, at most.
 const CHART_LINES: usize = 10;
+/// Columns of the bar's line beside the facts: the percentage and what separates them.
+const BESIDE_FACTS: usize = 7;
 /// Lines of a terminal that are left to others.
 const OTHER_LINES: usize = 4;
 /// Shortest time between two lines in a log; an epoch that ends sooner gets none.
@@ -213,7 +216,7 @@ impl Progress {
     pub fn update(&mut self, snapshot: &Snapshot) {
         let latest = self.latest.replace(*snapshot);
         if let Some(live) = &mut self.live {
-            live.chart.push(snapshot.smoothed_loss);
+            live.push(snapshot);
         }
         if self.event_file.is_some() {
             let rate = samples_per_second(&self.plan, snapshot).map(|rate| ("train/samples_per_second", rate as f64));
@@ -310,7 +313,7 @@ impl Progress {
                     bar.set_prefix(drawn);
                 }
                 bar.set_position(snapshot.iteration);
-                bar.set_message(facts(&self.plan, snapshot, false));
+                bar.set_message(short_facts(&self.plan, snapshot, Screen::size().1.saturating_sub(BESIDE_FACTS)));
             }
             Sink::Lines(out) => write_line(out, &facts(&self.plan, snapshot, true)),
             Sink::Json(_) => self.send(&Event::Progress(numbers(&self.plan, snapshot))),
@@ -328,26 +331,39 @@ fn write_line(out: &mut dyn Write, line: &str) {
 #[derive(Default)]
 struct Live {
     chart: Chart,
+    /// Records so far.
+    records: usize,
     drawn: Option<Duration>,
 }
 
 impl Live {
+    /// The next record. The curve is that of the moving mean from where it is one of [`SMOOTHING`], as in the pictures; until
+    /// then that of the records.
+    fn push(&mut self, snapshot: &Snapshot) {
+        self.records += 1;
+        if self.records == SMOOTHING {
+            self.chart = Chart::default();
+        }
+        self.chart.push(if self.records < SMOOTHING { snapshot.loss } else { snapshot.smoothed_loss });
+    }
+
     /// The chart in the terminal's present size, if it is time for it.
     fn redraw(&mut self, now: Duration) -> Option<String> {
         if self.drawn.is_some_and(|drawn| now.saturating_sub(drawn) < CHART_EVERY) {
             return None;
         }
-        let (lines, columns) = Term::stderr().size();
-        let lines = usize::from(lines).saturating_sub(OTHER_LINES).min(CHART_LINES);
-        // A line that fills the last column wraps on some terminals.
-        let drawn = self.chart.draw(usize::from(columns).saturating_sub(1), lines)?;
+        let (lines, columns) = Screen::size();
+        let drawn = self.chart.draw(columns, lines.saturating_sub(OTHER_LINES).min(CHART_LINES))?;
         self.drawn = Some(now);
         Some(drawn)
     }
 }
 
 fn bar(plan: Plan, colour: bool, live: bool) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(plan.iterations, ProgressDrawTarget::stderr_with_hz(10));
+    let bar = ProgressBar::with_draw_target(
+        plan.iterations,
+        ProgressDrawTarget::term_like_with_hz(Box::new(Screen::new()), 10),
+    );
     let template = match (plan.iterations, colour) {
         (Some(_), true) => "{wide_bar:.cyan/blue} {percent:>3}%  {msg}",
         (Some(_), false) => "{wide_bar} {percent:>3}%  {msg}",
@@ -363,6 +379,24 @@ fn bar(plan: Plan, colour: bool, live: bool) -> ProgressBar {
 
 /// The facts of a snapshot in one line.
 fn facts(plan: &Plan, now: &Snapshot, with_iteration: bool) -> String {
+    listed(plan, now, with_iteration).join(BETWEEN)
+}
+
+/// The facts of a snapshot that have room on a line, whole ones: the least important are left out first.
+fn short_facts(plan: &Plan, now: &Snapshot, room: usize) -> String {
+    let mut facts = listed(plan, now, false);
+    for dispensable in ["samples/s", "lr "] {
+        if facts.join(BETWEEN).chars().count() > room {
+            facts.retain(|fact| !fact.contains(dispensable));
+        }
+    }
+    facts.join(BETWEEN)
+}
+
+/// What stands between two facts.
+const BETWEEN: &str = "  ";
+
+fn listed(plan: &Plan, now: &Snapshot, with_iteration: bool) -> Vec<Cow<'static, str>> {
     let mut facts: Vec<Cow<str>> = vec![match plan.epochs {
         Some(epochs) => format!("epoch {:.1}/{epochs}", now.epoch).into(),
         None => format!("epoch {:.1}", now.epoch).into(),
@@ -380,7 +414,7 @@ fn facts(plan: &Plan, now: &Snapshot, with_iteration: bool) -> String {
     }
     facts.extend(samples_per_second(plan, now).map(|rate| format!("{} samples/s", thousands(rate)).into()));
     facts.extend(time_left(plan, now).map(|left| format!("{} left", duration(left)).into()));
-    facts.join("  ")
+    facts
 }
 
 /// The same for programs.

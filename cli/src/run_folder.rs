@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 pub use failure::{Failure, record_failure};
-pub use found::{FoundRun, NoRun};
+pub use found::{FoundRun, NoRun, distinguish};
 pub use metrics::{FLUSH_EVERY, MetricsError, MetricsWriter, Record, SMOOTHING, Smoother, lock};
 pub use summary::{StopReason, Summary};
 

@@ -3,7 +3,8 @@
 //! Records are taken one at a time and the memory is bounded: when there are too many groups, neighbours are merged and
 //! the groups to come are twice as large. No peak is lost, however long the run.
 
-use crate::run_folder::Record;
+use crate::run_folder::{Record, SMOOTHING};
+use crate::units::thousands;
 
 /// Groups that a trace is thinned to, about one for each pixel of a picture.
 pub const GROUPS: usize = 1000;
@@ -25,7 +26,8 @@ pub struct Point {
 pub struct Trace {
     /// The loss of every record, thinned.
     pub raw: Vec<Point>,
-    /// The moving mean, thinned.
+    /// The moving mean, thinned: from the first record on that has [`SMOOTHING`] in its mean. Before it a mean of fewer
+    /// records falls with their number alone, as the start weighs less and less, and a line through both has a kink.
     pub smooth: Vec<Point>,
     /// Records there were.
     pub records: u64,
@@ -43,6 +45,23 @@ impl Trace {
         let mut tracer = Tracer::default();
         records.iter().for_each(|record| tracer.push(record));
         tracer.finish()
+    }
+
+    /// What is drawn of a run that has one line: the moving mean, or the records of a run too short to have one.
+    pub fn line(&self) -> &[Point] {
+        if self.smooth.is_empty() { &self.raw } else { &self.smooth }
+    }
+
+    /// What [`Trace::line`] is.
+    pub fn line_name(&self) -> String {
+        if self.smooth.is_empty() { "every record".to_owned() } else { format!("mean of {SMOOTHING} records") }
+    }
+
+    /// What a log scale cannot show of the records, in words; none if it shows them all.
+    pub fn not_drawn(&self) -> Option<String> {
+        let records = if self.off_scale == 1 { "record" } else { "records" };
+        let count = || format!("{} {records} at 0 or not finite: not drawn", thousands(self.off_scale));
+        (self.off_scale > 0).then(count)
     }
 
     /// The moving mean where a part of the iterations between 0 and 1 was done; none if nothing can be drawn there.
@@ -78,8 +97,9 @@ impl Tracer {
         if trace.rates.last().is_none_or(|&(_, rate)| rate != learning_rate) && trace.rates.len() < MOST_RATES {
             trace.rates.push((iteration, learning_rate));
         }
-        for (thinner, loss) in [(&mut self.raw, loss), (&mut self.smooth, smoothed_loss)] {
-            if is_drawable(loss) {
+        let is_full = trace.records >= SMOOTHING as u64;
+        for (thinner, loss, is_shown) in [(&mut self.raw, loss, true), (&mut self.smooth, smoothed_loss, is_full)] {
+            if is_shown && is_drawable(loss) {
                 thinner.push(Point { iteration, loss });
             }
         }
@@ -214,8 +234,34 @@ mod tests {
         let records: Vec<Record> = losses.into_iter().zip(0..).map(|(loss, i)| record(5 * i, loss)).collect();
         let trace = Trace::of(&records);
         assert_eq!(trace.raw, [Point { iteration: 0, loss: 1.0 }, Point { iteration: 25, loss: 0.25 }]);
-        assert_eq!((trace.records, trace.off_scale, trace.last_iteration, trace.smooth.len()), (6, 4, 25, 6));
+        assert_eq!((trace.records, trace.off_scale, trace.last_iteration, trace.smooth.len()), (6, 4, 25, 0));
+        assert_eq!(trace.not_drawn().unwrap(), "4 records at 0 or not finite: not drawn");
+        assert_eq!(Trace::default().not_drawn(), None);
         assert_eq!(trace.rates, [(0, 0.1), (15, 0.01)]);
+    }
+
+    #[test]
+    fn a_mean_is_drawn_from_where_it_is_one_of_twenty() {
+        let mut smoother = crate::run_folder::Smoother::default();
+        // Falls by the same factor from record to record: on a log scale its mean has to be a straight line, too.
+        let records: Vec<Record> = (0..60)
+            .map(|i| {
+                let loss = 0.5_f64.powi(i);
+                let smoothed_loss = smoother.push(loss);
+                let iteration = 5 * i as u64;
+                Record { iteration, epoch: 0.0, loss, smoothed_loss, learning_rate: 0.1, seconds: 0.0 }
+            })
+            .collect();
+        let trace = Trace::of(&records);
+        assert_eq!(trace.smooth.first(), Some(&Point { iteration: 95, loss: records[19].smoothed_loss }));
+        assert_eq!((trace.smooth.len(), trace.raw.len()), (41, 60));
+        for pair in trace.smooth.windows(2) {
+            assert!((pair[1].loss / pair[0].loss - 0.5).abs() < 1e-12, "a kink at {}", pair[1].iteration);
+        }
+        assert_eq!((trace.line(), trace.line_name().as_str()), (&trace.smooth[..], "mean of 20 records"));
+        let short = Trace::of(&records[..19]);
+        assert_eq!((short.line(), short.line_name().as_str()), (&short.raw[..], "every record"));
+        assert!(short.smooth.is_empty());
     }
 
     #[test]

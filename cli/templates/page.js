@@ -72,7 +72,7 @@
     const svg = plot.querySelector('svg');
     const legend = figure.querySelector('.legend');
     const buttons = [...legend.querySelectorAll('button[data-run]')];
-    const series = buttons.map(button => ({ ...runs[button.dataset.run], style: button.className, button, shown: button.getAttribute('aria-pressed') === 'true' }));
+    const series = buttons.map(button => ({ ...runs[button.dataset.run], style: button.className, dashes: button.dataset.dashes, button, shown: button.getAttribute('aria-pressed') === 'true' }));
     const single = series.length === 1;
     let raw = figure.dataset.raw === 'true';
     let view = null;    // [iteration from, to, log10 of the loss from, to]; null shows all
@@ -97,6 +97,8 @@
     }
     const rawButton = button('every record', () => { raw = !raw; draw(); });
     rawButton.dataset.raw = '';
+    // Of a short run its one line is that already.
+    rawButton.hidden = single && series[0].line === rawButton.textContent;
     const resetButton = button('show all', () => { view = null; draw(); });
     resetButton.dataset.reset = '';
     const tip = document.createElement('div');
@@ -167,7 +169,7 @@
       }
       for (const [at, label] of roundSteps(domain[0], domain[1], width < 480 ? 5 : 8)) {
         make('path', { class: 'major', d: `M${toX(at).toFixed(1)} ${top}V${bottom}` }, axes);
-        make('text', { x: toX(at), y: bottom + 17, 'text-anchor': 'middle' }, axes).textContent = label;
+        make('text', { x: Math.min(toX(at), width - 3.5 * label.length), y: bottom + 17, 'text-anchor': 'middle' }, axes).textContent = label;
       }
       make('text', { class: 'name', x: (left + right) / 2, y: size.height - 6, 'text-anchor': 'middle' }, axes).textContent = 'iteration';
       make('text', { class: 'name', x: left, y: 13, 'text-anchor': 'end' }, axes).textContent = 'loss f';
@@ -176,7 +178,7 @@
       make('rect', { x: left, y: top, width: right - left, height: bottom - top }, clip);
       const lines = make('g', { class: 'lines', 'clip-path': `url(#${id})` }, svg);
       for (const one of recorded()) make('path', { class: `raw ${one.style}`, d: path(one.raw) }, lines);
-      for (const one of visible()) make('path', { class: `smooth ${one.style}`, d: path(one.smooth) }, lines);
+      for (const one of visible()) make('path', { class: `smooth ${one.style}`, 'stroke-dasharray': one.dashes, d: path(one.smooth) }, lines);
       make('g', { class: 'over' }, svg);
       rawButton.setAttribute('aria-pressed', raw);
       resetButton.hidden = view === null;
@@ -210,11 +212,11 @@
       line(tip, `iteration ${whole.format(snap.at)}${epoch}`, 'b');
       for (const { one, loss } of near) {
         const y = toY(Math.log10(loss));
-        if (y >= top && y <= bottom) make('circle', { class: 'dot', cx: x, cy: y, r: 4.5, style: `fill: var(--${one.style.split(' ')[0].replace(/^s(\d+)$/, (_, i) => `s${i % 8}`)})` }, layer);
+        if (y >= top && y <= bottom) make('circle', { class: 'dot', cx: x, cy: y, r: 4.5, style: `fill: var(--${one.style})` }, layer);
         const row = line(tip, '', 'div');
-        const key = make('svg', { viewBox: '0 0 18 8', class: one.style }, row);
-        make('path', { d: 'M1 4H17' }, key);
-        line(row, single ? 'mean' : one.name);
+        const key = make('svg', { viewBox: '0 0 32 8', class: one.style }, row);
+        make('path', { d: 'M1 4H31', 'stroke-dasharray': one.dashes }, key);
+        line(row, single ? one.line : one.name);
         line(row, short(loss)).className = 'value';
       }
       if (near.length === 1) {

@@ -27,7 +27,8 @@ const STREAM_BYTES: usize = 512 << 20;
 pub struct BenchReport {
     /// What was measured on.
     pub machine: MachineInfo,
-    /// Peak of fused multiply-adds by type, best instruction set, all threads, GFLOP/s; the median of several runs.
+    /// Peak of fused multiply-adds by type, best instruction set, all threads, GFLOP/s; the median of what was measured at
+    /// first and beside every pass that could use all of it.
     pub peak_gflops: BTreeMap<String, f64>,
     /// Streaming update of memory, reads and writes counted, GB/s.
     pub bandwidth_gbs: f64,
@@ -143,16 +144,21 @@ pub fn run(
     let repetitions = if arguments.quick { 5 } else { 15 };
     progress("the machine's limits");
     let limits = Limits::new(best, repetitions);
-    let peaks = [(Dtype::F32, limits.peaks::<f32>(&best)), (Dtype::F64, limits.peaks::<f64>(&best))];
+    let mut peaks = [(Dtype::F32, limits.peaks::<f32>(&best)), (Dtype::F64, limits.peaks::<f64>(&best))];
     let mut results = Vec::new();
     for (i, case) in cases.iter().enumerate() {
         let Case { workload, shape, engine, dtype } = case;
-        let (backend, isa) = (engine.backend, engine.isa);
+        let Engine { backend, isa, .. } = engine;
         progress(&format!("{}/{}: {} {shape} {dtype} {backend} {isa}", i + 1, cases.len(), workload.name()));
-        results.push(match dtype {
+        let (measured, peaks_beside) = match dtype {
             Dtype::F32 => measure::<f32>(case, arguments.quick, &limits)?,
             Dtype::F64 => measure::<f64>(case, arguments.quick, &limits)?,
-        });
+        };
+        if *isa == best.isa && engine.par == best.par {
+            let of_type = peaks.iter_mut().filter(|(other, _)| other == dtype);
+            of_type.for_each(|(_, peaks)| peaks.extend_from_slice(&peaks_beside));
+        }
+        results.push(measured);
     }
     Ok(BenchReport {
         machine: MachineInfo::of(&best),
@@ -206,7 +212,8 @@ fn shape(workload: Workload, isa: Isa) -> Shape {
     Shape { n: if slow { shape.n / 16 } else { shape.n }, ..shape }
 }
 
-fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<Measurement, CliError> {
+/// A measurement, and the peaks that were measured before and after it.
+fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<(Measurement, Vec<f64>), CliError> {
     let Case { workload, shape, engine, .. } = *case;
     let error = check::<T>(workload, &engine).map_err(CliError::run_failed)?;
     let effort = if quick {
@@ -217,11 +224,12 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<Meas
     let work = workload.prepare::<T>(engine, shape);
     let before = limits.peaks::<T>(&engine);
     let Timing { median: seconds, fastest, slowest, spread, runs } = time(effort, work);
-    let peak = median(&mut [before, limits.peaks::<T>(&engine)].concat());
+    let mut peaks = [before, limits.peaks::<T>(&engine)].concat();
+    let peak = median(&mut peaks);
     let (flops, bytes) = (workload.flops(shape), workload.bytes(shape, size_of::<T>()));
     let gflops = flops / seconds / 1e9;
     let Subject { pass, shape, dtype, backend, isa, threads } = case.subject();
-    Ok(Measurement {
+    let measured = Measurement {
         pass,
         shape,
         backend,
@@ -238,7 +246,8 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<Meas
         fraction_of_peak: gflops / peak,
         fraction_of_roofline: gflops / peak.min(limits.bandwidth * flops / bytes),
         error,
-    })
+    };
+    Ok((measured, peaks))
 }
 
 /// The machine's limits. A machine that is shared does not keep its speed, so the peak is measured again beside every

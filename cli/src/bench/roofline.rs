@@ -2,8 +2,14 @@
 //!
 //! A pass cannot be faster than the peak of multiply-adds, nor than its operands come from memory: the roof. It can be
 //! above the slope where its operands stay in cache from one run to the next.
+//!
+//! A machine that is shared does not keep its speed, so that the peak is measured again beside every pass. A point stands
+//! at the share of that peak that the table has, below the roof at the median of the peaks: no turn of speed between the
+//! two puts a pass above a peak that it has not reached.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use memorize_benches::median;
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
@@ -11,13 +17,11 @@ use plotters::style::text_anchor::{HPos, VPos};
 use super::{BenchReport, Measurement};
 use crate::plot::Drawing;
 use crate::plot::axis::LogAxis;
-use crate::plot::canvas::{Frame, INK, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
+use crate::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
 use crate::plot::labels::{Labels, Rect, along};
 use crate::units::number;
 
-/// A row of room for the legend.
-const FRAME: Frame = Frame { top: 146.0, ..Frame::STANDARD };
-const LEGEND: f64 = 112.0;
+const FRAME: Frame = Frame::BELOW_A_LEGEND;
 /// Room around the points, in decades: below the peak's name, and for labels at the sides.
 const ABOVE: f64 = 0.2;
 const BESIDE: f64 = 0.25;
@@ -35,6 +39,8 @@ pub(crate) struct Roofline<'a> {
     y: LogAxis,
     points: Vec<Point>,
     groups: Vec<Group>,
+    /// The peak that each kind of measurement is a share of.
+    references: BTreeMap<Kind<'a>, f64>,
     /// Peaks of the types that were measured: name, log10.
     peaks: Vec<(&'a str, f64)>,
     bandwidth: f64,
@@ -58,12 +64,13 @@ struct Group {
 impl<'a> Roofline<'a> {
     /// Chooses axes, markers and labels. What has no place on a log scale is left out.
     pub(crate) fn of(report: &'a BenchReport) -> Self {
-        let results: Vec<&Measurement> = report.results.iter().filter(|result| place(result).is_some()).collect();
+        let results: Vec<&Measurement> = report.results.iter().filter(|result| place(result, 1.0).is_some()).collect();
+        let references = references(report, &results);
         let dtypes: BTreeSet<&str> = results.iter().map(|result| result.dtype.as_str()).collect();
         let mut points = Vec::new();
         let mut groups: Vec<Group> = Vec::new();
         for result in &results {
-            let Some(at) = place(result) else { continue };
+            let Some(at) = references.get(&kind(result)).and_then(|peak| place(result, *peak)) else { continue };
             points.push(Point { at, marker: marker(result) });
             let label = label(result, report, dtypes.len() > 1);
             match groups.iter_mut().find(|group| group.label == label) {
@@ -84,7 +91,7 @@ impl<'a> Roofline<'a> {
         let up = peaks.iter().flat_map(|(_, peak)| [peak + ABOVE, peak + ABOVE - 1.0]);
         let up = points.iter().map(|point| point.at.1).chain(up);
         let (x, y) = (LogAxis::covering(across).in_plain_numbers(), LogAxis::covering(up).in_plain_numbers());
-        Self { report, x, y, points, groups, peaks, bandwidth }
+        Self { report, x, y, points, groups, references, peaks, bandwidth }
     }
 
     fn pixel(&self, (x, y): (f64, f64)) -> (f64, f64) {
@@ -109,7 +116,7 @@ impl Drawing for Roofline<'_> {
         let machine = &self.report.machine;
         let threads = if machine.threads == 1 { "thread" } else { "threads" };
         let title = format!("Roofline of {}, {} {threads}", machine.cpu, machine.threads);
-        let about = "flops and bytes are those that a pass needs";
+        let about = "a pass stands at its share of the peak that was measured beside it";
         pen.heading(&title, &format!("memorize {}, commit {}; {about}", machine.version, machine.commit))?;
         pen.axes(&FRAME, (&self.x, "flops per byte"), (&self.y, "GFLOP/s"))?;
         if self.points.is_empty() {
@@ -137,7 +144,7 @@ impl Roofline<'_> {
         for (dtype, peak) in &self.peaks {
             let text = format!("{dtype} peak {} GFLOP/s", number(10_f64.powf(*peak)));
             let (x, y) = self.pixel((self.x.high, *peak));
-            let (width, height) = (pen.width(&text)?, f64::from(TEXT_SIZE));
+            let (width, height) = (pen.width(&text), f64::from(TEXT_SIZE));
             let at = Rect::around((x - width / 2.0 - 8.0, y - height / 2.0 - 6.0), width, height);
             labels.take(at);
             pen.text(&text, at.middle(), ROOF, (HPos::Center, VPos::Center))?;
@@ -146,7 +153,7 @@ impl Roofline<'_> {
             return Ok(());
         };
         let text = format!("memory {} GB/s", number(self.report.bandwidth_gbs));
-        let size = (pen.width(&text)?, f64::from(TEXT_SIZE));
+        let size = (pen.width(&text), f64::from(TEXT_SIZE));
         let middle = ((foot.0 + ridge.0) / 2.0, (foot.1 + ridge.1) / 2.0);
         let (_, at) = labels.place(&[middle], 16.0, size);
         pen.text(&text, at.middle(), ROOF, (HPos::Center, VPos::Center))
@@ -162,7 +169,7 @@ impl Roofline<'_> {
         }
         let mut placed = Vec::new();
         for (group, line) in self.groups.iter().zip(&lines) {
-            let size = (pen.width(&group.label)?, f64::from(TEXT_SIZE));
+            let size = (pen.width(&group.label), f64::from(TEXT_SIZE));
             let anchors: Vec<(f64, f64)> = line.iter().copied().chain(along(line)).collect();
             let (at, text) = labels.place(&anchors, MARKER + 5.0, size);
             let near = text.nearest(at);
@@ -179,11 +186,30 @@ impl Roofline<'_> {
         Ok(())
     }
 
+    /// What a marker stands for: the backend, with the instruction set where it is ours to choose, and its peak where that is
+    /// not one of the roofs.
+    fn means(&self, result: &Measurement) -> String {
+        let Measurement { backend, isa, .. } = result;
+        if backend != "native" {
+            return backend.clone();
+        }
+        if *isa == self.report.machine.isa {
+            return format!("{backend} {isa}");
+        }
+        let own = self.references.iter().filter(|((of, ..), _)| of == isa);
+        let most = own.clone().map(|((.., threads), _)| *threads).max();
+        let peaks: Vec<String> = own
+            .filter(|((.., threads), _)| Some(*threads) == most)
+            .map(|((_, dtype, _), peak)| format!("{dtype} {}", number(*peak)))
+            .collect();
+        format!("{backend} {isa} (peak {})", peaks.join(", "))
+    }
+
     /// A row of the markers that occur.
     fn legend<DB: DrawingBackend>(&self, pen: &Pen<DB>) -> Outcome<DB> {
         let mut entries: Vec<(Marker, String)> = Vec::new();
         for result in &self.report.results {
-            let (marker, means) = (marker(result), means(result));
+            let (marker, means) = (marker(result), self.means(result));
             if !entries.iter().any(|(_, other)| *other == means) {
                 entries.push((Marker { filling: marker.colour, ..marker }, means));
             }
@@ -197,16 +223,37 @@ impl Roofline<'_> {
         for (marker, text) in entries {
             pen.marker(marker, (x, LEGEND))?;
             pen.text(&text, (x + 16.0, LEGEND), INK, (HPos::Left, VPos::Center))?;
-            x += 16.0 + pen.width(&text)? + 32.0;
+            x += 16.0 + pen.width(&text) + 32.0;
         }
         Ok(())
     }
 }
 
-/// log10 of flops per byte and of GFLOP/s, if both are numbers above zero.
-fn place(result: &Measurement) -> Option<(f64, f64)> {
-    let at = ((result.gflops / result.gbs).log10(), result.gflops.log10());
-    (at.0.is_finite() && at.1.is_finite()).then_some(at)
+/// What a peak is of: instruction set, type, threads.
+type Kind<'a> = (&'a str, &'a str, usize);
+
+fn kind(result: &Measurement) -> Kind<'_> {
+    (&result.isa, &result.dtype, result.threads)
+}
+
+/// The peak of each kind of measurement: the report's own where it has one, else the median of those beside the passes.
+fn references<'a>(report: &'a BenchReport, results: &[&'a Measurement]) -> BTreeMap<Kind<'a>, f64> {
+    let mut peaks: BTreeMap<Kind, Vec<f64>> = BTreeMap::new();
+    for result in results {
+        peaks.entry(kind(result)).or_default().push(result.gflops / result.fraction_of_peak);
+    }
+    let reference = |(kind, mut peaks): (Kind<'a>, Vec<f64>)| {
+        let whole_machine = kind.0 == report.machine.isa && kind.2 == report.machine.threads;
+        let known = report.peak_gflops.get(kind.1).filter(|peak| whole_machine && **peak > 0.0);
+        (kind, known.copied().unwrap_or_else(|| median(&mut peaks)))
+    };
+    peaks.into_iter().map(reference).collect()
+}
+
+/// log10 of flops per byte and of the share of this peak, in GFLOP/s; none unless both are numbers above zero.
+fn place(result: &Measurement, peak: f64) -> Option<(f64, f64)> {
+    let at = ((result.gflops / result.gbs).log10(), (result.fraction_of_peak * peak).log10());
+    (at.0.is_finite() && at.1.is_finite() && result.gflops > 0.0).then_some(at)
 }
 
 /// What a measurement is of: the pass, and its type and threads where they are not the same for all.
@@ -220,12 +267,6 @@ fn label(result: &Measurement, report: &BenchReport, several_types: bool) -> Str
         label.push_str(&format!(" ({threads} thread{})", if *threads == 1 { "" } else { "s" }));
     }
     label
-}
-
-/// What a marker stands for: the backend, with the instruction set where it is ours to choose.
-fn means(result: &Measurement) -> String {
-    let Measurement { backend, isa, .. } = result;
-    if backend == "native" { format!("{backend} {isa}") } else { backend.clone() }
 }
 
 fn marker(result: &Measurement) -> Marker {

@@ -9,12 +9,10 @@ use super::show::Report;
 use crate::config::Trainer;
 use crate::plot::Drawing;
 use crate::plot::axis::{LinearAxis, LogAxis};
-use crate::plot::canvas::{Frame, INK, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
+use crate::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
 use crate::units::{number, thousands};
 
-/// A row of room for the legend.
-const FRAME: Frame = Frame { top: 146.0, ..Frame::STANDARD };
-const LEGEND: f64 = 112.0;
+const FRAME: Frame = Frame::BELOW_A_LEGEND;
 /// Decades that are shown below the tolerance: a solver that is done is anywhere there.
 const BELOW: f64 = 1.0;
 /// Decades above the largest loss.
@@ -158,7 +156,7 @@ impl ThresholdPlot<'_> {
                 Trainer::Gd => "gradient descent",
             };
             pen.text(text, (x + 16.0, LEGEND), INK, (HPos::Left, VPos::Center))?;
-            x += 16.0 + pen.width(text)? + 32.0;
+            x += 16.0 + pen.width(text) + 32.0;
         }
         pen.line(&[(x, LEGEND), (x + 34.0, LEGEND)], PREDICTION, 6)?;
         let text = "expected least squares loss, f(0) (1 - capacity/n)";

@@ -7,7 +7,7 @@ use crate::comparison::Comparison;
 use crate::exit::CliError;
 use crate::page::{self, Focus};
 use crate::report::print;
-use crate::run_folder::{FoundRun, NoRun};
+use crate::run_folder::{FoundRun, NoRun, distinguish};
 
 /// Writes a page about runs.
 ///
@@ -15,7 +15,8 @@ use crate::run_folder::{FoundRun, NoRun};
 /// Bad input if none of the folders has a run in it, or the page cannot be put where it should. One that has none among
 /// others that do is warned of, on the page too.
 pub fn report(arguments: &ReportArgs) -> Result<(), CliError> {
-    let (runs, problems) = read(&arguments.runs, 1)?;
+    let (mut runs, problems) = read(&arguments.runs, 1)?;
+    distinguish(&mut runs);
     let index = page::write(&arguments.out, arguments.overwrite, &runs, &problems, Focus::Results)?;
     let noun = if runs.len() == 1 { "run" } else { "runs" };
     print(&format!("{} {noun}: {}\n", runs.len(), index.display()))
@@ -26,15 +27,15 @@ pub fn report(arguments: &ReportArgs) -> Result<(), CliError> {
 /// # Errors
 /// As [`report`], but two of the folders must have a run if one has none: what is left would be compared with nothing.
 pub fn compare(arguments: &CompareArgs) -> Result<(), CliError> {
-    let (runs, problems) = read(&arguments.runs, 2)?;
-    let comparison = Comparison::of(&runs);
+    let (mut runs, problems) = read(&arguments.runs, 2)?;
+    // As they are: JSON has the folders, too.
+    let json = serde_json::to_string_pretty(&Comparison::of(&runs)).map_err(CliError::run_failed)?;
+    distinguish(&mut runs);
     let index = page::write(&arguments.out, arguments.overwrite, &runs, &problems, Focus::Differences)?;
     if arguments.json {
-        let mut text = serde_json::to_string_pretty(&comparison).map_err(CliError::run_failed)?;
-        text.push('\n');
-        return print(&text);
+        return print(&format!("{json}\n"));
     }
-    print(&format!("{}curves: {}\n", comparison.text(), index.display()))
+    print(&format!("{}curves: {}\n", Comparison::of(&runs).text(), index.display()))
 }
 
 /// The runs in folders, and what is wrong with folders that have none; an error if that leaves fewer runs than are needed.

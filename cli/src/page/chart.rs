@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::plot::axis::{Axis, LinearAxis, LogAxis};
-use crate::run_folder::{FoundRun, SMOOTHING};
+use crate::plot::line_style::LineStyle;
+use crate::run_folder::FoundRun;
 use crate::trace::{Point, Trace, thin};
 use crate::units::number;
 
@@ -22,8 +23,8 @@ const DATA_GROUPS: usize = 500;
 /// Of several runs those are off from the start that have fewer iterations than the longest one divided by this: nothing of
 /// them could be seen, and their losses might be far from all others.
 const TOO_SHORT: u64 = 20;
-/// Styles of lines that the style sheet has: colours and dashes.
-const STYLES: usize = 12;
+/// Width of a digit or a comma of a label, about.
+const DIGIT: f64 = 7.0;
 
 /// A chart of one run or of several.
 pub(super) struct Chart {
@@ -52,22 +53,27 @@ pub(super) struct TickMark {
 pub(super) struct Line {
     /// Its place among the runs of the page.
     pub run: usize,
-    pub style: usize,
+    /// Its colour among those of the style sheet.
+    pub colour: usize,
+    /// Its dashes as SVG has them.
+    pub dashes: String,
     /// Whether it is there from the start.
     pub shown: bool,
     pub name: String,
-    /// The last value of the moving mean.
-    pub last: String,
+    /// What the run came to.
+    pub end: String,
     pub raw: String,
     pub smooth: String,
 }
 
 impl Chart {
-    /// The chart of one run, with its place in the page: every record and their mean; none without a curve.
+    /// The chart of one run, with its place in the page: every record and their mean; none without a curve. A single line
+    /// is solid, and it has the colour that it has among the others.
     pub(super) fn of_one(place: usize, run: &FoundRun) -> Option<Self> {
         let label = format!("Loss of {} over the iterations", run.name);
         let mut chart = Self::of(format!("chart-{place}"), label, &[(place, run)], true)?;
-        chart.lines.iter_mut().for_each(|line| line.name = format!("mean of {SMOOTHING} records"));
+        let name = run.trace.as_ref().map(Trace::line_name).unwrap_or_default();
+        chart.lines.iter_mut().for_each(|line| (line.name, line.dashes) = (name.clone(), "none".to_owned()));
         Some(chart)
     }
 
@@ -79,8 +85,8 @@ impl Chart {
     }
 
     fn of(id: String, label: String, runs: &[(usize, &FoundRun)], raw: bool) -> Option<Self> {
-        let drawn = runs.iter().filter_map(|(i, run)| Some((*i, &run.name, run.trace.as_ref()?)));
-        let drawn: Vec<(usize, &String, &Trace)> = drawn.filter(|(.., trace)| !trace.smooth.is_empty()).collect();
+        let drawn = runs.iter().filter_map(|(i, run)| Some((*i, *run, run.trace.as_ref()?)));
+        let drawn: Vec<(usize, &FoundRun, &Trace)> = drawn.filter(|(.., trace)| !trace.line().is_empty()).collect();
         if drawn.is_empty() {
             return None;
         }
@@ -89,17 +95,21 @@ impl Chart {
         let x = LinearAxis::up_to(longest);
         let seen = |trace: &'_ Trace| {
             let raw: &[Point] = if raw { &trace.raw } else { &[] };
-            raw.iter().chain(&trace.smooth).map(|point| point.loss.log10()).collect::<Vec<_>>()
+            raw.iter().chain(trace.line()).map(|point| point.loss.log10()).collect::<Vec<_>>()
         };
         let y = LogAxis::covering(drawn.iter().filter(|(.., trace)| shown(trace)).flat_map(|(.., trace)| seen(trace)));
-        let lines = drawn.iter().map(|&(run, name, trace)| Line {
-            run,
-            style: run % STYLES,
-            shown: shown(trace),
-            name: name.clone(),
-            last: trace.smooth.last().map(|point| number(point.loss)).unwrap_or_default(),
-            raw: if raw { path(&trace.raw, &x, &y) } else { String::new() },
-            smooth: path(&trace.smooth, &x, &y),
+        let lines = drawn.iter().map(|&(place, run, trace)| {
+            let style = LineStyle::of(place);
+            Line {
+                run: place,
+                colour: style.colour,
+                dashes: style.dash_array(),
+                shown: shown(trace),
+                name: run.name.clone(),
+                end: end(run),
+                raw: if raw { path(&trace.raw, &x, &y) } else { String::new() },
+                smooth: path(trace.line(), &x, &y),
+            }
         });
         let lines = lines.collect();
         let horizontal = |at: f64| format!("M{LEFT} {:.1}H{}", down(&y, at), WIDTH - RIGHT);
@@ -113,6 +123,8 @@ impl Chart {
             let across = across(&x, tick.at);
             let line = format!("M{across:.1} {TOP}V{}", HEIGHT - BOTTOM);
             let place = format!("{}", HEIGHT - BOTTOM + 17.0);
+            // The last one may be wider than the margin.
+            let across = across.min(WIDTH - DIGIT / 2.0 * tick.label.len() as f64);
             ticks.push(TickMark {
                 line,
                 x: format!("{across:.1}"),
@@ -133,6 +145,16 @@ impl Chart {
             ticks,
             lines,
         })
+    }
+}
+
+/// What a run came to: the same f(W) as in the tables. Without a summary it is the end of its line.
+pub(super) fn end(run: &FoundRun) -> String {
+    let loss = run.summary.as_ref().map(|summary| summary.train_loss).filter(|loss| loss.is_finite());
+    let last = || run.trace.as_ref().and_then(|trace| trace.line().last());
+    match loss {
+        Some(loss) => format!("f(W) = {}", number(loss)),
+        None => last().map(|point| format!("last {}", number(point.loss))).unwrap_or_default(),
     }
 }
 
@@ -162,6 +184,8 @@ struct Data<'a> {
     last: u64,
     /// Epochs an iteration.
     epoch: Option<f64>,
+    /// What the line is.
+    line: String,
     smooth: (Vec<u64>, Vec<f64>),
     raw: (Vec<u64>, Vec<f64>),
     rates: Vec<(u64, f64)>,
@@ -178,7 +202,8 @@ pub(super) fn data(runs: &[FoundRun]) -> String {
             name: &run.name,
             last: trace.last_iteration,
             epoch: epoch.filter(|epoch| epoch.is_finite()),
-            smooth: columns(&trace.smooth),
+            line: trace.line_name(),
+            smooth: columns(trace.line()),
             raw: columns(&trace.raw),
             rates: trace.rates.clone(),
         }

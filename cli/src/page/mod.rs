@@ -20,7 +20,7 @@ use askama::Template;
 use memorize_data::output;
 
 use crate::exit::{CliError, WithHint};
-use crate::plot::{self, Curve, Overlay};
+use crate::plot::{self, Curve, Named, Overlay};
 use crate::run_folder::{FolderError, FoundRun, write_atomically};
 
 /// The page's file.
@@ -98,22 +98,30 @@ pub fn write(
 
 /// Draws each curve anew, from the records that the page shows, and all in one picture.
 fn write_pictures(folder: &Path, runs: &[FoundRun], stems: &[String], title: &str) -> Result<(), CliError> {
-    let drawn: Vec<_> =
-        runs.iter().zip(stems).filter_map(|(run, stem)| Some((run, stem, run.trace.as_ref()?))).collect();
+    let drawn: Vec<_> = runs
+        .iter()
+        .zip(stems)
+        .enumerate()
+        .filter_map(|(i, (run, stem))| Some((i, run, stem, run.trace.as_ref()?)))
+        .collect();
     let write = |stem: &str, svg: &str, png: &[u8]| {
         write_atomically(&folder.join(format!("{stem}.svg")), svg.as_bytes())?;
         write_atomically(&folder.join(format!("{stem}.png")), png)
     };
-    for (run, stem, trace) in &drawn {
+    for (_, run, stem, trace) in &drawn {
         let subtitle = run.summary.as_ref().and_then(|summary| summary.paper.as_ref());
         let subtitle = subtitle.map(|paper| format!("the paper: {paper}")).unwrap_or_default();
-        let curve = Curve { title: &run.name, subtitle: &subtitle, trace };
+        let loss = run.summary.as_ref().map(|summary| summary.train_loss).filter(|loss| loss.is_finite());
+        let curve = Curve { title: &run.name, subtitle: &subtitle, loss, trace };
         let pictures = plot::render(&curve).map_err(CliError::run_failed)?;
         write(stem, &pictures.svg, &pictures.png)?;
     }
     if drawn.len() > 1 {
-        let traces: Vec<_> = drawn.iter().map(|(run, _, trace)| (run.name.as_str(), *trace)).collect();
-        let overlay = Overlay::of(title, &traces);
+        let results: Vec<String> = drawn.iter().map(|(_, run, ..)| chart::end(run)).collect();
+        let named = drawn.iter().zip(&results);
+        let named =
+            named.map(|((place, run, _, trace), result)| Named { place: *place, name: &run.name, result, trace });
+        let overlay = Overlay::of(title, &named.collect::<Vec<_>>());
         let (svg, png) = (plot::svg(&overlay), plot::png(&overlay));
         write(ALL, &svg.map_err(CliError::run_failed)?, &png.map_err(CliError::run_failed)?)?;
     }

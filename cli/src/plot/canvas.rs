@@ -5,8 +5,10 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Axis;
+use super::font::{self, FONT};
 use super::labels::Rect;
-use super::{FONT, HEIGHT, WIDTH};
+use super::line_style::{COLOURS, LineStyle};
+use super::{HEIGHT, WIDTH};
 
 /// Where the axes are, in pixels.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,8 @@ impl Frame {
     /// Room for a title and a subtitle above, and for labels on the left and below.
     pub(crate) const STANDARD: Self =
         Self { left: 104.0, right: WIDTH as f64 - 44.0, top: 104.0, bottom: HEIGHT as f64 - 84.0 };
+    /// A row of room for a legend above it, at [`LEGEND`].
+    pub(crate) const BELOW_A_LEGEND: Self = Self { top: 146.0, ..Self::STANDARD };
 
     /// The horizontal place of a value on an axis.
     pub(crate) fn x(&self, axis: &impl Axis, value: f64) -> f64 {
@@ -38,6 +42,14 @@ pub(crate) const QUIET_INK: RGBColor = RGBColor(0x5b, 0x67, 0x78);
 const GRID: RGBColor = RGBColor(0xdf, 0xe4, 0xea);
 const FAINT_GRID: RGBColor = RGBColor(0xf1, 0xf3, 0xf6);
 const AXIS: RGBColor = RGBColor(0x9a, 0xa5, 0xb1);
+
+/// The height of a legend above a frame.
+pub(crate) const LEGEND: f64 = 112.0;
+/// Length of the piece of a line that a legend shows: two periods of most dashes.
+pub(crate) const SAMPLE: f64 = 48.0;
+
+/// Least distance of text from the edge of the picture.
+const EDGE: f64 = 6.0;
 
 const TITLE_SIZE: i32 = 28;
 /// Size of all other letters.
@@ -109,8 +121,9 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
     /// Two lines of text above the frame.
     pub(crate) fn heading(&self, title: &str, subtitle: &str) -> Outcome<DB> {
         let (left, anchor) = (Frame::STANDARD.left, (HPos::Left, VPos::Center));
-        self.sized(title, (left, 34.0), TITLE_SIZE, INK, anchor)?;
-        self.text(subtitle, (left, 70.0), QUIET_INK, anchor)
+        let room = f64::from(WIDTH) - left - EDGE;
+        self.sized(&font::fitted(title, TITLE_SIZE, room), (left, 34.0), TITLE_SIZE, INK, anchor)?;
+        self.text(&font::fitted(subtitle, TEXT_SIZE, room), (left, 70.0), QUIET_INK, anchor)
     }
 
     /// Text in the middle of a frame that has nothing else in it.
@@ -140,6 +153,8 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
             let x = frame.x(x, tick.at);
             self.line(&[(x, top), (x, bottom)], GRID, 1)?;
             self.line(&[(x, bottom), (x, bottom + 6.0)], AXIS, 1)?;
+            // The last one may be wider than the margin.
+            let x = x.min(f64::from(WIDTH) - EDGE - font::width(&tick.label, TEXT_SIZE) / 2.0);
             self.text(&tick.label, (x, bottom + 22.0), QUIET_INK, (HPos::Center, VPos::Center))?;
         }
         self.line(&[(left, top), (left, bottom), (right, bottom)], AXIS, 1)?;
@@ -172,6 +187,16 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
         Ok(())
     }
 
+    /// A line through points in a style, or a dot if there is only one.
+    pub(crate) fn styled(&self, points: &[(f64, f64)], style: &LineStyle, thickness: u32) -> Outcome<DB> {
+        let colour = COLOURS[style.colour];
+        match points {
+            [] => Ok(()),
+            [point] => self.dot(*point, colour),
+            _ => style.pieces(points).iter().try_for_each(|piece| self.line(piece, colour, thickness)),
+        }
+    }
+
     /// A filled circle.
     pub(crate) fn dot(&self, at: (f64, f64), colour: RGBColor) -> Outcome<DB> {
         self.area.draw(&Circle::new(self.pixel(at), 5 * self.medium.zoom(), colour.filled()))
@@ -197,12 +222,6 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
         self.line(&[corners, &corners[..2]].concat(), colour, 2)
     }
 
-    /// A white box.
-    pub(crate) fn box_with_border(&self, from: (f64, f64), to: (f64, f64)) -> Outcome<DB> {
-        self.area.draw(&Rectangle::new([self.pixel(from), self.pixel(to)], WHITE.filled()))?;
-        self.line(&[from, (to.0, from.1), to, (from.0, to.1), from], GRID, 1)
-    }
-
     /// Covers what is there, so that a label can be read.
     pub(crate) fn blank(&self, at: Rect) -> Outcome<DB> {
         self.area
@@ -210,10 +229,8 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
     }
 
     /// The width of a text of the usual size.
-    pub(crate) fn width(&self, text: &str) -> Result<f64, Failure<DB>> {
-        let style = (FONT, TEXT_SIZE * self.medium.zoom()).into_text_style(self.area);
-        let (width, _) = self.area.estimate_text_size(text, &style)?;
-        Ok(f64::from(width) / f64::from(self.medium.zoom()))
+    pub(crate) fn width(&self, text: &str) -> f64 {
+        font::width(text, TEXT_SIZE)
     }
 
     /// Text of the usual size.
@@ -225,7 +242,8 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
         let font = (FONT, size * self.medium.zoom()).into_font();
         let style = font.color(&colour).pos(Pos::new(anchor.0, anchor.1));
         let at = (at.0, at.1 + self.medium.drop() * f64::from(size));
-        self.area.draw(&Text::new(text.to_owned(), self.pixel(at), style))
+        let text = font::visible(text, self.medium != Medium::Vector);
+        self.area.draw(&Text::new(text.into_owned(), self.pixel(at), style))
     }
 
     /// Text that reads from below to above, centred.

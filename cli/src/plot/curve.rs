@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axis::{LinearAxis, LogAxis};
-use super::canvas::{Frame, INK, Outcome, Pen};
+use super::canvas::{Frame, INK, LEGEND, Outcome, Pen, QUIET_INK, SAMPLE};
 use super::{Drawing, PlotError, png, svg};
 use crate::exit::CliError;
 use crate::run_folder::{CURVE_PNG, CURVE_SVG, RunFolder, SMOOTHING};
@@ -14,9 +14,11 @@ use crate::units::number;
 const RAW: RGBColor = RGBColor(0xb9, 0xd4, 0xf1);
 const SMOOTH: RGBColor = RGBColor(0x14, 0x5d, 0xb8);
 
-const FRAME: Frame = Frame::STANDARD;
-const LEGEND_PADDING: f64 = 14.0;
-const LEGEND_SAMPLE: f64 = 34.0;
+const FRAME: Frame = Frame::BELOW_A_LEGEND;
+/// Room between a sample and its name.
+const LEGEND_GAP: f64 = 12.0;
+/// Room between two entries of the legend.
+const LEGEND_SPACE: f64 = 30.0;
 
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,8 @@ pub struct Curve<'a> {
     pub title: &'a str,
     /// Second line, such as the sizes and the optimiser. SVG viewers draw several spaces as one.
     pub subtitle: &'a str,
+    /// f(W) over the whole training set at the end; absent = not known.
+    pub loss: Option<f64>,
     /// What there is to be seen of the records.
     pub trace: &'a Trace,
 }
@@ -60,8 +64,7 @@ pub fn render(curve: &Curve) -> Result<Pictures, PlotError> {
 
 /// A curve with its axes chosen.
 struct Scene<'a> {
-    title: &'a str,
-    subtitle: &'a str,
+    curve: Curve<'a>,
     x: LinearAxis,
     y: LogAxis,
     /// Every record, thinned: (iteration, log10 of the loss).
@@ -77,19 +80,27 @@ impl<'a> Scene<'a> {
         let heights = raw.iter().chain(&smooth).map(|point| point.1);
         let y = LogAxis::covering(heights);
         let x = LinearAxis::up_to(curve.trace.last_iteration);
-        Self { title: curve.title, subtitle: curve.subtitle, x, y, raw, smooth }
+        Self { curve: *curve, x, y, raw, smooth }
+    }
+}
+
+impl Scene<'_> {
+    /// The colour and the thickness of the line of every record: faint behind the mean, not faint alone.
+    fn of_records(&self) -> (RGBColor, u32) {
+        if self.smooth.is_empty() { (SMOOTH, 2) } else { (RAW, 1) }
     }
 }
 
 impl Drawing for Scene<'_> {
     fn draw<DB: DrawingBackend>(&self, pen: &Pen<DB>) -> Outcome<DB> {
-        pen.heading(self.title, self.subtitle)?;
+        pen.heading(self.curve.title, self.curve.subtitle)?;
         let (x, y) = ((&self.x, "iteration"), (&self.y, "loss f(W)"));
         pen.axes(&FRAME, x, y)?;
         if self.raw.is_empty() && self.smooth.is_empty() {
-            return pen.notice(&FRAME, "nothing to draw: no finite loss above 0");
+            pen.notice(&FRAME, "nothing to draw: no finite loss above 0")?;
         }
-        curve(pen, self, &self.raw, RAW, 1)?;
+        let (colour, thickness) = self.of_records();
+        curve(pen, self, &self.raw, colour, thickness)?;
         curve(pen, self, &self.smooth, SMOOTH, 3)?;
         legend(pen, self)
     }
@@ -111,18 +122,24 @@ fn curve<DB: DrawingBackend>(
     }
 }
 
-/// Names both lines, top right: a falling curve is not there.
+/// Names the lines that there are, in a row above the frame, where no curve is; and says what no line shows.
 fn legend<DB: DrawingBackend>(pen: &Pen<DB>, scene: &Scene) -> Outcome<DB> {
-    let last = scene.smooth.last().map(|point| format!(", last {}", number(10_f64.powf(point.1)))).unwrap_or_default();
-    let mean = format!("mean of {SMOOTHING} records{last}");
-    let width = pen.width(&mean)? + LEGEND_SAMPLE + 3.0 * LEGEND_PADDING;
-    let (left, top) = (FRAME.right - width - 12.0, FRAME.top + 14.0);
-    pen.box_with_border((left, top), (left + width, top + 68.0))?;
-    let (from, to) = (left + LEGEND_PADDING, left + LEGEND_PADDING + LEGEND_SAMPLE);
-    let rows = [("every record".to_owned(), RAW, 2), (mean, SMOOTH, 3)];
-    for ((text, colour, thickness), y) in rows.into_iter().zip([top + 20.0, top + 48.0]) {
-        pen.line(&[(from, y), (to, y)], colour, thickness)?;
-        pen.text(&text, (to + LEGEND_PADDING, y), INK, (HPos::Left, VPos::Center))?;
+    let mut x = FRAME.left;
+    let mean = format!("mean of {SMOOTHING} records");
+    let of_records = scene.of_records().0;
+    let lines = [(&scene.raw, "every record", of_records, 2), (&scene.smooth, mean.as_str(), SMOOTH, 3)];
+    for (_, text, colour, thickness) in lines.into_iter().filter(|(points, ..)| !points.is_empty()) {
+        pen.line(&[(x, LEGEND), (x + SAMPLE, LEGEND)], colour, thickness)?;
+        x += SAMPLE + LEGEND_GAP;
+        pen.text(text, (x, LEGEND), INK, (HPos::Left, VPos::Center))?;
+        x += pen.width(text) + LEGEND_SPACE;
+    }
+    // Not the last value of a line: it is of a batch, or a mean that lags behind.
+    let end = scene.curve.loss.map(|loss| (format!("at the end f(W) = {}", number(loss)), INK));
+    let left_out = scene.curve.trace.not_drawn().map(|text| (text, QUIET_INK));
+    for (text, colour) in end.into_iter().chain(left_out) {
+        pen.text(&text, (x, LEGEND), colour, (HPos::Left, VPos::Center))?;
+        x += pen.width(&text) + LEGEND_SPACE;
     }
     Ok(())
 }

@@ -1,37 +1,42 @@
-//! The moving means of several runs in one picture.
+//! The curves of several runs in one picture.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::Drawing;
 use super::axis::{LinearAxis, LogAxis};
-use super::canvas::{Frame, INK, Outcome, Pen};
+use super::canvas::{Frame, INK, Outcome, Pen, SAMPLE, TEXT_SIZE};
 use super::curve::points;
+use super::font;
+use super::line_style::LineStyle;
+use super::{Drawing, HEIGHT};
 use crate::trace::Trace;
-use crate::units::number;
 
 const FRAME: Frame = Frame::STANDARD;
-const LEGEND_PADDING: f64 = 14.0;
-const LEGEND_SAMPLE: f64 = 34.0;
+/// Height of a row of the legend.
 const LEGEND_LINE: f64 = 26.0;
-/// Most curves that the legend names; it would cover the curves otherwise.
-const MOST_NAMED: usize = 12;
-/// Longest name that the legend shows, in letters.
-const LONGEST_NAME: usize = 40;
+/// Room between a sample and its name, and between the columns.
+const LEGEND_GAP: f64 = 12.0;
+/// Room below the legend.
+const LEGEND_FOOT: f64 = 14.0;
+/// Most curves that the legend names; the picture would be higher than it can be looked at.
+const MOST_NAMED: usize = 96;
+/// Most room for the name of a run, in pixels.
+const LONGEST_NAME: f64 = 420.0;
 
-/// Colours that people with any colour vision tell apart by their lightness too.
-const COLOURS: [RGBColor; 8] = [
-    RGBColor(0x0b, 0x63, 0xb5),
-    RGBColor(0xc2, 0x41, 0x0c),
-    RGBColor(0x00, 0x78, 0x6a),
-    RGBColor(0xa3, 0x31, 0x8f),
-    RGBColor(0xd6, 0x9a, 0x00),
-    RGBColor(0x8f, 0x88, 0xf0),
-    RGBColor(0x47, 0x55, 0x69),
-    RGBColor(0xf0, 0x6a, 0x9c),
-];
+/// A run for the picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    /// Its place among all runs, those without a curve counted: it decides how its line looks.
+    pub(crate) place: usize,
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// What it came to, in words; may be empty.
+    pub(crate) result: &'a str,
+    /// What is drawn of it.
+    pub(crate) trace: &'a Trace,
+}
 
-/// Several curves over each other.
+/// Several curves over each other, with a legend below them.
 pub(crate) struct Overlay<'a> {
     /// First line.
     title: &'a str,
@@ -39,85 +44,101 @@ pub(crate) struct Overlay<'a> {
     subtitle: String,
     x: LinearAxis,
     y: LogAxis,
-    /// Name and points of each curve.
-    curves: Vec<(String, Vec<(f64, f64)>)>,
+    /// Style and points of each.
+    curves: Vec<(LineStyle, Vec<(f64, f64)>)>,
+    legend: Legend,
+}
+
+/// The names of the curves, and in how many columns they stand.
+struct Legend {
+    names: Vec<String>,
+    /// How their lines look; there are none for the last name if it stands for the rest.
+    styles: Vec<LineStyle>,
+    columns: usize,
+    /// Width of a column.
+    width: f64,
 }
 
 impl<'a> Overlay<'a> {
-    /// The moving means of `traces`, with their names.
-    pub(crate) fn of(title: &'a str, traces: &[(&str, &Trace)]) -> Self {
-        let curves: Vec<_> = traces
+    /// The lines of runs, with their names.
+    pub(crate) fn of(title: &'a str, runs: &[Named]) -> Self {
+        let curves: Vec<_> = runs.iter().map(|run| (LineStyle::of(run.place), points(run.trace.line()))).collect();
+        let y = LogAxis::covering(curves.iter().flat_map(|(_, points)| points).map(|point| point.1));
+        let x = LinearAxis::up_to(runs.iter().map(|run| run.trace.last_iteration).max().unwrap_or(0));
+        let smoothing = crate::run_folder::SMOOTHING;
+        let mut subtitle = format!("mean of {smoothing} records of the loss, log scale");
+        if runs.iter().any(|run| run.trace.smooth.is_empty()) {
+            subtitle.push_str(&format!("; every record of a run with fewer than {smoothing}"));
+        }
+        Self { title, subtitle, x, y, curves, legend: Legend::of(runs) }
+    }
+}
+
+impl Legend {
+    fn of(runs: &[Named]) -> Self {
+        let mut names: Vec<String> = runs
             .iter()
-            .map(|(name, trace)| {
-                let last = trace.smooth.last().map(|point| format!(", last {}", number(point.loss)));
-                (format!("{}{}", shortened(name), last.unwrap_or_default()), points(&trace.smooth))
+            .take(MOST_NAMED)
+            .map(|Named { name, result, .. }| {
+                let name = font::fitted(name, TEXT_SIZE, LONGEST_NAME);
+                if result.is_empty() { name.into_owned() } else { format!("{name}, {result}") }
             })
             .collect();
-        let y = LogAxis::covering(curves.iter().flat_map(|(_, points)| points.iter().map(|point| point.1)));
-        let x = LinearAxis::up_to(traces.iter().map(|(_, trace)| trace.last_iteration).max().unwrap_or(0));
-        let subtitle = format!("mean of {} records of the loss, log scale", crate::run_folder::SMOOTHING);
-        Self { title, subtitle, x, y, curves }
+        if runs.len() > MOST_NAMED {
+            names.push(format!("and {} more, not named", runs.len() - MOST_NAMED));
+        }
+        let widest = names.iter().map(|name| font::width(name, TEXT_SIZE)).fold(0.0, f64::max);
+        let width = SAMPLE + LEGEND_GAP + widest;
+        let room = FRAME.right - FRAME.left + 2.0 * LEGEND_GAP;
+        let columns = ((room / (width + 2.0 * LEGEND_GAP)) as usize).clamp(1, names.len().max(1));
+        let styles = runs.iter().take(MOST_NAMED).map(|run| LineStyle::of(run.place)).collect();
+        Self { names, styles, columns, width: width + 2.0 * LEGEND_GAP }
     }
-}
 
-impl Drawing for Overlay<'_> {
+    fn rows(&self) -> usize {
+        self.names.len().div_ceil(self.columns)
+    }
+
+    /// Names the curves below the frame, column by column.
     fn draw<DB: DrawingBackend>(&self, pen: &Pen<DB>) -> Outcome<DB> {
-        pen.heading(self.title, &self.subtitle)?;
-        pen.axes(&FRAME, (&self.x, "iteration"), (&self.y, "loss f(W)"))?;
-        if self.curves.iter().all(|(_, points)| points.is_empty()) {
-            return pen.notice(&FRAME, "nothing to draw: no finite loss above 0");
-        }
-        for ((_, points), colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
-            let points: Vec<_> = points.iter().map(|&(x, y)| (FRAME.x(&self.x, x), FRAME.y(&self.y, y))).collect();
-            match points[..] {
-                [] => {}
-                [point] => pen.dot(point, *colour)?,
-                _ => pen.line(&points, *colour, 2)?,
+        for (i, name) in self.names.iter().enumerate() {
+            let (column, row) = (i / self.rows(), i % self.rows());
+            let (left, y) =
+                (FRAME.left + self.width * column as f64, f64::from(HEIGHT) + LEGEND_LINE * (row as f64 + 0.5));
+            if let Some(style) = self.styles.get(i) {
+                pen.styled(&[(left, y), (left + SAMPLE, y)], style, 3)?;
             }
-        }
-        self.legend(pen)
-    }
-}
-
-impl Overlay<'_> {
-    /// Names the curves, top right.
-    fn legend<DB: DrawingBackend>(&self, pen: &Pen<DB>) -> Outcome<DB> {
-        let mut names: Vec<&str> = self.curves.iter().take(MOST_NAMED).map(|(name, _)| name.as_str()).collect();
-        let more = format!("and {} more", self.curves.len().saturating_sub(MOST_NAMED));
-        if self.curves.len() > MOST_NAMED {
-            names.push(&more);
-        }
-        let mut width = 0.0_f64;
-        for name in &names {
-            width = width.max(pen.width(name)?);
-        }
-        let width = width + LEGEND_SAMPLE + 3.0 * LEGEND_PADDING;
-        let (left, top) = (FRAME.right - width - 12.0, FRAME.top + 14.0);
-        let height = LEGEND_LINE * names.len() as f64 + LEGEND_PADDING;
-        pen.box_with_border((left, top), (left + width, top + height))?;
-        let (from, to) = (left + LEGEND_PADDING, left + LEGEND_PADDING + LEGEND_SAMPLE);
-        for (i, name) in names.iter().enumerate() {
-            let y = top + LEGEND_PADDING / 2.0 + LEGEND_LINE * (i as f64 + 0.5);
-            if i < MOST_NAMED {
-                pen.line(&[(from, y), (to, y)], COLOURS[i % COLOURS.len()], 3)?;
-            }
-            pen.text(name, (to + LEGEND_PADDING, y), INK, (HPos::Left, VPos::Center))?;
+            pen.text(name, (left + SAMPLE + LEGEND_GAP, y), INK, (HPos::Left, VPos::Center))?;
         }
         Ok(())
     }
 }
 
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= LONGEST_NAME {
-        return name.to_owned();
+impl Drawing for Overlay<'_> {
+    fn height(&self) -> u32 {
+        HEIGHT + (LEGEND_LINE * self.legend.rows() as f64 + LEGEND_FOOT) as u32
     }
-    name.chars().take(LONGEST_NAME - 3).chain("...".chars()).collect()
+
+    fn draw<DB: DrawingBackend>(&self, pen: &Pen<DB>) -> Outcome<DB> {
+        pen.heading(self.title, &self.subtitle)?;
+        pen.axes(&FRAME, (&self.x, "iteration"), (&self.y, "loss f(W)"))?;
+        if self.curves.iter().all(|(_, points)| points.is_empty()) {
+            pen.notice(&FRAME, "nothing to draw: no finite loss above 0")?;
+            return self.legend.draw(pen);
+        }
+        for (style, points) in &self.curves {
+            let points: Vec<_> = points.iter().map(|&(x, y)| (FRAME.x(&self.x, x), FRAME.y(&self.y, y))).collect();
+            pen.styled(&points, style, 2)?;
+        }
+        self.legend.draw(pen)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::{png, svg};
+    use crate::plot::line_style::COLOURS;
+    use crate::plot::{WIDTH, png, svg};
     use crate::trace::Point;
 
     fn trace(losses: &[f64]) -> Trace {
@@ -125,24 +146,71 @@ mod tests {
         Trace { last_iteration: 5 * losses.len() as u64, smooth, ..Trace::default() }
     }
 
+    fn named<'a>(name: &'a str, trace: &'a Trace) -> Named<'a> {
+        Named { place: 0, name, result: "f(W) = 0.50", trace }
+    }
+
+    /// Where every text stands, from the picture's own marks: (x, y, text).
+    fn texts(svg: &str) -> Vec<(f64, f64, String)> {
+        let number = |part: &str, key: &str| {
+            let from = part.find(key).unwrap() + key.len();
+            part[from..].split('"').next().unwrap().parse::<f64>().unwrap()
+        };
+        let text = |part: &str| part.split_once(">\n").unwrap().1.split("\n</text>").next().unwrap().to_owned();
+        svg.split("<text ").skip(1).map(|part| (number(part, "x=\""), number(part, "y=\""), text(part))).collect()
+    }
+
     #[test]
     fn every_curve_has_its_colour_and_its_name() {
         let traces = [trace(&[1.0, 0.1, 0.01]), trace(&[2.0, 1.0]), trace(&[0.5]), trace(&[])];
-        let named: Vec<(&str, &Trace)> = ["a", "b<", "c", "d"].into_iter().zip(&traces).collect();
-        let overlay = Overlay::of("several", &named);
+        let runs: Vec<Named> = ["a", "b<", "c", "d"]
+            .into_iter()
+            .zip(&traces)
+            .enumerate()
+            .map(|(place, (n, t))| Named { place, ..named(n, t) })
+            .collect();
+        let overlay = Overlay::of("several", &runs);
         let text = svg(&overlay).unwrap();
-        for shown in ["several", "a, last 0.010", "b&lt;, last 1.00", "c, last 0.50", "#0B63B5", "#C2410C", "#00786A"] {
+        for shown in ["several", "a, f(W) = 0.50", "b&lt;, f(W)", "d, f(W)", "#0B63B5", "#C2410C", "#00786A"] {
             assert!(text.contains(shown), "{shown}");
         }
+        assert!(text.contains("every record of a run with fewer than 20"));
         assert!(png(&overlay).unwrap().starts_with(b"\x89PNG"));
     }
 
     #[test]
-    fn many_curves_with_long_names_leave_room_for_themselves() {
-        let (trace, name) = (trace(&[1.0, 0.1]), "x".repeat(500));
-        let named = vec![(name.as_str(), &trace); 40];
-        let text = svg(&Overlay::of("many", &named)).unwrap();
-        assert!(text.contains("and 28 more") && !text.contains(&"x".repeat(LONGEST_NAME)));
+    fn the_legend_is_outside_of_the_plot_and_inside_of_the_picture_however_many_runs() {
+        let (trace, long) = (trace(&[1.0, 0.1]), "x".repeat(500));
+        for (count, name) in [(1, "a"), (9, "run"), (40, long.as_str()), (300, "name")] {
+            let overlay = Overlay::of("many", &vec![named(name, &trace); count]);
+            let text = svg(&overlay).unwrap();
+            assert!(text.contains(&format!("height=\"{}\"", overlay.height())));
+            let legend: Vec<_> = texts(&text).into_iter().filter(|(.., text)| text.contains("f(W) =")).collect();
+            assert_eq!(legend.len(), count.min(MOST_NAMED), "{count}");
+            for (x, y, text) in &legend {
+                assert!(*y > FRAME.bottom + 60.0 && y + 5.0 < f64::from(overlay.height()), "{count}: {y}");
+                assert!(x + font::width(text, TEXT_SIZE) <= f64::from(WIDTH), "{count}: {x} {text}");
+            }
+            let mut places: Vec<_> = legend.iter().map(|(x, y, _)| (*x as i64, *y as i64)).collect();
+            places.sort_unstable();
+            places.dedup();
+            assert_eq!(places.len(), legend.len(), "one place for each name");
+            assert_eq!(text.contains("and 204 more"), count == 300);
+        }
+    }
+
+    #[test]
+    fn the_ninth_curve_does_not_look_like_the_first() {
+        let traces: Vec<Trace> = (0..9).map(|i| trace(&[1.0 / f64::from(i + 1), 0.01])).collect();
+        let runs: Vec<Named> =
+            traces.iter().enumerate().map(|(place, trace)| Named { place, ..named("run", trace) }).collect();
+        let text = svg(&Overlay::of("nine", &runs)).unwrap();
+        let RGBColor(r, g, b) = COLOURS[0];
+        let pieces = text.matches(&format!("#{r:02X}{g:02X}{b:02X}")).count();
+        // The first curve and its sample are whole, the ninth is dotted.
+        assert!(pieces > 20, "{pieces}");
+        let RGBColor(r, g, b) = COLOURS[1];
+        assert_eq!(text.matches(&format!("#{r:02X}{g:02X}{b:02X}")).count(), 2);
     }
 
     #[test]

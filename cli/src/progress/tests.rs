@@ -46,6 +46,27 @@ fn a_line_has_all_the_facts() {
 }
 
 #[test]
+fn on_a_narrow_terminal_facts_are_left_out_and_not_cut() {
+    let now = at(14_070, 60_000);
+    let all = "epoch 30.0/60  loss 1.23e-3  lr 3.00e-3  30,016 samples/s  1 min 00 s left";
+    assert_eq!(short_facts(&PLAN, &now, all.len()), all);
+    let fewer = "epoch 30.0/60  loss 1.23e-3  lr 3.00e-3  1 min 00 s left";
+    assert_eq!(short_facts(&PLAN, &now, all.len() - 1), fewer);
+    assert_eq!(short_facts(&PLAN, &now, fewer.len() - 1), "epoch 30.0/60  loss 1.23e-3  1 min 00 s left");
+}
+
+#[test]
+fn the_chart_shows_records_until_there_is_a_mean_of_twenty() {
+    let mut live = Live::default();
+    (1..20).for_each(|i| live.push(&at(i, 0)));
+    assert!(live.chart.draw(40, 2).unwrap().contains("5.00e-1"), "the records are 0.5");
+    live.push(&at(20, 0));
+    assert!(live.chart.draw(40, 2).is_none(), "one mean is no curve");
+    live.push(&at(21, 0));
+    assert!(live.chart.draw(40, 2).unwrap().contains("1.23e-3"));
+}
+
+#[test]
 fn a_resumed_run_is_timed_from_where_it_resumed() {
     let plan = Plan { iterations_before: 14_070, samples_before: 14_070 * 128, ..PLAN };
     let now = at(21_105, 30_000);

@@ -310,7 +310,7 @@ impl<'a, T: Element> Run<'a, T> {
         let (at, outcome) = match evaluated {
             Ok(evaluated) => evaluated,
             Err(error) => {
-                self.plot(&records)?;
+                self.plot(&records, None)?;
                 return Err(diverged_or_failed(error, &prospects));
             }
         };
@@ -323,7 +323,7 @@ impl<'a, T: Element> Run<'a, T> {
         // Whatever a full disk can prevent comes first. The final weights take the checkpoint's place as the last thing: a run
         // that is killed before can still go on.
         let weights = if kept || !self.folder.writes() { None } else { Some(self.stage_weights()?) };
-        self.plot(&records)?;
+        self.plot(&records, Some(summary.train_loss))?;
         self.folder.write_summary(&summary)?;
         if let Some(weights) = weights {
             let path = self.folder.file(CHECKPOINT);
@@ -513,13 +513,13 @@ impl<'a, T: Element> Run<'a, T> {
         checkpoint::stage(&self.folder.file(CHECKPOINT), &weights).map_err(CliError::run_failed)
     }
 
-    fn plot(&self, records: &[Record]) -> Result<(), CliError> {
+    fn plot(&self, records: &[Record], loss: Option<f64>) -> Result<(), CliError> {
         if !self.folder.writes() {
             return Ok(());
         }
         let subtitle = self.paper().map(|paper| format!("the paper: {paper}")).unwrap_or_default();
         let trace = Trace::of(records);
-        plot::write(&self.folder, &Curve { title: &self.config.run.name, subtitle: &subtitle, trace: &trace })
+        plot::write(&self.folder, &Curve { title: &self.config.run.name, subtitle: &subtitle, loss, trace: &trace })
     }
 }
 

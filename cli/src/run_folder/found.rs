@@ -123,10 +123,24 @@ impl FoundRun {
         let name = summary.as_ref().map(|summary| summary.name.clone());
         let name = name.or_else(|| config.as_ref().map(|config| config.run.name.clone())).or_else(own);
         let name = name.unwrap_or_else(|| folder.display().to_string());
-        // A name is printed: it must not move the cursor or begin a line.
-        let name = name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+        let name = printable(&name);
         Ok(Self { folder: folder.to_owned(), name, config, summary, failure, trace, problems })
     }
+}
+
+/// Adds the folder to the name of each run that another one of them has: tables and legends tell runs apart by their names.
+pub fn distinguish(runs: &mut [FoundRun]) {
+    let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
+    for run in runs {
+        if names.iter().filter(|name| **name == run.name).count() > 1 {
+            run.name = printable(&format!("{} ({})", run.name, run.folder.display()));
+        }
+    }
+}
+
+/// A text that is printed must not move the cursor or begin a line.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// A short file as text, if it is one.
@@ -278,6 +292,18 @@ mod tests {
         assert_eq!(run.summary, Some(Summary::example()));
         assert_eq!(run.config, Some(Experiment::Mnist2LayerNoise.config(Scale::Full)));
         assert_eq!((run.name.as_str(), run.trace.unwrap().records), ("mnist-2layer-noise", 2));
+    }
+
+    #[test]
+    fn runs_with_the_same_name_are_told_apart_by_their_folders() {
+        let roots = [folder(), folder()];
+        let mut runs: Vec<FoundRun> = roots.iter().map(|root| FoundRun::read(root.path()).unwrap()).collect();
+        let other = FoundRun { name: "other".to_owned(), ..runs[0].clone() };
+        runs.push(other);
+        distinguish(&mut runs);
+        let named = |i: usize| format!("mnist-2layer-noise ({})", roots[i].path().display());
+        let names: Vec<String> = runs.into_iter().map(|run| run.name).collect();
+        assert_eq!(names, [named(0), named(1), "other".to_owned()]);
     }
 
     #[test]

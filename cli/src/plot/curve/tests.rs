@@ -9,7 +9,8 @@ fn record(iteration: u64, loss: f64, smoothed_loss: f64) -> Record {
 }
 
 fn pictures(records: &[Record]) -> Pictures {
-    render(&Curve { title: "mnist-2layer-noise", subtitle: "n = 60,000", trace: &Trace::of(records) }).unwrap()
+    let trace = Trace::of(records);
+    render(&Curve { title: "mnist-2layer-noise", subtitle: "n = 60,000", loss: Some(1.5e-6), trace: &trace }).unwrap()
 }
 
 /// Width, height and pixels of a PNG.
@@ -20,11 +21,11 @@ fn decode(file: &[u8]) -> (u32, u32, Vec<u8>) {
     (info.width, info.height, pixels)
 }
 
-/// Whether a pixel of about this colour is in the frame of the plot, left of the legend.
+/// Whether a pixel of about this colour is in the frame of the plot.
 fn shows(file: &[u8], colour: [u8; 3]) -> bool {
     let (width, _, pixels) = decode(file);
     let near = |pixel: &[u8]| pixel.iter().zip(colour).all(|(a, b)| a.abs_diff(b) < 8);
-    pixels.chunks_exact(3).enumerate().any(|(i, pixel)| i as u32 % width < 600 && near(pixel))
+    pixels.chunks_exact(3).enumerate().any(|(i, pixel)| i as u32 / width > 146 && near(pixel))
 }
 
 const RAW: [u8; 3] = [0xb9, 0xd4, 0xf1];
@@ -53,7 +54,17 @@ fn a_curve_is_drawn_in_both_forms() {
     let (width, height, _) = decode(&pictures.png);
     assert_eq!((width, height), (WIDTH, HEIGHT));
     assert!(shows(&pictures.png, RAW) && shows(&pictures.png, SMOOTH));
-    for text in ["mnist-2layer-noise", "n = 60,000", "iteration", "loss f(W)", "1e-3", "20,000", "every record"] {
+    for text in [
+        "mnist-2layer-noise",
+        "n = 60,000",
+        "iteration",
+        "loss f(W)",
+        "1e-3",
+        "20,000",
+        "every record",
+        "mean of 20 records",
+        "at the end f(W) = 1.50e-6",
+    ] {
         assert!(pictures.svg.contains(text), "{text}");
     }
     for colour in ["#B9D4F1", "#145DB8"] {
@@ -66,6 +77,7 @@ fn no_records_still_give_a_picture_that_says_so() {
     for records in [vec![], vec![record(0, 0.0, 0.0), record(5, f64::NAN, f64::INFINITY), record(10, -1.0, -1.0)]] {
         let pictures = pictures(&records);
         assert!(pictures.svg.contains("nothing to draw"));
+        assert_eq!(pictures.svg.contains("3 records at 0 or not finite: not drawn"), !records.is_empty());
         assert!(!shows(&pictures.png, SMOOTH));
     }
 }
@@ -75,6 +87,7 @@ fn a_single_record_is_a_dot() {
     let pictures = pictures(&[record(0, 0.5, 0.5)]);
     assert!(pictures.svg.contains("<circle"));
     assert!(shows(&pictures.png, SMOOTH));
+    assert!(!pictures.svg.contains("mean of"), "there is no mean of twenty");
 }
 
 #[test]
@@ -102,6 +115,41 @@ fn a_million_records_make_a_small_file() {
 
 #[test]
 fn text_that_xml_reserves_is_escaped() {
-    let pictures = render(&Curve { title: "a < b & c", subtitle: "", trace: &Trace::default() }).unwrap();
+    let pictures = render(&Curve { title: "a < b & c", subtitle: "", loss: None, trace: &Trace::default() }).unwrap();
     assert!(pictures.svg.contains("a &lt; b &amp; c"), "{}", pictures.svg);
+}
+
+/// Pixels of a PNG in its first rows, where the title is, that are not white.
+fn ink_in_the_title(title: &str) -> usize {
+    let file = render(&Curve { title, subtitle: "", loss: None, trace: &Trace::default() }).unwrap().png;
+    let (width, _, pixels) = decode(&file);
+    pixels.chunks_exact(3).take(60 * width as usize).filter(|pixel| pixel.iter().any(|part| *part < 200)).count()
+}
+
+#[test]
+fn a_name_in_letters_that_the_font_lacks_is_not_drawn_as_nothing() {
+    assert_eq!(ink_in_the_title(""), 0);
+    assert!(ink_in_the_title("\u{8fd0}\u{884c}") > 100);
+    assert!(ink_in_the_title("\u{2019}") > 4 && ink_in_the_title("\u{3bb}") > 40);
+}
+
+#[test]
+fn a_long_name_ends_within_the_picture() {
+    let title = "a name that goes on and on ".repeat(20);
+    let file = render(&Curve { title: &title, subtitle: &title, loss: None, trace: &Trace::default() }).unwrap().png;
+    let (width, _, pixels) = decode(&file);
+    let dark = |x: u32| (0..90).any(|y| pixels[(3 * (y * width + x)) as usize] < 200);
+    assert!((1000..1190).any(dark) && !(1196..1200).any(dark));
+}
+
+#[test]
+fn everything_that_the_program_writes_into_a_curve_is_in_the_font() {
+    for experiment in crate::experiments::Experiment::ALL {
+        let subtitle = format!("the paper: {}", experiment.paper());
+        let trace = Trace::of(&training(100));
+        let curve = Curve { title: experiment.name(), subtitle: &subtitle, loss: Some(1e-6), trace: &trace };
+        crate::plot::tests::assert_in_the_font(&render(&curve).unwrap().svg);
+        let room = f64::from(WIDTH) - Frame::STANDARD.left;
+        assert!(crate::plot::font::width(&subtitle, 18) < room, "{subtitle} is not cut");
+    }
 }
