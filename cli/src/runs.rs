@@ -110,7 +110,7 @@ pub enum State {
     Complete,
     /// It was ended from outside, and left its results.
     Interrupted,
-    /// It failed, and says why.
+    /// It failed, and says why, or has not got anywhere.
     Failed,
     /// It runs, or was killed.
     Unfinished,
@@ -123,6 +123,7 @@ impl State {
         }
         match run.summary.as_ref().map(|summary| summary.stopped) {
             Some(StopReason::Interrupted) => Self::Interrupted,
+            Some(StopReason::Stalled) => Self::Failed,
             Some(_) => Self::Complete,
             None => Self::Unfinished,
         }

@@ -19,6 +19,7 @@ use crate::ranks;
 use crate::report;
 use crate::run::dataset::Dataset;
 use crate::run::machine::Machine;
+use crate::run::prospects::Prospects;
 use crate::run::solution;
 use crate::run::watch::Interrupt;
 use crate::units::{number, thousands};
@@ -57,6 +58,8 @@ struct Solved {
     threads: usize,
     /// Processes that shared the work.
     ranks: usize,
+    /// What was foreseen to go wrong, and what did.
+    warnings: Vec<String>,
 }
 
 /// Solves for the network and prints what came of it.
@@ -102,11 +105,16 @@ fn run<T: Element>(
     dataset.notes.iter().chain(&machine.notes).for_each(|note| watch.progress.note(note));
     solution::foresee(&config.run, section, &dataset, machine.threads)?;
     watch.progress.note(&solution::announce::<T>(here, settings.rank));
+    let prospects = Prospects::from_zero(config, &dataset, width);
+    let mut warnings = prospects.warnings();
+    warnings.iter().for_each(|warning| watch.progress.note(&format!("warning: {warning}")));
     let solution = solve::solve(machine.engine, &dataset.x, &dataset.y, &settings, &mut watch);
     watch.progress.finish();
     let Solution { network, evaluation, positive, negative, rank, verdict, outcome } =
         solution.map_err(solution_error)?;
     let test_mse = dataset.test_mse(machine.engine, &network, config.run.route.forced())?;
+    warnings.extend(prospects.above_variance(evaluation));
+    warnings.extend(prospects.overflowing_test(test_mse));
     let (neurons, parameters) = (network.neurons(), network.parameters());
     if let Some(out) = out {
         let weights = checkpoint::to_bytes(&dataset.weights(network));
@@ -135,6 +143,7 @@ fn run<T: Element>(
         isa: machine.isa_name(),
         threads: machine.threads,
         ranks: ranks::count(),
+        warnings,
     })
 }
 
@@ -210,6 +219,7 @@ fn text(found: &Solved, out: Option<&Path>) -> String {
         ("time", format!("{:.1} s", found.wall_seconds)),
         ("computed with", format!("{}, {}, {}, {} threads", found.dtype, found.backend, found.isa, found.threads)),
     ]);
+    lines.extend(found.warnings.iter().map(|warning| ("warning", warning.clone())));
     lines.extend(out.map(|path| ("weights", path.display().to_string())));
     lines.iter().map(|(name, value)| format!("{name:<19} {value}\n")).collect()
 }

@@ -17,7 +17,7 @@ use crate::report;
 use crate::run::already::Already;
 use crate::run::note_environment;
 use crate::run::watch::Interrupt;
-use crate::run_folder::{CONFIG, Existing, FolderError, FoundRun, SWEEP_CSV, write_atomically};
+use crate::run_folder::{CONFIG, Existing, FolderError, FoundRun, SWEEP_CSV, StopReason, write_atomically};
 use crate::sweep::{Ended, Job, Member, Plan, Row, TABLE_BEGINS, csv, run, text};
 use crate::threads::default_count;
 
@@ -159,6 +159,9 @@ fn log_of(folder: &Path) -> PathBuf {
 
 fn first_row(there: &There, folder: &Path) -> Row {
     match there {
+        There::May(Already::Over(summary)) if summary.stopped == StopReason::Stalled => {
+            Row::read(folder, Ended::Failed("the run did not get anywhere".to_owned()))
+        }
         There::May(Already::Over(_)) => Row::read(folder, Ended::Done),
         There::May(_) => Row { ended: Ended::NotBegun, found: None },
         There::Cannot(error) => Row { ended: Ended::Failed(error.to_string()), found: None },

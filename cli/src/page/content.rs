@@ -277,6 +277,7 @@ fn subtitle(run: &FoundRun) -> String {
     };
     match summary.stopped {
         StopReason::Interrupted => format!("{text}. Interrupted after {} passes", epochs(summary.epochs)),
+        StopReason::Stalled => format!("{text}. Did not get anywhere: the loss is not below its start"),
         _ => text,
     }
 }

@@ -7,7 +7,7 @@ pub mod machine;
 pub(crate) mod memory;
 pub mod opened;
 pub mod panics;
-mod prospects;
+pub(crate) mod prospects;
 pub mod resume;
 pub(crate) mod saddles;
 pub mod solution;

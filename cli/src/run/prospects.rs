@@ -41,6 +41,8 @@ pub struct Prospects {
     start: Evaluation,
     remedies: Vec<&'static str>,
     normalize: bool,
+    /// Whether the network is solved for.
+    solves: bool,
     stop_below: Option<f64>,
     /// Distance from 1 to the next larger number of the run's type.
     epsilon: f64,
@@ -168,9 +170,19 @@ impl Prospects {
             start,
             remedies: remedies(config, targets.largest),
             normalize: config.data.normalize,
+            solves: config.optimizer.solve.is_some(),
             stop_below: config.run.stop_below.filter(|&target| target > 0.0),
             epsilon: T::EPSILON,
         }
+    }
+
+    /// Of a network that is solved for: it starts from W = 0, whose outputs are 0.
+    pub fn from_zero<T: Element>(config: &RunConfig, dataset: &Dataset<T>, width: usize) -> Self {
+        let at_zero = Evaluation { loss: 0.0, regularized: 0.0 };
+        let mut prospects = Self::of(config, dataset, width, at_zero);
+        let loss = prospects.targets.mean_square / 4.0;
+        prospects.start = Evaluation { loss, regularized: loss };
+        prospects
     }
 
     /// f before the first step.
@@ -232,7 +244,12 @@ impl Prospects {
         if mse <= variance.max(SMALL * self.targets.mean_square) {
             return None;
         }
-        let remedy = if self.normalize { "train longer, or with another --lr" } else { "--normalize, or train longer" };
+        let remedy = match (self.normalize, self.solves) {
+            (false, true) => "--normalize, or random features (--features-k)",
+            (true, true) => "more products (--iterations), or random features (--features-k)",
+            (false, false) => "--normalize, or train longer",
+            (true, false) => "train longer, or with another --lr",
+        };
         let [mse, variance] = [mse, variance].map(number);
         Some(format!(
             "the training MSE {mse} is above the variance of the targets, {variance}: a constant is nearer to them; {remedy}"
