@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use memorize_data::Shown;
 use memorize_data::output::stdout_is_taken;
 
 use crate::exit::CliError;
@@ -19,7 +20,7 @@ pub(crate) const NONE: &str = "-";
 pub fn one(summary: &Summary, folder: &Path) -> String {
     let title = format!(
         "{}: {} after {} epochs, {} iterations, {}",
-        summary.name,
+        summary.name.shown(),
         outcome(summary.stopped),
         epochs(summary.epochs),
         thousands(summary.iterations),
@@ -39,9 +40,9 @@ pub fn one(summary: &Summary, folder: &Path) -> String {
         if summary.init_scale > 0.0 { format!(", scale {}", number(summary.init_scale)) } else { String::new() };
     rows.push(["weights at start".to_owned(), format!("{}{scale}", summary.init)]);
     rows.push(["computed with".to_owned(), machine(summary)]);
-    rows.push(["results".to_owned(), folder.display().to_string()]);
+    rows.push(["results".to_owned(), folder.shown().to_string()]);
     if summary.stopped == StopReason::Interrupted {
-        rows.push(["go on with".to_owned(), format!("memorize resume {}", folder.display())]);
+        rows.push(["go on with".to_owned(), format!("memorize resume {}", folder.shown())]);
     }
     format!("{title}\n\n{}", table(&rows, &[Align::Left, Align::Left]))
 }
@@ -53,9 +54,9 @@ pub fn many(summaries: &[Summary]) -> String {
         [
             match summary.stopped {
                 StopReason::Interrupted => {
-                    format!("{} ({})", summary.name, outcome(summary.stopped))
+                    format!("{} ({})", summary.name.shown(), outcome(summary.stopped))
                 }
-                _ => summary.name.clone(),
+                _ => summary.name.shown().to_string(),
             },
             epochs(summary.epochs),
             wall(summary),

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use memorize_data::Shown;
+
 use crate::comparison::MEASURES;
 use crate::config::RunConfig;
 use crate::differences::{Setting, last_part, settings};
@@ -214,7 +216,7 @@ impl Listing {
                 vec![entry.run.name.clone(), State::of(&entry.run).name().to_owned(), shown("optimizer.kind")];
             row.extend(["n", "r"].map(shown));
             row.extend(measures.iter().map(|measure| measure.text(&entry.run)));
-            row.push(entry.run.folder.display().to_string());
+            row.push(entry.run.folder.shown().to_string());
             rows.push(row);
         }
         let (left, right) = ([Align::Left; 3], [Align::Right; 7]);

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::shown::Shown;
 use crate::source::{ElementType, Format, Looks};
 
 /// What can go wrong between a path and a usable table.
@@ -14,7 +15,7 @@ use crate::source::{ElementType, Format, Looks};
 pub enum DataError {
     // ---- the file as such
     /// The file could not be opened.
-    #[error("cannot open {}: {source}; check the path and its permissions", path.display())]
+    #[error("cannot open {}: {source}; check the path and its permissions", path.shown())]
     Open {
         /// The file.
         path: PathBuf,
@@ -22,7 +23,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// The file was opened but reading it failed.
-    #[error("cannot read {}: {source}; check the disk or copy the file again", path.display())]
+    #[error("cannot read {}: {source}; check the disk or copy the file again", path.shown())]
     Read {
         /// The file.
         path: PathBuf,
@@ -31,7 +32,7 @@ pub enum DataError {
     },
     /// The file cannot be mapped into memory.
     #[error("cannot map {} into memory: {source}; read it instead of mapping it, or move it to a local disk",
-        path.display())]
+        path.shown())]
     Map {
         /// The file.
         path: PathBuf,
@@ -39,25 +40,25 @@ pub enum DataError {
         source: io::Error,
     },
     /// A folder was given where a file is needed.
-    #[error("{} is a folder, not a file; name the file inside it", path.display())]
+    #[error("{} is a folder, not a file; name the file inside it", path.shown())]
     IsDirectory {
         /// The folder.
         path: PathBuf,
     },
     /// A pipe, socket or device: it has no size to check a header against.
-    #[error("{} is not a regular file; save its contents to a file first", path.display())]
+    #[error("{} is not a regular file; save its contents to a file first", path.shown())]
     NotRegular {
         /// The path.
         path: PathBuf,
     },
     /// A file of no bytes.
-    #[error("{} is empty (0 bytes); was the download or the copy interrupted?", path.display())]
+    #[error("{} is empty (0 bytes); was the download or the copy interrupted?", path.shown())]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// The first bytes are not those of any format read here.
-    #[error("{} is neither IDX, .npy nor gzip: {looks}", path.display())]
+    #[error("{} is neither IDX, .npy nor gzip: {looks}", path.shown())]
     NotRecognised {
         /// The file.
         path: PathBuf,
@@ -66,14 +67,14 @@ pub enum DataError {
     },
     /// The file was written to while it was mapped: what was read from it may be neither the old contents nor the new.
     #[error("{} was changed while it was being used; put the old contents back, and replace data files by renaming new ones \
-        over them", path.display())]
+        over them", path.shown())]
     Changed {
         /// The file.
         path: PathBuf,
     },
     /// More memory is needed than the system gives.
     #[error("{} needs {bytes} bytes of memory, which the system refuses; use an uncompressed file, which is mapped",
-        path.display())]
+        path.shown())]
     OutOfMemory {
         /// The file.
         path: PathBuf,
@@ -84,7 +85,7 @@ pub enum DataError {
     // ---- IDX headers
     /// The third byte of an IDX file is no element type.
     #[error("{}: IDX element type 0x{code:02X} does not exist (known: 08 u8, 09 i8, 0B i16, 0C i32, 0D f32, 0E f64); \
-        the file is damaged or is not IDX", path.display())]
+        the file is damaged or is not IDX", path.shown())]
     IdxElementType {
         /// The file.
         path: PathBuf,
@@ -92,7 +93,7 @@ pub enum DataError {
         code: u8,
     },
     /// An IDX file must have 1 to 255 dimensions.
-    #[error("{}: IDX holds 1 to 255 dimensions, not {ndims}; the first dimension counts the rows", path.display())]
+    #[error("{}: IDX holds 1 to 255 dimensions, not {ndims}; the first dimension counts the rows", path.shown())]
     IdxDimensions {
         /// The file.
         path: PathBuf,
@@ -101,7 +102,7 @@ pub enum DataError {
     },
     /// The file ends inside its IDX header.
     #[error("{}: the IDX header of {ndims} dimensions takes {expected} bytes, the file ends after {found}; \
-        download or copy it again", path.display())]
+        download or copy it again", path.shown())]
     IdxHeaderTruncated {
         /// The file.
         path: PathBuf,
@@ -114,7 +115,7 @@ pub enum DataError {
     },
     /// A dimension does not fit in IDX's 32 bits (only when writing).
     #[error("{}: a dimension of {dim} does not fit in the 32 bits that IDX has for it; write .npy instead",
-        path.display())]
+        path.shown())]
     IdxDimensionTooLarge {
         /// The file.
         path: PathBuf,
@@ -125,7 +126,7 @@ pub enum DataError {
     // ---- .npy headers
     /// A version of the .npy format that is not known.
     #[error("{}: .npy version {major}.{minor} is not known (known: 1.0, 2.0, 3.0); save it again with numpy.save",
-        path.display())]
+        path.shown())]
     NpyVersion {
         /// The file.
         path: PathBuf,
@@ -136,7 +137,7 @@ pub enum DataError {
     },
     /// The file ends inside its .npy header.
     #[error("{}: the .npy header takes {expected} bytes, the file ends after {found}; download or copy it again",
-        path.display())]
+        path.shown())]
     NpyHeaderTruncated {
         /// The file.
         path: PathBuf,
@@ -147,7 +148,7 @@ pub enum DataError {
     },
     /// A header of a size that no array of numbers needs.
     #[error("{}: the .npy header claims {found} bytes, more than the {limit} that any array of numbers needs; \
-        the file is damaged or holds a structured array", path.display())]
+        the file is damaged or holds a structured array", path.shown())]
     NpyHeaderTooLong {
         /// The file.
         path: PathBuf,
@@ -157,7 +158,7 @@ pub enum DataError {
         limit: usize,
     },
     /// The header is not the dictionary that it should be.
-    #[error("{}: bad .npy header: {what}; save it again with numpy.save", path.display())]
+    #[error("{}: bad .npy header: {what}; save it again with numpy.save", path.shown())]
     NpyHeader {
         /// The file.
         path: PathBuf,
@@ -166,7 +167,7 @@ pub enum DataError {
     },
     /// An element type that is not read.
     #[error("{}: .npy element type {descr} is not read (known: f4, f8, u1, i4, i8); \
-        convert it with array.astype(numpy.float32)", path.display())]
+        convert it with array.astype(numpy.float32)", path.shown())]
     NpyElementType {
         /// The file.
         path: PathBuf,
@@ -174,14 +175,14 @@ pub enum DataError {
         descr: String,
     },
     /// Columns are contiguous instead of rows.
-    #[error("{}: the array is in Fortran order, rows are needed; save numpy.ascontiguousarray(array)", path.display())]
+    #[error("{}: the array is in Fortran order, rows are needed; save numpy.ascontiguousarray(array)", path.shown())]
     NpyFortranOrder {
         /// The file.
         path: PathBuf,
     },
     /// A single number without any dimension.
     #[error("{}: the array has no dimension (a single number); the first dimension must count the rows",
-        path.display())]
+        path.shown())]
     NpyNoDimensions {
         /// The file.
         path: PathBuf,
@@ -189,7 +190,7 @@ pub enum DataError {
 
     // ---- sizes
     /// The dimensions multiply to more than can be addressed.
-    #[error("{}: dimensions {dims:?} of {element} overflow the address space; the header is damaged", path.display())]
+    #[error("{}: dimensions {dims:?} of {element} overflow the address space; the header is damaged", path.shown())]
     SizeOverflow {
         /// The file.
         path: PathBuf,
@@ -200,7 +201,7 @@ pub enum DataError {
     },
     /// The file is shorter than its header says.
     #[error("{}: {format} header says {dims:?} of {element}, which takes {expected} bytes with the header, but the file \
-        has only {found}; it is truncated: download or copy it again", path.display())]
+        has only {found}; it is truncated: download or copy it again", path.shown())]
     TooShort {
         /// The file.
         path: PathBuf,
@@ -217,7 +218,7 @@ pub enum DataError {
     },
     /// The file is longer than its header says.
     #[error("{}: {format} header says {dims:?} of {element}, which takes {expected} bytes with the header, but the file \
-        has {found}; something was appended to it, or the header is wrong", path.display())]
+        has {found}; something was appended to it, or the header is wrong", path.shown())]
     TooLong {
         /// The file.
         path: PathBuf,
@@ -233,7 +234,7 @@ pub enum DataError {
         found: usize,
     },
     /// A table needs at least one row.
-    #[error("{}: no rows (dimensions {dims:?}); at least one sample is needed", path.display())]
+    #[error("{}: no rows (dimensions {dims:?}); at least one sample is needed", path.shown())]
     NoRows {
         /// The file.
         path: PathBuf,
@@ -241,7 +242,7 @@ pub enum DataError {
         dims: Vec<usize>,
     },
     /// A table needs at least one number a row.
-    #[error("{}: rows of no numbers (dimensions {dims:?}); at least one a row is needed", path.display())]
+    #[error("{}: rows of no numbers (dimensions {dims:?}); at least one a row is needed", path.shown())]
     NoColumns {
         /// The file.
         path: PathBuf,
@@ -251,7 +252,7 @@ pub enum DataError {
 
     // ---- gzip
     /// The compressed stream is damaged, cut short, or followed by something else.
-    #[error("{}: the gzip stream is damaged: {source}; download it again", path.display())]
+    #[error("{}: the gzip stream is damaged: {source}; download it again", path.shown())]
     GzipCorrupt {
         /// The file.
         path: PathBuf,
@@ -259,7 +260,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// What was compressed is no format read here.
-    #[error("{}: what this gzip file holds is neither IDX nor .npy: {looks}", path.display())]
+    #[error("{}: what this gzip file holds is neither IDX nor .npy: {looks}", path.shown())]
     GzipNotRecognised {
         /// The file.
         path: PathBuf,
@@ -268,7 +269,7 @@ pub enum DataError {
     },
     /// The inner header claims more than gzip can have compressed into the file.
     #[error("{}: the header inside claims {declared} bytes, but {compressed} bytes of gzip cannot hold more than \
-        {limit}; the header is damaged", path.display())]
+        {limit}; the header is damaged", path.shown())]
     GzipImplausible {
         /// The file.
         path: PathBuf,
@@ -281,7 +282,7 @@ pub enum DataError {
     },
     /// The contents end before the inner header says.
     #[error("{}: the header inside says {expected} bytes, but only {found} were compressed; download it again",
-        path.display())]
+        path.shown())]
     GzipTooShort {
         /// The file.
         path: PathBuf,
@@ -292,7 +293,7 @@ pub enum DataError {
     },
     /// The contents go on after the inner header says they end.
     #[error("{}: the header inside says {expected} bytes, but more were compressed; the header is wrong or something \
-        was appended", path.display())]
+        was appended", path.shown())]
     GzipTooLong {
         /// The file.
         path: PathBuf,
@@ -303,7 +304,7 @@ pub enum DataError {
     // ---- contents
     /// Inputs and targets do not belong together.
     #[error("{} has {input_rows} rows but {} has {target_rows}; each input needs one target",
-        inputs.display(), targets.display())]
+        inputs.shown(), targets.shown())]
     RowCountMismatch {
         /// The file of inputs.
         inputs: PathBuf,
@@ -316,7 +317,7 @@ pub enum DataError {
     },
     /// Training and test inputs have different widths.
     #[error("{} has {first_len} numbers a row but {} has {second_len}; training and test inputs must have the same",
-        first.display(), second.display())]
+        first.shown(), second.shown())]
     WidthMismatch {
         /// One file.
         first: PathBuf,
@@ -329,7 +330,7 @@ pub enum DataError {
     },
     /// Targets must be one number a row.
     #[error("{}: targets must have 1 number a row, this file has {row_len} (dimensions {dims:?}); were inputs and \
-        targets swapped?", path.display())]
+        targets swapped?", path.shown())]
     TargetsNotScalar {
         /// The file.
         path: PathBuf,
@@ -339,7 +340,7 @@ pub enum DataError {
         dims: Vec<usize>,
     },
     /// A row of zeros has no direction.
-    #[error("{}: row {row} is all zeros and cannot be scaled to norm 1; remove it (and its target)", path.display())]
+    #[error("{}: row {row} is all zeros and cannot be scaled to norm 1; remove it (and its target)", path.shown())]
     ZeroRow {
         /// The file.
         path: PathBuf,
@@ -347,7 +348,7 @@ pub enum DataError {
         row: usize,
     },
     /// A row's norm is too large or too small to divide by in single precision.
-    #[error("{}: row {row} has norm {norm:e}, outside [{low:e}, {high:e}]; rescale the data", path.display())]
+    #[error("{}: row {row} has norm {norm:e}, outside [{low:e}, {high:e}]; rescale the data", path.shown())]
     NormOutOfRange {
         /// The file.
         path: PathBuf,
@@ -376,7 +377,7 @@ pub enum DataError {
     },
     /// Rows of one width, a projection of another.
     #[error("{}: rows have {width} values, the projection was made for {expected}; \
-        training and test inputs must have the same shape", path.display())]
+        training and test inputs must have the same shape", path.shown())]
     ProjectionWidth {
         /// The file.
         path: PathBuf,
@@ -386,7 +387,7 @@ pub enum DataError {
         expected: usize,
     },
     /// NaN or infinity.
-    #[error("{}: the value at row {row}, column {column} is {value}; remove or replace it", path.display())]
+    #[error("{}: the value at row {row}, column {column} is {value}; remove or replace it", path.shown())]
     NotFinite {
         /// The file.
         path: PathBuf,
@@ -399,7 +400,7 @@ pub enum DataError {
     },
     /// A finite value that becomes infinite in the type asked for.
     #[error("{}: the value at row {row}, column {column} is {value:e}, too large for {element}; rescale the data or \
-        compute in f64", path.display())]
+        compute in f64", path.shown())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -416,7 +417,7 @@ pub enum DataError {
     // ---- MNIST and its folder
     /// The contents are not the official ones.
     #[error("{}: SHA-256 is {found}, expected {expected}; delete the file, or pass --data-dir with a good copy",
-        path.display())]
+        path.shown())]
     Checksum {
         /// The file.
         path: PathBuf,
@@ -429,7 +430,7 @@ pub enum DataError {
     #[error("no cache folder: the home folder is unknown; pass --data-dir or set MEMORIZE_DATA_DIR")]
     NoCacheFolder,
     /// The folder for the expanded files cannot be made.
-    #[error("cannot create the folder {}: {source}; pass --data-dir with a folder that can be written", path.display())]
+    #[error("cannot create the folder {}: {source}; pass --data-dir with a folder that can be written", path.shown())]
     CreateFolder {
         /// The folder.
         path: PathBuf,
@@ -438,7 +439,7 @@ pub enum DataError {
     },
     /// An expanded file cannot be written to the program's own folder.
     #[error("cannot write {}, an expanded file of MNIST: {source}; make space there, or name another folder with the variable \
-        MEMORIZE_DATA_DIR", path.display())]
+        MEMORIZE_DATA_DIR", path.shown())]
     Expand {
         /// The file.
         path: PathBuf,
@@ -446,7 +447,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {}: {source}; {}", path.display(), crate::output::advice(source))]
+    #[error("cannot write {}: {source}; {}", path.shown(), crate::output::advice(source))]
     Write {
         /// The file.
         path: PathBuf,
@@ -455,7 +456,7 @@ pub enum DataError {
     },
     /// A file is missing and this build has no copy of it.
     #[error("{} has no {file} (nor {file}.gz), and this build was made without the bundled MNIST files; pass --data-dir \
-        with a folder that has all four", dir.display())]
+        with a folder that has all four", dir.shown())]
     MnistMissing {
         /// The folder.
         dir: PathBuf,
@@ -464,7 +465,7 @@ pub enum DataError {
     },
     /// Some files are the user's own and others are missing: filling up would mix two data sets.
     #[error("{} is not the official MNIST file, but there is no {missing} beside it to go with it; add it, or use \
-        another folder", own.display())]
+        another folder", own.shown())]
     MnistIncomplete {
         /// A file that is not the official one.
         own: PathBuf,
@@ -474,7 +475,7 @@ pub enum DataError {
 
     // ---- tables made in memory, and writing
     /// The number of values is not the product of the dimensions.
-    #[error("{}: dimensions {dims:?} need {expected} values, got {found}", path.display())]
+    #[error("{}: dimensions {dims:?} need {expected} values, got {found}", path.shown())]
     ValueCount {
         /// The file or the table's name.
         path: PathBuf,
@@ -487,7 +488,7 @@ pub enum DataError {
     },
     /// The format has no such element type.
     #[error("{}: {format} files with elements of {element} are not written; choose another element type",
-        path.display())]
+        path.shown())]
     NotStorable {
         /// The file.
         path: PathBuf,
@@ -498,7 +499,7 @@ pub enum DataError {
     },
     /// A value does not exist in the element type.
     #[error("{}: value {value} at index {index} cannot be stored as {element}; choose a wider element type",
-        path.display())]
+        path.shown())]
     NotRepresentable {
         /// The file or the table's name.
         path: PathBuf,

@@ -1,5 +1,7 @@
 //! `memorize data`: data files as such.
 
+use memorize_data::Shown;
+
 use crate::args::{ConvertArgs, DataArgs, DataCommand, InfoArgs};
 use crate::exit::CliError;
 use crate::report::print;
@@ -32,5 +34,5 @@ fn info(arguments: &InfoArgs) -> Result<(), CliError> {
 fn convert(arguments: &ConvertArgs) -> Result<(), CliError> {
     let (table, _) = arguments.source.open()?;
     tables::convert(&table, &arguments.out, arguments.written)?;
-    print(&format!("{}: {} x {}\n", arguments.out.display(), thousands(table.rows() as u64), table.row_len()))
+    print(&format!("{}: {} x {}\n", arguments.out.shown(), thousands(table.rows() as u64), table.row_len()))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use memorize_data::Output;
+use memorize_data::Shown;
 use memorize_kernels::Element;
 use memorize_train::solve::{self, Solution, Verdict};
 use memorize_train::{Observer, Record, TrainError, checkpoint};
@@ -206,6 +207,6 @@ fn text(found: &Solved, out: Option<&Path>) -> String {
         ("time", format!("{:.1} s", found.wall_seconds)),
         ("computed with", format!("{}, {}, {}, {} threads", found.dtype, found.backend, found.isa, found.threads)),
     ]);
-    lines.extend(out.map(|path| ("weights", path.display().to_string())));
+    lines.extend(out.map(|path| ("weights", path.shown().to_string())));
     lines.iter().map(|(name, value)| format!("{name:<19} {value}\n")).collect()
 }

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use memorize_data::Shown;
+
 use super::{CONFIG, FAILURE, Failure, METRICS, Record, SUMMARY, SWEEP_CSV, Summary};
 use crate::config::{ConfigError, RunConfig};
 use crate::exit::{CliError, RUN_FAILED, WithHint};
@@ -39,19 +41,19 @@ pub struct FoundRun {
 #[derive(Debug, thiserror::Error)]
 pub enum NoRun {
     /// There is no such folder.
-    #[error("{} is not a folder", path.display())]
+    #[error("{} is not a folder", path.shown())]
     NotAFolder {
         /// The path.
         path: PathBuf,
     },
     /// It has a sweep's table, and the runs below.
-    #[error("{path} is the folder of a sweep; name its runs: {path}/*", path = path.display())]
+    #[error("{path} is the folder of a sweep; name its runs: {path}/*", path = path.shown())]
     Sweep {
         /// The folder.
         path: PathBuf,
     },
     /// It has neither a summary nor a curve.
-    #[error("{} has nothing of a run: {}", path.display(), problems.join("; "))]
+    #[error("{} has nothing of a run: {}", path.shown(), problems.join("; "))]
     Nothing {
         /// The folder.
         path: PathBuf,
@@ -113,9 +115,9 @@ impl FoundRun {
         let own = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = summary.as_ref().map(|summary| summary.name.clone());
         let name = name.or_else(|| config.as_ref().map(|config| config.run.name.clone())).or_else(own);
-        let name = name.unwrap_or_else(|| folder.display().to_string());
+        let name = name.unwrap_or_else(|| folder.shown().to_string());
         // A name is printed: it must not move the cursor or begin a line.
-        let name = name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+        let name = name.shown().to_string();
         Ok(Self { folder: folder.to_owned(), name, config, summary, failure, trace, problems })
     }
 }
@@ -274,7 +276,7 @@ mod tests {
     #[test]
     fn a_name_cannot_command_the_terminal() {
         let summary = Summary { name: "a\u{1b}[2J\nb".to_owned(), ..Summary::example() };
-        assert_eq!(spoiled(SUMMARY, summary.to_json().as_bytes()).name, "a\u{fffd}[2J\u{fffd}b");
+        assert_eq!(spoiled(SUMMARY, summary.to_json().as_bytes()).name, "\"a\\u{1b}[2J\\nb\"");
     }
 
     #[test]
