@@ -241,7 +241,7 @@ impl Columns {
 mod tests {
     use super::*;
     use crate::experiments::{Experiment, Scale};
-    use crate::run_folder::{Existing, RunFolder};
+    use crate::run_folder::{Existing, RunFolder, record_failure};
 
     const HEADER: &str = "iteration,epoch,loss,smoothed_loss,learning_rate,seconds\n";
 
@@ -271,6 +271,25 @@ mod tests {
         assert_eq!(run.summary, Some(Summary::example()));
         assert_eq!(run.config, Some(Experiment::Mnist2LayerNoise.config(Scale::Full)));
         assert_eq!((run.name.as_str(), run.trace.unwrap().records), ("mnist-2layer-noise", 2));
+    }
+
+    #[test]
+    fn a_run_that_failed_before_its_first_record_is_one() {
+        let root = folder();
+        for name in [SUMMARY, METRICS] {
+            std::fs::remove_file(root.path().join(name)).unwrap();
+        }
+        assert!(FoundRun::read(root.path()).is_err());
+        let run = RunFolder::reopen(root.path()).unwrap();
+        record_failure(&run, &CliError::RunFailed(anyhow::anyhow!("the disk is full").hint("make space")));
+        let found = FoundRun::read(root.path()).unwrap();
+        let failure = found.failure.unwrap();
+        assert_eq!((failure.error.as_str(), failure.hint.as_deref()), ("the disk is full", Some("make space")));
+        assert_eq!((failure.code, found.problems.len()), (1, 1), "{:?}", found.problems);
+        // It goes on, and has not failed any more.
+        record_failure(&run, &CliError::Interrupted);
+        RunFolder::reopen(root.path()).unwrap();
+        assert!(FoundRun::read(root.path()).is_err());
     }
 
     #[test]
