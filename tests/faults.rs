@@ -375,7 +375,7 @@ fn steps(board: &Path) -> Vec<u64> {
 fn event_files_of_a_run_that_is_killed_again_and_again_have_every_record() {
     let root = scratch();
     let [run, board] = ["run", "board"].map(|name| root.path().join(name));
-    let arguments = "train --quiet --data synthetic --samples 120 --dim 30 --normalize -r 60 --batch 30 --lr 1e-3 --epochs 2500 \
+    let arguments = "train --quiet --data synthetic --samples 120 --dim 30 --normalize -r 60 --batch 30 --lr 1e-3 --epochs 10000 \
                      --record-every 3 --checkpoint-every 37";
     let tensorboard = format!("--tensorboard {}", board.display());
     let mut running = Running::start(&format!("{arguments} {tensorboard}"), &run);

@@ -138,7 +138,7 @@ fn two_files_that_belong_together_are_there_both_or_neither() {
     sample("a.npy", Path::new("/dev/full")).fails(1, &["/dev/full"]);
     assert!(!at("a.npy").exists());
     sample("a.npy", &at("x.npy/no")).refuses(&["x.npy/no"]);
-    // One that cannot be stored in the type asked for, after the other was written.
+    // Numbers that do not exist in the type asked for.
     let call = memorize("data sample --rows 5 --type u8").with("--out", at("a.npy")).with("--targets-out", at("b.npy"));
     call.with("--targets", at("y.npy")).with("--", at("x.npy")).refuses(&["u8"]);
     assert!(!at("a.npy").exists() && !at("b.npy").exists());

@@ -224,6 +224,7 @@ mod tests {
             name: name.to_owned(),
             config,
             summary: Some(summary),
+            failure: None,
             trace: None,
             problems: Vec::new(),
         }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use memorize_data::Shown;
+use memorize_data::shown::printable;
 use memorize_data::{DataError, OutputError};
 
 use crate::advice;
@@ -48,7 +50,7 @@ impl CliError {
 
     /// A file or folder that is not there: the advice is the one that was meant, if [`nearest::path`] knows, or else `otherwise`.
     pub fn missing(error: impl Into<anyhow::Error>, meant: Option<PathBuf>, otherwise: Option<&str>) -> Self {
-        let meant = meant.map(|path| format!("did you mean {}?", path.display()));
+        let meant = meant.map(|path| format!("did you mean {}?", path.shown()));
         match meant.or(otherwise.map(str::to_owned)) {
             Some(advice) => Self::BadInput(error.hint(advice)),
             None => Self::bad_input(error),
@@ -74,18 +76,19 @@ impl CliError {
             Self::BadInput(error) | Self::RunFailed(error) => error,
             Self::Interrupted => return writeln!(out, "interrupted"),
         };
-        writeln!(out, "error: {error}")?;
+        // Words from outside, such as a line of a file, may be in it.
+        writeln!(out, "error: {}", printable(&error.to_string()))?;
         let mut last = error.to_string();
         for cause in error.chain().skip(1).map(ToString::to_string) {
             // Libraries that print their source within their own message would say everything twice.
             if !last.contains(&cause) {
-                writeln!(out, "  caused by: {}", cause.replace('\n', "\n    "))?;
+                writeln!(out, "  caused by: {}", printable(&cause).replace('\n', "\n    "))?;
             }
             last = cause;
         }
         let hint = self.advice();
         if let Some(hint) = &hint {
-            writeln!(out, "hint: {hint}")?;
+            writeln!(out, "hint: {}", printable(hint))?;
         }
         let all = error.chain().map(ToString::to_string).chain(hint);
         advice::notes(&all.collect::<Vec<_>>().join("\n")).iter().try_for_each(|note| writeln!(out, "note: {note}"))

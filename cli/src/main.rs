@@ -2,12 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use memorize::args::{self, Cli, Command};
 use memorize::exit::{self, CliError};
 use memorize::ranks::{self, Session, one_only};
 use memorize::{allocator, commands, fault};
+use memorize_data::shown::printable;
 
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
@@ -24,7 +26,12 @@ fn main() -> ExitCode {
                     let said = refused.to_string();
                     exit::send_error(said.trim().trim_start_matches("error: "), None, exit::BAD_INPUT);
                 }
-                let _ = refused.print();
+                let _ = if std::env::args_os().any(|argument| argument.to_string_lossy().contains(char::is_control)) {
+                    // What was typed stands in it.
+                    writeln!(std::io::stderr(), "{}", printable(&refused.to_string()))
+                } else {
+                    refused.print()
+                };
             }
             Ok(u8::try_from(refused.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
         }

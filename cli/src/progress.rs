@@ -14,8 +14,11 @@ use std::time::Duration;
 use chart::Chart;
 use events::{Event, Now};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use memorize_data::shown::printable;
 use screen::Screen;
 use tensorboard::{EventFile, LOSS};
+
+use memorize_data::Shown;
 
 use crate::exit::CliError;
 use crate::ranks;
@@ -89,7 +92,7 @@ impl Mode {
     /// Says something outside of a run.
     pub fn tell(self, line: &str) {
         match self {
-            Self::Bar { .. } | Self::Lines => write_line(&mut io::stderr(), line),
+            Self::Bar { .. } | Self::Lines => write_line(&mut io::stderr(), &printable(line)),
             Self::Json => self.send(&Event::Note { text: line }),
             Self::Quiet => {}
         }
@@ -270,7 +273,7 @@ impl Progress {
         match write(&mut file) {
             Ok(()) => self.event_file = Some(file),
             Err(error) => {
-                self.note(&format!("no more events for TensorBoard: cannot write {}: {error}", file.path().display()));
+                self.note(&format!("no more events for TensorBoard: cannot write {}: {error}", file.path().shown()));
             }
         }
     }
@@ -278,8 +281,8 @@ impl Progress {
     /// Prints a line above the bar, or into the log.
     pub fn note(&mut self, line: &str) {
         match &mut self.sink {
-            Sink::Bar(bar) => bar.println(line),
-            Sink::Lines(out) => write_line(out, line),
+            Sink::Bar(bar) => bar.println(printable(line)),
+            Sink::Lines(out) => write_line(out, &printable(line)),
             Sink::Json(_) => self.send(&Event::Note { text: line }),
             Sink::Quiet => {}
         }

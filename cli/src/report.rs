@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use memorize_data::Shown;
 use memorize_data::output::stdout_is_taken;
 
 use crate::exit::CliError;
@@ -19,7 +20,7 @@ pub(crate) const NONE: &str = "-";
 pub fn one(summary: &Summary, folder: &Path) -> String {
     let title = format!(
         "{}: {} after {} epochs, {} iterations, {}",
-        summary.name,
+        summary.name.shown(),
         outcome(summary.stopped),
         epochs(summary.epochs),
         thousands(summary.iterations),
@@ -40,9 +41,9 @@ pub fn one(summary: &Summary, folder: &Path) -> String {
     rows.push(["weights at start".to_owned(), format!("{}{scale}", summary.init)]);
     rows.push(["computed with".to_owned(), machine(summary)]);
     rows.extend(summary.warnings.iter().map(|warning| ["warning".to_owned(), warning.clone()]));
-    rows.push(["results".to_owned(), folder.display().to_string()]);
+    rows.push(["results".to_owned(), folder.shown().to_string()]);
     if summary.stopped == StopReason::Interrupted {
-        rows.push(["go on with".to_owned(), format!("memorize resume {}", folder.display())]);
+        rows.push(["go on with".to_owned(), format!("memorize resume {}", folder.shown())]);
     }
     format!("{title}\n\n{}", table(&rows, &[Align::Left, Align::Left]))
 }
@@ -54,9 +55,9 @@ pub fn many(summaries: &[Summary]) -> String {
         [
             match summary.stopped {
                 StopReason::Interrupted | StopReason::Stalled => {
-                    format!("{} ({})", summary.name, outcome(summary.stopped))
+                    format!("{} ({})", summary.name.shown(), outcome(summary.stopped))
                 }
-                _ => summary.name.clone(),
+                _ => summary.name.shown().to_string(),
             },
             epochs(summary.epochs),
             wall(summary),

@@ -17,6 +17,7 @@ pub use found::{FoundRun, NoRun, distinguish};
 pub use metrics::{FLUSH_EVERY, MetricsError, MetricsWriter, Record, SMOOTHING, Smoother, lock};
 pub use summary::{StopReason, Summary};
 
+use memorize_data::Shown;
 use memorize_data::output;
 
 use crate::exit::{CliError, WithHint};
@@ -80,19 +81,19 @@ pub struct RunFolder {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The folder has files in it.
-    #[error("{} already exists and is not empty", path.display())]
+    #[error("{} already exists and is not empty", path.shown())]
     NotEmpty {
         /// The folder.
         path: PathBuf,
     },
     /// There is something else of that name.
-    #[error("{} exists and is not a folder", path.display())]
+    #[error("{} exists and is not a folder", path.shown())]
     NotAFolder {
         /// The path.
         path: PathBuf,
     },
     /// The folder could not be created, read or written to.
-    #[error("cannot use {} as the folder for the results", path.display())]
+    #[error("cannot use {} as the folder for the results", path.shown())]
     Unusable {
         /// The folder.
         path: PathBuf,
@@ -100,19 +101,19 @@ pub enum FolderError {
         source: io::Error,
     },
     /// Another process is writing there.
-    #[error("another process is writing the results in {}", path.display())]
+    #[error("another process is writing the results in {}", path.shown())]
     Busy {
         /// The folder.
         path: PathBuf,
     },
     /// There is something of a file's name that is no file.
-    #[error("{} is there already and is no regular file", path.display())]
+    #[error("{} is there already and is no regular file", path.shown())]
     Special {
         /// The path.
         path: PathBuf,
     },
     /// A file could not be written.
-    #[error("cannot write {}", path.display())]
+    #[error("cannot write {}", path.shown())]
     Write {
         /// The file.
         path: PathBuf,

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use memorize_data::Shown;
+
 use crate::comparison::MEASURES;
 use crate::config::RunConfig;
 use crate::differences::{Setting, last_part, settings};
@@ -216,7 +218,7 @@ impl Listing {
                 vec![entry.run.name.clone(), State::of(&entry.run).name().to_owned(), shown("optimizer.kind")];
             row.extend(["n", "r"].map(shown));
             row.extend(measures.iter().map(|measure| measure.text(&entry.run)));
-            row.push(entry.run.folder.display().to_string());
+            row.push(entry.run.folder.shown().to_string());
             rows.push(row);
         }
         let (left, right) = ([Align::Left; 3], [Align::Right; 7]);
@@ -301,6 +303,7 @@ fn compare(left: &str, right: &str) -> Ordering {
 mod tests {
     use super::*;
     use crate::experiments::{Experiment, Scale};
+    use crate::run_folder::Failure;
 
     fn run(name: &str, loss: f64, experiment: Experiment, stopped: Option<StopReason>) -> FoundRun {
         let summary = stopped.map(|stopped| Summary { train_loss: loss, stopped, ..Summary::example() });
@@ -347,6 +350,18 @@ mod tests {
         assert_eq!(kept(&["pca!=100"]), "bc", "what is absent is not equal");
         assert_eq!(kept(&["pca<1000", "state!=complete"]), "a");
         assert_eq!(kept(&["b"]), "b", "a part of the name");
+    }
+
+    #[test]
+    fn a_run_that_failed_is_not_one_that_goes_on() {
+        let failure = Failure { error: "diverged".to_owned(), hint: None, code: 1, version: String::new() };
+        let failed = FoundRun { failure: Some(failure), ..run("d", 0.0, Experiment::Synthetic, None) };
+        let mut listing = Listing::of(vec![failed, run("e", 0.0, Experiment::Synthetic, None)]);
+        let json: serde_json::Value = serde_json::from_str(&listing.json().unwrap()).unwrap();
+        assert_eq!((&json[0]["state"], &json[0]["error"]), (&"failed".into(), &"diverged".into()));
+        assert_eq!((&json[1]["state"], &json[1]["error"]), (&"unfinished".into(), &serde_json::Value::Null));
+        listing.filter(&["state=failed".parse().unwrap()]).unwrap();
+        assert_eq!(names(&listing), "d");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
+use crate::shown::Shown;
 use crate::source::{ElementType, Format, Looks};
 
 /// What can go wrong between a path and a usable table.
@@ -15,7 +16,7 @@ use crate::source::{ElementType, Format, Looks};
 pub enum DataError {
     // ---- the file as such
     /// The file could not be opened.
-    #[error("cannot open {}: {source}; check the path and its permissions", path.display())]
+    #[error("cannot open {}: {source}; check the path and its permissions", path.shown())]
     Open {
         /// The file.
         path: PathBuf,
@@ -23,7 +24,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// The file was opened but reading it failed.
-    #[error("cannot read {}: {source}; check the disk or copy the file again", path.display())]
+    #[error("cannot read {}: {source}; check the disk or copy the file again", path.shown())]
     Read {
         /// The file.
         path: PathBuf,
@@ -31,25 +32,25 @@ pub enum DataError {
         source: io::Error,
     },
     /// A folder was given where a file is needed.
-    #[error("{} is a folder, not a file; name the file inside it", path.display())]
+    #[error("{} is a folder, not a file; name the file inside it", path.shown())]
     IsDirectory {
         /// The folder.
         path: PathBuf,
     },
     /// A pipe, socket or device: it has no size to check a header against.
-    #[error("{} is not a regular file; save its contents to a file first", path.display())]
+    #[error("{} is not a regular file; save its contents to a file first", path.shown())]
     NotRegular {
         /// The path.
         path: PathBuf,
     },
     /// A file of no bytes.
-    #[error("{} is empty (0 bytes); was the download or the copy interrupted?", path.display())]
+    #[error("{} is empty (0 bytes); was the download or the copy interrupted?", path.shown())]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// The first bytes are not those of any format read here.
-    #[error("{} is neither IDX, .npy nor gzip: {looks}", path.display())]
+    #[error("{} is neither IDX, .npy nor gzip: {looks}", path.shown())]
     NotRecognised {
         /// The file.
         path: PathBuf,
@@ -58,13 +59,13 @@ pub enum DataError {
     },
     /// The file was written to while it was mapped: what was read from it may be neither the old contents nor the new.
     #[error("{} was changed while it was being used; put the old contents back, and replace data files by renaming new ones \
-        over them", path.display())]
+        over them", path.shown())]
     Changed {
         /// The file.
         path: PathBuf,
     },
     /// More memory is needed than the system gives.
-    #[error("{} needs {bytes} bytes of memory, which the system refuses; {advice}", path.display())]
+    #[error("{} needs {bytes} bytes of memory, which the system refuses; {advice}", path.shown())]
     OutOfMemory {
         /// The file.
         path: PathBuf,
@@ -77,7 +78,7 @@ pub enum DataError {
     // ---- IDX headers
     /// The third byte of an IDX file is no element type.
     #[error("{}: IDX element type 0x{code:02X} does not exist (known: 08 u8, 09 i8, 0B i16, 0C i32, 0D f32, 0E f64); \
-        the file is damaged or is not IDX", path.display())]
+        the file is damaged or is not IDX", path.shown())]
     IdxElementType {
         /// The file.
         path: PathBuf,
@@ -85,7 +86,7 @@ pub enum DataError {
         code: u8,
     },
     /// An IDX file must have 1 to 255 dimensions.
-    #[error("{}: IDX holds 1 to 255 dimensions, not {ndims}; the first dimension counts the rows", path.display())]
+    #[error("{}: IDX holds 1 to 255 dimensions, not {ndims}; the first dimension counts the rows", path.shown())]
     IdxDimensions {
         /// The file.
         path: PathBuf,
@@ -94,7 +95,7 @@ pub enum DataError {
     },
     /// The file ends inside its IDX header.
     #[error("{}: the IDX header of {ndims} dimensions takes {expected} bytes, the file ends after {found}; \
-        download or copy it again", path.display())]
+        download or copy it again", path.shown())]
     IdxHeaderTruncated {
         /// The file.
         path: PathBuf,
@@ -107,7 +108,7 @@ pub enum DataError {
     },
     /// A dimension does not fit in IDX's 32 bits (only when writing).
     #[error("{}: a dimension of {dim} does not fit in the 32 bits that IDX has for it; write .npy instead",
-        path.display())]
+        path.shown())]
     IdxDimensionTooLarge {
         /// The file.
         path: PathBuf,
@@ -118,7 +119,7 @@ pub enum DataError {
     // ---- .npy headers
     /// A version of the .npy format that is not known.
     #[error("{}: .npy version {major}.{minor} is not known (known: 1.0, 2.0, 3.0); save it again with numpy.save",
-        path.display())]
+        path.shown())]
     NpyVersion {
         /// The file.
         path: PathBuf,
@@ -129,7 +130,7 @@ pub enum DataError {
     },
     /// The file ends inside its .npy header.
     #[error("{}: the .npy header takes {expected} bytes, the file ends after {found}; download or copy it again",
-        path.display())]
+        path.shown())]
     NpyHeaderTruncated {
         /// The file.
         path: PathBuf,
@@ -140,7 +141,7 @@ pub enum DataError {
     },
     /// A header of a size that no array of numbers needs.
     #[error("{}: the .npy header claims {found} bytes, more than the {limit} that any array of numbers needs; \
-        the file is damaged or holds a structured array", path.display())]
+        the file is damaged or holds a structured array", path.shown())]
     NpyHeaderTooLong {
         /// The file.
         path: PathBuf,
@@ -150,7 +151,7 @@ pub enum DataError {
         limit: usize,
     },
     /// The header is not the dictionary that it should be.
-    #[error("{}: bad .npy header: {what}; save it again with numpy.save", path.display())]
+    #[error("{}: bad .npy header: {what}; save it again with numpy.save", path.shown())]
     NpyHeader {
         /// The file.
         path: PathBuf,
@@ -158,7 +159,7 @@ pub enum DataError {
         what: String,
     },
     /// An element type that is not read.
-    #[error("{}: .npy elements of type {descr} ({what}) are not read; {advice}", path.display())]
+    #[error("{}: .npy elements of type {descr} ({what}) are not read; {advice}", path.shown())]
     NpyElementType {
         /// The file.
         path: PathBuf,
@@ -171,7 +172,7 @@ pub enum DataError {
     },
     /// A single number without any dimension.
     #[error("{}: the array has no dimension (a single number); the first dimension must count the rows",
-        path.display())]
+        path.shown())]
     NpyNoDimensions {
         /// The file.
         path: PathBuf,
@@ -179,7 +180,7 @@ pub enum DataError {
 
     // ---- sizes
     /// The dimensions multiply to more than can be addressed.
-    #[error("{}: dimensions {dims:?} of {element} overflow the address space; the header is damaged", path.display())]
+    #[error("{}: dimensions {dims:?} of {element} overflow the address space; the header is damaged", path.shown())]
     SizeOverflow {
         /// The file.
         path: PathBuf,
@@ -190,7 +191,7 @@ pub enum DataError {
     },
     /// The file is shorter than its header says.
     #[error("{}: {format} header says {dims:?} of {element}, which takes {expected} bytes with the header, but the file \
-        has only {found}; it is truncated: download or copy it again", path.display())]
+        has only {found}; it is truncated: download or copy it again", path.shown())]
     TooShort {
         /// The file.
         path: PathBuf,
@@ -207,7 +208,7 @@ pub enum DataError {
     },
     /// The file is longer than its header says.
     #[error("{}: {format} header says {dims:?} of {element}, which takes {expected} bytes with the header, but the file \
-        has {found}; something was appended to it, or the header is wrong", path.display())]
+        has {found}; something was appended to it, or the header is wrong", path.shown())]
     TooLong {
         /// The file.
         path: PathBuf,
@@ -223,7 +224,7 @@ pub enum DataError {
         found: usize,
     },
     /// A table needs at least one row.
-    #[error("{}: no rows (dimensions {dims:?}); at least one sample is needed", path.display())]
+    #[error("{}: no rows (dimensions {dims:?}); at least one sample is needed", path.shown())]
     NoRows {
         /// The file.
         path: PathBuf,
@@ -231,7 +232,7 @@ pub enum DataError {
         dims: Vec<usize>,
     },
     /// A table needs at least one number a row.
-    #[error("{}: rows of no numbers (dimensions {dims:?}); at least one a row is needed", path.display())]
+    #[error("{}: rows of no numbers (dimensions {dims:?}); at least one a row is needed", path.shown())]
     NoColumns {
         /// The file.
         path: PathBuf,
@@ -242,7 +243,7 @@ pub enum DataError {
     // ---- gzip
     /// Something that is neither padding nor another member follows the compressed stream.
     #[error("{}: the gzip stream is whole, but {extra} other bytes follow its {whole}; cut them off (head -c {whole} FILE > NEW), \
-        or find out where they come from", path.display())]
+        or find out where they come from", path.shown())]
     GzipTrailing {
         /// The file.
         path: PathBuf,
@@ -252,7 +253,7 @@ pub enum DataError {
         extra: usize,
     },
     /// The compressed stream is damaged or cut short.
-    #[error("{}: the gzip stream is damaged: {source}; download it again", path.display())]
+    #[error("{}: the gzip stream is damaged: {source}; download it again", path.shown())]
     GzipCorrupt {
         /// The file.
         path: PathBuf,
@@ -260,7 +261,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// What was compressed is no format read here.
-    #[error("{}: what this gzip file holds is neither IDX nor .npy: {looks}", path.display())]
+    #[error("{}: what this gzip file holds is neither IDX nor .npy: {looks}", path.shown())]
     GzipNotRecognised {
         /// The file.
         path: PathBuf,
@@ -269,7 +270,7 @@ pub enum DataError {
     },
     /// The inner header claims more than gzip can have compressed into the file.
     #[error("{}: the header inside claims {declared} bytes, but {compressed} bytes of gzip cannot hold more than \
-        {limit}; the header is damaged", path.display())]
+        {limit}; the header is damaged", path.shown())]
     GzipImplausible {
         /// The file.
         path: PathBuf,
@@ -282,7 +283,7 @@ pub enum DataError {
     },
     /// The contents end before the inner header says.
     #[error("{}: the header inside says {expected} bytes, but only {found} were compressed; download it again",
-        path.display())]
+        path.shown())]
     GzipTooShort {
         /// The file.
         path: PathBuf,
@@ -293,7 +294,7 @@ pub enum DataError {
     },
     /// The contents go on after the inner header says they end.
     #[error("{}: the header inside says {expected} bytes, but more were compressed; the header is wrong or something \
-        was appended", path.display())]
+        was appended", path.shown())]
     GzipTooLong {
         /// The file.
         path: PathBuf,
@@ -304,7 +305,7 @@ pub enum DataError {
     // ---- contents
     /// Inputs and targets do not belong together.
     #[error("{} has {input_rows} rows but {} has {target_rows}; each input needs one target",
-        inputs.display(), targets.display())]
+        inputs.shown(), targets.shown())]
     RowCountMismatch {
         /// The file of inputs.
         inputs: PathBuf,
@@ -317,7 +318,7 @@ pub enum DataError {
     },
     /// Training and test inputs have different widths.
     #[error("{} has {first_len} numbers a row but {} has {second_len}; training and test inputs must have the same",
-        first.display(), second.display())]
+        first.shown(), second.shown())]
     WidthMismatch {
         /// One file.
         first: PathBuf,
@@ -330,7 +331,7 @@ pub enum DataError {
     },
     /// Targets must be one number a row.
     #[error("{}: targets must have 1 number a row, this file has {row_len} (dimensions {dims:?}); were inputs and \
-        targets swapped?", path.display())]
+        targets swapped?", path.shown())]
     TargetsNotScalar {
         /// The file.
         path: PathBuf,
@@ -340,7 +341,7 @@ pub enum DataError {
         dims: Vec<usize>,
     },
     /// A row of zeros has no direction.
-    #[error("{}: row {row} is all zeros and cannot be scaled to norm 1; remove it (and its target)", path.display())]
+    #[error("{}: row {row} is all zeros and cannot be scaled to norm 1; remove it (and its target)", path.shown())]
     ZeroRow {
         /// The file.
         path: PathBuf,
@@ -348,7 +349,7 @@ pub enum DataError {
         row: usize,
     },
     /// A row's norm is too large or too small to divide by in single precision.
-    #[error("{}: row {row} has norm {norm:e}, outside [{low:e}, {high:e}]; rescale the data", path.display())]
+    #[error("{}: row {row} has norm {norm:e}, outside [{low:e}, {high:e}]; rescale the data", path.shown())]
     NormOutOfRange {
         /// The file.
         path: PathBuf,
@@ -383,7 +384,7 @@ pub enum DataError {
     },
     /// Rows of one width, a projection of another.
     #[error("{}: rows have {width} values, the projection was made for {expected}; \
-        training and test inputs must have the same shape", path.display())]
+        training and test inputs must have the same shape", path.shown())]
     ProjectionWidth {
         /// The file.
         path: PathBuf,
@@ -393,7 +394,7 @@ pub enum DataError {
         expected: usize,
     },
     /// NaN or infinity.
-    #[error("{}: the value at row {row}, column {column} is {value}; remove or replace it", path.display())]
+    #[error("{}: the value at row {row}, column {column} is {value}; remove or replace it", path.shown())]
     NotFinite {
         /// The file.
         path: PathBuf,
@@ -406,7 +407,7 @@ pub enum DataError {
     },
     /// A finite value that becomes infinite in the type asked for.
     #[error("{}: the value at row {row}, column {column} is {value:e}, too large for {element}; rescale the data or \
-        compute in f64", path.display())]
+        compute in f64", path.shown())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -422,7 +423,7 @@ pub enum DataError {
 
     // ---- MNIST and its folder
     /// The contents are not the official ones.
-    #[error("{}: SHA-256 is {found}, expected {expected}; delete the file, or put a good copy in its place", path.display())]
+    #[error("{}: SHA-256 is {found}, expected {expected}; delete the file, or put a good copy in its place", path.shown())]
     Checksum {
         /// The file.
         path: PathBuf,
@@ -436,7 +437,7 @@ pub enum DataError {
     NoCacheFolder,
     /// The folder for the expanded files cannot be made.
     #[error("cannot create the folder {} for the MNIST files: {source}; name one that can be written in the variable \
-        MEMORIZE_DATA_DIR", path.display())]
+        MEMORIZE_DATA_DIR", path.shown())]
     CreateFolder {
         /// The folder.
         path: PathBuf,
@@ -444,7 +445,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {}: {source}; {}", path.display(), crate::output::advice(source))]
+    #[error("cannot write {}: {source}; {}", path.shown(), crate::output::advice(source))]
     Write {
         /// The file.
         path: PathBuf,
@@ -453,7 +454,7 @@ pub enum DataError {
     },
     /// One of the files of MNIST cannot be written to the cache.
     #[error("cannot write {}: {source}; free some space, or name another folder for the MNIST files in the variable \
-        MEMORIZE_DATA_DIR", path.display())]
+        MEMORIZE_DATA_DIR", path.shown())]
     WriteCache {
         /// The file.
         path: PathBuf,
@@ -462,7 +463,7 @@ pub enum DataError {
     },
     /// A file is missing and this build has no copy of it.
     #[error("{} has no {file} (nor {file}.gz), and this build was made without the bundled MNIST files; name a folder that has \
-        all four in the variable MEMORIZE_DATA_DIR", dir.display())]
+        all four in the variable MEMORIZE_DATA_DIR", dir.shown())]
     MnistMissing {
         /// The folder.
         dir: PathBuf,
@@ -470,19 +471,19 @@ pub enum DataError {
         file: &'static str,
     },
     /// A folder that was named is not there.
-    #[error("there is no folder {}; check its name", path.display())]
+    #[error("there is no folder {}; check its name", path.shown())]
     NoFolder {
         /// The path.
         path: PathBuf,
     },
     /// What was named as a folder is something else.
-    #[error("{} is not a folder; name the folder that the files are in", path.display())]
+    #[error("{} is not a folder; name the folder that the files are in", path.shown())]
     NotAFolder {
         /// The path.
         path: PathBuf,
     },
     /// A folder that was named has none of the four files.
-    #[error("{} has none of the four files {}; {}", path.display(), files.join(", "), elsewhere(below))]
+    #[error("{} has none of the four files {}; {}", path.shown(), files.join(", "), elsewhere(below))]
     NoSet {
         /// The folder.
         path: PathBuf,
@@ -492,7 +493,7 @@ pub enum DataError {
         below: Vec<PathBuf>,
     },
     /// A folder has some of the four files of a data set: nothing is added to it, which might mix two sets.
-    #[error("{} has {} but no {} to go with {}; {}", path.display(), names(found), missing.join(", "),
+    #[error("{} has {} but no {} to go with {}; {}", path.shown(), names(found), missing.join(", "),
         if found.len() == 1 { "it" } else { "them" }, elsewhere(below))]
     IncompleteSet {
         /// The folder.
@@ -505,7 +506,7 @@ pub enum DataError {
         below: Vec<PathBuf>,
     },
     /// A folder has the files of more than one data set.
-    #[error("{} has the files of {} data sets: {}; name a folder that has the four files of one", path.display(), sets.len(),
+    #[error("{} has the files of {} data sets: {}; name a folder that has the four files of one", path.shown(), sets.len(),
         sets.join(", "))]
     SeveralSets {
         /// The folder.
@@ -517,7 +518,7 @@ pub enum DataError {
     },
     /// The folder for the expanded files is used for something else.
     #[error("{} is not filled with the MNIST files, because it has something else in it ({}); name a new or an empty folder in the \
-        variable MEMORIZE_DATA_DIR, or one that has the four files", path.display(), other.display())]
+        variable MEMORIZE_DATA_DIR, or one that has the four files", path.shown(), std::path::Path::new(other).shown())]
     CacheInUse {
         /// The folder.
         path: PathBuf,
@@ -527,7 +528,7 @@ pub enum DataError {
 
     // ---- tables made in memory, and writing
     /// The number of values is not the product of the dimensions.
-    #[error("{}: dimensions {dims:?} need {expected} values, got {found}", path.display())]
+    #[error("{}: dimensions {dims:?} need {expected} values, got {found}", path.shown())]
     ValueCount {
         /// The file or the table's name.
         path: PathBuf,
@@ -540,7 +541,7 @@ pub enum DataError {
     },
     /// The format has no such element type.
     #[error("{}: {format} files with elements of {element} are not written; choose another element type",
-        path.display())]
+        path.shown())]
     NotStorable {
         /// The file.
         path: PathBuf,
@@ -551,7 +552,7 @@ pub enum DataError {
     },
     /// A value does not exist in the element type.
     #[error("{}: value {value} at index {index} cannot be stored as {element}; choose a wider element type",
-        path.display())]
+        path.shown())]
     NotRepresentable {
         /// The file or the table's name.
         path: PathBuf,
@@ -568,9 +569,9 @@ pub enum DataError {
 fn elsewhere(below: &[PathBuf]) -> String {
     match below {
         [] => "name a folder that has all four".to_owned(),
-        [one] => format!("name {}, which has all four", one.display()),
+        [one] => format!("name {}, which has all four", one.shown()),
         several => {
-            let several: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
+            let several: Vec<String> = several.iter().map(|path| path.shown().to_string()).collect();
             format!("name one of these, which have all four: {}", several.join(", "))
         }
     }

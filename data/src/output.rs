@@ -16,6 +16,7 @@ use tempfile::NamedTempFile;
 
 mod place;
 
+use crate::shown::Shown;
 use place::Place;
 pub use place::{is_one_file, stdout_is_taken};
 
@@ -26,19 +27,19 @@ pub const TEMPORARY: &str = ".memorize-";
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// There is a file, and nobody said that it may be replaced.
-    #[error("{} already exists", path.display())]
+    #[error("{} already exists", path.shown())]
     Exists {
         /// The path.
         path: PathBuf,
     },
     /// It is, or can only be, a folder.
-    #[error("{} is a folder, not a file", path.display())]
+    #[error("{} is a folder, not a file", path.shown())]
     Folder {
         /// The path.
         path: PathBuf,
     },
     /// It is one of the files that are read.
-    #[error("{} is one of the inputs, {}, and would be replaced by the result", path.display(), input.display())]
+    #[error("{} is one of the inputs, {}, and would be replaced by the result", path.shown(), input.shown())]
     Input {
         /// The path.
         path: PathBuf,
@@ -46,7 +47,7 @@ pub enum OutputError {
         input: PathBuf,
     },
     /// Two results have the same place.
-    #[error("{} and {} are the same file, and each result needs its own", path.display(), other.display())]
+    #[error("{} and {} are the same file, and each result needs its own", path.shown(), other.shown())]
     Twice {
         /// The path.
         path: PathBuf,
@@ -54,7 +55,7 @@ pub enum OutputError {
         other: PathBuf,
     },
     /// It could not be written if it came to that.
-    #[error("cannot write {}: {source}; {}", path.display(), advice(source))]
+    #[error("cannot write {}: {source}; {}", path.shown(), advice(source))]
     Unwritable {
         /// The path.
         path: PathBuf,
@@ -62,7 +63,7 @@ pub enum OutputError {
         source: io::Error,
     },
     /// It could not be written.
-    #[error("cannot write {}: {source}; {}", path.display(), advice(source))]
+    #[error("cannot write {}: {source}; {}", path.shown(), advice(source))]
     Write {
         /// The path.
         path: PathBuf,

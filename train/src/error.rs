@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use memorize_data::Shown;
 use memorize_kernels::KernelError;
 
 /// An error of this crate. Each says what was wrong, where, and what to do.
@@ -54,7 +55,7 @@ pub enum TrainError {
         learning_rate: f64,
     },
     /// A file could not be read or written.
-    #[error("cannot {action} {}: {source}; check the path, its permissions and the space on the disk", .path.display())]
+    #[error("cannot {action} {}: {source}; check the path, its permissions and the space on the disk", .path.shown())]
     Io {
         /// `read` or `write`.
         action: &'static str,
@@ -64,7 +65,7 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// A weights file is not what it should be.
-    #[error("{}: {problem}", .path.display())]
+    #[error("{}: {problem}", .path.shown())]
     Weights {
         /// The file.
         path: PathBuf,

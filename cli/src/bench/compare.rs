@@ -4,6 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, ensure};
 
+use memorize_data::Shown;
+
 use super::show::seconds;
 use super::{BenchReport, Measurement, Subject};
 use crate::exit::{CliError, WithHint};
@@ -23,12 +25,12 @@ const LIMIT_FRACTION: f64 = 0.1;
 /// Bad input if the file cannot be read or is something else.
 pub fn read(path: &Path) -> Result<BenchReport, CliError> {
     const WRITE_ONE: &str = "write one with `memorize bench --json > FILE`, and let it finish";
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()));
     let text = text.map_err(|error| CliError::missing(error, nearest::path(path), Some(WRITE_ONE)))?;
     let parsed =
         serde_json::from_str(&text).map_err(anyhow::Error::from).and_then(|report| check(&report).map(|()| report));
     parsed.map_err(|error| {
-        let error = error.context(format!("{} is not the output of `memorize bench --json`", path.display()));
+        let error = error.context(format!("{} is not the output of `memorize bench --json`", path.shown()));
         CliError::BadInput(error.hint(WRITE_ONE))
     })
 }

@@ -8,6 +8,8 @@ use memorize_train::theory::threshold::neurons_for_every_matrix;
 use serde::Serialize;
 
 use super::{Ending, Row};
+use memorize_data::Shown;
+
 use crate::config::{CapacityConfig, Dtype, Trainer};
 use crate::report::{Align, table};
 use crate::run::machine::Machine;
@@ -183,7 +185,7 @@ impl Report {
             self.isa,
             self.threads,
             duration(Duration::try_from_secs_f64(self.wall_seconds).unwrap_or_default()),
-            folder.display(),
+            folder.shown(),
         )
     }
 

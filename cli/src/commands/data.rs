@@ -1,5 +1,7 @@
 //! `memorize data`: data files as such.
 
+use memorize_data::Shown;
+
 use crate::args::{ConvertArgs, DataArgs, DataCommand, InfoArgs};
 use crate::exit::CliError;
 use crate::report::print;
@@ -36,5 +38,5 @@ fn convert(arguments: &ConvertArgs) -> Result<(), CliError> {
     let (table, _) = arguments.source.open()?;
     table.notes().iter().for_each(|note| tell(note));
     tables::convert(&table, &arguments.out, arguments.written)?;
-    print(&format!("{}: {} x {}\n", arguments.out.display(), thousands(table.rows() as u64), table.row_len()))
+    print(&format!("{}: {} x {}\n", arguments.out.shown(), thousands(table.rows() as u64), table.row_len()))
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use memorize_data::Shown;
+
 use crate::args::{CompareArgs, ReportArgs};
 use crate::comparison::Comparison;
 use crate::exit::CliError;
@@ -19,7 +21,7 @@ pub fn report(arguments: &ReportArgs) -> Result<(), CliError> {
     distinguish(&mut runs);
     let index = page::write(&arguments.out, arguments.overwrite, &runs, &problems, Focus::Results)?;
     let noun = if runs.len() == 1 { "run" } else { "runs" };
-    print(&format!("{} {noun}: {}\n", runs.len(), index.display()))
+    print(&format!("{} {noun}: {}\n", runs.len(), index.shown()))
 }
 
 /// Prints in what runs differ, and writes a page with their curves over each other.
@@ -35,7 +37,7 @@ pub fn compare(arguments: &CompareArgs) -> Result<(), CliError> {
     if arguments.json {
         return print(&format!("{json}\n"));
     }
-    print(&format!("{}curves: {}\n", Comparison::of(&runs).text(), index.display()))
+    print(&format!("{}curves: {}\n", Comparison::of(&runs).text(), index.shown()))
 }
 
 /// The runs in folders, and what is wrong with folders that have none; an error if that leaves fewer runs than are needed.
@@ -53,7 +55,7 @@ fn read(folders: &[PathBuf], at_least: usize) -> Result<(Vec<FoundRun>, Vec<Stri
         return Err(first.into());
     }
     let of_runs =
-        runs.iter().flat_map(|run| run.problems.iter().map(|problem| format!("{}: {problem}", run.folder.display())));
+        runs.iter().flat_map(|run| run.problems.iter().map(|problem| format!("{}: {problem}", run.folder.shown())));
     let problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
     for problem in problems.iter().cloned().chain(of_runs) {
         eprintln!("warning: {problem}");

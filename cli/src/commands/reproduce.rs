@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use memorize_data::Shown;
+
 use super::resume::{Rest, go_on};
 use crate::args::{ReproduceArgs, Selection};
 use crate::blas;
@@ -91,7 +93,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     if !skipped.is_empty() {
         text.push_str(&format!("\ncomplete already, skipped (--overwrite runs them again): {}\n", skipped.join(", ")));
     }
-    report::print(&format!("{text}\nreport: {}\n", index.display()))?;
+    report::print(&format!("{text}\nreport: {}\n", index.shown()))?;
     failures.into_iter().next().map_or(Ok(()), Err)
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use memorize_data::Shown;
+
 use crate::args::ResumeArgs;
 use crate::blas;
 use crate::config::{RunConfig, RunSection};
@@ -58,7 +60,7 @@ pub(super) fn go_on(
     match found {
         Found::Finished(line) => Ok(Rest::Nothing(line)),
         Found::Nothing(config, why) => {
-            voice.mode.tell(&format!("{} starts over: {why}", path.display()));
+            voice.mode.tell(&format!("{} starts over: {why}", path.shown()));
             execute(*config, Target::New { path, existing: Existing::Again })
         }
         Found::Stopped(stopped) => execute(stopped.config.clone(), Target::Stopped { path, stopped }),

@@ -1,5 +1,7 @@
 //! `memorize runs`: lists what there is.
 
+use memorize_data::Shown;
+
 use crate::args::RunsArgs;
 use crate::exit::{CliError, WithHint};
 use crate::nearest;
@@ -16,7 +18,7 @@ pub fn runs(arguments: &RunsArgs) -> Result<(), CliError> {
     let mut found = Vec::new();
     for root in &arguments.folders {
         let folders = find(root).map_err(|error| {
-            let error = anyhow::Error::new(error).context(format!("cannot look through {}", root.display()));
+            let error = anyhow::Error::new(error).context(format!("cannot look through {}", root.shown()));
             let otherwise = "name a folder with runs; `memorize train` and `reproduce` make them below runs/";
             CliError::missing(error, nearest::path(root), Some(otherwise))
         })?;

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Command;
 use clap_mangen::Man;
 use memorize_data::Output;
+use memorize_data::Shown;
 use memorize_data::output::Staged;
 
 use crate::args::{self, CompletionsArgs, ManArgs};
@@ -38,7 +39,7 @@ pub fn man(arguments: &ManArgs) -> Result<(), CliError> {
     for ((page, _), staged) in pages.iter().zip(staged) {
         staged.commit().map_err(|source| page.failed(source))?;
     }
-    print(&format!("pages of the manual: {}\n", out.display()))
+    print(&format!("pages of the manual: {}\n", out.shown()))
 }
 
 /// The pages of a command and of those below it, by the names of their files.

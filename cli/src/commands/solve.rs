@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use memorize_data::Output;
+use memorize_data::Shown;
 use memorize_kernels::Element;
 use memorize_train::solve::{self, Solution, Verdict};
 use memorize_train::{Observer, Record, TrainError, checkpoint};
@@ -220,6 +221,6 @@ fn text(found: &Solved, out: Option<&Path>) -> String {
         ("computed with", format!("{}, {}, {}, {} threads", found.dtype, found.backend, found.isa, found.threads)),
     ]);
     lines.extend(found.warnings.iter().map(|warning| ("warning", warning.clone())));
-    lines.extend(out.map(|path| ("weights", path.display().to_string())));
+    lines.extend(out.map(|path| ("weights", path.shown().to_string())));
     lines.iter().map(|(name, value)| format!("{name:<19} {value}\n")).collect()
 }

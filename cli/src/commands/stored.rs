@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use memorize_data::Projection;
+use memorize_data::Shown;
 use memorize_kernels::{Element, Engine, Mat, Rows};
 use memorize_train::checkpoint::{self, Weights};
 use memorize_train::{Featured, Network, TrainError};
@@ -154,10 +155,10 @@ fn check_width<T: Element>(stored: &Stored, weights: &Weights<T>, d: usize) -> R
         return Ok(());
     }
     let (file, samples) = (
-        stored.weights.display(),
+        stored.weights.shown(),
         match &stored.samples {
-            SamplesOf::Files { inputs, .. } => inputs.display().to_string(),
-            SamplesOf::Run(folder) => format!("the training set of {}", folder.display()),
+            SamplesOf::Files { inputs, .. } => inputs.shown().to_string(),
+            SamplesOf::Run(folder) => format!("the training set of {}", folder.shown()),
         },
     );
     let error = anyhow::anyhow!("{samples} has {d} values a row, the network in {file} takes {expected}");

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use memorize_data::Shown;
 use memorize_data::{Output, output};
 
 use crate::args::SweepArgs;
@@ -185,11 +186,11 @@ fn conclude(out: &Path, overwrite: bool, plan: &Plan, rows: &[Row], interrupt: &
         .map(|(member, _)| member.name.as_str())
         .collect();
     let found: Vec<FoundRun> = rows.iter().filter_map(|row| row.found.clone()).collect();
-    report::print(&format!("\ntable: {}\n", out.join(SWEEP_CSV).display()))?;
+    report::print(&format!("\ntable: {}\n", out.join(SWEEP_CSV).shown()))?;
     if !found.is_empty() {
         let problems: Vec<String> = failed.iter().map(|name| format!("{name} failed")).collect();
         let index = page::write(&out.join(REPORT), overwrite, &found, &problems, Focus::Results)?;
-        report::print(&format!("report: {}\n", index.display()))?;
+        report::print(&format!("report: {}\n", index.shown()))?;
     }
     if interrupt.is_set() {
         return Err(CliError::Interrupted);
@@ -201,6 +202,6 @@ fn conclude(out: &Path, overwrite: bool, plan: &Plan, rows: &[Row], interrupt: &
     };
     let log = log_of(&out.join(first));
     let error = anyhow::anyhow!("{} of {} runs failed, {first} the first", failed.len(), rows.len());
-    let said = if log.exists() { format!("what it said is in {}; ", log.display()) } else { String::new() };
+    let said = if log.exists() { format!("what it said is in {}; ", log.shown()) } else { String::new() };
     Err(CliError::RunFailed(error.hint(format!("{said}the same command again goes on with what is not complete"))))
 }

@@ -1,5 +1,6 @@
 //! What `memorize condition` is asked to do, checked.
 
+use memorize_data::Shown;
 use memorize_train::theory::prescription::DELTA;
 
 use super::validate::{at_least_one, at_most_threads, data, ensure, features, finite_positive, invalid};
@@ -66,7 +67,7 @@ impl ConditionConfig {
         data(&self.data)?;
         let test = self.data.test_inputs.as_ref().or(self.data.test_targets.as_ref());
         ensure(test.is_none(), || {
-            let value = test.map(|path| path.display().to_string()).unwrap_or_default();
+            let value = test.map(|path| path.shown().to_string()).unwrap_or_default();
             invalid("data.test_inputs", value, "a test set is not looked at; name the set to look at with --inputs")
         })?;
         self.features.as_ref().map_or(Ok(()), features)?;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use memorize_data::Shown;
+
 use crate::nearest;
 
 /// A configuration that cannot be run. Every message names the field, the value and the way out.
@@ -40,7 +42,7 @@ pub enum ConfigError {
         limit: usize,
     },
     /// A file that could not be read.
-    #[error("cannot read the configuration file {}", path.display())]
+    #[error("cannot read the configuration file {}", path.shown())]
     Read {
         /// The file.
         path: PathBuf,
@@ -56,7 +58,7 @@ pub enum ConfigError {
         what: String,
     },
     /// An error in a file.
-    #[error("in the configuration file {}", path.display())]
+    #[error("in the configuration file {}", path.shown())]
     InFile {
         /// The file.
         path: PathBuf,

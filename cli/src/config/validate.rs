@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use memorize_data::Shown;
+
 use super::{
     Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
     RunConfig, RunSection, SolveSection, Source, saddles, theory,
@@ -88,7 +90,7 @@ fn sources(data: &DataSection) -> Check {
     ];
     for (field, path) in paths {
         if let (false, Some(path)) = (files, path) {
-            return Err(invalid(field, path.display(), format!("not read when data.source is {}", data.source)));
+            return Err(invalid(field, path.shown(), format!("not read when data.source is {}", data.source)));
         }
     }
     let synthetic = data.source == Source::Synthetic;
@@ -99,7 +101,7 @@ fn sources(data: &DataSection) -> Check {
         }
     }
     ensure(data.dir.is_none() || data.source == Source::Mnist, || {
-        let value = data.dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
+        let value = data.dir.as_ref().map(|dir| dir.shown().to_string()).unwrap_or_default();
         invalid("data.dir", value, format!("not read when data.source is {}", data.source))
     })
 }

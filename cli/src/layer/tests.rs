@@ -156,3 +156,23 @@ fn a_changed_experiment_is_no_longer_the_papers() {
         assert_eq!(experiment(change), None, "{change}");
     }
 }
+
+#[test]
+fn a_name_says_which_seed_if_it_is_not_the_default() {
+    let name = |text: &str, flags: &str| {
+        let [file, flags] = [text, flags].map(|text| Layer::from_toml(text).unwrap());
+        flags.over(file).unwrap().resolve().unwrap().run.name
+    };
+    let base = "data.source = \"synthetic\"\nnetwork.neurons = 4\nrun.epochs = 1\n";
+    let with = |text: &str| format!("{base}{text}");
+    assert_eq!(name(base, ""), "synthetic-r4-adam");
+    assert_eq!(name(base, "run.seed = 0"), "synthetic-r4-adam");
+    assert_eq!(name(base, "run.seed = 7"), "synthetic-r4-adam-seed7");
+    // A name that was given is kept, unless the seed is another one than the file's.
+    assert_eq!(name(&with("run.name = \"job\"\nrun.seed = 7\n"), "run.seed = 7"), "job");
+    assert_eq!(name(&with("run.name = \"job\"\n"), "run.seed = 7"), "job-seed7");
+    assert_eq!(name(&with("run.name = \"job-seed7\"\nrun.seed = 7\n"), "run.seed = 8"), "job-seed8");
+    assert_eq!(name(&with("run.name = \"job-seed7\"\nrun.seed = 7\n"), "run.seed = 0"), "job");
+    assert_eq!(name(&with("run.name = \"job\"\n"), "run.seed = 7\nrun.name = \"mine\""), "mine");
+    assert_eq!([seeded("a-seeds", 3), seeded("a-seed", 3)], ["a-seeds-seed3", "a-seed-seed3"]);
+}

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use askama::Template;
+use memorize_data::Shown;
 use memorize_data::output;
 
 use crate::exit::{CliError, WithHint};
@@ -49,12 +50,12 @@ pub enum Focus {
 pub fn check(folder: &Path, overwrite: bool) -> Result<(), CliError> {
     let index = folder.join(INDEX);
     let unusable = |error: std::io::Error| {
-        let error = anyhow::Error::new(error).context(format!("cannot write {}", index.display()));
+        let error = anyhow::Error::new(error).context(format!("cannot write {}", index.shown()));
         CliError::BadInput(error.hint("choose a folder that you may write to with --out DIR"))
     };
     let marked = |bytes: &[u8]| bytes.windows(GENERATOR.len()).any(|window| window == GENERATOR.as_bytes());
     let theirs = |path: &Path| {
-        let error = anyhow!("{} is there already and was not made by memorize", path.display());
+        let error = anyhow!("{} is there already and was not made by memorize", path.shown());
         let hint = "choose another folder with --out DIR, or pass --overwrite to replace what is in it";
         CliError::BadInput(error.hint(hint))
     };

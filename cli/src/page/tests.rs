@@ -23,6 +23,7 @@ fn run(name: &str, config: RunConfig) -> FoundRun {
         name: name.to_owned(),
         config: Some(config),
         summary: Some(Summary { name: name.to_owned(), ..Summary::example() }),
+        failure: None,
         trace: Some(Trace::of(&records)),
         problems: Vec::new(),
     }
@@ -35,7 +36,7 @@ fn full(name: &str) -> FoundRun {
 /// The page's text.
 fn page(runs: &[FoundRun], problems: &[String], focus: Focus) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let index = write(folder.path(), runs, problems, focus).unwrap();
+    let index = write(folder.path(), false, runs, problems, focus).unwrap();
     fs::read_to_string(index).unwrap()
 }
 

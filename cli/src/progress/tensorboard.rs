@@ -13,6 +13,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crc::{CRC_32_ISCSI, Crc};
 use prost::{Message, Oneof};
 
+use memorize_data::Shown;
+
 use crate::exit::{CliError, WithHint};
 use crate::run_folder::{FLUSH_EVERY, Record};
 
@@ -98,7 +100,7 @@ impl EventFile {
             Ok(events)
         };
         begin().map_err(|source| {
-            let wrong = anyhow::Error::new(source).context(format!("cannot write events to {}", folder.display()));
+            let wrong = anyhow::Error::new(source).context(format!("cannot write events to {}", folder.shown()));
             CliError::BadInput(wrong.hint("choose a folder that you may write to with --tensorboard DIR"))
         })
     }

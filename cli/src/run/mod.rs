@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use memorize_data::Shown;
 use memorize_data::output::Staged;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::small::SmallTraining;
@@ -519,7 +520,8 @@ impl<'a, T: Element> Run<'a, T> {
         }
         let subtitle = self.paper().map(|paper| format!("the paper: {paper}")).unwrap_or_default();
         let trace = Trace::of(records);
-        plot::write(&self.folder, &Curve { title: &self.config.run.name, subtitle: &subtitle, loss, trace: &trace })
+        let title = self.config.run.name.shown().to_string();
+        plot::write(&self.folder, &Curve { title: &title, subtitle: &subtitle, loss, trace: &trace })
     }
 }
 

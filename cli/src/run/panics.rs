@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
+use memorize_data::Shown;
 use memorize_kernels::team::Failed;
 
 use crate::exit::{CliError, WithHint};
@@ -24,7 +25,7 @@ pub fn caught<R>(folder: &Path, work: impl FnOnce() -> Result<R, CliError>) -> R
         let hint = format!(
             "this is a mistake in the program, please report it with the lines above; the run goes on from its newest \
              checkpoint, which is intact, with: memorize resume {}",
-            folder.display()
+            folder.shown()
         );
         Err(CliError::RunFailed(error.hint(hint)))
     })

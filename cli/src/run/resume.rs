@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
+use memorize_data::Shown;
 use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_train::{State, TrainError, checkpoint};
 use toml::{Table, Value};
@@ -124,7 +125,7 @@ pub fn find(folder: &Path) -> Result<Found, CliError> {
 
 fn read_config(folder: &Path, path: &Path) -> Result<Vec<u8>, CliError> {
     if !path.is_file() {
-        let error = anyhow::anyhow!("{} is not the folder of a run: there is no {CONFIG} in it", folder.display());
+        let error = anyhow::anyhow!("{} is not the folder of a run: there is no {CONFIG} in it", folder.shown());
         let otherwise = "name the folder that `memorize train` or `reproduce` has left";
         return Err(CliError::missing(error, nearest::path(folder), Some(otherwise)));
     }
@@ -135,7 +136,7 @@ fn read_config(folder: &Path, path: &Path) -> Result<Vec<u8>, CliError> {
 const START_OVER: &str = "start over: `memorize train --config RUN/config.toml --out ANOTHER`";
 
 fn wrong(path: &Path, what: &str, hint: &str) -> CliError {
-    CliError::BadInput(anyhow::anyhow!("cannot go on with {}: {what}", path.display()).hint(hint))
+    CliError::BadInput(anyhow::anyhow!("cannot go on with {}: {what}", path.shown()).hint(hint))
 }
 
 /// How the run ended, in a line, if it did by itself.
@@ -143,7 +144,7 @@ fn outcome(folder: &Path) -> Option<String> {
     let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join(SUMMARY)).ok()?).ok()?;
     let how = summary["stopped"].as_str().filter(|how| *how != "interrupted")?;
     let (iterations, loss) = (&summary["iterations"], &summary["train_loss"]);
-    Some(format!("{} is finished: {how} after {iterations} iterations, f(W) = {loss}", folder.display()))
+    Some(format!("{} is finished: {how} after {iterations} iterations, f(W) = {loss}", folder.shown()))
 }
 
 /// Makes sure that the run in a folder is the one that is asked for, as far as `asked` says something. Settings that are `strict` must be
@@ -168,7 +169,7 @@ pub fn check_settings(folder: &Path, asked: &RunConfig, strict: &[&str]) -> Resu
         return Ok(());
     }
     let list = differences.join("\n  ");
-    let error = anyhow::anyhow!("{} holds another run:\n  {list}", folder.display());
+    let error = anyhow::anyhow!("{} holds another run:\n  {list}", folder.shown());
     Err(CliError::BadInput(error.hint("ask for the same, or choose another folder with --out DIR")))
 }
 
@@ -221,7 +222,7 @@ impl Stopped {
             return Ok(());
         }
         let list = differences.join("\n  ");
-        let error = anyhow::anyhow!("{} cannot go on, its checkpoint is of another run:\n  {list}", folder.display());
+        let error = anyhow::anyhow!("{} cannot go on, its checkpoint is of another run:\n  {list}", folder.shown());
         Err(CliError::BadInput(error.hint("put back what was changed, or start over in another folder with --out DIR")))
     }
 }

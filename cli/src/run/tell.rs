@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use memorize_data::Shown;
 use memorize_kernels::Element;
 
 use super::machine::Machine;
@@ -89,6 +90,6 @@ pub(super) fn details<T: Element>(run: &Run<'_, T>) -> Vec<String> {
             thousands(run.iterations_an_epoch)
         ),
         format!("memory: {}; available {available}", needs.join(", ")),
-        format!("checkpoints: {when}, to {}", run.folder.file(CHECKPOINT).display()),
+        format!("checkpoints: {when}, to {}", run.folder.file(CHECKPOINT).shown()),
     ]
 }

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use memorize_data::Shown;
+
 use super::{CAPACITY_CSV, CONFIG, FAILURE, Failure, METRICS, Record, SUMMARY, SWEEP_CSV, Summary};
 use crate::config::{ConfigError, RunConfig};
 use crate::exit::{CliError, RUN_FAILED, WithHint};
@@ -39,25 +41,25 @@ pub struct FoundRun {
 #[derive(Debug, thiserror::Error)]
 pub enum NoRun {
     /// There is no such folder.
-    #[error("{} is not a folder", path.display())]
+    #[error("{} is not a folder", path.shown())]
     NotAFolder {
         /// The path.
         path: PathBuf,
     },
     /// It has a sweep's table, and the runs below.
-    #[error("{path} is the folder of a sweep; name its runs: {path}/*", path = path.display())]
+    #[error("{path} is the folder of a sweep; name its runs: {path}/*", path = path.shown())]
     Sweep {
         /// The folder.
         path: PathBuf,
     },
     /// It has what `memorize capacity` leaves.
-    #[error("{} is the folder of `memorize capacity`, which trains many networks and leaves no run", path.display())]
+    #[error("{} is the folder of `memorize capacity`, which trains many networks and leaves no run", path.shown())]
     Capacity {
         /// The folder.
         path: PathBuf,
     },
     /// It has neither a summary nor a curve.
-    #[error("{} has nothing of a run: {}", path.display(), problems.join("; "))]
+    #[error("{} has nothing of a run: {}", path.shown(), problems.join("; "))]
     Nothing {
         /// The folder.
         path: PathBuf,
@@ -122,8 +124,9 @@ impl FoundRun {
         let own = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = summary.as_ref().map(|summary| summary.name.clone());
         let name = name.or_else(|| config.as_ref().map(|config| config.run.name.clone())).or_else(own);
-        let name = name.unwrap_or_else(|| folder.display().to_string());
-        let name = printable(&name);
+        let name = name.unwrap_or_else(|| folder.shown().to_string());
+        // A name is printed: it must not move the cursor or begin a line.
+        let name = name.shown().to_string();
         Ok(Self { folder: folder.to_owned(), name, config, summary, failure, trace, problems })
     }
 }
@@ -133,14 +136,9 @@ pub fn distinguish(runs: &mut [FoundRun]) {
     let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
     for run in runs {
         if names.iter().filter(|name| **name == run.name).count() > 1 {
-            run.name = printable(&format!("{} ({})", run.name, run.folder.display()));
+            run.name = format!("{} ({})", run.name, run.folder.shown());
         }
     }
-}
-
-/// A text that is printed must not move the cursor or begin a line.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// A short file as text, if it is one.
@@ -262,7 +260,7 @@ impl Columns {
 mod tests {
     use super::*;
     use crate::experiments::{Experiment, Scale};
-    use crate::run_folder::{Existing, RunFolder};
+    use crate::run_folder::{Existing, RunFolder, record_failure};
 
     const HEADER: &str = "iteration,epoch,loss,smoothed_loss,learning_rate,seconds\n";
 
@@ -307,9 +305,28 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_failed_before_its_first_record_is_one() {
+        let root = folder();
+        for name in [SUMMARY, METRICS] {
+            std::fs::remove_file(root.path().join(name)).unwrap();
+        }
+        assert!(FoundRun::read(root.path()).is_err());
+        let run = RunFolder::reopen(root.path()).unwrap();
+        record_failure(&run, &CliError::RunFailed(anyhow::anyhow!("the disk is full").hint("make space")));
+        let found = FoundRun::read(root.path()).unwrap();
+        let failure = found.failure.unwrap();
+        assert_eq!((failure.error.as_str(), failure.hint.as_deref()), ("the disk is full", Some("make space")));
+        assert_eq!((failure.code, found.problems.len()), (1, 1), "{:?}", found.problems);
+        // It goes on, and has not failed any more.
+        record_failure(&run, &CliError::Interrupted);
+        RunFolder::reopen(root.path()).unwrap();
+        assert!(FoundRun::read(root.path()).is_err());
+    }
+
+    #[test]
     fn a_name_cannot_command_the_terminal() {
         let summary = Summary { name: "a\u{1b}[2J\nb".to_owned(), ..Summary::example() };
-        assert_eq!(spoiled(SUMMARY, summary.to_json().as_bytes()).name, "a\u{fffd}[2J\u{fffd}b");
+        assert_eq!(spoiled(SUMMARY, summary.to_json().as_bytes()).name, "\"a\\u{1b}[2J\\nb\"");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use memorize_data::Shown;
 use memorize_data::source::Form;
 use memorize_data::{Mnist, Statistics, Table};
 use safetensors::SafeTensors;
@@ -186,7 +187,7 @@ fn table_text(info: &TableInfo) -> String {
     }
     let expanded = if info.compressed { " of the expanded file" } else { "" };
     rows.push([format!("SHA-256{expanded}"), info.sha256.clone()]);
-    format!("{}\n{}", info.file.display(), table(&rows, &[Align::Left, Align::Left]))
+    format!("{}\n{}", info.file.shown(), table(&rows, &[Align::Left, Align::Left]))
 }
 
 fn tensors_text(info: &TensorsInfo) -> String {
@@ -202,7 +203,7 @@ fn tensors_text(info: &TensorsInfo) -> String {
     // A run's whole configuration may stand there: its first line has to do.
     let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
     let about: Vec<[String; 2]> = info.metadata.iter().map(|(key, value)| [key.clone(), first_line(value)]).collect();
-    format!("{}\n{tensors}{}", info.file.display(), table(&about, &[Align::Left, Align::Left]))
+    format!("{}\n{tensors}{}", info.file.shown(), table(&about, &[Align::Left, Align::Left]))
 }
 
 fn counted(count: u64, what: &str) -> String {

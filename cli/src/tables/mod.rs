@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use memorize_data::Shown;
 use memorize_data::output::Staged;
 use memorize_data::source::{Format, stage_rows};
 use memorize_data::{DataError, ElementType, Mnist, Output, Table};
@@ -123,7 +124,7 @@ fn stage(
     let out = place.path();
     let format = written.format.or_else(|| format_of(out)).ok_or_else(|| {
         CliError::BadInput(
-            anyhow::anyhow!("the name {} does not say which format to write", out.display())
+            anyhow::anyhow!("the name {} does not say which format to write", out.shown())
                 .hint("end it in .npy or .idx, or pass --format npy or --format idx"),
         )
     })?;

@@ -1,5 +1,6 @@
 //! Rows as a grid of grey images.
 
+use memorize_data::Shown;
 use memorize_data::Table;
 
 use crate::exit::{CliError, WithHint};
@@ -31,8 +32,7 @@ pub(super) struct Picture {
 pub(super) fn grid(table: &Table, rows: &[u32]) -> Result<Picture, CliError> {
     let (height, width) = shape(table.dims()).ok_or_else(|| {
         let row_len = table.row_len();
-        let error =
-            anyhow::anyhow!("rows of {} are no images: {row_len} numbers are no square", table.path().display());
+        let error = anyhow::anyhow!("rows of {} are no images: {row_len} numbers are no square", table.path().shown());
         CliError::BadInput(error.hint("draw into a table instead: --out FILE.npy"))
     })?;
     let columns = (rows.len() as f64).sqrt().ceil() as usize;

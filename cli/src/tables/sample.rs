@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use memorize_data::Shown;
 use memorize_data::output::Staged;
 use memorize_data::random::{Purpose, Stream, shuffled};
 use memorize_data::{ElementType, Output, Table, labels, synthetic};
@@ -63,12 +64,12 @@ pub fn draw(draw: &SampleArgs) -> Result<String, CliError> {
         let staged = places.samples.stage(|file| file.write_all(&picture.png));
         let staged = staged.map_err(|source| places.samples.failed(source))?;
         let [height, width] = [picture.height, picture.width];
-        (staged, format!("{}: {rows} images of {height} x {width}\n", draw.out.display()))
+        (staged, format!("{}: {rows} images of {height} x {width}\n", draw.out.shown()))
     } else {
         let dims = [&[rows], &table.dims()[1..]].concat();
         let fill = |i: usize, row: &mut [f64]| table.decode_row(drawn[i] as usize, row);
         let staged = stage(&places.samples, draw.written, table.element_type(), &dims, fill)?;
-        (staged, format!("{}: {} x {}\n", draw.out.display(), thousands(rows as u64), table.row_len()))
+        (staged, format!("{}: {} x {}\n", draw.out.shown(), thousands(rows as u64), table.row_len()))
     };
     let kept = |targets: &Table| {
         let element = targets.element_type();
@@ -118,7 +119,7 @@ impl Places {
         commit(&self.samples, samples)?;
         let Some((out, targets)) = self.targets.as_ref().zip(targets) else { return Ok(String::new()) };
         commit(out, targets)?;
-        Ok(format!("{}: {} targets\n", out.path().display(), thousands(rows as u64)))
+        Ok(format!("{}: {} targets\n", out.path().shown(), thousands(rows as u64)))
     }
 }
 
@@ -133,7 +134,7 @@ fn make(draw: &SampleArgs, places: &Places) -> Result<String, CliError> {
     let staged = stage(&places.samples, draw.written, ElementType::F64, &[rows, dim], fill)?;
     let target = |i: usize, row: &mut [f64]| row[0] = synthetic::target(draw.seed, i as u64);
     let targets = places.stage_targets(draw, ElementType::F64, rows, target)?;
-    let written = format!("{}: {} x {dim}\n", draw.out.display(), thousands(rows as u64));
+    let written = format!("{}: {} x {dim}\n", draw.out.shown(), thousands(rows as u64));
     Ok(written + &places.commit(staged, targets, rows)?)
 }
 
@@ -151,7 +152,7 @@ fn rows_drawn(table: &Table, rows: usize, resample: bool, seed: u64) -> Result<V
     }
     if rows > table.rows() {
         let (asked, there) = (thousands(rows as u64), thousands(u64::from(there)));
-        let what = format!("{asked} rows were asked for, and {} has {there}", table.path().display());
+        let what = format!("{asked} rows were asked for, and {} has {there}", table.path().shown());
         return Err(refused(&what, "draw fewer (--rows), or put each back before the next is drawn (--resample)"));
     }
     let mut drawn = shuffled(stream.row(0), table.rows());

@@ -27,6 +27,7 @@ mod write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::shown::Shown;
 use memorize_kernels::element::Element;
 use memorize_kernels::team::{Team, gather};
 use rayon::prelude::*;
@@ -280,7 +281,7 @@ impl Table {
     /// If `i >= rows()` or `out.len() != row_len()`.
     #[inline(always)]
     pub fn decode_row<T: Element>(&self, i: usize, out: &mut [T]) {
-        assert_eq!(out.len(), self.row_len, "a row of {} has {} numbers", self.path.display(), self.row_len);
+        assert_eq!(out.len(), self.row_len, "a row of {} has {} numbers", self.path.shown(), self.row_len);
         self.element.decode(self.order, self.row_bytes(i), out);
     }
 
@@ -290,7 +291,7 @@ impl Table {
     /// If `i >= rows()` or `j >= row_len()`.
     pub fn value(&self, i: usize, j: usize) -> f64 {
         let size = self.element.size();
-        assert!(j < self.row_len, "column {j} of {}, which has {}", self.path.display(), self.row_len);
+        assert!(j < self.row_len, "column {j} of {}, which has {}", self.path.shown(), self.row_len);
         let mut value = [0.0f64];
         self.element.decode(self.order, &self.row_bytes(i)[j * size..][..size], &mut value);
         value[0]
@@ -391,7 +392,7 @@ impl Table {
 
     /// The bytes of row `i` where they lie.
     pub(crate) fn row_bytes(&self, i: usize) -> &[u8] {
-        assert!(i < self.rows(), "row {i} of {}, which has {}", self.path.display(), self.rows());
+        assert!(i < self.rows(), "row {i} of {}, which has {}", self.path.shown(), self.rows());
         let len = self.row_len * self.element.size();
         &self.bytes[self.data_offset + i * len..][..len]
     }
