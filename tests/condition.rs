@@ -171,9 +171,7 @@ fn three_layers_are_looked_at_through_their_features() {
 
 #[test]
 fn mnist_with_noise_is_in_general_position() {
-    let call =
-        memorize("condition --data mnist --limit 400 --normalize --noise 0.01").with("--data-dir", mnist_folder());
-    let found = json(call);
+    let found = json(memorize("condition --data mnist --limit 400 --normalize --noise 0.01"));
     assert_eq!((&found["verdict"], &found["method"]), (&"general_position".into(), &"iterative".into()));
     assert_eq!((number(&found, "d"), number(&found, "capacity")), (784.0, 307_720.0));
     assert!(number(&found, "sigma_min") > 0.1 && number(&found, "sigma_min") < 1.0, "{found}");

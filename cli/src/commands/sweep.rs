@@ -71,7 +71,12 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
         // What a killed sweep leaves; the last one is written with the errors looked at.
         let _ = write_table(&out, &plan, &rows);
     };
-    run(&jobs, at_a_time, &interrupt, &over);
+    let note = |note: &str| {
+        if !arguments.quiet {
+            eprintln!("note: {note}");
+        }
+    };
+    run(&jobs, at_a_time, &interrupt, &over, &note);
     write_table(&out, &plan, &rows_now())?;
     conclude(&out, &plan, &rows_now(), &interrupt)
 }

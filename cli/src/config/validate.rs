@@ -104,6 +104,15 @@ fn sources(data: &DataSection) -> Check {
     })
 }
 
+/// Refuses a test set where none is looked at.
+pub(super) fn no_test_set(data: &DataSection) -> Check {
+    let test = data.test_inputs.as_ref().or(data.test_targets.as_ref());
+    ensure(test.is_none(), || {
+        let value = test.map(|path| path.display().to_string()).unwrap_or_default();
+        invalid("data.test_inputs", value, "a test set is not looked at; name the set to look at with --inputs")
+    })
+}
+
 fn targets(data: &DataSection) -> Check {
     let given = data.source != Source::Files || data.targets.is_some() || data.random_labels;
     ensure(given, || ConfigError::Missing {
