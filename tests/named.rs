@@ -290,6 +290,7 @@ fn arrays_of_other_types_and_orders_train_to_the_same_bits() {
     let big: Vec<u8> = values.iter().flat_map(|&value| (value as u16).to_be_bytes()).collect();
     ground.write("big.npy", &[header(">u2", "False"), big].concat());
     assert_eq!(loss("big.npy"), expected);
+    fs::remove_dir_all(ground.path("out")).unwrap();
     ground.refuses_inputs(
         "complex.npy",
         &header("<c16", "False"),

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, DirEntry};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
@@ -92,8 +93,10 @@ impl Found {
     /// It is not there, is no folder, or cannot be read.
     pub(super) fn in_folder(dir: &Path) -> Result<Self, DataError> {
         let open_error = |source| DataError::Open { path: dir.into(), source };
-        if !dir.try_exists().map_err(open_error)? {
-            return Err(DataError::NoFolder { path: dir.into() });
+        match dir.try_exists() {
+            Ok(true) => {}
+            Err(error) if error.kind() != io::ErrorKind::NotADirectory => return Err(open_error(error)),
+            _ => return Err(DataError::NoFolder { path: dir.into() }),
         }
         if !dir.is_dir() {
             return Err(DataError::NotAFolder { path: dir.into() });
