@@ -4,9 +4,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{
-    Call, Numbers, assert_close, backends, memorize, mnist_folder, number, scratch, write_inputs, write_targets,
-};
+use common::{Call, Numbers, assert_close, backends, memorize, number, scratch, write_inputs, write_targets};
 use memorize_kernels::reference::Dense;
 use serde_json::Value;
 use tempfile::TempDir;
