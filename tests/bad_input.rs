@@ -111,15 +111,27 @@ fn a_npy_header_that_is_no_dictionary() {
 }
 
 #[test]
-fn a_npy_file_in_fortran_order() {
-    let bytes = npy("{'descr': '<f8', 'fortran_order': True, 'shape': (12, 5), }", &[0; 8 * N * D]);
-    Ground::new().refuses_inputs("bad.npy", &bytes, &["Fortran order", "numpy.ascontiguousarray"]);
+fn a_npy_file_in_fortran_order_cut_short() {
+    let bytes = npy("{'descr': '<f8', 'fortran_order': True, 'shape': (12, 5), }", &[0; 8 * N * D - 1]);
+    Ground::new().refuses_inputs("bad.npy", &bytes, &["it is truncated: download or copy it again"]);
 }
 
 #[test]
 fn a_npy_file_of_complex_numbers() {
     let bytes = npy("{'descr': '<c16', 'fortran_order': False, 'shape': (12, 5), }", &[0; 16 * N * D]);
-    Ground::new().refuses_inputs("bad.npy", &bytes, &["<c16", "array.astype(numpy.float32)"]);
+    Ground::new().refuses_inputs(
+        "bad.npy",
+        &bytes,
+        &["<c16", "complex numbers", "numpy.stack([a.real, a.imag], axis=-1)"],
+    );
+}
+
+#[test]
+fn a_gzip_file_with_something_appended() {
+    let official = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mnist/t10k-labels-idx1-ubyte.gz");
+    let bytes = [&fs::read(official).unwrap()[..], b"garbage"].concat();
+    let whole = format!("7 other bytes follow its {}; cut them off", bytes.len() - 7);
+    Ground::new().refuses_inputs("bad.gz", &bytes, &["the gzip stream is whole", &whole]);
 }
 
 // ---- gzip

@@ -4,9 +4,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{
-    Call, Numbers, assert_close, backends, memorize, mnist_folder, number, scratch, write_inputs, write_targets,
-};
+use common::{Call, Numbers, assert_close, backends, memorize, number, scratch, write_inputs, write_targets};
 use memorize_kernels::reference::Dense;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -171,9 +169,7 @@ fn three_layers_are_looked_at_through_their_features() {
 
 #[test]
 fn mnist_with_noise_is_in_general_position() {
-    let call =
-        memorize("condition --data mnist --limit 400 --normalize --noise 0.01").with("--data-dir", mnist_folder());
-    let found = json(call);
+    let found = json(memorize("condition --data mnist --limit 400 --normalize --noise 0.01"));
     assert_eq!((&found["verdict"], &found["method"]), (&"general_position".into(), &"iterative".into()));
     assert_eq!((number(&found, "d"), number(&found, "capacity")), (784.0, 307_720.0));
     assert!(number(&found, "sigma_min") > 0.1 && number(&found, "sigma_min") < 1.0, "{found}");

@@ -100,7 +100,7 @@ fn too_many_samples_end_with_the_least_squares_answer_and_say_so() {
 #[test]
 fn the_test_set_is_projected_and_evaluated() {
     let call = memorize("solve --data mnist --limit 400 --normalize --pca 30 --noise 0.05 --features-k 60 --json");
-    let found: Value = serde_json::from_str(&call.with("--data-dir", mnist_folder()).succeeds().stdout).unwrap();
+    let found: Value = serde_json::from_str(&call.succeeds().stdout).unwrap();
     assert_eq!((number(&found, "d"), number(&found, "k"), number(&found, "n")), (784.0, 60.0, 400.0));
     // With three layers the features are what the trained weights see.
     assert_eq!(number(&found, "parameters"), 60.0 * number(&found, "neurons"));

@@ -178,7 +178,8 @@ pub struct ReproduceArgs {
     /// Standard deviation of the weights at the start [default: chosen from the network's size]
     #[arg(long, value_name = "X")]
     pub init_scale: Option<f64>,
-    /// Folder with the four MNIST files, gzipped or not [default: the copy that comes with the program]
+    /// Folder with the four files of MNIST, or of a data set in the same four files (Fashion-MNIST, EMNIST), gzipped or not [default:
+    /// the copy of MNIST that comes with the program]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
     /// Type of the numbers [default: f32]

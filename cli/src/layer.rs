@@ -48,13 +48,14 @@ pub struct DataLayer {
     /// Train on a built-in data set instead of on files
     #[arg(long = "data", value_name = "SET", conflicts_with_all = ["inputs", "targets", "test_inputs", "test_targets"])]
     pub source: Option<Source>,
-    /// Folder with the four MNIST files, gzipped or not [default: the copy that comes with the program]
+    /// Folder with the four files of MNIST, or of a data set in the same four files (Fashion-MNIST, EMNIST), gzipped or not [default:
+    /// the copy of MNIST that comes with the program]
     #[arg(long = "data-dir", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
-    /// Training samples: .npy (f32 or f64, n x d) or IDX
+    /// Training samples, n x d: .npy or IDX, gzipped or not
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub inputs: Option<PathBuf>,
-    /// Training targets: .npy or IDX, one number a sample
+    /// Training targets, in the same formats: one number a sample
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub targets: Option<PathBuf>,
     /// Test samples, in the same formats

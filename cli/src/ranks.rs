@@ -132,7 +132,7 @@ pub fn notes(threads: usize) -> Vec<String> {
     }
     if allowed * neighbours < online {
         notes.push(format!(
-            "warning: this rank may use {allowed} of the machine's {online} cores; pass --bind-to none to mpirun, or start more ranks"
+            "warning: this rank may use {allowed} of the machine's {online} cores; pass `--bind-to none` to mpirun, or start more ranks"
         ));
     }
     if *mixed {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use flate2::Compression;
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use memorize_data::{ElementType, Table};
 
@@ -51,12 +51,12 @@ pub fn gzip(bytes: &[u8]) {
     let magic = [0x1f, 0x8b];
     let length = magic.len().min(contents.len());
     contents[..length].copy_from_slice(&magic[..length]);
-    let limit = EXPANSION * contents.len() + GZIP_SLACK;
+    // Rows of an array in Fortran order are a copy.
+    let limit = 2 * EXPANSION * contents.len() + GZIP_SLACK;
     let file = contents.clone();
     let Ok(table) = memory::at_most(limit, || checked(Table::from_bytes("fuzz", file))) else { return };
     usable(&table);
-    let mut plain = Vec::new();
-    MultiGzDecoder::new(&contents[..]).read_to_end(&mut plain).expect("the table was made of it");
+    let plain = expanded(&contents, usize::MAX - 1).expect("the table was made of it");
     let again = Table::from_bytes("fuzz", plain).expect("what is read from gzip is read plain");
     assert_eq!((again.dims(), again.digest()), (table.dims(), table.digest()));
 }
@@ -86,8 +86,8 @@ fn usable(table: &Table) {
         }
     }
     assert_eq!(finite, values.iter().all(|value| value.is_finite()));
-    // i64 beyond 2^53 has been rounded, perhaps to 2^63, which is no i64.
-    if table.element_type() != ElementType::I64 {
+    // 64-bit integers beyond 2^53 have been rounded, perhaps to 2^63, which is no i64, or 2^64, which is no u64.
+    if !matches!(table.element_type(), ElementType::I64 | ElementType::U64) {
         let again =
             Table::from_memory("again", table.element_type(), table.dims(), &values).expect("values of this type");
         let mut row = vec![0.0f64; width];
@@ -104,9 +104,21 @@ pub fn compress(contents: &[u8]) -> Vec<u8> {
     encoder.write_all(contents).and_then(|()| encoder.finish()).expect("memory does not fail to be written")
 }
 
-/// What is in a gzip file, if it is one and there is no more in it than `most` bytes.
+/// What is in a gzip file, if it is one and there is no more in it than `most` bytes. Zeros may follow each of its members.
 pub fn expanded(file: &[u8], most: usize) -> Option<Vec<u8>> {
     let mut contents = Vec::new();
-    MultiGzDecoder::new(file).take(most as u64 + 1).read_to_end(&mut contents).ok()?;
-    (contents.len() <= most).then_some(contents)
+    let mut rest = file;
+    loop {
+        let mut member = GzDecoder::new(rest);
+        let room = (most - contents.len()) as u64 + 1;
+        member.by_ref().take(room).read_to_end(&mut contents).ok()?;
+        if contents.len() > most {
+            return None;
+        }
+        rest = member.into_inner();
+        rest = &rest[rest.iter().take_while(|&&byte| byte == 0).count()..];
+        if rest.is_empty() {
+            return Some(contents);
+        }
+    }
 }

@@ -85,7 +85,12 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
         // What a killed sweep leaves; the last one is written with the errors looked at.
         let _ = write_table(&table, &plan, &rows);
     };
-    run(&jobs, at_a_time, &interrupt, &over);
+    let note = |note: &str| {
+        if !arguments.quiet {
+            eprintln!("note: {note}");
+        }
+    };
+    run(&jobs, at_a_time, &interrupt, &over, &note);
     write_table(&table, &plan, &rows_now())?;
     conclude(&out, arguments.overwrite, &plan, &rows_now(), &interrupt)
 }

@@ -1,9 +1,8 @@
 //! What `memorize condition` is asked to do, checked.
 
-use memorize_data::Shown;
 use memorize_train::theory::prescription::DELTA;
 
-use super::validate::{at_least_one, at_most_threads, data, ensure, features, finite_positive, invalid};
+use super::validate::{at_least_one, at_most_threads, data, ensure, features, finite_positive, invalid, no_test_set};
 use super::{Backend, ConfigError, DataSection, FeaturesSection, IsaName, Route};
 use crate::units::ByteSize;
 
@@ -65,11 +64,7 @@ impl ConditionConfig {
     /// The first value that cannot be used, and what to write instead.
     pub fn validate(&self) -> Result<(), ConfigError> {
         data(&self.data)?;
-        let test = self.data.test_inputs.as_ref().or(self.data.test_targets.as_ref());
-        ensure(test.is_none(), || {
-            let value = test.map(|path| path.shown().to_string()).unwrap_or_default();
-            invalid("data.test_inputs", value, "a test set is not looked at; name the set to look at with --inputs")
-        })?;
+        no_test_set(&self.data)?;
         self.features.as_ref().map_or(Ok(()), features)?;
         finite_positive("epsilon", self.epsilon, "--epsilon")?;
         ensure(self.delta > 0.0 && self.delta < 1.0, || {

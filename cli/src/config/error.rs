@@ -50,11 +50,11 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// A file that is text in another encoding, or none.
-    #[error("the configuration file {} is {what}; save it as text in UTF-8", path.display())]
+    #[error("the configuration file {} is {what}", path.display())]
     Encoding {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// What it is, and what to do.
         what: String,
     },
     /// An error in a file.

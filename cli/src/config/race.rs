@@ -1,6 +1,6 @@
 //! What `memorize race` is asked to do, checked.
 
-use super::validate::{ensure, finite_positive, invalid};
+use super::validate::{ensure, finite_positive, invalid, no_test_set};
 use super::{ConfigError, OptimizerKind, RunConfig};
 
 /// Several optimisers on one training set.
@@ -34,6 +34,7 @@ impl RaceConfig {
             let name = twice.map(|(_, kind)| kind.to_string()).unwrap_or_default();
             invalid("optimizer", name, "takes part once (--optimizer)")
         })?;
+        no_test_set(&self.adam.data)?;
         self.adam.validate()
     }
 

@@ -295,11 +295,15 @@ fn optimizer() -> impl Strategy<Value = OptimizerLayer> {
         |(kind, (learning_rate, decay_every, decay_factor, gamma), (beta1, beta2, epsilon))| OptimizerLayer {
             learning_rate: learning_rate.filter(|_| kind.kind != Some(OptimizerKind::NegativeCurvature)),
             decay_every: decay_every.filter(|_| matches!(kind.kind, Some(OptimizerKind::Sgd | OptimizerKind::Adam))),
-            decay_factor,
+            decay_factor: decay_factor.filter(|_| {
+                decay_every.is_some() && matches!(kind.kind, Some(OptimizerKind::Sgd | OptimizerKind::Adam))
+            }),
             gamma,
-            beta1,
-            beta2,
-            epsilon: epsilon.map(|epsilon| epsilon.max(f64::from(f32::MIN_POSITIVE))),
+            beta1: beta1.filter(|_| kind.kind == Some(OptimizerKind::Adam)),
+            beta2: beta2.filter(|_| kind.kind == Some(OptimizerKind::Adam)),
+            epsilon: epsilon
+                .filter(|_| kind.kind == Some(OptimizerKind::Adam))
+                .map(|epsilon| epsilon.max(f64::from(f32::MIN_POSITIVE))),
             ..kind
         },
     )

@@ -90,19 +90,33 @@ fn sources(data: &DataSection) -> Check {
     ];
     for (field, path) in paths {
         if let (false, Some(path)) = (files, path) {
-            return Err(invalid(field, path.shown(), format!("not read when data.source is {}", data.source)));
+            return Err(invalid(field, path.shown(), not_of(data.source)));
         }
     }
     let synthetic = data.source == Source::Synthetic;
     for (field, value) in [("data.samples", data.samples), ("data.dim", data.dim)] {
         if let (false, Some(value)) = (synthetic, value) {
-            let advice = format!("not read when data.source is {}; --limit uses fewer samples", data.source);
+            let advice = format!("{}; --limit uses fewer samples", not_of(data.source));
             return Err(invalid(field, value, advice));
         }
     }
     ensure(data.dir.is_none() || data.source == Source::Mnist, || {
         let value = data.dir.as_ref().map(|dir| dir.shown().to_string()).unwrap_or_default();
-        invalid("data.dir", value, format!("not read when data.source is {}", data.source))
+        invalid("data.dir", value, not_of(data.source))
+    })
+}
+
+/// Says that something is of another source.
+fn not_of(source: Source) -> String {
+    format!("not read when data.source is {source}; leave it out")
+}
+
+/// Refuses a test set where none is looked at.
+pub(super) fn no_test_set(data: &DataSection) -> Check {
+    let test = data.test_inputs.as_ref().or(data.test_targets.as_ref());
+    ensure(test.is_none(), || {
+        let value = test.map(|path| path.shown().to_string()).unwrap_or_default();
+        invalid("data.test_inputs", value, "a test set is not looked at; name the set to look at with --inputs")
     })
 }
 

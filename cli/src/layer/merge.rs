@@ -35,22 +35,24 @@ pub fn text_of(path: &Path) -> Result<String, ConfigError> {
 pub fn text_of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
     let encoded = |what: String| Err(ConfigError::Encoding { path: path.to_owned(), what });
     if let Some(what) = wide(&bytes) {
-        return encoded(what.to_owned());
+        return encoded(format!("{what}; save it as text in UTF-8"));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
     if bytes.len() > LONGEST {
         // Where it was cut off there may be half of a character.
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }
+    if bytes.contains(&0) {
+        return encoded("not text (it has bytes of value 0); is it the right file?".to_owned());
+    }
     match String::from_utf8(bytes) {
-        Ok(text) if text.contains('\0') => encoded("not text: it has bytes of value 0".to_owned()),
         Ok(text) => Ok(text),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let bytes = error.as_bytes();
             let line = 1 + bytes[..at].iter().filter(|&&byte| byte == b'\n').count();
             encoded(format!(
-                "not in UTF-8: there is a byte 0x{:02X} in line {line}, as of Latin-1 or Windows-1252",
+                "not in UTF-8: there is a byte 0x{:02X} in line {line}, as in Latin-1 or Windows-1252; save it as text in UTF-8",
                 bytes[at]
             ))
         }

@@ -106,7 +106,9 @@ fn said(data: &DataSection, seed: u64, train: &Tables, test: Option<&Tables>) ->
         Some(limit) if limit > rows => {
             line += &format!(", all {} rows ({} were asked for)", thousands(rows as u64), thousands(limit as u64));
         }
-        Some(_) if data.source != Source::Synthetic => line += &format!(", the first {} rows", thousands(rows as u64)),
+        Some(_) if data.source != Source::Synthetic => {
+            line += &format!(", the first {} rows of the training set", thousands(rows as u64))
+        }
         _ => {}
     }
     if data.random_labels {

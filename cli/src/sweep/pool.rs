@@ -38,13 +38,15 @@ pub enum Ended {
     Failed(String),
 }
 
-/// Runs all jobs, `at_a_time` of them, in their order; `over` is told of each as it ends. After a signal no more are begun, and those that
+/// Runs all jobs, `at_a_time` of them, in their order; `over` is told of each as it ends, and `note` what the system did not
+/// give. After a signal no more are begun, and those that
 /// run are told once to stop.
 pub fn run(
     jobs: &[Job],
     at_a_time: usize,
     interrupt: &Interrupt,
     over: &(impl Fn(usize, &Ended) + Sync),
+    note: &dyn Fn(&str),
 ) -> Vec<Ended> {
     let next = AtomicUsize::new(0);
     let ended = Mutex::new(vec![Ended::NotBegun; jobs.len()]);
@@ -75,12 +77,20 @@ pub fn run(
     });
     let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
     let left = refused.into_iter().chain(next.into_inner()..jobs.len());
+    let mut told = false;
     for at in left {
         if interrupt.is_set() {
             break;
         }
         match begin(&jobs[at]) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => conclude(at, here(&jobs[at], interrupt)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if !std::mem::replace(&mut told, true) {
+                    note(&format!(
+                        "the system starts no more processes ({error}): the runs that are left are made in this one"
+                    ));
+                }
+                conclude(at, here(&jobs[at], interrupt));
+            }
             child => conclude(at, one(&jobs[at], child, interrupt)),
         }
     }

@@ -49,7 +49,7 @@ impl FromStr for Source {
             path => return Ok(Self::File(path.into())),
         };
         if Path::new(text).exists() {
-            tell(&format!("`{text}` is the set that comes with the program; the file of that name is ./{text}"));
+            tell(&format!("`{text}` stands for a set of the program; the file of that name is ./{text}"));
         }
         Ok(set)
     }

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, DirEntry};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
@@ -29,6 +30,9 @@ const MANY: usize = 8;
 
 /// Entries of a folder that are looked at.
 const ENTRIES: usize = 10_000;
+
+/// Folders two levels below that are looked into.
+const FOLDERS: usize = 1000;
 
 /// What is in a folder.
 #[derive(Debug)]
@@ -92,8 +96,10 @@ impl Found {
     /// It is not there, is no folder, or cannot be read.
     pub(super) fn in_folder(dir: &Path) -> Result<Self, DataError> {
         let open_error = |source| DataError::Open { path: dir.into(), source };
-        if !dir.try_exists().map_err(open_error)? {
-            return Err(DataError::NoFolder { path: dir.into() });
+        match dir.try_exists() {
+            Ok(true) => {}
+            Err(error) if error.kind() != io::ErrorKind::NotADirectory => return Err(open_error(error)),
+            _ => return Err(DataError::NoFolder { path: dir.into() }),
         }
         if !dir.is_dir() {
             return Err(DataError::NotAFolder { path: dir.into() });
@@ -186,17 +192,26 @@ impl Found {
         }
     }
 
-    /// Folders one level below that have the four files of a data set.
+    /// Folders below that have the four files of a data set: those in this one, or where there are none, those in its folders.
     fn below(&self) -> Vec<PathBuf> {
-        let folders = fs::read_dir(&self.dir).into_iter().flatten().take(ENTRIES).filter_map(Result::ok);
-        let folders = folders.map(|entry| entry.path()).filter(|path| path.is_dir());
         let whole = |path: &PathBuf| {
             Self::in_folder(path).is_ok_and(|found| found.families.values().any(|family| family.whole().is_some()))
         };
-        let mut below: Vec<PathBuf> = folders.filter(whole).collect();
-        below.sort();
-        below
+        let folders = folders_in(&self.dir);
+        let near: Vec<PathBuf> = folders.iter().filter(|path| whole(path)).cloned().collect();
+        if !near.is_empty() {
+            return near;
+        }
+        folders.iter().flat_map(|folder| folders_in(folder)).take(FOLDERS).filter(whole).collect()
     }
+}
+
+/// The folders in a folder, as far as they can be seen, in the order of their names.
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().take(ENTRIES).filter_map(Result::ok);
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
 }
 
 /// What a data set is called, by what stands before the names of its files.

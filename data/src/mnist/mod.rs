@@ -121,7 +121,8 @@ impl Mnist {
 
     /// From the folder that the environment names: what is there is used, what is missing is added where nothing else is.
     fn open_variable(dir: &Path) -> Result<Self, DataError> {
-        if !dir.try_exists().unwrap_or(true) {
+        // Of a place where no folder can be, making one says why.
+        if !dir.exists() {
             return Self::open_cache(dir);
         }
         let found = Found::in_folder(dir)?;

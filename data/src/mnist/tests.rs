@@ -109,6 +109,13 @@ fn a_named_folder_without_the_files_says_where_they_are_and_stays_as_it_is() {
     assert!(matches!(&error, DataError::NoSet { below, .. } if *below == [raw.clone()]), "{error}");
     assert!(error.to_string().ends_with(&format!("name {}, which has all four", raw.display())), "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    // The folder above that has folders of several data sets.
+    let above = TempDir::new().unwrap();
+    let two = above.path().join("data");
+    fs::create_dir_all(two.join("FashionMNIST/raw")).unwrap();
+    write_own(&two.join("FashionMNIST/raw"), 3);
+    let error = open(&two);
+    assert!(matches!(&error, DataError::NoSet { below, .. } if *below == [two.join("FashionMNIST/raw")]), "{error}");
     // Some of them here do not hide all of them there.
     fs::copy(raw.join(FILES[0].name), dir.path().join(FILES[0].name)).unwrap();
     let error = open(dir.path());

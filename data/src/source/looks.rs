@@ -53,7 +53,7 @@ pub enum Looks {
 }
 
 /// First bytes that say what a file is.
-const BEGINNINGS: [(&[u8], Looks); 16] = [
+const BEGINNINGS: [(&[u8], Looks); 18] = [
     (b"\x1f\x8b", Looks::Gzip),
     (b"\xfd7zXZ\0", Looks::Xz),
     (b"\x28\xb5\x2f\xfd", Looks::Zstd),
@@ -70,6 +70,9 @@ const BEGINNINGS: [(&[u8], Looks); 16] = [
     (b"\x80\x05\x95", Looks::Pickle),
     (b"\x89PNG\r\n\x1a\n", Looks::Picture),
     (b"\xff\xd8\xff", Looks::Picture),
+    // Text in UTF-16.
+    (b"\xff\xfe", Looks::Text),
+    (b"\xfe\xff", Looks::Text),
 ];
 
 impl Looks {
