@@ -50,7 +50,7 @@ pub struct DataLayer {
     /// Folder with the four MNIST files, gzipped or not [default: the copy that comes with the program]
     #[arg(long = "data-dir", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
-    /// Training samples: .npy (f32 or f64, n x d) or IDX
+    /// Training samples, n x d: .npy or IDX, or gzip of either
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub inputs: Option<PathBuf>,
     /// Training targets: .npy or IDX, one number a sample

@@ -11,7 +11,7 @@ use crate::plot::PictureFile;
 
 /// `memorize bench`
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("route", |arg| arg.hide(true)), mut_arg("threads", |arg| arg.help(THREADS)))]
 pub struct BenchArgs {
     /// Only the best instruction set and f32, with fewer repetitions
     #[arg(long)]
@@ -41,6 +41,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub compare: Option<PathBuf>,
 }
+
+const THREADS: &str = "Threads that a pass may use [default: one for each core]";
 
 const EXAMPLES: &str = "\
 Measures the peak of multiply-adds and the memory's bandwidth first, then every pass with every

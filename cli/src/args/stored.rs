@@ -17,7 +17,7 @@ pub struct StoredArgs {
     /// Weights: safetensors with W (d x r) and a (r), and R (k x d) for three layers [default: those of --run]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "run")]
     pub weights: Option<PathBuf>,
-    /// Samples: .npy (f32 or f64, n x d) or IDX
+    /// Samples, n x d: .npy or IDX, or gzip of either
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "run")]
     pub inputs: Option<PathBuf>,
     /// Targets: .npy or IDX, one number a sample

@@ -16,7 +16,7 @@ use crate::progress::Mode;
 use crate::ranks;
 use crate::report;
 use crate::run::machine::Machine;
-use crate::units::{number, thousands};
+use crate::units::{number, thousands, threads};
 
 /// What `eval` finds.
 #[derive(Clone, Debug, Serialize)]
@@ -112,7 +112,7 @@ fn text(found: &Evaluation) -> String {
     };
     format!(
         "loss f(W)      {}\nMSE (4f)       {}\ngradient norm  {}\nnetwork        {layers}\nsamples        {}\n\
-         computed with  {}, {}{}, {}, {} route, {} threads\n",
+         computed with  {}, {}{}, {}, {} route, {}\n",
         number(found.loss),
         number(found.mse),
         number(found.gradient_norm),
@@ -122,6 +122,6 @@ fn text(found: &Evaluation) -> String {
         found.blas.as_ref().map(|blas| format!(" ({blas})")).unwrap_or_default(),
         found.isa,
         found.route,
-        found.threads,
+        threads(found.threads),
     )
 }

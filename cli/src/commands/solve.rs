@@ -1,7 +1,7 @@
 //! `memorize solve`: the network that memorises, as the solution of a linear system.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memorize_kernels::Element;
 use memorize_train::solve::{self, Solution, Verdict};
@@ -19,7 +19,7 @@ use crate::run::dataset::Dataset;
 use crate::run::machine::Machine;
 use crate::run::solution;
 use crate::run::watch::Interrupt;
-use crate::units::{number, thousands};
+use crate::units::{duration, number, thousands, threads};
 
 /// What `solve` finds. A value that does not apply is null.
 #[derive(Clone, Debug, Serialize)]
@@ -209,8 +209,8 @@ fn text(found: &Solved, out: Option<&Path>) -> String {
             "iterations",
             format!("{}, preconditioner of rank {}", thousands(found.iterations), thousands(found.rank as u64)),
         ),
-        ("time", format!("{:.1} s", found.wall_seconds)),
-        ("computed with", format!("{}, {}, {}, {} threads", found.dtype, found.backend, found.isa, found.threads)),
+        ("time", duration(Duration::try_from_secs_f64(found.wall_seconds).unwrap_or_default())),
+        ("computed with", format!("{}, {}, {}, {}", found.dtype, found.backend, found.isa, threads(found.threads))),
     ]);
     lines.extend(out.map(|path| ("weights", path.display().to_string())));
     lines.iter().map(|(name, value)| format!("{name:<19} {value}\n")).collect()
