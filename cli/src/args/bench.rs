@@ -48,8 +48,8 @@ const EXAMPLES: &str = "\
 Measures the peak of multiply-adds and the memory's bandwidth first, then every pass with every
 backend, type and instruction set. Each is compared with a naive reference before it is timed.
 Flops are those that a pass needs, symmetry used; medians of both, the peak's measured beside each
-pass, for a shared machine does not keep its speed. A pass whose data stay in the caches can be
-above the roofline, which is drawn for main memory.
+pass, for a shared machine does not keep its speed. In the plot a pass stands at its share of that
+peak. A pass whose data stay in the caches can be above the roofline, which is drawn for main memory.
 
 Examples:
   memorize bench --quick
