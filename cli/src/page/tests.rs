@@ -222,6 +222,6 @@ fn every_title_of_a_page_is_in_the_font_of_the_pictures() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &runs, &[], focus).unwrap();
         let picture = fs::read_to_string(folder.path().join(CURVES).join("all.svg")).unwrap();
-        crate::plot::tests::assert_in_the_font(&picture);
+        plot::tests::assert_in_the_font(&picture);
     }
 }
