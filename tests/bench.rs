@@ -127,3 +127,19 @@ fn what_cannot_be_measured_is_refused() {
     memorize("bench --shape 10x20").refuses(&["three sizes"]);
     memorize("bench --shape 10x20x3").refuses(&["even"]);
 }
+
+#[test]
+fn a_flag_without_a_meaning_here_is_refused() {
+    memorize(SMALL).and("--route gram").refuses(&["no route to choose", "leave --route out"]);
+    let help = memorize("bench --help").succeeds().stdout;
+    assert!(!help.contains("--route") && !help.contains("do not depend"), "{help}");
+}
+
+#[test]
+fn the_table_says_what_its_columns_are() {
+    let text = memorize(SMALL).and("--threads 1").succeeds().stdout;
+    assert!(text.contains(", 1 thread,"), "{text}");
+    for part in ["+-: half of the runs", "of peak: of the multiply-adds", "of roofline: "] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

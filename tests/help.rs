@@ -2,9 +2,12 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use common::{left, memorize, scratch};
+use serde_json::Value;
 
 #[test]
 fn help_lists_every_command_by_what_it_is_for() {
@@ -41,4 +44,43 @@ fn the_manual_has_a_page_for_each_command() {
     memorize("man").with("--", &file).refuses(&["cannot write", "file/memorize"]);
     memorize("man").with("--", &pages).refuses(&["already exists", "--overwrite"]);
     memorize("man --overwrite").with("--", &pages).succeeds();
+}
+
+/// The keys of a JSON value, those of what is in it too.
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| {
+            found.insert(key.clone());
+            keys(value, found);
+        }),
+        Value::Array(values) => values.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_formats_name_every_key_of_json() {
+    let formats = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/formats.md")).unwrap();
+    let root = scratch();
+    let run = root.path().join("run");
+    let data = "--data synthetic --samples 12 --dim 4 --normalize";
+    memorize(&format!("train {data} -r 10 --epochs 3 --quiet")).with("--out", &run).succeeds();
+    for call in [
+        "eval --run RUN",
+        "certify --run RUN",
+        "compare RUN RUN --out PAGE",
+        &format!("condition {data} --noise 0.05"),
+        &format!("solve {data}"),
+        &format!("race {data} --passes 3"),
+        "capacity --dim 3 --seeds 1 --iterations 9 --ratios 0.5 --out PAGE-capacity",
+    ] {
+        let place = |text: &str, word: &str, path: &Path| text.replace(word, &path.display().to_string());
+        let typed = place(&place(call, "RUN", &run), "PAGE", &root.path().join("page"));
+        let outcome = memorize(&format!("{typed} --json")).succeeds();
+        let mut found = BTreeSet::new();
+        keys(&serde_json::from_str(&outcome.stdout).unwrap(), &mut found);
+        assert!(found.len() > 3, "{call}");
+        let missing: Vec<&String> = found.iter().filter(|key| !formats.contains(&format!("`{key}"))).collect();
+        assert!(missing.is_empty(), "docs/formats.md lacks {missing:?} of {call}");
+    }
 }

@@ -231,3 +231,27 @@ fn runs_are_listed_filtered_and_sorted() {
     assert_eq!(value[0]["config"]["optimizer"]["learning_rate"], 0.1);
     assert_eq!(value.as_array().map(Vec::len), Some(1));
 }
+
+#[test]
+fn runs_with_the_same_name_are_told_apart_by_their_folders() {
+    let root = scratch();
+    let run = train(root.path(), "one", "");
+    let copy = root.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    for file in ["config.toml", "metrics.csv", "summary.json"] {
+        fs::copy(run.join(file), copy.join(file)).unwrap();
+    }
+    let out = root.path().join("both");
+    let both = [run.clone(), copy.clone()];
+    let text = memorize("compare").with("--out", &out).and(&paths(&both)).succeeds().stdout;
+    for folder in &both {
+        let name = format!("one ({})", folder.display());
+        assert!(text.contains(&name) && page(&out).contains(&name), "{name}: {text}");
+    }
+    let json = memorize("compare --json").with("--out", &out).and(&paths(&both)).succeeds().stdout;
+    let value: Value = serde_json::from_str(&json).unwrap();
+    assert!((0..2).all(|i| value["runs"][i]["name"] == "one"), "JSON has the folders: {json}");
+    let report = root.path().join("page");
+    memorize("report").with("--out", &report).and(&paths(&both)).succeeds();
+    assert!(page(&report).contains(&format!("one ({})", copy.display())));
+}

@@ -204,7 +204,7 @@ mnist-2layer-noise: done after 60 epochs, 28,140 iterations, 2 min 31 s
   test MSE            1.21
   the paper           loss falls geometrically below 1e-5 (figures 3a, 7)
   network             2 layers, d = 784, r = 3000, 2,352,000 parameters for 60,000 samples, 39.2 a sample
-  weights at start    normal, scale 0.010
+  weights at start    normal, scale 0.0100
   computed with       f32, avx512, backend native, route neuron, 2 threads, 34,000 samples/s
   results             runs/x
 ";

@@ -26,9 +26,10 @@ pub struct Point {
 pub struct Trace {
     /// The loss of every record, thinned.
     pub raw: Vec<Point>,
-    /// The moving mean, thinned: from the first record on that has [`SMOOTHING`] in its mean. Before it a mean of fewer
-    /// records falls with their number alone, as the start weighs less and less, and a line through both has a kink.
+    /// The moving mean, thinned; at the start it is one of fewer than [`SMOOTHING`] records.
     pub smooth: Vec<Point>,
+    /// Iteration of the first record that is in a mean of [`SMOOTHING`].
+    pub mean_from: u64,
     /// Records there were.
     pub records: u64,
     /// Records whose loss has no place on a log scale: zero, negative or not finite.
@@ -47,14 +48,20 @@ impl Trace {
         tracer.finish()
     }
 
+    /// The part of the moving mean that is one of [`SMOOTHING`] records, and drawn. Before it the mean falls with the number of
+    /// its records alone, as the start weighs less and less: a line through both parts has a kink.
+    pub fn mean(&self) -> &[Point] {
+        &self.smooth[self.smooth.partition_point(|point| point.iteration < self.mean_from)..]
+    }
+
     /// What is drawn of a run that has one line: the moving mean, or the records of a run too short to have one.
     pub fn line(&self) -> &[Point] {
-        if self.smooth.is_empty() { &self.raw } else { &self.smooth }
+        if self.mean().is_empty() { &self.raw } else { self.mean() }
     }
 
     /// What [`Trace::line`] is.
     pub fn line_name(&self) -> String {
-        if self.smooth.is_empty() { "every record".to_owned() } else { format!("mean of {SMOOTHING} records") }
+        if self.mean().is_empty() { "every record".to_owned() } else { format!("mean of {SMOOTHING} records") }
     }
 
     /// What a log scale cannot show of the records, in words; none if it shows them all.
@@ -82,7 +89,8 @@ pub struct Tracer {
 
 impl Default for Tracer {
     fn default() -> Self {
-        Self { raw: Thinner::new(GROUPS), smooth: Thinner::new(GROUPS), trace: Trace::default() }
+        let trace = Trace { mean_from: u64::MAX, ..Trace::default() };
+        Self { raw: Thinner::new(GROUPS), smooth: Thinner::new(GROUPS), trace }
     }
 }
 
@@ -97,9 +105,11 @@ impl Tracer {
         if trace.rates.last().is_none_or(|&(_, rate)| rate != learning_rate) && trace.rates.len() < MOST_RATES {
             trace.rates.push((iteration, learning_rate));
         }
-        let is_full = trace.records >= SMOOTHING as u64;
-        for (thinner, loss, is_shown) in [(&mut self.raw, loss, true), (&mut self.smooth, smoothed_loss, is_full)] {
-            if is_shown && is_drawable(loss) {
+        if trace.records == SMOOTHING as u64 {
+            trace.mean_from = iteration;
+        }
+        for (thinner, loss) in [(&mut self.raw, loss), (&mut self.smooth, smoothed_loss)] {
+            if is_drawable(loss) {
                 thinner.push(Point { iteration, loss });
             }
         }
@@ -234,7 +244,8 @@ mod tests {
         let records: Vec<Record> = losses.into_iter().zip(0..).map(|(loss, i)| record(5 * i, loss)).collect();
         let trace = Trace::of(&records);
         assert_eq!(trace.raw, [Point { iteration: 0, loss: 1.0 }, Point { iteration: 25, loss: 0.25 }]);
-        assert_eq!((trace.records, trace.off_scale, trace.last_iteration, trace.smooth.len()), (6, 4, 25, 0));
+        assert_eq!((trace.records, trace.off_scale, trace.last_iteration, trace.smooth.len()), (6, 4, 25, 6));
+        assert!(trace.mean().is_empty());
         assert_eq!(trace.not_drawn().unwrap(), "4 records at 0 or not finite: not drawn");
         assert_eq!(Trace::default().not_drawn(), None);
         assert_eq!(trace.rates, [(0, 0.1), (15, 0.01)]);
@@ -253,15 +264,15 @@ mod tests {
             })
             .collect();
         let trace = Trace::of(&records);
-        assert_eq!(trace.smooth.first(), Some(&Point { iteration: 95, loss: records[19].smoothed_loss }));
-        assert_eq!((trace.smooth.len(), trace.raw.len()), (41, 60));
-        for pair in trace.smooth.windows(2) {
+        assert_eq!(trace.mean().first(), Some(&Point { iteration: 95, loss: records[19].smoothed_loss }));
+        assert_eq!((trace.mean().len(), trace.smooth.len(), trace.raw.len()), (41, 60, 60));
+        for pair in trace.mean().windows(2) {
             assert!((pair[1].loss / pair[0].loss - 0.5).abs() < 1e-12, "a kink at {}", pair[1].iteration);
         }
-        assert_eq!((trace.line(), trace.line_name().as_str()), (&trace.smooth[..], "mean of 20 records"));
+        assert_eq!((trace.line(), trace.line_name().as_str()), (trace.mean(), "mean of 20 records"));
         let short = Trace::of(&records[..19]);
         assert_eq!((short.line(), short.line_name().as_str()), (&short.raw[..], "every record"));
-        assert!(short.smooth.is_empty());
+        assert!(short.mean().is_empty());
     }
 
     #[test]

@@ -111,9 +111,28 @@ pub fn thousands(count: u64) -> String {
     text
 }
 
-/// An amount of memory to be read by people: `179.4 MiB`.
+/// An amount of memory to be read by people, in MiB unless that is less than one: `179.4 MiB`, `5.6 KiB`, `96 bytes`.
 pub fn mebibytes(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+    let amount = bytes as f64;
+    match bytes {
+        0..1024 => format!("{bytes} byte{}", if bytes == 1 { "" } else { "s" }),
+        1024..1_048_576 => format!("{:.1} KiB", amount / 1024.0),
+        _ => format!("{:.1} MiB", amount / 1_048_576.0),
+    }
+}
+
+/// A number of threads: `1 thread`, `2 threads`.
+pub fn threads(count: usize) -> String {
+    format!("{count} thread{}", if count == 1 { "" } else { "s" })
+}
+
+/// A part of a whole, 0 only if it is: `86 %`, `3.2 %`, `0.014 %`.
+pub fn percent(part: f64) -> String {
+    match 100.0 * part {
+        x if x.abs() >= 9.95 => format!("{x:.0} %"),
+        x if x.abs() >= 0.0995 => format!("{x:.1} %"),
+        x => format!("{} %", number(x)),
+    }
 }
 
 /// A number in scientific notation with three significant digits: `1.23e-6`.
@@ -121,7 +140,7 @@ pub fn scientific(value: f64) -> String {
     if value == 0.0 { "0".to_owned() } else { format!("{value:.2e}") }
 }
 
-/// A number with three significant digits, in the plain form where that is the shorter one: `1.21`, `0.034`, `1.23e-6`.
+/// A number with three significant digits, in the plain form where that is the shorter one: `1.21`, `0.0342`, `1.23e-6`.
 pub fn number(value: f64) -> String {
     let plain = |decimals: usize| format!("{value:.decimals$}");
     match value.abs() {
@@ -129,14 +148,19 @@ pub fn number(value: f64) -> String {
         x if (99.95..1e5).contains(&x) => plain(0),
         x if (9.995..99.95).contains(&x) => plain(1),
         x if (0.9995..9.995).contains(&x) => plain(2),
-        x if (0.01..0.9995).contains(&x) => plain(3),
+        x if (0.09995..0.9995).contains(&x) => plain(3),
+        x if (0.01..0.09995).contains(&x) => plain(4),
         _ => scientific(value),
     }
 }
 
-/// A span of time at the precision that people care about: `0.42 s`, `12.3 s`, `2 min 31 s`, `1 h 02 min`, `3 d 04 h`.
+/// A span of time at the precision that people care about, 0 only if it is: `3.1 ms`, `0.42 s`, `12.3 s`, `2 min 31 s`, `1 h 02 min`, `3 d 04 h`.
 pub fn duration(span: Duration) -> String {
     let seconds = span.as_secs_f64();
+    if span > Duration::ZERO && seconds < 0.0095 {
+        let milliseconds = 1e3 * seconds;
+        return if milliseconds < 0.095 { format!("{:.1} us", 1e6 * seconds) } else { format!("{milliseconds:.1} ms") };
+    }
     if seconds < 1.0 {
         return format!("{seconds:.2} s");
     }
@@ -204,12 +228,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_nothing_is_not_written_as_0() {
+        let memory = [(0, "0 bytes"), (1, "1 byte"), (960, "960 bytes"), (5760, "5.6 KiB"), (188_160_000, "179.4 MiB")];
+        for (bytes, text) in memory {
+            assert_eq!(mebibytes(bytes), text);
+        }
+        for (part, text) in [(0.86, "86 %"), (0.0995, "10 %"), (0.032, "3.2 %"), (0.000_14, "0.0140 %"), (0.0, "0 %")] {
+            assert_eq!(percent(part), text);
+        }
+        assert_eq!([1, 2].map(threads), ["1 thread", "2 threads"]);
+    }
+
+    #[test]
     fn numbers_keep_three_digits() {
         let cases = [
             (0.0, "0"),
             (1.234e-6, "1.23e-6"),
             (1.2149, "1.21"),
-            (0.0342, "0.034"),
+            (0.0342, "0.0342"),
+            (0.09994, "0.0999"),
+            (0.09996, "0.100"),
+            (0.01, "0.0100"),
             (-27.51, "-27.5"),
             (235.2, "235"),
             (1.5e9, "1.50e9"),
@@ -226,6 +265,10 @@ mod tests {
     fn durations_change_unit_without_a_gap() {
         let cases = [
             (0.0, "0.00 s"),
+            (0.000_031_2, "31.2 us"),
+            (0.003_14, "3.1 ms"),
+            (0.0094, "9.4 ms"),
+            (0.0095, "0.01 s"),
             (0.42, "0.42 s"),
             (12.34, "12.3 s"),
             (59.94, "59.9 s"),

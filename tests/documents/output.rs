@@ -17,6 +17,12 @@ pub enum Numbers {
 /// A line in which `#` stands for each number and one space for any, and the numbers; none for a time, which may be any.
 fn parts(line: &str) -> (String, Vec<Option<f64>>) {
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    // A short time has another unit on another machine.
+    let line = [" ms", " us"].iter().fold(line, |line, unit| line.replace(&format!("{unit},"), " s,"));
+    let line = [" ms", " us"].iter().fold(line, |line, unit| match line.strip_suffix(unit) {
+        Some(start) => format!("{start} s"),
+        None => line,
+    });
     let line = line.replace("avx512", "ISA").replace("avx2", "ISA").replace("scalar", "ISA");
     let (mut words, mut numbers) = (String::new(), Vec::new());
     let mut rest = &*line;

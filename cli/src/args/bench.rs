@@ -11,7 +11,7 @@ use crate::plot::PictureFile;
 
 /// `memorize bench`
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("route", |arg| arg.hide(true)), mut_arg("threads", |arg| arg.help(THREADS)))]
 pub struct BenchArgs {
     /// Only the best instruction set and f32, with fewer repetitions
     #[arg(long)]
@@ -45,12 +45,14 @@ pub struct BenchArgs {
     pub compare: Option<PathBuf>,
 }
 
+const THREADS: &str = "Threads that a pass may use [default: one for each core]";
+
 const EXAMPLES: &str = "\
 Measures the peak of multiply-adds and the memory's bandwidth first, then every pass with every
 backend, type and instruction set. Each is compared with a naive reference before it is timed.
 Flops are those that a pass needs, symmetry used; medians of both, the peak's measured beside each
-pass, for a shared machine does not keep its speed. A pass whose data stay in the caches can be
-above the roofline, which is drawn for main memory.
+pass, for a shared machine does not keep its speed. In the plot a pass stands at its share of that
+peak. A pass whose data stay in the caches can be above the roofline, which is drawn for main memory.
 
 Examples:
   memorize bench --quick

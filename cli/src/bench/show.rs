@@ -3,13 +3,20 @@
 use super::{BenchReport, Measurement};
 use crate::exit::CliError;
 use crate::report::{Align, table};
-use crate::units::number;
+use crate::units::{number, percent, threads};
+
+/// What the columns are.
+const LEGEND: &str = "\
++-: half of the runs are this close to the median. GB/s: bytes that have to move at least once.
+of peak: of the multiply-adds of that instruction set, type and number of threads, measured beside the pass.
+of roofline: of that, or of what memory can feed, if that is less; above 100 % if the operands stay in cache.
+";
 
 /// The report for a person: the machine, its limits, a line a measurement.
 pub fn text(report: &BenchReport) -> String {
     let machine = &report.machine;
     let peaks: Vec<String> =
-        report.peak_gflops.iter().map(|(dtype, peak)| format!("{dtype} {peak:.0} GFLOP/s")).collect();
+        report.peak_gflops.iter().map(|(dtype, peak)| format!("{dtype} {} GFLOP/s", number(*peak))).collect();
     let header = [
         "pass",
         "n x d x r",
@@ -30,12 +37,12 @@ pub fn text(report: &BenchReport) -> String {
     let align = [Left, Left, Left, Left, Left, Right, Right, Right, Right, Right, Right, Right];
     let blas = machine.blas.as_ref().map(|blas| format!("blas: {blas}\n")).unwrap_or_default();
     format!(
-        "{}, {} threads, {}\npeak {}; memory {:.0} GB/s\n{blas}{}, commit {}\n\n{}",
+        "{}, {}, {}\npeak {}; memory {} GB/s\n{blas}{}, commit {}\n\n{}\n{LEGEND}",
         machine.cpu,
-        machine.threads,
+        threads(machine.threads),
         machine.caches.join(", "),
         peaks.join(", "),
-        report.bandwidth_gbs,
+        number(report.bandwidth_gbs),
         machine.compiler,
         machine.commit,
         table(&rows, &align)
@@ -54,8 +61,8 @@ fn row(result: &Measurement) -> [String; 12] {
         format!("{:.1} %", 100.0 * result.spread_seconds / result.seconds),
         number(result.gflops),
         number(result.gbs),
-        format!("{:.0} %", 100.0 * result.fraction_of_peak),
-        format!("{:.0} %", 100.0 * result.fraction_of_roofline),
+        percent(result.fraction_of_peak),
+        percent(result.fraction_of_roofline),
     ]
 }
 

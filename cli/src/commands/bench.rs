@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::thread;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use indicatif::ProgressBar;
 use memorize_data::Output;
 
@@ -26,6 +27,10 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
     let place = |plot: &PictureFile| Output::new(plot.path(), arguments.overwrite, arguments.compare.as_deref());
     let place = arguments.plot.as_ref().map(place).transpose()?;
     let compute = &arguments.compute;
+    if compute.route.is_some() {
+        let error = anyhow!("a benchmark has no route to choose: every pass is of one route");
+        return Err(CliError::BadInput(error.hint("leave --route out; --filter chooses passes")));
+    }
     blas::announce(compute.backend, Mode::detect(false))?;
     let machine = Machine::new(compute.backend.unwrap_or_default(), compute.isa, compute.threads)?;
     if let Some(warning) = build_warning(true) {

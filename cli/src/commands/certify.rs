@@ -20,7 +20,7 @@ use crate::progress::Mode;
 use crate::report;
 use crate::run::machine::Machine;
 use crate::run::memory;
-use crate::units::{number, thousands};
+use crate::units::{number, thousands, threads};
 
 /// Samples are kept in memory if they take no more than this: each product with the Hessian reads them twice.
 const KEPT_BYTES: usize = 2 << 30;
@@ -370,7 +370,7 @@ fn text(found: &Certificate) -> String {
         lines.iter().map(|(name, value, meaning)| format!("{name:<22} {value:<10} {meaning}\n")).collect();
     let features = found.k.map_or_else(String::new, |k| format!(", k = {k}"));
     text += &format!(
-        "{:<22} n = {}, d = {}{features}, r = {}\n{:<22} f64, {}, {}, {} route, {} threads\n",
+        "{:<22} n = {}, d = {}{features}, r = {}\n{:<22} f64, {}, {}, {} route, {}\n",
         "network and samples",
         thousands(found.n as u64),
         found.d,
@@ -379,7 +379,7 @@ fn text(found: &Certificate) -> String {
         found.backend,
         found.isa,
         found.route,
-        found.threads,
+        threads(found.threads),
     );
     found.notes.iter().for_each(|note| text += &format!("note: {note}\n"));
     text

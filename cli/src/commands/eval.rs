@@ -18,7 +18,7 @@ use crate::ranks;
 use crate::report;
 use crate::run::machine::Machine;
 use crate::run::memory;
-use crate::units::{number, thousands};
+use crate::units::{number, thousands, threads};
 
 /// What `eval` finds.
 #[derive(Clone, Debug, Serialize)]
@@ -131,7 +131,7 @@ fn text(found: &Evaluation) -> String {
     };
     format!(
         "loss f(W)      {}\nMSE (4f)       {}\ngradient norm  {}\nnetwork        {layers}\nsamples        {}\n\
-         computed with  {}, {}{}, {}, {} route, {} threads\n",
+         computed with  {}, {}{}, {}, {} route, {}\n",
         number(found.loss),
         number(found.mse),
         number(found.gradient_norm),
@@ -141,6 +141,6 @@ fn text(found: &Evaluation) -> String {
         found.blas.as_ref().map(|blas| format!(" ({blas})")).unwrap_or_default(),
         found.isa,
         found.route,
-        found.threads,
+        threads(found.threads),
     )
 }

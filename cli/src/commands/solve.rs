@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memorize_data::Output;
 use memorize_data::Shown;
@@ -23,7 +23,7 @@ use crate::run::machine::Machine;
 use crate::run::prospects::Prospects;
 use crate::run::solution;
 use crate::run::watch::Interrupt;
-use crate::units::{number, thousands};
+use crate::units::{duration, number, thousands, threads};
 
 /// What `solve` finds. A value that does not apply is null.
 #[derive(Clone, Debug, Serialize)]
@@ -217,8 +217,8 @@ fn text(found: &Solved, out: Option<&Path>) -> String {
             "iterations",
             format!("{}, preconditioner of rank {}", thousands(found.iterations), thousands(found.rank as u64)),
         ),
-        ("time", format!("{:.1} s", found.wall_seconds)),
-        ("computed with", format!("{}, {}, {}, {} threads", found.dtype, found.backend, found.isa, found.threads)),
+        ("time", duration(Duration::try_from_secs_f64(found.wall_seconds).unwrap_or_default())),
+        ("computed with", format!("{}, {}, {}, {}", found.dtype, found.backend, found.isa, threads(found.threads))),
     ]);
     lines.extend(found.warnings.iter().map(|warning| ("warning", warning.clone())));
     lines.extend(out.map(|path| ("weights", path.shown().to_string())));

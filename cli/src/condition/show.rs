@@ -12,7 +12,7 @@ use super::theory::{Constants, RandomBound, Theorem1, Theorem5};
 use crate::config::ConditionConfig;
 use crate::run::dataset::Inspected;
 use crate::run::machine::Machine;
-use crate::units::{number, thousands};
+use crate::units::{duration, number, thousands, threads};
 
 /// What was found. A value that does not apply or is not known is null, and `notes` says why.
 #[derive(Clone, Debug, Serialize)]
@@ -262,7 +262,8 @@ impl Report {
             }
             _ => format!("{} products", thousands(self.products as u64)),
         };
-        format!("{how}; f64, {}, {}, {} threads, {:.1} s", self.backend, self.isa, self.threads, self.wall_seconds)
+        let wall = duration(Duration::try_from_secs_f64(self.wall_seconds).unwrap_or_default());
+        format!("{how}; f64, {}, {}, {}, {wall}", self.backend, self.isa, threads(self.threads))
     }
 }
 

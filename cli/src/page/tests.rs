@@ -53,11 +53,14 @@ fn a_page_has_the_paper_the_verdict_the_numbers_and_the_curves() {
         "learning_rate = 0.003",
         "How W starts",
         "href=\"curves/one.svg\"",
+        "</span> does not hold</span>",
     ] {
         assert!(text.contains(part), "{part}");
     }
     assert_eq!(text.matches("<path class=\"smooth ").count(), 4, "each run alone, and both together");
     assert_eq!(text.matches("<path class=\"raw ").count(), 2);
+    assert_eq!(text.matches("<span class=\"end\">f(W) = 1.23e-6</span>").count(), 2, "what the table has");
+    assert_eq!(text.matches("<span class=\"end\">at the end f(W) = 1.23e-6</span>").count(), 2);
     for fetched in ["src=", "href=\"http", "url(http", "@import", "fetch(", "<link"] {
         assert!(!text.contains(fetched), "{fetched}: the page needs nothing but itself");
     }
@@ -194,4 +197,45 @@ fn the_page_of_seven_long_runs_is_small() {
     let runs: Vec<FoundRun> = (0..7).map(|i| full(&format!("run {i}"))).collect();
     let length = page(&runs, &[], Focus::Results).len();
     assert!(length < 400_000, "{length}");
+}
+
+#[test]
+fn as_many_runs_as_there_may_be_have_lines_of_their_own_on_the_page_and_in_the_picture() {
+    let runs: Vec<FoundRun> = (0..13).map(|i| full(&format!("run {i}"))).collect();
+    let text = page(&runs, &[], Focus::Results);
+    let (_, legend) = text.split_once("id=\"chart-all\"").unwrap();
+    let (_, legend) = legend.split_once("figcaption").unwrap();
+    let style = |place: usize| {
+        let (before, _) = legend.split_once(&format!("run {place} <span")).unwrap();
+        let (_, button) = before.rsplit_once("<button").unwrap();
+        let value = |key: &str| button.split_once(key).unwrap().1.split('"').next().unwrap().to_owned();
+        (value("class=\""), value("data-dashes=\""))
+    };
+    let styles: Vec<_> = (0..13).map(style).collect();
+    assert_eq!(styles[8], ("s0".to_owned(), "2 4".to_owned()));
+    assert!((0..13).all(|i| !styles[..i].contains(&styles[i])), "{styles:?}");
+}
+
+#[test]
+fn a_run_without_results_says_that_its_number_is_the_end_of_its_line() {
+    let unfinished = FoundRun { summary: None, ..full("unfinished") };
+    let last = crate::units::number(unfinished.trace.as_ref().unwrap().smooth.last().unwrap().loss);
+    let text = page(&[unfinished, full("whole")], &[], Focus::Results);
+    assert!(text.contains(&format!("<span class=\"end\">last {last}</span>")));
+}
+
+#[test]
+fn every_title_of_a_page_is_in_the_font_of_the_pictures() {
+    let other = run("small", Experiment::Mnist2LayerNoise.config(Scale::Full));
+    let plain = FoundRun { summary: None, ..full("plain") };
+    for (runs, focus) in [
+        (vec![full("one"), full("two")], Focus::Results),
+        (vec![full("one"), plain], Focus::Results),
+        (vec![full("one"), other], Focus::Differences),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &runs, &[], focus).unwrap();
+        let picture = fs::read_to_string(folder.path().join(CURVES).join("all.svg")).unwrap();
+        plot::tests::assert_in_the_font(&picture);
+    }
 }

@@ -76,7 +76,7 @@ struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// Chooses axes for a curve and thins it.
     fn of(curve: &Curve<'a>) -> Self {
-        let (raw, smooth) = (points(&curve.trace.raw), points(&curve.trace.smooth));
+        let (raw, smooth) = (points(&curve.trace.raw), points(curve.trace.mean()));
         let heights = raw.iter().chain(&smooth).map(|point| point.1);
         let y = LogAxis::covering(heights);
         let x = LinearAxis::up_to(curve.trace.last_iteration);

@@ -67,7 +67,7 @@ impl<'a> Overlay<'a> {
         let x = LinearAxis::up_to(runs.iter().map(|run| run.trace.last_iteration).max().unwrap_or(0));
         let smoothing = crate::run_folder::SMOOTHING;
         let mut subtitle = format!("mean of {smoothing} records of the loss, log scale");
-        if runs.iter().any(|run| run.trace.smooth.is_empty()) {
+        if runs.iter().any(|run| run.trace.mean().is_empty()) {
             subtitle.push_str(&format!("; every record of a run with fewer than {smoothing}"));
         }
         Self { title, subtitle, x, y, curves, legend: Legend::of(runs) }

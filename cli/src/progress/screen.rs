@@ -71,3 +71,16 @@ impl TermLike for Screen {
         self.0.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_line_leaves_room_for_the_echo() {
+        let (_, columns) = Screen::size();
+        let terminal = Term::stderr().size_checked().map_or(usize::from(USUAL), |(_, columns)| usize::from(columns));
+        assert_eq!(columns + "^C".len(), terminal);
+        assert_eq!(columns, usize::from(Screen::new().width()), "the chart and the bar agree");
+    }
+}

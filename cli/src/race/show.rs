@@ -1,12 +1,14 @@
 //! What came of a race: as a table, and as JSON.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::runner::Recorded;
 use crate::config::{Dtype, OptimizerKind, RaceConfig};
 use crate::report::{Align, table};
 use crate::run::machine::Machine;
-use crate::units::{number, thousands};
+use crate::units::{duration, number, thousands, threads};
 
 /// A loss to reach, and what it took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -51,7 +53,7 @@ impl Entry {
     /// In one line.
     pub(super) fn line(&self) -> String {
         let loss = self.loss.map_or_else(|| "diverged".to_owned(), |loss| format!("loss {}", number(loss)));
-        format!("{}: {loss} after {:.1} passes, {:.1} s", self.optimizer, self.passes, self.seconds)
+        format!("{}: {loss} after {:.1} passes, {}", self.optimizer, self.passes, time(self.seconds))
     }
 }
 
@@ -108,11 +110,11 @@ impl Course {
 
     /// The race for a person.
     pub fn text(&self) -> String {
-        let Self { n, d, r, passes, dtype, backend, isa, threads, .. } = self;
-        let noun = if *threads == 1 { "thread" } else { "threads" };
+        let Self { n, d, r, passes, dtype, backend, isa, .. } = self;
+        let threads = threads(self.threads);
         format!(
-            "n = {}, d = {d}, r = {}; passes over the training set to a loss f(W), at most {}\n\n{}\n\
-             computed with {dtype}, {backend}, {isa}, {threads} {noun}\n",
+            "n = {}, d = {d}, r = {}; passes over the training set to a loss f(W), at most {} (- = not reached)\n\n{}\n\
+             computed with {dtype}, {backend}, {isa}, {threads}\n",
             thousands(*n as u64),
             thousands(*r as u64),
             thousands(*passes),
@@ -124,12 +126,12 @@ impl Course {
         let Some(first) = self.entries.first() else { return String::new() };
         let mut header = vec!["optimizer".to_owned(), "settings".to_owned()];
         header.extend(first.reached.iter().map(|mark| format!("{:e}", mark.loss)));
-        header.extend(["f(W) at the end", "passes", "seconds"].map(str::to_owned));
+        header.extend(["f(W) at the end", "passes", "time"].map(str::to_owned));
         let rows = self.entries.iter().map(|entry| {
             let mut row = vec![entry.optimizer.to_string(), entry.settings.clone()];
             row.extend(entry.reached.iter().map(|mark| mark.passes.map_or_else(|| "-".to_owned(), count)));
             row.push(entry.loss.map_or_else(|| "diverged".to_owned(), number));
-            row.extend([count(entry.passes), format!("{:.2}", entry.seconds)]);
+            row.extend([count(entry.passes), time(entry.seconds)]);
             row
         });
         let rows: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
@@ -137,6 +139,10 @@ impl Course {
         align[..2].fill(Align::Left);
         table(&rows, &align)
     }
+}
+
+fn time(seconds: f64) -> String {
+    duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 /// Passes: whole ones without decimals.

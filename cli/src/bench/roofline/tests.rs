@@ -111,3 +111,31 @@ fn what_has_no_place_on_a_log_scale_is_left_out() {
     assert!(svg_of(&report).contains("nothing to draw"));
     assert!(!png(&Roofline::of(&report)).unwrap().is_empty());
 }
+
+#[test]
+fn a_pass_is_as_far_below_the_roof_as_the_table_says_whatever_the_machine_did_meanwhile() {
+    let mut report = report(&["f32", "f64"], &MEANS);
+    // The machine was faster for one pass and slower for another than while its peak was measured.
+    for (i, result) in report.results.iter_mut().enumerate() {
+        let speed = [1.4, 0.6, 1.0][i % 3];
+        result.gflops *= speed;
+        result.gbs *= speed;
+        result.seconds /= speed;
+    }
+    report.machine.isa = "avx512".to_owned();
+    let roofline = Roofline::of(&report);
+    assert_eq!(roofline.points.len(), report.results.len());
+    for (result, point) in report.results.iter().zip(&roofline.points) {
+        let peak = report.peak_gflops[&result.dtype];
+        assert!(point.at.1 <= peak.log10(), "{} is above the peak", result.pass);
+        if result.isa == "avx512" && result.threads == report.machine.threads {
+            let share = 10_f64.powf(point.at.1 - peak.log10());
+            assert!((share - result.fraction_of_peak).abs() < 1e-12, "{}: {share}", result.pass);
+        }
+    }
+}
+
+#[test]
+fn all_that_is_written_is_in_the_font() {
+    crate::plot::tests::assert_in_the_font(&svg(&Roofline::of(&report(&["f32", "f64"], &MEANS))).unwrap());
+}
