@@ -12,7 +12,7 @@ use crate::args::BenchArgs;
 use crate::bench::roofline::Roofline;
 use crate::bench::{self, compare, show};
 use crate::blas;
-use crate::exit::{CliError, build_warning};
+use crate::exit::{CliError, WithHint, build_warning};
 use crate::plot::PictureFile;
 use crate::progress::Mode;
 use crate::report;

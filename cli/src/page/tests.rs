@@ -11,11 +11,11 @@ const HOSTILE: &str = "</script><script>alert('\"&\u{2028}')</script>";
 /// A run of an experiment that fell from 8 to about 1e-6 in equal parts.
 fn run(name: &str, config: RunConfig) -> FoundRun {
     let mut smoother = Smoother::default();
-    let records: Vec<Record> = (0..3000)
+    let records: Vec<Record> = (0..3000u32)
         .map(|i| {
             let loss = 8.0 * 10_f64.powf(-7.0 * f64::from(i) / 3000.0) * (1.0 + 0.3 * f64::from(i % 3));
             let smoothed_loss = smoother.push(loss);
-            Record { iteration: 5 * i as u64, epoch: 0.0, loss, smoothed_loss, learning_rate: 0.003, seconds: 0.0 }
+            Record { iteration: 5 * u64::from(i), epoch: 0.0, loss, smoothed_loss, learning_rate: 0.003, seconds: 0.0 }
         })
         .collect();
     FoundRun {
@@ -234,7 +234,7 @@ fn every_title_of_a_page_is_in_the_font_of_the_pictures() {
         (vec![full("one"), other], Focus::Differences),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &runs, &[], focus).unwrap();
+        write(folder.path(), false, &runs, &[], focus).unwrap();
         let picture = fs::read_to_string(folder.path().join(CURVES).join("all.svg")).unwrap();
         plot::tests::assert_in_the_font(&picture);
     }
