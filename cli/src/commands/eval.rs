@@ -65,7 +65,7 @@ pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
 fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine) -> Result<Evaluation, CliError> {
     let Opened { network, x, y, d, k } = stored::open::<T>(&config.stored, machine.engine)?;
     let n = x.spread().whole();
-    let plan = Plan::new(Samples::All(n), network.width(), network.neurons(), config.route.forced());
+    let plan = Plan::of_network(Samples::All(n), &network, config.route.forced());
     if plan.route == Route::Gram {
         memory::foresee(
             &format!("the Gram route for samples of width {}", network.width()),

@@ -18,7 +18,7 @@ use crate::report;
 use crate::run::dataset::Dataset;
 use crate::run::machine::Machine;
 use crate::run::solution;
-use crate::run::watch::Interrupt;
+use crate::run::watch::{Interrupt, end_at_once};
 use crate::units::{number, thousands};
 
 /// What `solve` finds. A value that does not apply is null.
@@ -188,6 +188,10 @@ impl Observer for Watching {
 
     fn keep_going(&mut self) -> bool {
         !self.interrupt.is_set()
+    }
+
+    fn busy(&mut self, busy: bool) {
+        end_at_once(busy);
     }
 }
 

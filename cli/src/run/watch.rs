@@ -1,15 +1,15 @@
 //! Watches a run: progress, `metrics.csv`, and the signals that end it early.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Instant;
 
 use memorize_train::{self as train, State};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::keeper::Keeper;
-use crate::exit::CliError;
+use crate::exit::{CliError, INTERRUPTED};
 use crate::progress::events::Event;
 use crate::progress::{Progress, Snapshot};
 use crate::ranks;
@@ -22,6 +22,33 @@ use crate::run_folder::{MetricsWriter, Record, Smoother};
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
+/// Whether a signal ends the process at once: nothing is there yet that would be lost.
+static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+/// What listens to signals, if anything does.
+static LISTENING: OnceLock<Interrupt> = OnceLock::new();
+
+/// Runs what asks nobody whether to go on (a decomposition, of which nothing is worth keeping before it is whole): a signal meanwhile
+/// ends the process at once, with the exit code of an interruption.
+pub fn ends_at_once<R>(work: impl FnOnce() -> R) -> R {
+    struct Guard;
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            end_at_once(false);
+        }
+    }
+    let _guard = Guard;
+    end_at_once(true);
+    work()
+}
+
+/// Says whether a signal ends the process at once from now on. One that nobody has asked for yet does so now.
+pub fn end_at_once(yes: bool) {
+    AT_ONCE.store(yes, Ordering::SeqCst);
+    if yes && LISTENING.get().is_some_and(Interrupt::has_arrived) {
+        std::process::exit(INTERRUPTED.into());
+    }
+}
+
 impl Interrupt {
     /// Listens from now on.
     ///
@@ -29,6 +56,10 @@ impl Interrupt {
     /// If the system refuses to register a handler.
     pub fn listen() -> io::Result<Self> {
         let interrupt = Self::default();
+        let _ = LISTENING.set(interrupt.clone());
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), AT_ONCE.clone())?;
+        }
         if ranks::count() > 1 {
             for signal in [SIGINT, SIGTERM] {
                 signal_hook::flag::register(signal, interrupt.0.clone())?;
@@ -39,7 +70,7 @@ impl Interrupt {
         }
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal finds the flag unset and sets it, the second finds it set.
-            signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.0.clone())?;
+            signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), interrupt.0.clone())?;
             signal_hook::flag::register(signal, interrupt.0.clone())?;
         }
         Ok(interrupt)
@@ -217,5 +248,9 @@ impl train::Observer for Watch {
 
     fn note(&mut self, note: &str) {
         self.progress.note(note);
+    }
+
+    fn busy(&mut self, busy: bool) {
+        end_at_once(busy);
     }
 }
