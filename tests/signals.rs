@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use common::running::Running;
-use common::{Checkpoint, column, left, memorize, number, scratch, summary};
+use common::{Checkpoint, column, left, memorize, number, scratch, summary, write_targets};
+use memorize_data::ElementType;
+use memorize_data::source::write_npy;
 
 /// What is in a run's folder after it was interrupted with exit code 130.
 fn assert_interrupted(output: &Output, run: &Path) {
@@ -140,4 +142,22 @@ fn an_interrupt_ends_the_training_sets_and_leaves_those_that_were_finished() {
         "{rows}"
     );
     assert!(!left(&out, "capacity.svg").is_empty() && !left(&out, "capacity.png").is_empty());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupt_ends_a_long_decomposition_before_there_is_anything_to_keep() {
+    let root = scratch();
+    let (n, d) = (3000, 3500);
+    let numbers: Vec<f64> = (0..n * d).map(|i| f64::from(i as u32 % 251) + f64::from(i as u32 / 7 % 83)).collect();
+    write_npy(&root.path().join("x.npy"), ElementType::I16, &[n, d], &numbers).unwrap();
+    write_targets(&root.path().join("y.npy"), &vec![1.0; n]);
+    let out = root.path().join("run");
+    let files = format!("--inputs {0}/x.npy --targets {0}/y.npy", root.path().display());
+    // Minutes of singular values before the first iteration.
+    let mut run = Running::start(&format!("train {files} --pca 2000 -r 4 --iterations 1"), &out);
+    run.wait_until_it_catches_interrupts();
+    let output = run.signal("INT");
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!out.exists());
 }

@@ -46,6 +46,18 @@ impl Running {
         self.wait_until(what, arrived);
     }
 
+    /// Waits until SIGINT no longer ends the process by itself.
+    #[cfg(target_os = "linux")]
+    pub fn wait_until_it_catches_interrupts(&mut self) {
+        let status = format!("/proc/{}/status", self.child().id());
+        let catches = || -> Option<bool> {
+            let text = fs::read_to_string(&status).ok()?;
+            let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+            Some(u64::from_str_radix(mask.trim(), 16).ok()? & 1 << (2 - 1) != 0)
+        };
+        self.wait_until("a handler", || catches() == Some(true));
+    }
+
     fn wait_until(&mut self, what: &str, arrived: impl Fn() -> bool) {
         let started = Instant::now();
         while !arrived() {

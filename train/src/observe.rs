@@ -42,6 +42,10 @@ pub trait Observer {
 
     /// Called for events that a log should hold: a perturbation, an escape, a planner's choice.
     fn note(&mut self, _: &str) {}
+
+    /// Called with `true` before a computation that asks nobody whether to go on and before which there is nothing that would be lost:
+    /// whoever waits for an interruption may end the process meanwhile. With `false` after it.
+    fn busy(&mut self, _: bool) {}
 }
 
 /// Whether to do iteration `t`, after the observer had its chance to keep the state before it.

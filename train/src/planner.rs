@@ -3,6 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use memorize_kernels::Element;
+
+use crate::network::Network;
+use crate::span;
+
 /// How loss and gradient are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -66,6 +71,10 @@ const SYMMETRIC_FLOPS: f64 = 120.0;
 /// register beyond the last column. Measured in the same way.
 const WASTE: f64 = 12.0;
 
+/// Exponents of the largest weight, up or down, up to which S has entries well inside of the range of the type.
+const SAFE_EXPONENT_F32: i32 = 48;
+const SAFE_EXPONENT_F64: i32 = 480;
+
 /// A route with the reason for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
@@ -94,6 +103,18 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The same for one pass over `samples` with this network: the neuron route also where S = W A W^T would leave the range of T
+    /// although W does not.
+    pub fn of_network<T: Element>(samples: Samples, network: &Network<T>, forced: Option<Route>) -> Self {
+        let plan = Self::new(samples, network.width(), network.neurons(), forced);
+        let largest = network.weights.iter().fold(0.0f64, |largest, w| largest.max(w.to_f64().abs()));
+        let limit = if T::NAME == "f32" { SAFE_EXPONENT_F32 } else { SAFE_EXPONENT_F64 };
+        let in_range = !largest.is_finite() || span::exponent(largest).abs() <= limit;
+        if in_range || plan.forced { plan } else { Self { route: Route::Neuron, ..plan } }
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (neuron, gram) = (self.neuron_flops / 1e6, self.gram_flops / 1e6);
@@ -114,6 +135,17 @@ mod tests {
         assert!((full.neuron_flops / 564.48e9 - 1.0).abs() < 0.02 && (full.gram_flops / 79.29e9 - 1.0).abs() < 0.02);
         assert_eq!(Plan::new(Samples::Batch(128), 784, 3000, None).route, Route::Neuron);
         assert_eq!(Plan::new(Samples::Batch(128), 784, 3000, Some(Route::Gram)).route, Route::Gram);
+    }
+
+    #[test]
+    fn weights_whose_squares_leave_the_range_go_by_the_neurons() {
+        let route = |scale: f64, forced| {
+            let network = Network::<f32>::random(40, 6, scale, 1).unwrap();
+            Plan::of_network(Samples::All(1000), &network, forced).route
+        };
+        assert_eq!([1e-10, 1.0, 1e10].map(|scale| route(scale, None)), [Route::Gram; 3]);
+        assert_eq!([1e-25, 1e25].map(|scale| route(scale, None)), [Route::Neuron; 2]);
+        assert_eq!(route(1e25, Some(Route::Gram)), Route::Gram);
     }
 
     #[test]

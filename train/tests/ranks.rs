@@ -45,17 +45,28 @@ fn engine() -> Engine {
 }
 
 fn samples(d: usize) -> (Mat<f64>, Vec<f64>) {
-    (synthetic::inputs(5, N, d), synthetic::targets(5, N))
+    samples_of(N, d)
+}
+
+fn samples_of(n: usize, d: usize) -> (Mat<f64>, Vec<f64>) {
+    (synthetic::inputs(5, n, d), synthetic::targets(5, n))
 }
 
 /// Runs `work` on the rows of each rank; what it returns must be the same for every rank and every number of them.
 #[track_caller]
 fn same_for_all_ranks<R: PartialEq + Send>(d: usize, work: impl Fn(&dyn Rows<f64>, &[f64]) -> R + Sync) -> R {
-    let (x, y) = samples(d);
+    same_for_all_ranks_with(samples(d), work)
+}
+
+#[track_caller]
+fn same_for_all_ranks_with<R: PartialEq + Send>(
+    (x, y): (Mat<f64>, Vec<f64>),
+    work: impl Fn(&dyn Rows<f64>, &[f64]) -> R + Sync,
+) -> R {
     let alone = work(&x, &y);
     for ranks in [2, 3, 5] {
         let of_rank = |team: &Arc<dyn Team>| {
-            let spread = Spread::over(team, N);
+            let spread = Spread::over(team, x.rows());
             let range = spread.range();
             work(&Part::new(x.as_ref().rows_range(range.clone()), spread), &y[range])
         };
@@ -157,6 +168,25 @@ fn the_solver_memorises_random_features() {
         (found.evaluation.loss, found.network.weights.padded().to_vec())
     });
     assert!(loss < 0.1 && !weights.is_empty(), "{loss}");
+}
+
+#[test]
+fn samples_that_are_fewer_than_they_have_numbers_each() {
+    // Solved for and looked at in coordinates of their span, which every rank has whole.
+    let settings =
+        solve::Settings { tolerance: 1e-18, max_products: 60, rank: 100, seed: 2, workspace: solve::WORKSPACE };
+    for scale in [1.0, 1e-30] {
+        let (x, y) = samples_of(600, 610);
+        let x = Mat::from_fn(600, 610, |j, k| scale * x.row(j)[k]);
+        let (loss, positive, weights, sigma_min) = same_for_all_ranks_with((x, y), |x, y| {
+            let mut watch = Watch::default();
+            let found = solve::solve(engine(), &x, y, &settings, &mut watch).unwrap();
+            let position = examine(engine(), &x, &SEARCH, |_| true).unwrap();
+            let weights = found.network.weights.padded().to_vec();
+            (found.evaluation.loss, found.positive, weights, position.min.unwrap().value)
+        });
+        assert!(loss <= 1e-18 && positive <= 600 && !weights.is_empty() && sigma_min > 0.0, "{loss:e}");
+    }
 }
 
 const SEARCH: position::Settings =

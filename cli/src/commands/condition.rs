@@ -18,7 +18,7 @@ use crate::report;
 use crate::run::dataset::Inspected;
 use crate::run::machine::Machine;
 use crate::run::memory;
-use crate::run::watch::Interrupt;
+use crate::run::watch::{Interrupt, end_at_once, ends_at_once};
 use crate::units::{mebibytes, scientific, thousands};
 
 /// Least seconds between two lines of progress.
@@ -69,7 +69,8 @@ fn look_at(
     };
     foresee(config, &settings, [here, n, width, machine.threads])?;
     let mut watch = Watch { progress, interrupt, start, shown: None, settings, n, here };
-    let found = position::examine(machine.engine, &samples.x, &settings, |step| watch.step(step));
+    // Until the first step of the search nothing is known that could be printed.
+    let found = ends_at_once(|| position::examine(machine.engine, &samples.x, &settings, |step| watch.step(step)));
     watch.progress.finish();
     let found = found.map_err(position_error)?;
     let theory = Theory::of(config, &samples, &found).map_err(CliError::run_failed)?;
@@ -118,6 +119,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     fn step(&mut self, step: &Step) -> bool {
+        end_at_once(false);
         let now = self.start.elapsed().as_secs_f64();
         if self.shown.is_none() {
             let Settings { rank, workspace, .. } = self.settings;

@@ -70,7 +70,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     let Opened { network, x, y, d, k, said } = stored::open::<T>(&config.stored, machine.engine)?;
     said.iter().chain(&machine.notes).for_each(|line| Mode::detect(config.json).tell(line));
     let n = x.spread().whole();
-    let plan = Plan::new(Samples::All(n), network.width(), network.neurons(), config.route.forced());
+    let plan = Plan::of_network(Samples::All(n), &network, config.route.forced());
     if plan.route == Route::Gram {
         memory::foresee(
             &format!("the Gram route for samples of width {}", network.width()),

@@ -22,7 +22,7 @@ use crate::run::dataset::Dataset;
 use crate::run::machine::Machine;
 use crate::run::prospects::Prospects;
 use crate::run::solution;
-use crate::run::watch::Interrupt;
+use crate::run::watch::{Interrupt, end_at_once};
 use crate::units::{duration, number, thousands, threads};
 
 /// What `solve` finds. A value that does not apply is null.
@@ -192,6 +192,10 @@ impl Observer for Watching {
 
     fn keep_going(&mut self) -> bool {
         !self.interrupt.is_set()
+    }
+
+    fn busy(&mut self, busy: bool) {
+        end_at_once(busy);
     }
 }
 

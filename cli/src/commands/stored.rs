@@ -116,7 +116,7 @@ fn data(samples: &SamplesOf) -> Result<(DataSection, u64), CliError> {
 /// Whether the samples are scaled to length 1: as the weights' file says that they were for training. Samples that are prepared in
 /// another way would give outputs that mean nothing.
 fn as_for_training(stored: &Stored, trained: Option<bool>, asked: bool) -> Result<bool, CliError> {
-    let weights = stored.weights.display();
+    let weights = stored.weights.shown();
     match (trained, &stored.samples) {
         (None, _) => Ok(asked),
         (Some(trained), _) if trained == asked => Ok(asked),
@@ -134,7 +134,7 @@ fn as_for_training(stored: &Stored, trained: Option<bool>, asked: bool) -> Resul
             let error = anyhow::anyhow!(
                 "{weights} was trained on samples that were {}, those of {} are {}",
                 scaled(trained),
-                folder.display(),
+                folder.shown(),
                 scaled(asked)
             );
             Err(CliError::BadInput(

@@ -50,7 +50,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// A file that is text in another encoding, or none.
-    #[error("the configuration file {} is {what}", path.display())]
+    #[error("the configuration file {} is {what}", path.shown())]
     Encoding {
         /// The file.
         path: PathBuf,

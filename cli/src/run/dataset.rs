@@ -11,6 +11,7 @@ use memorize_train::checkpoint::Weights;
 use memorize_train::theory::random_position;
 use memorize_train::{FeatureLayer, Featured, Network, Objective, Plan, Route, Samples};
 
+use super::watch::ends_at_once;
 use super::{memory, opened};
 use crate::config::{DataSection, FeaturesSection, RunConfig};
 use crate::exit::CliError;
@@ -206,8 +207,7 @@ impl<T: Element> Dataset<T> {
         forced: Option<Route>,
     ) -> Result<Option<f64>, CliError> {
         let Some((x, y)) = &self.test else { return Ok(None) };
-        let Plan { route, .. } =
-            Plan::new(Samples::All(x.spread().whole()), network.width(), network.neurons(), forced);
+        let Plan { route, .. } = Plan::of_network(Samples::All(x.spread().whole()), network, forced);
         let test = Objective { engine, x, y, gamma: 0.0, route };
         Ok(Some(test.evaluate(network).map_err(CliError::run_failed)?.mse()))
     }
@@ -279,7 +279,7 @@ fn principal(train: &Tables, data: &DataSection, engine: &Engine) -> Result<Opti
         "do without --pca, use fewer samples (--limit), or narrower ones",
     )?;
     let samples = Part::new(Prepared::<f64>::new(engine, train.inputs.clone(), &plain)?, train.spread.clone());
-    Ok(Some(Arc::new(Projection::fit(engine, &samples, components)?)))
+    Ok(Some(Arc::new(ends_at_once(|| Projection::fit(engine, &samples, components))?)))
 }
 
 fn feature_layer<T: Element>(

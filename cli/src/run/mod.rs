@@ -192,7 +192,8 @@ impl<'a, T: Element> Run<'a, T> {
         let plan = Plan::new(samples, d, network.neurons(), config.run.route.forced());
         let sigma_min = match config.run.experiment.as_deref() {
             Some("synthetic") if n <= spectrum::DENSE_SAMPLES => {
-                Some(spectrum::singular_values(&dataset.x).map_err(CliError::run_failed)?.min)
+                let found = watch::ends_at_once(|| spectrum::singular_values(&dataset.x));
+                Some(found.map_err(CliError::run_failed)?.min)
             }
             _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
         };
@@ -412,7 +413,7 @@ impl<'a, T: Element> Run<'a, T> {
 
     /// The cheaper route for the final weights and n samples, unless one is forced.
     fn route(&self, n: usize) -> Route {
-        Plan::new(Samples::All(n), self.network.width(), self.network.neurons(), self.config.run.route.forced()).route
+        Plan::of_network(Samples::All(n), &self.network, self.config.run.route.forced()).route
     }
 
     /// Evaluates the final weights over the whole training set. Nobody has looked at the last step of a mini-batch run

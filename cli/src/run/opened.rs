@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use memorize_data::{DataError, Mnist, Table, mnist, synthetic};
+use memorize_data::{DataError, Mnist, Shown, Table, mnist, synthetic};
 
 use super::dataset::Tables;
 use super::memory;
@@ -130,7 +130,7 @@ fn listed(tables: &[&Table]) -> String {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let names: Option<Vec<String>> = paths.iter().map(|path| name(path).filter(|_| path.parent() == folder)).collect();
     match (names, folder) {
-        (Some(names), Some(folder)) => format!("{} in {}", names.join(", "), folder.display()),
-        _ => paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
+        (Some(names), Some(folder)) => format!("{} in {}", names.join(", "), folder.shown()),
+        _ => paths.iter().map(|path| path.shown().to_string()).collect::<Vec<_>>().join(", "),
     }
 }

@@ -14,6 +14,7 @@ use memorize_train::theory::prescription::Prescription;
 use memorize_train::{Network, Plan, Route, Samples, network};
 
 use super::dataset::Dataset;
+use super::watch::ends_at_once;
 use super::{memory, saddles, theory};
 use crate::config::{Batch, IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
 use crate::exit::CliError;
@@ -77,7 +78,7 @@ pub(super) fn prescribe<T: Element>(
 ) -> Result<Option<Prescription>, CliError> {
     let Some(section) = &config.optimizer.theory else { return Ok(None) };
     ranks::one_only("training as Theorem 4 prescribes (--theory)")?;
-    let prescription = theory::prescribe(section, config.network.neurons, &data.x, &data.y)?;
+    let prescription = ends_at_once(|| theory::prescribe(section, config.network.neurons, &data.x, &data.y))?;
     config.network.neurons = Some(prescription.neurons);
     if config.run.record_every == 0 {
         config.run.record_every = theory::record_every(&prescription);

@@ -1,8 +1,8 @@
 //! Watches a run: progress, `metrics.csv`, and the signals that end it early.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Instant;
 
 use memorize_train::{self as train, State};
@@ -43,6 +43,33 @@ pub(crate) const PARENT: &str = "MEMORIZE_SWEEP_PROCESS";
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
+/// Whether a signal ends the process at once: nothing is there yet that would be lost.
+static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+/// What listens to signals, if anything does.
+static LISTENING: OnceLock<Interrupt> = OnceLock::new();
+
+/// Runs what asks nobody whether to go on (a decomposition, of which nothing is worth keeping before it is whole): a signal meanwhile
+/// ends the process at once, with the exit code of an interruption.
+pub fn ends_at_once<R>(work: impl FnOnce() -> R) -> R {
+    struct Guard;
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            end_at_once(false);
+        }
+    }
+    let _guard = Guard;
+    end_at_once(true);
+    work()
+}
+
+/// Says whether a signal ends the process at once from now on. One that nobody has asked for yet does so now.
+pub fn end_at_once(yes: bool) {
+    AT_ONCE.store(yes, Ordering::SeqCst);
+    if yes && LISTENING.get().is_some_and(Interrupt::has_arrived) {
+        std::process::exit(INTERRUPTED.into());
+    }
+}
+
 impl Interrupt {
     /// Listens from now on.
     ///
@@ -50,6 +77,10 @@ impl Interrupt {
     /// If the system refuses to register a handler.
     pub fn listen() -> io::Result<Self> {
         let interrupt = Self::default();
+        let _ = LISTENING.set(interrupt.clone());
+        for signal in FROM_PEOPLE {
+            signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), AT_ONCE.clone())?;
+        }
         let asked = Arc::new(AtomicBool::new(false));
         for signal in FROM_PEOPLE {
             if !ranks::is_launched() {
@@ -257,5 +288,9 @@ impl train::Observer for Watch {
 
     fn note(&mut self, note: &str) {
         self.progress.note(note);
+    }
+
+    fn busy(&mut self, busy: bool) {
+        end_at_once(busy);
     }
 }

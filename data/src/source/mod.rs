@@ -121,7 +121,7 @@ impl Table {
         let mut notes = Vec::new();
         if let Bytes::Read { refused: Some(refused), bytes } = &bytes {
             let len = bytes.len();
-            notes.push(format!("{}: not mapped ({refused}) but read, {len} bytes of memory", path.display()));
+            notes.push(format!("{}: not mapped ({refused}) but read, {len} bytes of memory", path.shown()));
         }
         let (form, header, bytes) = if bytes.starts_with(gzip::MAGIC) {
             let (header, expanded) = gzip::decompress(path, &bytes)?;
@@ -164,7 +164,7 @@ impl Table {
         rows.resize(numbers.len(), 0);
         fortran::to_rows(self.element.size(), &self.dims, numbers, &mut rows);
         let len = rows.len();
-        self.notes.push(format!("{}: in Fortran order, its rows copied, {len} bytes of memory", self.path.display()));
+        self.notes.push(format!("{}: in Fortran order, its rows copied, {len} bytes of memory", self.path.shown()));
         let whole = std::mem::replace(&mut self.bytes, Bytes::Owned(rows));
         self.origin = match whole {
             Bytes::Mapped { .. } => Origin::Mapped(whole),

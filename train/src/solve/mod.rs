@@ -182,6 +182,7 @@ pub fn solve<T: Element, X: Rows<T>>(
     observer: &mut dyn Observer,
 ) -> Result<Solution<T>, TrainError> {
     check_shape("number of targets", x.rows(), y.len())?;
+    observer.busy(true);
     if x.spread().whole() == 0 {
         return Err(TrainError::NoSamples);
     }
@@ -256,6 +257,7 @@ fn search<T: Element, X: Rows<T>, E: Element, Z: Rows<E>>(
         directions: directions_that_fit(n, settings.workspace / 2),
         resolution: E::EPSILON * preconditioner.operator_norm()?,
     };
+    observer.busy(false);
     let mut products = 0;
     let mut delta = targets;
     let mut best: Option<Fit<T>> = None;
@@ -269,7 +271,10 @@ fn search<T: Element, X: Rows<T>, E: Element, Z: Rows<E>>(
         let minimum =
             minimal_residual(|v| attempt.operator.apply(v), |v| preconditioner.apply(v), &space, &delta, &goal, step)?;
         products += minimum.products;
+        // Nothing is lost before there is a network, unless it is what an interruption is to leave.
+        observer.busy(best.is_none() && minimum.stop != Stop::Interrupted);
         let fit = attempt.add(&minimum.x)?;
+        observer.busy(false);
         let before = best.as_ref().map_or(f64::INFINITY, |best| best.loss);
         let loss = fit.loss;
         delta.clone_from(&fit.delta);
