@@ -98,7 +98,7 @@ mod unix {
             let pipe = pipe.clone();
             thread::spawn(move || {
                 let mut text = String::new();
-                fs::File::open(pipe).unwrap().read_to_string(&mut text).unwrap();
+                File::open(pipe).unwrap().read_to_string(&mut text).unwrap();
                 text
             })
         };
