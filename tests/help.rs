@@ -84,3 +84,42 @@ fn the_formats_name_every_key_of_json() {
         assert!(missing.is_empty(), "docs/formats.md lacks {missing:?} of {call}");
     }
 }
+
+/// The keys of a JSON value, those of what is in it too.
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| {
+            found.insert(key.clone());
+            keys(value, found);
+        }),
+        Value::Array(values) => values.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_formats_name_every_key_of_json() {
+    let formats = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/formats.md")).unwrap();
+    let root = scratch();
+    let run = root.path().join("run");
+    let data = "--data synthetic --samples 12 --dim 4 --normalize";
+    memorize(&format!("train {data} -r 10 --epochs 3 --quiet")).with("--out", &run).succeeds();
+    for call in [
+        "eval --run RUN",
+        "certify --run RUN",
+        "compare RUN RUN --out PAGE",
+        &format!("condition {data} --noise 0.05"),
+        &format!("solve {data}"),
+        &format!("race {data} --passes 3"),
+        "capacity --dim 3 --seeds 1 --iterations 9 --ratios 0.5 --out PAGE-capacity",
+    ] {
+        let place = |text: &str, word: &str, path: &Path| text.replace(word, &path.display().to_string());
+        let typed = place(&place(call, "RUN", &run), "PAGE", &root.path().join("page"));
+        let outcome = memorize(&format!("{typed} --json")).succeeds();
+        let mut found = BTreeSet::new();
+        keys(&serde_json::from_str(&outcome.stdout).unwrap(), &mut found);
+        assert!(found.len() > 3, "{call}");
+        let missing: Vec<&String> = found.iter().filter(|key| !formats.contains(&format!("`{key}"))).collect();
+        assert!(missing.is_empty(), "docs/formats.md lacks {missing:?} of {call}");
+    }
+}

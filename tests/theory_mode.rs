@@ -16,10 +16,10 @@ fn the_promise_is_kept_and_repeated_from_the_file() {
     let folder = scratch();
     let (first, second) = (folder.path().join("first"), folder.path().join("second"));
     let said = memorize(THEORY).and(SMALL).with("--out", &first).succeeds();
-    for word in ["f(W*) <= 0.030", "sigma_min = 0.315, measured", "gamma = ", "rho = ", "t_thres = ", "at least"] {
+    for word in ["f(W*) <= 0.0300", "sigma_min = 0.315, measured", "gamma = ", "rho = ", "t_thres = ", "at least"] {
         assert!(said.stderr.contains(word), "no {word} in {}", said.stderr);
     }
-    assert!(said.stdout.contains("f(W) <= epsilon = 0.030"), "{}", said.stdout);
+    assert!(said.stdout.contains("f(W) <= epsilon = 0.0300"), "{}", said.stdout);
 
     let found = summary(&first);
     let theory = &found["theory"];
