@@ -16,7 +16,7 @@ pub fn default_count() -> usize {
 }
 
 impl Threads {
-    /// Starts that many, or [`default_count`]. Where the system refuses, half as many and so on, and in the end none: then the
+    /// Starts that many, or [`default_count`]. Where the system refuses, half as many but no more than there are cores, and so on, and in the end none: then the
     /// thread of the caller works alone, which must be the process's first. The note says so.
     pub fn start(asked: Option<usize>) -> (Self, Option<String>) {
         let asked = asked.unwrap_or_else(default_count);
@@ -27,7 +27,8 @@ impl Threads {
                 Ok(pool) => return (Self(Some(pool)), refused.map(|error| note(&error, count, asked))),
                 Err(error) => refused = Some(error),
             }
-            count /= 2;
+            // More than there are cores were a wish, and each try takes its time.
+            count = (count / 2).min(default_count());
         }
         blas::one_thread();
         // Whatever computes in parallel without asking for more than there is finds this thread. It may be there already.
