@@ -148,7 +148,8 @@ impl From<DataError> for CliError {
                 Self::missing(error, meant, None)
             }
             DataError::SeveralSets { ref first, .. } if advice::has("test-inputs") => {
-                let [inputs, targets, test_inputs, test_targets] = first.each_ref().map(|path| path.shown().to_string());
+                let [inputs, targets, test_inputs, test_targets] =
+                    first.each_ref().map(|path| path.shown().to_string());
                 let hint = format!(
                     "or name the files, as here those of the first: --inputs {inputs} --targets {targets} \
                      --test-inputs {test_inputs} --test-targets {test_targets}"
