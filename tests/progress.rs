@@ -101,7 +101,10 @@ fn what_is_wrong_before_a_run_begins_is_told_in_json_too() {
     let gone = root.path().join("gone");
     for (call, words) in [
         (memorize(SMALL).and("--log-format json").with("--out", &out), "is not empty"),
-        (memorize(SMALL).and("--log-format=json --neurons 3").with("--out", &gone), "must be even"),
+        (
+            memorize("train --data synthetic --epochs 1 --log-format=json --neurons 3").with("--out", &gone),
+            "must be even",
+        ),
         (memorize("train --data synthetic --lern 3 --log-format json"), "--lern"),
         (memorize("resume --log-format json").with("--", &gone), "gone is not the folder of a run"),
         (memorize("reproduce nothing --log-format json"), "nothing"),

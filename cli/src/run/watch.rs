@@ -106,7 +106,8 @@ impl Interrupt {
         #[cfg(target_os = "linux")]
         if let Some(parent) = std::env::var(PARENT).ok().and_then(|text| text.parse::<i32>().ok()) {
             use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-            let told = set_parent_process_death_signal(Some(Signal::TERM));
+            // One that may come more than once: the threads of the sweep end one after the other, each of them a parent for a moment.
+            let told = set_parent_process_death_signal(Some(Signal::USR1));
             // It may have been killed before that.
             if told.is_ok() && getppid().is_none_or(|now| now.as_raw_nonzero().get() != parent) {
                 self.0.store(true, Ordering::Relaxed);
