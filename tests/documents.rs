@@ -46,9 +46,9 @@ const OTHERS: [&str; 7] = ["runs", "report", "compare", "config", "bench", "comp
 /// whose words are in the command.
 const SMALLER: [(&str, &str); 17] = [
     // A run of this name may be there, with all its epochs.
-    ("reproduce all", "--epochs 1 --overwrite"),
+    ("reproduce all", "--epochs 4 --overwrite"),
     ("reproduce mnist-2layer-noise --optimizer solve", ""),
-    ("reproduce mnist", "--epochs 1"),
+    ("reproduce mnist", "--epochs 4"),
     ("train --config job.toml", "--epochs 2"),
     ("--rows 1000000", "--rows 2000"),
     ("--rows 1000 --out images.npy", "--rows 200"),
@@ -85,7 +85,7 @@ const NOT_RUN: [(&str, &str); 12] = [
 /// Samples and targets of the reader's own.
 const OWN: &str = "memorize data sample synthetic --rows 40 --dim 12 --out X.npy --targets-out y.npy";
 /// Weights for them.
-const WEIGHTS: &str = "memorize solve --inputs X.npy --targets y.npy --out W.safetensors";
+const WEIGHTS: &str = "memorize solve --inputs X.npy --targets y.npy --normalize --out W.safetensors";
 /// A small run that goes by this name.
 const RUN: &str =
     "run() { memorize train --data synthetic --samples 12 --dim 6 --normalize -r 14 --epochs 3 --out runs/$1; }; run";

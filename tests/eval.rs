@@ -202,7 +202,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
     for route in ["neuron", "gram"] {
         let [one, two] = ["1", "2"].map(|threads| {
             let out = problem.path("g.npy");
-            let call = problem.eval().and(&format!("--route {route} --threads {threads}"));
+            let call = problem.eval().and(&format!("--route {route} --threads {threads} --overwrite"));
             (json(call.with("--gradient-out", &out))["loss"].clone(), left(problem.folder.path(), "g.npy"))
         });
         assert!(one == two, "{route}");

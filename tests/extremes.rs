@@ -95,7 +95,7 @@ fn two_points_far_away_have_the_direction_between_them() {
     for (offset, dtype) in [(1e8, "f32"), (1e8, "f64"), (1e12, "f64")] {
         let x = Dense { rows: 2, cols: 2, data: vec![offset + 1.0, offset, offset, offset + 1.0] };
         let files = Files::new(&x, &[1.0, 2.0]);
-        let (_, stored) = files.train(&format!("--pca 1 -r 2 --iterations 1 --lr 1e-9 --dtype {dtype}"), "run");
+        let (_, stored) = files.train(&format!("--pca 1 -r 2 --iterations 1 --lr 1e-4 --dtype {dtype}"), "run");
         let basis = stored.basis.unwrap().data;
         assert!((basis[0].abs() - 0.5f64.sqrt()).abs() < 1e-7 && (basis[0] + basis[1]).abs() < 1e-7, "{basis:?}");
     }
@@ -229,7 +229,9 @@ fn wide_samples_train_by_the_neuron_route_and_the_gram_route_is_refused_with_it_
     let mut numbers = Numbers::new(3);
     write_npy(&files.path("x.npy"), ElementType::F32, &[n, d], &numbers.values(n * d)).unwrap();
     write_targets(&files.path("y.npy"), &numbers.values(n));
-    for flags in ["--route neuron --batch 8 --epochs 1", "--epochs 1", "--optimizer gd --lr 0.01 --epochs 1"] {
+    for flags in
+        ["--route neuron --batch 8 --lr 1e-5 --epochs 1", "--lr 1e-5 --epochs 1", "--optimizer gd --lr 0.01 --epochs 1"]
+    {
         let (found, _) = files.train(&format!("--normalize -r 4 --overwrite {flags}"), "run");
         assert_eq!(found["route"], "neuron");
     }
@@ -276,7 +278,7 @@ fn commands_that_do_not_fit_in_memory_say_so_before_they_begin() {
 
 #[test]
 fn the_budget_changes_no_bit_of_a_search_or_refuses_it() {
-    let (x, y) = problem(900, 40);
+    let (x, y) = problem(600, 40);
     let files = Files::new(&x, &y);
     let out = files.path("w.safetensors");
     let solved = |budget: &str| {
@@ -293,6 +295,6 @@ fn the_budget_changes_no_bit_of_a_search_or_refuses_it() {
     }
     for command in ["solve -q", "condition --iterative -q", "train -q --optimizer solve"] {
         let words = ["preconditioner", "--memory-budget 100KiB", "--rank"];
-        files.call(&format!("{command} --memory-budget 100KiB")).with("--limit", "900").refuses(&words);
+        files.call(&format!("{command} --memory-budget 100KiB")).with("--limit", "600").refuses(&words);
     }
 }

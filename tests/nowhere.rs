@@ -60,7 +60,7 @@ fn samples_so_small_that_no_weight_changes_are_no_success() {
         assert_eq!(number(&summary, "train_loss"), number(&summary, "start_loss"), "{optimizer}");
     }
     // With a line search the size of the samples does not matter.
-    train(folder.path(), "-r 16 --iterations 200 --optimizer negative-curvature").succeeds();
+    train(folder.path(), "-r 16 --iterations 200 --optimizer negative-curvature --limit 20").succeeds();
     let summary = summary(&folder.path().join("run"));
     assert!(number(&summary, "train_loss") < 1e-2 * number(&summary, "start_loss"), "{summary}");
 }
@@ -69,7 +69,7 @@ fn samples_so_small_that_no_weight_changes_are_no_success() {
 fn numbers_beyond_the_type_are_a_divergence_whatever_the_optimiser() {
     let folder = scratch();
     let optimizers = ["adam", "gd", "sgd", "accelerated", "negative-curvature"];
-    for (scale, dtype) in [(1e12, "f32"), (1e60, "f64")] {
+    for (scale, dtype) in [(1e12, "f32"), (1e80, "f64")] {
         data(folder.path(), 40, 6, scale);
         for optimizer in optimizers {
             let flags = format!("-r 16 --iterations 20 --dtype {dtype} --optimizer {optimizer}");

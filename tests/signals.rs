@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use common::running::Running;
+use common::running::{Running, hangups_are_ignored};
 use common::{Checkpoint, column, left, memorize, number, scratch, summary, write_targets};
 use memorize_data::ElementType;
 use memorize_data::source::write_npy;
@@ -73,6 +73,10 @@ fn an_interrupt_ends_perturbed_descent_with_a_checkpoint() {
 #[test]
 fn whatever_terminals_and_batch_systems_send_ends_a_run_with_a_checkpoint() {
     for signal in ["HUP", "USR1", "XCPU", "QUIT"] {
+        if signal == "HUP" && hangups_are_ignored() {
+            println!("skipped: SIGHUP, which is ignored here");
+            continue;
+        }
         interrupt("--optimizer gd --lr 0.01 --record-every 1000", signal);
     }
 }
@@ -106,8 +110,10 @@ fn a_run_that_is_to_outlive_its_terminal_does() {
     let mut run = Running::spawn(std::process::Command::new("sh").args(["-c", &script]));
     run.wait_for_records(&out.join("metrics.csv"));
     run.send("HUP");
-    let before = column(&out, "iteration").len();
-    run.wait_for("more records", || column(&out, "iteration").len() > before + 32);
+    // The last line may be half there.
+    let records = || left(&out, "metrics.csv").iter().filter(|&&byte| byte == b'\n').count();
+    let before = records();
+    run.wait_for("more records", || records() > before + 32);
     assert_interrupted(&run.signal("USR1"), &out);
 }
 

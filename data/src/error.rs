@@ -365,7 +365,7 @@ pub enum DataError {
     /// More principal components were asked for than there are directions.
     #[error(
         "{asked} principal components of {samples} samples with {width} values each: they have no more than {most} directions; \
-         ask for at most {most} (--pca {most})",
+         ask for at most {most}",
         most = samples.min(width)
     )]
     TooManyComponents {

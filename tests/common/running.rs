@@ -98,6 +98,13 @@ impl Running {
     }
 }
 
+/// Whether hangups are ignored where the tests run, as under `nohup`: the programs that they start then ignore them, too.
+pub fn hangups_are_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
+}
+
 /// The processes that a process has started.
 pub fn children(of: u32) -> Vec<u32> {
     let parent = |process: u32| {

@@ -146,7 +146,8 @@ fn certificate<X: Rows<f64>>(
     let objective = Objective { engine: machine.engine, x, y, gamma: 0.0, route: plan.route };
     let hessian = HessianOperator::new(&objective, within).map_err(CliError::run_failed)?;
     let gradient_norm = hessian.gradient().map_err(CliError::run_failed)?.frobenius_norm();
-    stored::check_finite::<f64>(hessian.loss(), gradient_norm)?;
+    let advice = "scale the inputs (--normalize, if the net was trained so)";
+    stored::check_finite::<f64>(hessian.loss(), gradient_norm, advice)?;
     let mut notes = Vec::new();
     let curvature = Curvature::find(config, &hessian, network, &mut notes).map_err(CliError::run_failed)?;
     let sigma = sigma_min(config.sigma_min, x, &mut notes).map_err(CliError::run_failed)?;

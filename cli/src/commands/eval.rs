@@ -20,6 +20,9 @@ use crate::run::machine::Machine;
 use crate::run::memory;
 use crate::units::{number, thousands, threads};
 
+/// What to do about numbers that f64 does not hold.
+const SCALE: &str = "scale the inputs (--normalize, if the net was trained so)";
+
 /// What `eval` finds.
 #[derive(Clone, Debug, Serialize)]
 struct Evaluation {
@@ -82,7 +85,16 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     let mut gradient = Mat::zeros(network.neurons(), network.width());
     let at = objective.gradient(&network, &mut gradient).map_err(CliError::run_failed)?;
     let gradient_norm = gradient.frobenius_norm();
-    stored::check_finite::<T>(at.regularized, gradient_norm)?;
+    stored::check_finite::<T>(
+        at.regularized,
+        gradient_norm,
+        match config.dtype {
+            Dtype::F32 => {
+                "compute in double precision (--dtype f64), or scale the inputs (--normalize, if the net was trained so)"
+            }
+            Dtype::F64 => SCALE,
+        },
+    )?;
     if let Some(out) = out {
         write_gradient(out, &gradient)?;
     }

@@ -63,11 +63,11 @@ pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened
     Ok(Opened { network: weights.network, x, y, d, k, said })
 }
 
-/// Refuses weights and samples whose loss or gradient is beyond what T holds.
+/// Refuses weights and samples whose loss or gradient is beyond what T holds; `advice` is what to do.
 ///
 /// # Errors
-/// Bad input with both, and what to do.
-pub(super) fn check_finite<T: Element>(loss: f64, gradient_norm: f64) -> Result<(), CliError> {
+/// Bad input with both.
+pub(super) fn check_finite<T: Element>(loss: f64, gradient_norm: f64, advice: &str) -> Result<(), CliError> {
     if loss.is_finite() && gradient_norm.is_finite() {
         return Ok(());
     }
@@ -76,12 +76,7 @@ pub(super) fn check_finite<T: Element>(loss: f64, gradient_norm: f64) -> Result<
          targets are too large",
         T::NAME
     );
-    Err(CliError::BadInput(match T::NAME {
-        "f32" => error.hint(
-            "compute in double precision (--dtype f64), or scale the inputs (--normalize, if the net was trained so)",
-        ),
-        _ => error.hint("scale the inputs (--normalize, if the net was trained so)"),
-    }))
+    Err(CliError::BadInput(error.hint(advice)))
 }
 
 /// The files that are read, as far as they are known beforehand.

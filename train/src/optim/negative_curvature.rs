@@ -7,7 +7,8 @@
 //!     if ||grad(W_t)|| <= g_thres ||M||_F ||W_t||_F:           M W is small although M and W are not: a saddle point
 //!         Z = u c^T, Lemma 3's direction, u M's eigenvector of largest |mu|
 //!     else
-//!         Z = -grad(W_t) + beta Z_{t-1}                        conjugate gradients, beta of Polak and Ribiere, never below 0
+//!         Z = -grad(W_t) + beta Z_{t-1}                        conjugate gradients, beta of Polak and Ribiere, never below 0;
+//!                                                              Lemma 3's direction where -grad(W_t) itself lowers nothing
 //!     W_{t+1} = W_t + tau Z, tau the exact minimiser of g along Z
 //! ```
 //!
@@ -191,6 +192,9 @@ fn polished(mut t: f64, k: [f64; 4]) -> f64 {
     }
     t
 }
+
+/// Share of the loss that Lemma 3's direction must win where the gradient wins nothing: less is rounding.
+const WORTH_IT: f64 = 1e-3;
 
 /// Binary orders of magnitude by which a direction may be shorter or longer than W before it is scaled.
 const COMPARABLE: f64 = 16.0;
@@ -415,8 +419,15 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
             if at.descend(&next.z)?.ok_or_else(overflow)? > 0.0 {
                 conjugate = Some(next);
             } else if next.is_steepest {
-                observer.note(&format!("the loss cannot be told from a lower one in {} at iteration {t}", T::NAME));
-                break StopReason::Returned;
+                // Far below the size of W that the samples call for, the gradient is short beside what M promises.
+                let way_out = at.way_out(&moment, enough)?.1;
+                let won = way_out.map_or(Ok(Some(0.0)), |z| at.descend(&z))?.ok_or_else(overflow)?;
+                if won <= WORTH_IT * loss {
+                    observer.note(&format!("the loss cannot be told from a lower one in {} at iteration {t}", T::NAME));
+                    break StopReason::Returned;
+                }
+                escapes += 1;
+                observer.note(&format!("escape {escapes} at iteration {t}: the loss {loss:.3e} falls by {won:.3e}"));
             }
         }
         t += 1;

@@ -32,8 +32,11 @@ const NEGLIGIBLE: f64 = 1e-10;
 /// When to stop, and where to start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DavidsonOptions {
-    /// Residual norm, relative to the eigenvalue, at which it counts as found; `resolution` is a floor below it.
+    /// Residual norm, relative to the eigenvalue or, if that is less, to the width of the spectrum, at which it counts as found;
+    /// `resolution` is a floor below it.
     pub tolerance: f64,
+    /// The largest eigenvalue. Where all are close to each other, what is small beside them tells none from another.
+    pub largest: f64,
     /// Most products with the operator; the last is for the residual of the answer.
     pub max_products: usize,
     /// Rounding errors of a product with a vector of length 1: an eigenvalue below cannot be told from zero.
@@ -109,7 +112,8 @@ pub fn smallest_eigenpair(
             break (vector, Stop::BelowResolution);
         }
         // With all of the space in the basis, what is left of the residual is rounding.
-        if step.residual <= (options.tolerance * value).max(options.resolution) || basis.is_complete() {
+        let scale = value.min(options.largest - value);
+        if step.residual <= (options.tolerance * scale).max(options.resolution) || basis.is_complete() {
             break (vector, Stop::Converged);
         }
         if products + 1 >= options.max_products {

@@ -307,6 +307,7 @@ fn iterative<X: Rows<f64>>(
     let resolution = largest.resolution(x.spread().whole(), x.cols());
     let options = DavidsonOptions {
         tolerance: settings.tolerance,
+        largest: largest.value,
         max_products: settings.max_products,
         resolution,
         seed: settings.seed,

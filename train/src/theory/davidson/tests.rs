@@ -5,7 +5,14 @@ fn diagonal(values: &[f64]) -> impl Fn(&[f64]) -> Result<Vec<f64>, TrainError> {
 }
 
 fn options() -> DavidsonOptions {
-    DavidsonOptions { tolerance: 1e-6, max_products: 2000, resolution: 1e-13, seed: 0, basis_bytes: 1 << 29 }
+    DavidsonOptions {
+        tolerance: 1e-6,
+        largest: f64::INFINITY,
+        max_products: 2000,
+        resolution: 1e-13,
+        seed: 0,
+        basis_bytes: 1 << 29,
+    }
 }
 
 /// A few large eigenvalues that the preconditioner knows and 2,000 small ones, from 0.1 to 1, that it takes for one.
