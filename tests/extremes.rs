@@ -162,7 +162,7 @@ fn samples_that_are_all_zero_and_weights_that_cannot_be_held_are_said_so() {
     zeros.call("train -q --optimizer solve").with("--out", zeros.path("run")).refuses(&["all samples are zero"]);
     let (x, y) = problem(12, 40);
     let tiny = Files::new(&Dense::from_fn(12, 40, |j, k| 1e-40 * x.at(j, k)), &y);
-    tiny.call("solve -q").refuses(&["f32 cannot hold", "--dtype f64"]);
+    tiny.call("solve -q").refuses(&["f32 cannot hold", "compute in f64", "--dtype f64"]);
     tiny.call("solve -q --dtype f64").succeeds();
 }
 

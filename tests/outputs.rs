@@ -23,8 +23,11 @@ fn ground() -> TempDir {
     root
 }
 
+/// A call that writes to the path that it is given.
+type Writer = Box<dyn Fn(&Path) -> Call>;
+
 /// Every command that writes a file of a name that is given, with that flag, and its inputs.
-fn writers(root: &Path) -> Vec<(&'static str, Box<dyn Fn(&Path) -> Call>)> {
+fn writers(root: &Path) -> Vec<(&'static str, Writer)> {
     let at = |name: &str| root.join(name);
     let (x, y, w) = (at("x.npy"), at("y.npy"), at("w.st"));
     let data = {

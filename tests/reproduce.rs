@@ -181,7 +181,7 @@ fn losses_are_recorded_every_five_iterations_and_smoothed_over_twenty_records() 
 fn the_losses_of_a_full_batch_run_end_with_that_of_its_weights() {
     let root = scratch();
     let folder = root.path().join("run");
-    memorize("reproduce synthetic --quick --quiet --iterations 40").with("--out", &folder).succeeds();
+    memorize("reproduce synthetic --quick --quiet --epochs 40").with("--out", &folder).succeeds();
     let last = *column(&folder, "loss").last().unwrap();
     assert_close(last, number(&summary(&folder), "train_loss"), 1e-3, "last record");
     // Further on f32 cannot tell the residuals from rounding: the loss at the end is that of the reference on the weights.
@@ -191,7 +191,7 @@ fn the_losses_of_a_full_batch_run_end_with_that_of_its_weights() {
     let [n, d] = ["n", "d"].map(|field| number(&summary, field) as usize);
     let narrow = |x: Dense| Dense { data: x.data.iter().map(|&x| f64::from(x as f32)).collect(), ..x };
     let x = Dense { rows: n, cols: d, data: synthetic::inputs::<f64>(0, n, d).iter().copied().collect() };
-    let y: Vec<f64> = synthetic::targets(0, n).iter().map(|&y| f64::from(y as f32)).collect();
+    let y: Vec<f64> = synthetic::targets::<f32>(0, n).iter().map(|&y| f64::from(y)).collect();
     let exact = reference::loss(&narrow(normalized(&x)), &y, &w, &a, 0.0);
     assert!(last < 0.5 * exact, "{last:e} {exact:e}");
     // The samples are rounded as the program does it, to a bit.

@@ -24,6 +24,7 @@ pub use evaluation::{EvalConfig, SamplesOf, Stored};
 pub use race::RaceConfig;
 pub use saddles::{AcceleratedSection, NegativeCurvatureSection};
 pub use theory::TheorySection;
+pub(crate) use validate::at_most_threads;
 
 use crate::layer::{Layer, not_writable};
 use crate::units::ByteSize;

@@ -156,6 +156,9 @@ impl From<DataError> for CliError {
                 );
                 Self::BadInput(error.hint(hint))
             }
+            DataError::TooManyComponents { samples, width, .. } if advice::has("pca") => {
+                Self::BadInput(error.hint(format!("pass --pca {} or less", samples.min(width))))
+            }
             DataError::NoSet { .. } | DataError::IncompleteSet { .. } if advice::has("data-dir") => {
                 Self::BadInput(error.hint("without --data-dir, the MNIST that comes with the program is read"))
             }

@@ -514,7 +514,7 @@ pub enum DataError {
         /// What they are called.
         sets: Vec<String>,
         /// The files of the first: training images and labels, test images and labels.
-        first: [PathBuf; 4],
+        first: Box<[PathBuf; 4]>,
     },
     /// The folder for the expanded files is used for something else.
     #[error("{} is not filled with the MNIST files, because it has something else in it ({}); name a new or an empty folder in the \

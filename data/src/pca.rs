@@ -296,8 +296,8 @@ mod tests {
         // Two directions of 4000, by hand: x_j = 1 + a_j u + b_j v with u and v orthonormal.
         let (n, d) = (12, 4000);
         let (u, v) = ((d as f64).sqrt().recip(), (d as f64).sqrt().recip());
-        let coordinate = |j: usize| [3.0 * (j as f64 - 5.5), if j % 2 == 0 { 1.0 } else { -1.0 }];
-        let sign = |k: usize| if k % 2 == 0 { 1.0 } else { -1.0 };
+        let coordinate = |j: usize| [3.0 * (j as f64 - 5.5), if j.is_multiple_of(2) { 1.0 } else { -1.0 }];
+        let sign = |k: usize| if k.is_multiple_of(2) { 1.0 } else { -1.0 };
         let x = Mat::from_fn(n, d, |j, k| 1.0 + coordinate(j)[0] * u + coordinate(j)[1] * v * sign(k));
         let found = Projection::fit(&Engine::best(), &x, 2).unwrap();
         let moments = [0, 1].map(|i| (0..n).map(|j| coordinate(j)[i].powi(2)).sum::<f64>() / n as f64);

@@ -93,7 +93,7 @@ pub enum TrainError {
     /// The weights that are the answer are not numbers of the type.
     #[error(
         "the weights that these samples need have entries of {largest:.1e}, which {dtype} cannot hold; {}scale the samples",
-        if *.dtype == "f64" { "" } else { "use f64 (--dtype f64), or " }
+        if *.dtype == "f64" { "" } else { "compute in f64, or " }
     )]
     WeightsOutOfRange {
         /// The largest entry in modulus.

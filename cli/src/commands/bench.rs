@@ -12,6 +12,7 @@ use crate::args::BenchArgs;
 use crate::bench::roofline::Roofline;
 use crate::bench::{self, compare, show};
 use crate::blas;
+use crate::config::at_most_threads;
 use crate::exit::{CliError, WithHint, build_warning};
 use crate::plot::PictureFile;
 use crate::progress::Mode;
@@ -31,6 +32,7 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
         let error = anyhow!("a benchmark has no route to choose: every pass is of one route");
         return Err(CliError::BadInput(error.hint("leave --route out; --filter chooses passes")));
     }
+    at_most_threads("threads", compute.threads)?;
     blas::announce(compute.backend, Mode::detect(false))?;
     let machine = Machine::new(compute.backend.unwrap_or_default(), compute.isa, compute.threads)?;
     if let Some(warning) = build_warning(true) {

@@ -151,10 +151,8 @@ fn run<T: Element>(
 /// Numbers that cannot be computed with are bad input.
 fn solution_error(error: TrainError) -> CliError {
     match error {
-        TrainError::NotFinite { .. }
-        | TrainError::NoSamples
-        | TrainError::ZeroSamples
-        | TrainError::WeightsOutOfRange { .. } => CliError::bad_input(error),
+        TrainError::NotFinite { .. } | TrainError::NoSamples | TrainError::ZeroSamples => CliError::bad_input(error),
+        TrainError::WeightsOutOfRange { .. } => solution::out_of_range(error),
         error => CliError::run_failed(error),
     }
 }

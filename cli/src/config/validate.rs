@@ -162,7 +162,7 @@ fn trained(network: &NetworkSection, kind: OptimizerKind) -> Check {
 const MAX_THREADS: usize = 1024;
 
 /// Refuses numbers of threads that only a slip of the finger asks for.
-pub(super) fn at_most_threads(field: &'static str, threads: Option<usize>) -> Check {
+pub(crate) fn at_most_threads(field: &'static str, threads: Option<usize>) -> Check {
     ensure(threads.is_none_or(|threads| threads <= MAX_THREADS), || {
         invalid(field, threads.unwrap_or(0), format!("must be at most {MAX_THREADS} (--threads)"))
     })

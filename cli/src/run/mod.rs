@@ -529,7 +529,8 @@ impl<'a, T: Element> Run<'a, T> {
 fn diverged_or_failed(error: TrainError, prospects: &Prospects) -> CliError {
     match error {
         TrainError::Diverged { iteration, .. } => CliError::RunFailed(error.hint(hint(prospects, iteration == 0))),
-        TrainError::ZeroSamples | TrainError::WeightsOutOfRange { .. } => CliError::bad_input(error),
+        TrainError::ZeroSamples => CliError::bad_input(error),
+        TrainError::WeightsOutOfRange { .. } => solution::out_of_range(error),
         error => CliError::run_failed(error),
     }
 }

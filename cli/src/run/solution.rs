@@ -1,13 +1,14 @@
 //! The linear solver, as a run and as a command.
 
 use memorize_kernels::{Element, Rows};
+use memorize_train::TrainError;
 use memorize_train::solve::{self, Settings, WORKSPACE, default_rank};
 use memorize_train::theory::nystrom::Nystrom;
 
 use super::dataset::Dataset;
 use super::memory;
 use crate::config::{RunSection, SolveSection};
-use crate::exit::CliError;
+use crate::exit::{CliError, WithHint};
 use crate::units::{mebibytes, thousands};
 
 /// What the solver is asked for, on n samples of width d. The budget is not looked at: what comes out depends on what is asked for and
@@ -49,6 +50,14 @@ pub fn foresee<T: Element>(
          `memorize train --route neuron` takes no d x d matrix",
     )?;
     Ok(needed)
+}
+
+/// Weights that are the answer and no numbers of the run's type.
+pub fn out_of_range(error: TrainError) -> CliError {
+    match &error {
+        TrainError::WeightsOutOfRange { dtype: "f32", .. } => CliError::BadInput(error.hint("pass --dtype f64")),
+        _ => CliError::bad_input(error),
+    }
 }
 
 /// Says what the preconditioner will keep in memory.

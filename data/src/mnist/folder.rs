@@ -156,7 +156,7 @@ impl Found {
             [(_, first), ..] => Err(DataError::SeveralSets {
                 path: self.dir.clone(),
                 sets: whole.iter().map(|(prefix, _)| name_of(prefix)).collect(),
-                first: first.map(Path::to_path_buf),
+                first: Box::new(first.map(Path::to_path_buf)),
             }),
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! * A folder that the user names (`--data-dir`, `data.dir`) is read and never written to. It has the four files of one data set,
 //!   whatever they contain, as long as they fit together: plain or gzip, IDX or .npy, under the official names, with a dot
-//!   (`train-images.idx3-ubyte`), or with a data set's name before them (`emnist-letters-train-images-idx3-ubyte`); see [`folder`].
+//!   (`train-images.idx3-ubyte`), or with a data set's name before them (`emnist-letters-train-images-idx3-ubyte`); see `folder.rs`.
 //!   A folder without them is an error, which says where they are if they are near.
 //! * Where none is named, the files are in the cache: the folder in the environment variable `MEMORIZE_DATA_DIR`, else
 //!   `memorize/mnist` in the platform's cache folder. The latter is the program's own: each file is checked by size and SHA-256

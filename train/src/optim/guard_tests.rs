@@ -53,7 +53,7 @@ fn run<T: Element>(optimiser: &str, scale: f64, iterations: u64) -> Result<f64, 
         }
         "negative curvature" => {
             let parameters = Escape { g_thres: 0.01, tolerance: 0.0 };
-            drop(escaping_descent(&objective, &mut net, &parameters, &limits, &mut Silent)?);
+            escaping_descent(&objective, &mut net, &parameters, &limits, &mut Silent)?;
         }
         other => panic!("{other}"),
     }
