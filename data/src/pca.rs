@@ -7,7 +7,8 @@
 use std::ops::Range;
 
 use faer::{Mat as Dense, Side};
-use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, Par, Rows, Spread, pass, rows};
+use memorize_kernels::rows::Mapped;
+use memorize_kernels::{Element, Engine, Mat, Par, Rows, pass, rows};
 
 use crate::error::DataError;
 
@@ -60,10 +61,9 @@ impl Projection {
             return Err(DataError::TooManyComponents { asked: m, samples: n, width: d });
         }
         let mean = mean(x);
-        let centred = Centred { inner: x, mean: &mean };
         let (mut basis, variances) = match Method::of(n, d) {
-            Method::Samples => by_samples(&centred, m),
-            Method::Covariance => by_covariance(engine, &centred, m),
+            Method::Samples => by_samples(&centred(x, &mean), m),
+            Method::Covariance => by_covariance(engine, &centred(x, &mean), m),
         }
         .ok_or(DataError::Eigenvectors { width: d })?;
         (0..m).for_each(|i| orient(basis.row_mut(i)));
@@ -94,7 +94,7 @@ impl Projection {
 }
 
 /// Right singular vectors of X - mean, a row each, and the squares of their singular values over n.
-fn by_samples(centred: &Centred<'_, impl Rows<f64>>, m: usize) -> Option<(Mat<f64>, Vec<f64>)> {
+fn by_samples(centred: &impl Rows<f64>, m: usize) -> Option<(Mat<f64>, Vec<f64>)> {
     let x = rows::whole(Par::Rayon, centred);
     let (n, d) = (x.rows(), x.cols());
     faer::set_global_parallelism(faer::Par::Seq);
@@ -115,7 +115,7 @@ fn by_samples(centred: &Centred<'_, impl Rows<f64>>, m: usize) -> Option<(Mat<f6
 }
 
 /// Eigenvectors of the covariance, a row each, and their eigenvalues.
-fn by_covariance(engine: &Engine, centred: &Centred<'_, impl Rows<f64>>, m: usize) -> Option<(Mat<f64>, Vec<f64>)> {
+fn by_covariance(engine: &Engine, centred: &impl Rows<f64>, m: usize) -> Option<(Mat<f64>, Vec<f64>)> {
     let (n, d) = (centred.spread().whole(), centred.cols());
     let weights = vec![1.0 / n as f64; centred.rows()];
     let covariance = pass::weighted_gram(engine, centred, &weights).expect("a weight for every sample");
@@ -138,59 +138,14 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Samples without their mean.
-struct Centred<'a, X> {
-    inner: &'a X,
-    mean: &'a [f64],
-}
-
-impl<X: Rows<f64>> Centred<'_, X> {
-    fn subtract(&self, mut out: MatMut<'_, f64>, rows: usize) {
-        for i in 0..rows {
-            out.row_mut(i).iter_mut().zip(self.mean).for_each(|(value, mean)| *value -= mean);
-        }
-    }
-}
-
-impl<X: Rows<f64>> Rows<f64> for Centred<'_, X> {
-    fn rows(&self) -> usize {
-        self.inner.rows()
-    }
-
-    fn cols(&self) -> usize {
-        self.inner.cols()
-    }
-
-    fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<f64>) -> MatRef<'a, f64> {
-        let rows = range.len();
-        if self.inner.needs_scratch() {
-            self.inner.block(range, scratch);
-        } else {
-            let mut unused = Mat::zeros(0, self.cols());
-            let block = self.inner.block(range, &mut unused);
-            (0..rows).for_each(|i| scratch.row_mut(i).copy_from_slice(block.row(i)));
-        }
-        self.subtract(scratch.as_mut(), rows);
-        scratch.as_ref().rows_range(0..rows)
-    }
-
-    fn gather(&self, indices: &[u32], mut out: MatMut<'_, f64>) {
-        self.inner.gather(indices, out.reborrow());
-        self.subtract(out, indices.len());
-    }
-
-    fn needs_scratch(&self) -> bool {
-        true
-    }
-
-    fn spread(&self) -> Spread {
-        self.inner.spread()
-    }
+fn centred<'a, X: Rows<f64>>(x: &'a X, mean: &'a [f64]) -> Mapped<'a, X, impl Fn(&mut [f64]) + Sync> {
+    Mapped::new(x, move |row: &mut [f64]| row.iter_mut().zip(mean).for_each(|(value, mean)| *value -= mean))
 }
 
 /// Mean of the rows: what their sum comes to, and then the mean of what is left when that is taken off.
 fn mean(x: &impl Rows<f64>) -> Vec<f64> {
     let first = rough_mean(x);
-    let left = rough_mean(&Centred { inner: x, mean: &first });
+    let left = rough_mean(&centred(x, &first));
     first.iter().zip(left).map(|(first, left)| first + left).collect()
 }
 
@@ -269,7 +224,7 @@ mod tests {
     fn both_methods_find_the_same_directions_even_far_from_the_origin() {
         let points = Mat::from_fn(60, 7, |j, k| 1e7 + ((j * 37 + k * 11) % 23) as f64 * (k + 1) as f64);
         let mean = mean(&points);
-        let centred = Centred { inner: &points, mean: &mean };
+        let centred = centred(&points, &mean);
         let (samples, variances) = by_samples(&centred, 7).unwrap();
         let (covariance, same) = by_covariance(&Engine::best(), &centred, 7).unwrap();
         for i in 0..7 {

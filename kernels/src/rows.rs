@@ -159,6 +159,67 @@ impl<T: Element> Rows<T> for Mat<T> {
     }
 }
 
+/// Samples that are changed in place, each by itself, as they are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Mapped<'a, X, F> {
+    inner: &'a X,
+    change: F,
+}
+
+impl<'a, X, F> Mapped<'a, X, F> {
+    /// Every row of `inner` after `change`.
+    pub fn new<T: Element>(inner: &'a X, change: F) -> Self
+    where
+        X: Rows<T>,
+        F: Fn(&mut [T]) + Sync,
+    {
+        Self { inner, change }
+    }
+
+    fn apply<T: Element>(&self, mut out: MatMut<'_, T>, rows: usize)
+    where
+        F: Fn(&mut [T]),
+    {
+        (0..rows).for_each(|i| (self.change)(out.row_mut(i)));
+    }
+}
+
+impl<T: Element, X: Rows<T>, F: Fn(&mut [T]) + Sync> Rows<T> for Mapped<'_, X, F> {
+    fn rows(&self) -> usize {
+        self.inner.rows()
+    }
+
+    fn cols(&self) -> usize {
+        self.inner.cols()
+    }
+
+    fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T> {
+        let rows = range.len();
+        if self.inner.needs_scratch() {
+            self.inner.block(range, scratch);
+        } else {
+            let mut unused = Mat::zeros(0, self.cols());
+            let block = self.inner.block(range, &mut unused);
+            (0..rows).for_each(|i| scratch.row_mut(i).copy_from_slice(block.row(i)));
+        }
+        self.apply(scratch.as_mut(), rows);
+        scratch.as_ref().rows_range(0..rows)
+    }
+
+    fn gather(&self, indices: &[u32], mut out: MatMut<'_, T>) {
+        self.inner.gather(indices, out.reborrow());
+        self.apply(out, indices.len());
+    }
+
+    fn needs_scratch(&self) -> bool {
+        true
+    }
+
+    fn spread(&self) -> Spread {
+        self.inner.spread()
+    }
+}
+
 /// Samples in f64 as samples in f32, every number rounded to the nearest.
 #[derive(Clone, Copy, Debug)]
 pub struct Narrowed<'a, X>(pub &'a X);

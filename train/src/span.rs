@@ -10,10 +10,9 @@
 //! instead of d x d ones. A power of two changes no bit of a number; Q and C come from a QR decomposition, which does not square
 //! the condition number.
 
-use std::ops::Range;
-
 use faer::{Mat as Dense, Par as Threads};
-use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, Par, Rows, Spread, pass, rows};
+use memorize_kernels::rows::Mapped;
+use memorize_kernels::{Element, Engine, Mat, Par, Rows, pass, rows};
 
 use crate::error::TrainError;
 use crate::network::Network;
@@ -91,61 +90,10 @@ impl Squared {
     }
 }
 
-/// Samples multiplied by a power of two.
-#[derive(Clone, Copy, Debug)]
-pub struct Scaled<'a, T, X> {
-    inner: &'a X,
-    factors: [T; 2],
-}
-
-impl<'a, T: Element, X: Rows<T>> Scaled<'a, T, X> {
-    /// 2^e times `inner`.
-    pub fn new(inner: &'a X, e: i32) -> Self {
-        Self { inner, factors: power_of_two(e) }
-    }
-
-    fn scale(&self, mut out: MatMut<'_, T>, rows: usize) {
-        let [first, second] = self.factors;
-        for i in 0..rows {
-            out.row_mut(i).iter_mut().for_each(|value| *value = *value * first * second);
-        }
-    }
-}
-
-impl<T: Element, X: Rows<T>> Rows<T> for Scaled<'_, T, X> {
-    fn rows(&self) -> usize {
-        self.inner.rows()
-    }
-
-    fn cols(&self) -> usize {
-        self.inner.cols()
-    }
-
-    fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T> {
-        let rows = range.len();
-        if self.inner.needs_scratch() {
-            self.inner.block(range, scratch);
-        } else {
-            let mut unused = Mat::zeros(0, self.cols());
-            let block = self.inner.block(range, &mut unused);
-            (0..rows).for_each(|i| scratch.row_mut(i).copy_from_slice(block.row(i)));
-        }
-        self.scale(scratch.as_mut(), rows);
-        scratch.as_ref().rows_range(0..rows)
-    }
-
-    fn gather(&self, indices: &[u32], mut out: MatMut<'_, T>) {
-        self.inner.gather(indices, out.reborrow());
-        self.scale(out, indices.len());
-    }
-
-    fn needs_scratch(&self) -> bool {
-        true
-    }
-
-    fn spread(&self) -> Spread {
-        self.inner.spread()
-    }
+/// Samples multiplied by 2^e.
+pub fn scaled<T: Element, X: Rows<T>>(x: &X, e: i32) -> Mapped<'_, X, impl Fn(&mut [T]) + Sync> {
+    let [first, second] = power_of_two::<T>(e);
+    Mapped::new(x, move |row: &mut [T]| row.iter_mut().for_each(|value| *value = *value * first * second))
 }
 
 /// Coordinates of fewer samples than they have numbers each, all of them on every rank.
@@ -265,19 +213,19 @@ mod tests {
     fn powers_of_two_change_no_bit() {
         let x: Mat<f32> = normal_rows(5, 3, 1.0, 3, Purpose::SyntheticInputs);
         for e in [-100, -7, 0, 90] {
-            let scaled = rows::to_mat(Par::Seq, &Scaled::new(&x, e));
-            assert_eq!(rows::to_mat(Par::Seq, &Scaled::new(&scaled, -e)).padded(), x.padded());
+            let other = rows::to_mat(Par::Seq, &scaled(&x, e));
+            assert_eq!(rows::to_mat(Par::Seq, &scaled(&other, -e)).padded(), x.padded());
         }
         assert_eq!((exponent(1.0), exponent(255.0), exponent(1e-2)), (0, 0, 0));
         // The smallest and the largest of either type come to about 1.
         for value in [1e-45f32, 1e-30, 1e30, f32::MAX] {
             let one = Mat::from_slice(1, 1, &[value]);
-            let scaled = rows::to_mat(Par::Seq, &Scaled::new(&one, -exponent(value.into()))).row(0)[0];
+            let scaled = rows::to_mat(Par::Seq, &scaled(&one, -exponent(value.into()))).row(0)[0];
             assert!((0.5..=4.0).contains(&scaled), "{value} to {scaled}");
         }
         for value in [5e-324, 1e-200, 1e200, f64::MAX] {
             let one = Mat::from_slice(1, 1, &[value]);
-            let scaled = rows::to_mat(Par::Seq, &Scaled::new(&one, -exponent(value))).row(0)[0];
+            let scaled = rows::to_mat(Par::Seq, &scaled(&one, -exponent(value))).row(0)[0];
             assert!((0.5..=4.0).contains(&scaled), "{value} to {scaled}");
         }
     }

@@ -67,7 +67,7 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
             Err(error) => rows[at].ended = Ended::Failed(error.to_string()),
         }
     }
-    let complete = there.iter().filter(|there| matches!(there, There::May(Already::Over(_)))).count();
+    let complete = rows.iter().filter(|row| row.ended == Ended::Done).count();
     if complete > 0 && !arguments.quiet {
         eprintln!("{complete} of {} runs are complete already", there.len());
     }

@@ -196,7 +196,7 @@ impl<'a> End<'a> {
     /// Of a run in this folder.
     pub fn of(run: &'a Path, outcome: &Result<Finished, CliError>) -> Self {
         match outcome {
-            Ok(Finished { summary, .. }) => Self {
+            Ok(finished @ Finished { summary, .. }) => Self {
                 run,
                 reason: Reason::Stopped(summary.stopped),
                 step: Some(summary.iterations),
@@ -204,7 +204,7 @@ impl<'a> End<'a> {
                 mse: Some(summary.train_mse),
                 test_mse: summary.test_mse,
                 seconds: Some(summary.wall_seconds),
-                error: None,
+                error: finished.failure().map(|failure| failure.to_string()),
             },
             Err(error) => Self {
                 run,

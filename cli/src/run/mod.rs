@@ -2,6 +2,7 @@
 
 pub mod already;
 pub mod dataset;
+mod ending;
 pub mod keeper;
 pub mod machine;
 pub(crate) mod memory;
@@ -32,7 +33,7 @@ use memorize_train::{
 };
 
 use crate::config::{Batch, Dtype, RunConfig};
-use crate::exit::{CliError, WithHint};
+use crate::exit::CliError;
 use crate::plot::{self, Curve};
 use crate::progress::events::{End, Event};
 use crate::progress::{self, Mode, Progress, Voice};
@@ -44,6 +45,8 @@ use crate::run_folder::{
 use crate::trace::Trace;
 use crate::units::{mebibytes, number, thousands};
 use dataset::Dataset;
+pub use ending::Finished;
+use ending::{diverged_or_failed, hint};
 use keeper::{Before, Identity, Keeper};
 use machine::Machine;
 use prospects::Prospects;
@@ -52,34 +55,6 @@ use saddles::Saddles;
 pub(crate) use start::note_environment;
 use start::{batch_rows, budget, initial_network, method, prescribe, schedule};
 use watch::{Interrupt, Watch, Watched};
-
-/// A run that has left its files.
-#[derive(Debug)]
-pub struct Finished {
-    /// What came out.
-    pub summary: Summary,
-    /// Whether a signal ended it early.
-    pub interrupted: bool,
-    /// What may help if it has not got anywhere: flags of `memorize train`.
-    remedies: String,
-}
-
-impl Finished {
-    /// The error of a run that has left its files but is no success: it has not got anywhere, or not kept the theorem's promise.
-    pub fn failure(&self) -> Option<CliError> {
-        let Summary { stopped, train_loss, start_loss, iterations, .. } = &self.summary;
-        if *stopped != StopReason::Stalled {
-            return theory::broken_promise(&self.summary);
-        }
-        let error = anyhow::anyhow!(
-            "the run did not get anywhere: f(W) = {} after {} iterations, {} before the first",
-            number(*train_loss),
-            thousands(*iterations),
-            start_loss.map_or_else(|| "not known".to_owned(), number)
-        );
-        Some(CliError::RunFailed(error.hint(self.remedies.clone())))
-    }
-}
 
 /// Where a run's results go, and what there is already.
 #[derive(Debug)]
@@ -524,18 +499,4 @@ impl<'a, T: Element> Run<'a, T> {
         let title = self.config.run.name.shown().to_string();
         plot::write(&self.folder, &Curve { title: &title, subtitle: &subtitle, loss, trace: &trace })
     }
-}
-
-fn diverged_or_failed(error: TrainError, prospects: &Prospects) -> CliError {
-    match error {
-        TrainError::Diverged { iteration, .. } => CliError::RunFailed(error.hint(hint(prospects, iteration == 0))),
-        TrainError::ZeroSamples => CliError::bad_input(error),
-        TrainError::WeightsOutOfRange { .. } => solution::out_of_range(error),
-        error => CliError::run_failed(error),
-    }
-}
-
-/// What to change after a run that went nowhere; whether it took no step at all.
-fn hint(prospects: &Prospects, at_once: bool) -> String {
-    format!("flags of `memorize train`: {}", prospects.remedies(at_once).join(", "))
 }

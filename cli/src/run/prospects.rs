@@ -134,8 +134,9 @@ impl Freedom {
         };
         let samples = thousands(u64::try_from(n).unwrap_or(u64::MAX));
         Some(format!(
-            "this network can memorise {most} samples in general position ({why}) and there are {samples}: \
-             the loss will not go to 0; {remedy}"
+            "this network can memorise {most} sample{} in general position ({why}) and there are {samples}: \
+             the loss will not go to 0; {remedy}",
+            if self.numbers == 1 { "" } else { "s" }
         ))
     }
 }

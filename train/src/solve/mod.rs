@@ -27,7 +27,7 @@ use crate::network::Network;
 use crate::objective::{Evaluation, Objective};
 use crate::observe::{Observer, Outcome, Record, StopReason};
 use crate::planner::{Plan, Samples};
-use crate::span::{self, Scaled, Span, power_of_two};
+use crate::span::{self, Span, power_of_two, scaled};
 use crate::theory::constants::capacity;
 use crate::theory::gram_operator::GramOperator;
 use crate::theory::nystrom::Nystrom;
@@ -197,7 +197,7 @@ pub fn solve<T: Element, X: Rows<T>>(
         0 => at_scale(engine, x, y, settings, observer),
         exponent => {
             // W x = (W 2^-e) (2^e x).
-            let mut found = at_scale(engine, &Scaled::new(x, -exponent), y, settings, observer)?;
+            let mut found = at_scale(engine, &scaled(x, -exponent), y, settings, observer)?;
             scale_weights(&mut found.network, -exponent)?;
             Ok(found)
         }

@@ -4,7 +4,7 @@ use faer::{Col, ColRef, Mat as Dense, Par};
 use memorize_kernels::{Mat, Rows, rows};
 
 use crate::error::TrainError;
-use crate::span::{self, Scaled, Span};
+use crate::span::{self, Span, scaled};
 use crate::spectrum::{DENSE_SAMPLES, SingularValues};
 
 /// Most elements of the n x d(d+1)/2 matrix that is decomposed: 32 MB, seconds.
@@ -96,7 +96,7 @@ impl Lifted {
         }
         let largest = span::largest_modulus(memorize_kernels::Par::Seq, x)?;
         let exponent = span::exponent(largest);
-        let scaled = Scaled::new(x, -exponent);
+        let scaled = scaled(x, -exponent);
         let mut found = match Span::is_narrower(n, d) {
             true => Self::decompose(&Span::new(&scaled)?.coordinates)?,
             false => Self::decompose(&rows::whole(memorize_kernels::Par::Seq, &scaled))?,

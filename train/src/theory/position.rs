@@ -15,7 +15,7 @@ use super::gram_operator::GramOperator;
 use super::lanczos::{LanczosOptions, smallest_eigenvalue};
 use super::preconditioner::{self, Preconditioner};
 use crate::error::TrainError;
-use crate::span::{self, Scaled, Span, Squared, power_of_two};
+use crate::span::{self, Span, Squared, power_of_two, scaled};
 
 /// Residual, relative to the largest eigenvalue of K, at which it counts as found. It is far from the others where samples have
 /// a mean: few products.
@@ -191,7 +191,7 @@ pub fn examine<X: Rows<f64>>(
     if exponent == 0 {
         return at_scale(engine, x, settings, watch);
     }
-    let found = at_scale(engine, &Scaled::new(x, -exponent), settings, |step| {
+    let found = at_scale(engine, &scaled(x, -exponent), settings, |step| {
         // What is watched is of the samples as they are, as far as that can be said.
         let back = |value: f64| Squared::new(2 * exponent, modulus).error(value);
         watch(&Step { value: back(step.value), residual: back(step.residual), ..*step })
