@@ -104,9 +104,9 @@ fn full_batches_leave_the_bits_of_one_process() {
     same_run(
         "train --quiet --data synthetic --samples 2300 --dim 12 --dtype f64 -r 40 --optimizer negative-curvature --iterations 6",
     );
-    let thresholds = "--pgd-radius 1e-3 --pgd-g-threshold 1 --pgd-f-threshold 1e-9 --pgd-t-threshold 3";
+    let thresholds = "--pgd-radius 1 --pgd-g-threshold 1 --pgd-f-threshold 1e-9 --pgd-t-threshold 3";
     same_run(&format!(
-        "train --quiet --data synthetic --samples 2300 --dim 12 -r 40 --optimizer pgd --lr 0.05 --iterations 9 {thresholds}"
+        "train --quiet --data synthetic --samples 2300 --dim 12 -r 40 --optimizer pgd --lr 3 --iterations 9 {thresholds}"
     ));
 }
 
