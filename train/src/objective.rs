@@ -10,6 +10,10 @@ use crate::network::Network;
 use crate::planner::Route;
 use crate::theory::hessian::HessianOperator;
 
+/// Rounding errors of a target that a residual has at least where it means something. In f32 the synthetic experiment ends with residuals
+/// of 1.0 by its own arithmetic, and of 2.5 in truth.
+pub const ROUNDINGS: f64 = 4.0;
+
 /// The loss of a network on a set of samples.
 #[derive(Debug)]
 pub struct Objective<'a, T: Element, X> {
@@ -79,6 +83,19 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
         let y: Vec<f64> = self.y.iter().map(|y| y.to_f64()).collect();
         let (engine, gamma, route) = (self.engine, self.gamma, self.route);
         Objective { engine, x: &x, y: &y, gamma, route }.evaluate(&net.in_f64())
+    }
+
+    /// The f below which rounding decides what T finds: residuals of [`ROUNDINGS`] times the rounding of the targets.
+    pub fn resolution(&self) -> f64 {
+        let spread = self.x.spread();
+        let squares = spread.sum(|range| self.y[range].iter().map(|y| y.to_f64().powi(2)).sum());
+        (ROUNDINGS * T::EPSILON).powi(2) * squares / (4.0 * spread.whole() as f64)
+    }
+
+    /// Whether f <= target at a point whose f is `loss` as T computes it. Where T cannot tell, f64 decides.
+    pub(crate) fn reaches(&self, net: &Network<T>, loss: f64, target: f64) -> Result<bool, TrainError> {
+        let told = T::EPSILON <= f64::EPSILON || target >= self.resolution();
+        Ok(loss <= target && (told || self.evaluate_in_f64(net)?.loss <= target))
     }
 
     /// f and g at a point, and the transposed gradient (M W A + gamma W)^T (r x d).

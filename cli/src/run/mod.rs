@@ -283,7 +283,7 @@ impl<'a, T: Element> Run<'a, T> {
         let outcome = self.optimize(&mut watch);
         let Watched { records, seconds, checkpoint, mut progress } = watch.finish()?;
         let trained = Instant::now();
-        let evaluated = outcome.and_then(|outcome| Ok((self.evaluate(&outcome, &prospects, &records)?, outcome)));
+        let evaluated = outcome.and_then(|outcome| Ok((self.evaluate(&outcome, &records)?, outcome)));
         let (at, outcome) = match evaluated {
             Ok(evaluated) => evaluated,
             Err(error) => {
@@ -393,10 +393,10 @@ impl<'a, T: Element> Run<'a, T> {
 
     /// Evaluates the final weights over the whole training set. Nobody has looked at the last step of a mini-batch run
     /// before: it may be the one that diverged. A loss that the run's type cannot tell from rounding is computed again in f64.
-    fn evaluate(&self, outcome: &Outcome, prospects: &Prospects, records: &[Record]) -> Result<Evaluation, TrainError> {
+    fn evaluate(&self, outcome: &Outcome, records: &[Record]) -> Result<Evaluation, TrainError> {
         let objective = Objective { route: self.route(self.dataset.whole()), ..self.objective() };
         let at = objective.evaluate(&self.network)?;
-        if at.loss < prospects.resolution(T::EPSILON) {
+        if at.loss < objective.resolution() {
             return objective.evaluate_in_f64(&self.network);
         }
         if at.loss.is_finite() {

@@ -9,8 +9,8 @@
 //! C(m + 2p - 1, 2p)    coefficients of a form of degree 2p in the m inputs of the random features z = (R x)^p
 //! ```
 
-use memorize_kernels::{Element, Rows};
-use memorize_train::Evaluation;
+use memorize_kernels::{Element, Engine, Rows};
+use memorize_train::{Evaluation, Objective, Route};
 
 use super::dataset::Dataset;
 use crate::config::{Dtype, OptimizerKind, RunConfig};
@@ -21,9 +21,6 @@ use crate::units::{number, thousands};
 const FAR: f64 = 10.0;
 /// Share of the targets' mean square that an error may be where the targets have no variance to compare it with.
 const SMALL: f64 = 1e-3;
-/// Rounding errors of a target that a residual has at least where it means something. In f32 `reproduce synthetic` ends with residuals
-/// of 1.0 by its own arithmetic, and of 2.5 in truth.
-const ROUNDINGS: f64 = 4.0;
 /// Targets beyond this have squares and products that f32 does not hold for long.
 const HUGE: f64 = 1e6;
 
@@ -44,8 +41,9 @@ pub struct Prospects {
     /// Whether the network is solved for.
     solves: bool,
     stop_below: Option<f64>,
-    /// Distance from 1 to the next larger number of the run's type.
-    epsilon: f64,
+    /// The f below which rounding decides what the run's type finds, and whether that is f32.
+    resolution: f64,
+    narrow: bool,
 }
 
 /// Moments of the targets, and the largest of them in modulus.
@@ -173,7 +171,8 @@ impl Prospects {
             normalize: config.data.normalize,
             solves: config.optimizer.solve.is_some(),
             stop_below: config.run.stop_below.filter(|&target| target > 0.0),
-            epsilon: T::EPSILON,
+            resolution: resolution(dataset),
+            narrow: T::EPSILON > f64::EPSILON,
         }
     }
 
@@ -196,11 +195,6 @@ impl Prospects {
         self.targets.variance
     }
 
-    /// The f below which rounding decides, in a type with this epsilon: residuals of so many times the rounding of the targets.
-    pub fn resolution(&self, epsilon: f64) -> f64 {
-        (ROUNDINGS * epsilon).powi(2) * self.targets.mean_square / 4.0
-    }
-
     /// What is to be changed if nothing happens, or numbers overflow: at once, or after steps that were too long.
     pub fn remedies(&self, at_once: bool) -> Vec<&'static str> {
         let far = self.scale().is_some() || self.targets.largest > HUGE;
@@ -215,11 +209,11 @@ impl Prospects {
 
     /// That the loss to stop below is one that the run's type cannot tell from 0.
     fn too_low(&self) -> Option<String> {
-        let (target, least) = (self.stop_below?, self.resolution(self.epsilon));
-        let remedy = if self.epsilon > f64::EPSILON { "--dtype f64, or a larger" } else { "ask for a larger" };
+        let (target, least) = (self.stop_below?, self.resolution);
         let [shown, floor] = [target, least].map(number);
-        (target < least).then(|| {
-            format!("a loss of {shown} cannot be told from 0, only one of {floor} or more: {remedy} --stop-below")
+        let remedy = "the run may go on to the end of its iterations: --dtype f64, or a larger --stop-below";
+        (self.narrow && target < least).then(|| {
+            format!("f32 cannot tell a loss of {shown} from 0, only one of {floor} or more, and f64 decides when to stop; {remedy}")
         })
     }
 
@@ -271,6 +265,12 @@ impl Prospects {
         let by_itself = matches!(reason, StopReason::Completed | StopReason::Returned);
         by_itself && self.start.loss > 0.0 && end.loss >= self.start.loss
     }
+}
+
+/// See [`Objective::resolution`].
+fn resolution<T: Element>(dataset: &Dataset<T>) -> f64 {
+    let (engine, x, y) = (Engine::best(), &dataset.x, &dataset.y[..]);
+    Objective { engine, x, y, gamma: 0.0, route: Route::Neuron }.resolution()
 }
 
 /// Flags of `memorize train` that keep numbers in range.

@@ -128,7 +128,10 @@ pub fn accelerated_descent<T: Element>(
             break StopReason::Interrupted;
         }
         epochs += if at_end { VALUE } else { GRADIENT };
-        let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
+        let reached = match limits.stop_below {
+            Some(target) => landscape.reaches(if at_end { &x } else { &y }, at.loss, target)?,
+            None => false,
+        };
         if limits.records(t) || reached {
             observer.spent(epochs);
             observer.record(&Record { iteration: t, loss: at.loss, learning_rate: eta });

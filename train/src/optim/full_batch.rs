@@ -47,7 +47,10 @@ pub fn full_batch<T: Element, X: Rows<T>>(
         if !goes_on(observer, t, &|| moments.add_to(method, State::new(NAME, t, &net.weights))) {
             break StopReason::Interrupted;
         }
-        let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
+        let reached = match limits.stop_below {
+            Some(target) => objective.reaches(net, at.loss, target)?,
+            None => false,
+        };
         if limits.records(t) || reached {
             observer.record(&Record { iteration: t, loss: at.loss, learning_rate: rate });
         }

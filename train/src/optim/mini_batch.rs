@@ -112,9 +112,10 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
         std::mem::swap(&mut current, &mut next);
         std::mem::swap(&mut next, &mut spare);
         if let Some(target) = limits.stop_below.filter(|_| t.is_multiple_of(batches)) {
-            let loss = whole.evaluate(&stepper.position().0)?.loss;
+            let now = stepper.position().0;
+            let loss = whole.evaluate(&now)?.loss;
             observer.whole(&Record { iteration: t, loss, learning_rate: rate });
-            if loss <= target {
+            if whole.reaches(&now, loss, target)? {
                 break StopReason::Target;
             }
         }

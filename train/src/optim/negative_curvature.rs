@@ -377,11 +377,15 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
         }
         let loss = at.loss();
         guard.check(t, loss, 0.0)?;
-        if limits.records(t) || below(loss) {
+        let reached = match limits.stop_below {
+            Some(target) => objective.reaches(at.net, loss, target)?,
+            None => false,
+        };
+        if limits.records(t) || reached {
             observer.spent(at.passes);
             observer.record(&Record { iteration: t, loss, learning_rate: 0.0 });
         }
-        if below(loss) {
+        if reached {
             break StopReason::Target;
         }
         if t == limits.iterations {

@@ -59,6 +59,14 @@ pub trait Landscape<T: Element> {
         self.evaluate(w, &mut Mat::zeros(w.rows(), w.cols()))
     }
 
+    /// Whether f <= target at a point W whose f is `loss` as [`Landscape::evaluate`] computes it; a landscape that knows better says so.
+    ///
+    /// # Errors
+    /// Whatever keeps the function from being evaluated.
+    fn reaches(&mut self, _w: &Mat<T>, loss: f64, target: f64) -> Result<bool, TrainError> {
+        Ok(loss <= target)
+    }
+
     /// A lower bound on h(W + Z) - h(W) - <grad h(W), Z> for the W that [`Landscape::evaluate`] was called with last, if one is
     /// known without another evaluation.
     ///
@@ -118,6 +126,14 @@ impl<T: Element, X: Rows<T>> Landscape<T> for Training<'_, '_, T, X> {
     fn value(&mut self, w: &Mat<T>) -> Result<Evaluation, TrainError> {
         self.net.weights.padded_mut().copy_from_slice(w.padded());
         self.objective.evaluate(&self.net)
+    }
+
+    fn reaches(&mut self, w: &Mat<T>, loss: f64, target: f64) -> Result<bool, TrainError> {
+        if loss > target {
+            return Ok(false);
+        }
+        self.net.weights.padded_mut().copy_from_slice(w.padded());
+        self.objective.reaches(&self.net, loss, target)
     }
 
     /// With b_j = 2 x_j^T W A Z^T x_j and c_j = x_j^T Z A Z^T x_j the difference is
@@ -257,7 +273,10 @@ pub fn perturbed_descent<T: Element>(
             at = landscape.evaluate(w, &mut gradient)?;
             guard.check(*t, at.regularized, thresholds.eta)?;
         }
-        let reached = limits.stop_below.is_some_and(|target| at.loss <= target);
+        let reached = match limits.stop_below {
+            Some(target) => landscape.reaches(w, at.loss, target)?,
+            None => false,
+        };
         if limits.records(*t) || reached {
             let rate = thresholds.eta;
             observer.record(&Record { iteration: *t, loss: at.loss, learning_rate: rate });
