@@ -277,8 +277,9 @@ impl<'a, T: Element> Run<'a, T> {
             None => (None, None, Vec::new()),
         };
         let (n, iterations) = (self.dataset.whole(), self.iterations_an_epoch);
-        let mut watch = Watch::new(progress, metrics, interrupt.clone(), n, iterations, keeper).resume(state, records);
+        // Before the clock of the training starts.
         let prospects = self.prospects()?;
+        let mut watch = Watch::new(progress, metrics, interrupt.clone(), n, iterations, keeper).resume(state, records);
         prospects.warnings().iter().for_each(|warning| watch.note(&format!("warning: {warning}")));
         let outcome = self.optimize(&mut watch);
         let Watched { records, seconds, checkpoint, mut progress } = watch.finish()?;
