@@ -94,8 +94,11 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
 
     /// Whether f <= target at a point whose f is `loss` as T computes it. Where T cannot tell, f64 decides.
     pub(crate) fn reaches(&self, net: &Network<T>, loss: f64, target: f64) -> Result<bool, TrainError> {
+        if loss > target {
+            return Ok(false);
+        }
         let told = T::EPSILON <= f64::EPSILON || target >= self.resolution();
-        Ok(loss <= target && (told || self.evaluate_in_f64(net)?.loss <= target))
+        Ok(told || self.evaluate_in_f64(net)?.loss <= target)
     }
 
     /// f and g at a point, and the transposed gradient (M W A + gamma W)^T (r x d).

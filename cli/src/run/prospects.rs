@@ -114,7 +114,8 @@ impl Freedom {
         let (why, remedy) = match self.limit {
             Limit::Width { width, features } => {
                 let letter = if features { "k" } else { "d" };
-                let wide = thousands(enough(n));
+                // As it can be typed.
+                let wide = enough(n);
                 let remedy = match features {
                     true => format!("make more random features, --features-k {wide} or more"),
                     false => format!("put random features before the trained layer, --features-k {wide} or more"),
@@ -319,6 +320,8 @@ mod tests {
         }
         let few = Freedom::of(20, Some(4), None).warning(100).unwrap();
         assert!(few.contains("can memorise 74 samples") && few.contains("--neurons"), "{few}");
+        let many = Freedom::of(20, Some(200), None).warning(600_000).unwrap();
+        assert!(many.contains("--features-k 1095 or more"), "{many}");
         let flat = Freedom::of(100, None, Some((2, 2))).warning(6).unwrap();
         assert!(flat.contains("can memorise 5 samples") && flat.contains("--features-p"), "{flat}");
     }
