@@ -124,6 +124,9 @@ impl From<OutputError> for CliError {
             OutputError::Exists { .. } => {
                 Self::BadInput(error.hint("name another file, or pass --overwrite to replace it"))
             }
+            OutputError::Busy { .. } => {
+                Self::BadInput(error.hint("wait for that process to end, or name another file"))
+            }
             OutputError::Folder { .. } => Self::BadInput(error.hint("name a file in it")),
             OutputError::Input { .. } | OutputError::Twice { .. } => Self::BadInput(error.hint("name another file")),
             // What has its own advice.

@@ -1,6 +1,11 @@
 //! SHA-256 in hexadecimal: whether files are the ones that they were.
 
+use std::io::{self, Read};
+use std::path::Path;
+
 use sha2::{Digest, Sha256};
+
+use crate::small::open_regular;
 
 /// Digits of a digest.
 pub const HEX_DIGITS: usize = 64;
@@ -32,6 +37,27 @@ pub fn sha256(bytes: &[u8]) -> String {
     let mut hasher = Hasher::default();
     hasher.update(bytes);
     hasher.finish()
+}
+
+/// Bytes that are read at once.
+const PIECE: usize = 1 << 20;
+
+/// Bytes and digest of a regular file, which is not read into memory.
+///
+/// # Errors
+/// If it cannot be read, or is no regular file.
+pub fn of_file(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = open_regular(path)?;
+    let (mut hasher, mut bytes, mut piece) = (Hasher::default(), 0, vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok((bytes, hasher.finish())),
+            read => {
+                hasher.update(&piece[..read]);
+                bytes += read as u64;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod perturb;
 pub mod random;
 pub mod samples;
 pub mod shown;
+pub mod small;
 pub mod source;
 pub mod statistics;
 pub mod synthetic;

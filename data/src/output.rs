@@ -8,20 +8,32 @@
 //!   replaced, and folders that are missing are made.
 //! * Errors name the path that was given, never a temporary one.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
+mod leftovers;
+mod lock;
 mod place;
 
+use crate::digest;
 use crate::shown::Shown;
+pub use leftovers::remove_leftovers;
+pub use lock::{Holder, Lock, LockError};
 use place::Place;
-pub use place::{is_one_file, stdout_is_taken};
+pub use place::{is_at, is_one_file, stdout_is_taken};
 
 /// How the names of temporary files begin. A process that is killed while it writes leaves one behind.
 pub const TEMPORARY: &str = ".memorize-";
+
+/// Whether a file of this name is a temporary one, or a lock.
+pub fn is_temporary(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
+}
 
 /// Why nothing can, or may, be written to a path. `path` is the one that was given.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +65,14 @@ pub enum OutputError {
         path: PathBuf,
         /// The other one.
         other: PathBuf,
+    },
+    /// Another process is writing it.
+    #[error("{holder} is writing {}", path.shown())]
+    Busy {
+        /// The path.
+        path: PathBuf,
+        /// Who.
+        holder: Holder,
     },
     /// It could not be written if it came to that.
     #[error("cannot write {}: {source}; {}", path.shown(), advice(source))]
@@ -144,6 +164,14 @@ struct Waiting {
 }
 
 impl Staged {
+    /// Bytes and SHA-256 of the file; `None` of what was no regular file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn digest(&self) -> io::Result<Option<(u64, String)>> {
+        self.0.as_ref().map(|waiting| digest::of_file(waiting.temporary.path())).transpose()
+    }
+
     /// Renames the file to the name that it was written for.
     ///
     /// # Errors
@@ -170,11 +198,13 @@ fn rename_to_free(temporary: NamedTempFile, target: &Path) -> Result<File, tempf
     }
 }
 
-/// A file that a person has named for a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A file that a person has named for a result. No other process writes it as long as it is there.
+#[derive(Clone, Debug)]
 pub struct Output {
     path: PathBuf,
     overwrite: bool,
+    /// Taken at once where the folder is there already, else with the folder.
+    lock: Arc<Mutex<Option<Lock>>>,
 }
 
 impl Output {
@@ -206,7 +236,32 @@ impl Output {
             through => through.check(),
         }
         .map_err(unwritable)?;
-        Ok(Self { path: given(), overwrite })
+        let output = Self { path: given(), overwrite, lock: Arc::default() };
+        match &place {
+            Place::File(target) if folder_of(target).is_dir() => output.lock(target)?,
+            _ => {}
+        }
+        // The one before may have ended between the look and the lock.
+        if !overwrite && place.holds_something() {
+            return Err(OutputError::Exists { path: given() });
+        }
+        Ok(output)
+    }
+
+    /// Keeps other processes away.
+    fn lock(&self, target: &Path) -> Result<(), OutputError> {
+        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_some() {
+            return Ok(());
+        }
+        match Lock::of_file(target) {
+            Ok(lock) => *held = Some(lock),
+            // A result of this process that has the same name: [`differs_from`](Self::differs_from) says so.
+            Err(LockError::Held(holder)) if holder.is_this_process() => {}
+            Err(LockError::Held(holder)) => return Err(OutputError::Busy { path: self.path.clone(), holder }),
+            Err(LockError::Io(source)) => return Err(OutputError::Unwritable { path: self.path.clone(), source }),
+        }
+        Ok(())
     }
 
     /// The path that was given.
@@ -230,7 +285,7 @@ impl Output {
     /// Writes everything that a full disk can prevent, into folders that are made if they are missing.
     ///
     /// # Errors
-    /// If any step fails; no file is then left.
+    /// If any step fails, or another process has begun to write it; no file is then left.
     pub fn stage(&self, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<Staged> {
         self.make_folders()?;
         stage_at(&self.path, self.overwrite, fill)
@@ -267,7 +322,10 @@ impl Output {
 
     fn make_folders(&self) -> io::Result<()> {
         match place::of(&self.path)? {
-            Place::File(target) => fs::create_dir_all(folder_of(&target)),
+            Place::File(target) => {
+                fs::create_dir_all(folder_of(&target))?;
+                self.lock(&target).map_err(io::Error::other)
+            }
             _ => Ok(()),
         }
     }
@@ -287,16 +345,22 @@ pub fn check_folder(folder: &Path) -> io::Result<()> {
     temporary_in(&there).map(drop)
 }
 
-/// An empty file in a folder. The library puts its path around the system's error, which says nothing to whoever named another one.
+/// An empty file in a folder, held so that [`remove_leftovers`] of another process leaves it alone. The library puts its path around the
+/// system's error, which says nothing to whoever named another one.
 fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
-    let mut refused = None;
-    let made = tempfile::Builder::new().prefix(TEMPORARY).make_in(folder, |path| {
-        // As the umask says: this one is to become an ordinary file.
-        options.open(path).inspect_err(|error| refused = error.raw_os_error())
-    });
-    made.map_err(|error| refused.map_or(error, io::Error::from_raw_os_error))
+    loop {
+        let mut refused = None;
+        let made = tempfile::Builder::new().prefix(TEMPORARY).make_in(folder, |path| {
+            // As the umask says: this one is to become an ordinary file.
+            options.open(path).inspect_err(|error| refused = error.raw_os_error())
+        });
+        let made = made.map_err(|error| refused.map_or(error, io::Error::from_raw_os_error))?;
+        if leftovers::hold(made.as_file())? {
+            return Ok(made);
+        }
+    }
 }
 
 /// The folder that a file is in.

@@ -3,13 +3,15 @@
 //! SHA-256 of everything else. A checkpoint from which training can go on is the same file with the tensors of a [`State`] in it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use memorize_data::digest::Hasher;
 use memorize_data::output::{self, Staged};
+use memorize_data::small;
 use memorize_kernels::{Element, Mat};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
 use crate::error::TrainError;
 use crate::features::FeatureLayer;
@@ -54,6 +56,8 @@ const DIGEST: &str = "sha256";
 const OPTIMIZER: &str = "optimizer";
 const ITERATION: &str = "iteration";
 const ABOUT: &str = "run";
+/// Longest header that is read, in bytes.
+const LONGEST_HEADER: u64 = 100_000_000;
 /// What the names of a state's tensors begin with, W apart.
 const STATE: &str = "state.";
 
@@ -141,7 +145,7 @@ fn stage_bytes(path: &Path, bytes: &[u8]) -> Result<Staged, TrainError> {
     output::stage(path, |file| file.write_all(bytes)).map_err(|source| cannot_write(path, source))
 }
 
-fn cannot_write(path: &Path, source: std::io::Error) -> TrainError {
+fn cannot_write(path: &Path, source: io::Error) -> TrainError {
     TrainError::Io { action: "write", path: path.to_owned(), source }
 }
 
@@ -173,9 +177,6 @@ fn digest<'a>(tensors: impl Iterator<Item = (&'a str, TensorView<'a>)>, metadata
 
 /// The tensors and the metadata of a file, whose digest, if it has one, is right.
 fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>), String> {
-    let malformed = |error: safetensors::SafeTensorError| {
-        format!("not a well-formed safetensors file ({error}); was it cut short, or written by another program?")
-    };
     let tensors = SafeTensors::deserialize(bytes).map_err(malformed)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
     let metadata: BTreeMap<_, _> = header.metadata().clone().unwrap_or_default().into_iter().collect();
@@ -219,8 +220,76 @@ pub fn parse_state(bytes: &[u8]) -> Result<Checkpoint, String> {
     Ok(Checkpoint { state: Some(state), about })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
-    std::fs::read(path).map_err(|source| TrainError::Io { action: "read", path: path.to_owned(), source })
+/// The bytes of a safetensors file. Of one that is not as long as its header says, no more than the header is read.
+///
+/// # Errors
+/// [`TrainError::Io`] if it cannot be read or is no regular file, [`TrainError::Weights`] if it is not well-formed, or larger than memory.
+pub fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
+    let io = |source| TrainError::Io { action: "read", path: path.to_owned(), source };
+    let wrong = |problem| TrainError::Weights { path: path.to_owned(), problem };
+    let mut file = small::open_regular(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let mut bytes = header(&mut file, length).map_err(io)?;
+    let outline = Outline::of(&bytes).map_err(|error| wrong(malformed(error)))?;
+    let whole = (bytes.len() as u64).saturating_add(outline.data);
+    if whole != length {
+        return Err(wrong(malformed(SafeTensorError::MetadataIncompleteBuffer)));
+    }
+    let rest = usize::try_from(outline.data).unwrap_or(usize::MAX);
+    bytes
+        .try_reserve_exact(rest)
+        .map_err(|_| wrong(format!("its {length} bytes are more than there is memory for")))?;
+    file.take(rest as u64).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+/// Whether a file holds a state to go on from, by its header alone.
+///
+/// # Errors
+/// If it cannot be read, or is no safetensors file.
+pub fn has_state(path: &Path) -> io::Result<bool> {
+    let mut file = small::open_regular(path)?;
+    let length = file.metadata()?.len();
+    let outline = Outline::of(&header(&mut file, length)?).map_err(|error| io::Error::other(malformed(error)))?;
+    Ok(outline.has_state)
+}
+
+/// What a header says of the rest.
+struct Outline {
+    /// Bytes of all tensors.
+    data: u64,
+    has_state: bool,
+}
+
+impl Outline {
+    /// # Errors
+    /// The library's: it looks at whole files only.
+    fn of(header: &[u8]) -> Result<Self, SafeTensorError> {
+        let json = header.get(size_of::<u64>()..).unwrap_or_default();
+        let Ok(tensors) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(json) else {
+            return Err(SafeTensors::read_metadata(header).err().unwrap_or(SafeTensorError::InvalidHeaderLength));
+        };
+        let end = |(_, tensor): (&String, &serde_json::Value)| tensor["data_offsets"][1].as_u64();
+        let data = tensors.iter().filter_map(end).max().unwrap_or(0);
+        Ok(Self {
+            data,
+            has_state: tensors.get("__metadata__").is_some_and(|metadata| metadata.get(OPTIMIZER).is_some()),
+        })
+    }
+}
+
+/// What comes before the tensors in a file of so many bytes, as far as it is there.
+fn header(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(size_of::<u64>() as u64).read_to_end(&mut bytes)?;
+    let said = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    // One that is longer than this is refused by the library; the file's own length is the other bound.
+    file.take(said.min(length).min(LONGEST_HEADER)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn malformed(error: SafeTensorError) -> String {
+    format!("not a well-formed safetensors file ({error}); was it cut short, or written by another program?")
 }
 
 /// Reads a weights file. Either element type is converted to T.

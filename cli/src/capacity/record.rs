@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn rows_are_written_in_their_order_as_soon_as_it_is_known() {
         let root = tempfile::tempdir().unwrap();
-        let folder = RunFolder::create(root.path(), Existing::Refuse).unwrap();
+        let folder = RunFolder::create(root.path(), Existing::Refuse, [], None).unwrap();
         let progress = Progress::new(Mode::Quiet, Plan::default());
         let mut recorder = Recorder::create(&folder, progress, 4).unwrap();
         let numbers = || {

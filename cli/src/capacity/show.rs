@@ -1,5 +1,6 @@
 //! What came of it: `summary.json`, and the same as a table.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use memorize_data::Shown;
 use crate::config::{CapacityConfig, Dtype, Trainer};
 use crate::report::{Align, table};
 use crate::run::machine::Machine;
+use crate::run_folder::Written;
 use crate::units::{duration, number, thousands};
 
 /// The whole experiment, as `--json` prints it and `summary.json` holds it.
@@ -54,6 +56,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Version of this program.
     pub version: &'static str,
+    /// Every file in the folder beside `summary.json`; empty until they are all there.
+    pub files: BTreeMap<String, Written>,
 }
 
 /// All training sets of a size by one optimiser.
@@ -148,6 +152,7 @@ impl Report {
             points,
             notes: notes(config, rows, interrupted),
             version: env!("CARGO_PKG_VERSION"),
+            files: BTreeMap::new(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::progress::{self, Mode, Progress};
 use crate::report;
 use crate::run::machine::Machine;
 use crate::run::watch::Interrupt;
-use crate::run_folder::{CAPACITY_PNG, CAPACITY_SVG, Existing, RunFolder, SUMMARY};
+use crate::run_folder::{CAPACITY_PNG, CAPACITY_SVG, Existing, RunFolder};
 
 /// Trains on random data of several sizes, leaves a folder with the losses and their picture, and prints them.
 ///
@@ -26,7 +26,7 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
     let existing = Existing::from_flag(arguments.overwrite);
     let out = arguments.folder();
-    RunFolder::check(&out, existing)?;
+    RunFolder::check(&out, existing, [])?;
     let quiet = arguments.quiet || arguments.json;
     blas::announce(Some(config.backend), Mode::detect(quiet))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
@@ -38,19 +38,20 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
         eprintln!("{warning}");
     }
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
-    let folder = RunFolder::create(&out, existing)?;
+    let folder = RunFolder::create(&out, existing, [], None)?;
     let mut progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
-    machine.notes.iter().for_each(|note| progress.note(note));
+    folder.notes().iter().chain(&machine.notes).for_each(|note| progress.note(note));
     let rows = match config.dtype {
         Dtype::F32 => run::<f32>(&config, &machine, &folder, progress, &interrupt)?,
         Dtype::F64 => run::<f64>(&config, &machine, &folder, progress, &interrupt)?,
     };
     let interrupted = interrupt.is_set();
-    let found = Report::new(&config, &machine, &rows, interrupted, started.elapsed());
-    let drawing = ThresholdPlot::new(&found, &rows);
+    let report = Report::new(&config, &machine, &rows, interrupted, started.elapsed());
+    let drawing = ThresholdPlot::new(&report, &rows);
     folder.write(CAPACITY_SVG, plot::svg(&drawing).map_err(CliError::run_failed)?.as_bytes())?;
     folder.write(CAPACITY_PNG, &plot::png(&drawing).map_err(CliError::run_failed)?)?;
-    folder.write(SUMMARY, found.summary().as_bytes())?;
+    let found = Report { files: folder.files(None)?, ..report.clone() };
+    folder.commit_text(&found.summary(), None)?;
     report::print(&if arguments.json { found.json() } else { found.text(folder.path()) })?;
     if interrupted { Err(CliError::Interrupted) } else { Ok(()) }
 }

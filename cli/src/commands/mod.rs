@@ -54,7 +54,7 @@ pub(crate) fn in_this_process(arguments: &[OsString], interrupt: &Interrupt) -> 
             train::finish(&arguments, interrupt).and_then(|(finished, _)| train::ended(&finished))
         }
         Command::Resume(arguments) => match resume::rest(&arguments, interrupt)? {
-            resume::Rest::Nothing(_) => Ok(()),
+            resume::Rest::Nothing { .. } => Ok(()),
             resume::Rest::Done(finished) => train::ended(&finished),
         },
         _ => Err(CliError::bad_input(anyhow::anyhow!("only `train` and `resume` can be done within another command"))),

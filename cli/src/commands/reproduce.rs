@@ -59,14 +59,20 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
                 continue;
             }
             Already::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), &voice, &interrupt)? {
-                Rest::Nothing(line) => {
+                Rest::Nothing { line, summary } => {
                     report::print(&format!("{line}\n"))?;
+                    summaries.extend(summary.map(|summary| *summary));
                     folders.push(path);
                     continue;
                 }
                 Rest::Done(finished) => *finished,
             },
-            Already::Nothing => run::execute(config, Target::New { path: &path, existing }, &voice, &interrupt)?,
+            Already::Nothing => run::execute(
+                config,
+                Target::New { path: &path, existing, inputs: &[], held: None },
+                &voice,
+                &interrupt,
+            )?,
         };
         let failure = finished.failure();
         let Finished { summary, interrupted, .. } = finished;

@@ -13,7 +13,7 @@ use crate::report;
 use crate::run::resume::{Found, find};
 use crate::run::watch::Interrupt;
 use crate::run::{self, Finished, Target};
-use crate::run_folder::Existing;
+use crate::run_folder::{Existing, Summary};
 
 /// Goes on from the newest checkpoint, or says that there is nothing to do.
 ///
@@ -23,7 +23,7 @@ use crate::run_folder::Existing;
 pub fn resume(arguments: &ResumeArgs) -> Result<(), CliError> {
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     match rest(arguments, &interrupt)? {
-        Rest::Nothing(line) => report::print(&format!("{line}\n")),
+        Rest::Nothing { line, .. } => report::print(&format!("{line}\n")),
         Rest::Done(finished) => super::train::conclude(&finished, &arguments.run),
     }
 }
@@ -37,8 +37,13 @@ pub(super) fn rest(arguments: &ResumeArgs, interrupt: &Interrupt) -> Result<Rest
 
 /// What was left to do.
 pub(super) enum Rest {
-    /// Nothing, and why.
-    Nothing(String),
+    /// Nothing.
+    Nothing {
+        /// Why.
+        line: String,
+        /// What came out before.
+        summary: Option<Box<Summary>>,
+    },
     /// It is done.
     Done(Box<Finished>),
 }
@@ -58,10 +63,10 @@ pub(super) fn go_on(
         run::execute(config, target, voice, interrupt).map(|finished| Rest::Done(Box::new(finished)))
     };
     match found {
-        Found::Finished(line) => Ok(Rest::Nothing(line)),
-        Found::Nothing(config, why) => {
+        Found::Finished { line, summary } => Ok(Rest::Nothing { line, summary }),
+        Found::Nothing { config, why, held } => {
             voice.mode.tell(&format!("{} starts over: {why}", path.shown()));
-            execute(*config, Target::New { path, existing: Existing::Again })
+            execute(*config, Target::New { path, existing: Existing::Again, inputs: &[], held })
         }
         Found::Stopped(stopped) => execute(stopped.config.clone(), Target::Stopped { path, stopped }),
     }

@@ -28,7 +28,8 @@ pub(super) fn finish(arguments: &TrainArgs, interrupt: &Interrupt) -> Result<(Fi
     let existing = Existing::from_flag(arguments.output.overwrite);
     let voice = arguments.output.log.voice();
     blas::announce(Some(config.run.backend), voice.mode)?;
-    let target = Target::New { path: &path, existing };
+    let inputs: Vec<PathBuf> = arguments.config.iter().cloned().collect();
+    let target = Target::New { path: &path, existing, inputs: &inputs, held: None };
     Ok((run::execute(config, target, &voice, interrupt)?, path))
 }
 

@@ -1,11 +1,13 @@
 //! What is there already of the runs of a command, before it begins any.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::resume::check_settings;
 use crate::config::RunConfig;
 use crate::exit::CliError;
-use crate::run_folder::{CONFIG, Existing, FoundRun, RunFolder, StopReason, Summary};
+use crate::run_folder::{
+    CONFIG, Completion, Depth, Existing, RunFolder, Summary, completion, read_config, settle_if_free,
+};
 
 /// How much of a run is there.
 pub enum Already {
@@ -31,21 +33,32 @@ impl Already {
         resume: bool,
         strict: &[&str],
     ) -> Result<Self, CliError> {
+        if all && let Some(summary) = complete(config, folder)? {
+            return Ok(Self::Over(summary));
+        }
         if existing == Existing::Refuse && (all || resume) && folder.join(CONFIG).exists() {
-            if let Some(summary) = complete(config, folder).filter(|_| all) {
-                return Ok(Self::Over(summary));
-            }
             check_settings(folder, config, strict)?;
             return Ok(Self::Stopped);
         }
-        RunFolder::check(folder, existing)?;
+        RunFolder::check(folder, existing, config.data.files().iter().map(PathBuf::as_path))?;
         Ok(Self::Nothing)
     }
 }
 
-/// What a run of this configuration has come to in that folder, if it ran to its end.
-fn complete(config: &RunConfig, folder: &Path) -> Option<Box<Summary>> {
-    let found = FoundRun::read(folder).ok()?;
-    let summary = found.summary.filter(|summary| summary.stopped != StopReason::Interrupted)?;
-    found.config.is_some_and(|done| config.is_done_by(&done)).then(|| Box::new(summary))
+/// What a run of this configuration, on these data, has come to in that folder, if it is complete. A commit in the middle of which the
+/// process was killed is ended first.
+///
+/// # Errors
+/// Bad input if data cannot be read.
+fn complete(config: &RunConfig, folder: &Path) -> Result<Option<Box<Summary>>, CliError> {
+    if !folder.join(CONFIG).is_file() {
+        return Ok(None);
+    }
+    // Where it cannot be ended the run is not complete.
+    let _ = settle_if_free(folder);
+    let Some(found) = completion(folder, Depth::Contents).ok().filter(Completion::is_complete) else {
+        return Ok(None);
+    };
+    let done = read_config(folder).ok().filter(|done| config.is_done_by(done));
+    Ok(done.map(|_| Box::new(found.summary)))
 }

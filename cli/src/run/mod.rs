@@ -17,12 +17,13 @@ mod tell;
 pub mod theory;
 pub mod watch;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Instant;
 
 use memorize_data::Shown;
-use memorize_data::output::Staged;
+use memorize_data::output::{Lock, Staged};
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::small::SmallTraining;
 use memorize_train::optim::{Limits, Settings, full_batch, mini_batch, pgd};
@@ -39,9 +40,7 @@ use crate::progress::events::{End, Event};
 use crate::progress::{self, Mode, Progress, Voice};
 use crate::provenance::Provenance;
 use crate::ranks;
-use crate::run_folder::{
-    CHECKPOINT, CONFIG, Existing, FolderError, Record, RunFolder, StopReason, Summary, record_failure,
-};
+use crate::run_folder::{CHECKPOINT, CONFIG, Existing, Record, RunFolder, StopReason, Summary, record_failure};
 use crate::trace::Trace;
 use crate::units::{mebibytes, number, thousands};
 use dataset::Dataset;
@@ -65,6 +64,10 @@ pub enum Target<'a> {
         path: &'a Path,
         /// What to do with the results of an earlier run in it.
         existing: Existing,
+        /// Files that are read besides the data: the one that the settings are from.
+        inputs: &'a [PathBuf],
+        /// The folder's lock, if it was taken before.
+        held: Option<Lock>,
     },
     /// The rest of a run.
     Stopped {
@@ -142,8 +145,9 @@ impl<'a, T: Element> Run<'a, T> {
     ) -> Result<Self, CliError> {
         let started = Instant::now();
         let path = target.path();
-        if let (Target::New { path, existing }, true) = (&target, ranks::is_first()) {
-            RunFolder::check(path, *existing)?;
+        let data = config.data.files();
+        if let (Target::New { path, existing, inputs, held: None }, true) = (&target, ranks::is_first()) {
+            RunFolder::check(path, *existing, inputs.iter().chain(&data).map(PathBuf::as_path))?;
         }
         let dataset = Dataset::<T>::open(&config, &machine.engine)?;
         let (here, n, d) = (dataset.x.rows(), dataset.whole(), dataset.x.cols());
@@ -172,14 +176,14 @@ impl<'a, T: Element> Run<'a, T> {
             }
             _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
         };
-        let event_file = voice.event_file(path)?;
         // Whatever is wrong with another rank's samples.
         ranks::wait();
         let identify = |text| Identity::new(text, &dataset.digest, machine);
         let (folder, identity, reopened) = match target {
-            Target::New { path, existing } => {
+            Target::New { path, existing, inputs, held } => {
+                let inputs = inputs.iter().chain(&data).map(PathBuf::as_path);
                 let folder = match ranks::is_first() {
-                    true => RunFolder::create(path, existing)?,
+                    true => RunFolder::create(path, existing, inputs, held)?,
                     false => RunFolder::of_another_rank(path),
                 };
                 let text = config.to_toml()?;
@@ -189,14 +193,14 @@ impl<'a, T: Element> Run<'a, T> {
             Target::Stopped { path, stopped } => {
                 let identity = identify(stopped.text.clone());
                 stopped.check(path, &identity)?;
-                let reopened = stopped.reopen(path)?;
-                let folder = match ranks::is_first() {
-                    true => RunFolder::reopen(path)?,
-                    false => RunFolder::of_another_rank(path),
-                };
+                let (reopened, held) = stopped.reopen(path)?;
+                let folder =
+                    held.map_or_else(|| Ok(RunFolder::of_another_rank(path)), |held| RunFolder::reopen(path, held))?;
                 (folder, identity, Some(reopened))
             }
         };
+        // Not before there is a configuration: a folder with nothing but events would be nobody's.
+        let event_file = voice.event_file(path)?;
         let limit = (iterations < u64::MAX).then_some(iterations);
         let iterations_before = reopened.as_ref().map_or(0, |reopened| reopened.before.iterations);
         let samples_before = (iterations_before as f64 / iterations_an_epoch as f64 * n as f64).round() as u64;
@@ -213,7 +217,7 @@ impl<'a, T: Element> Run<'a, T> {
         if reopened.is_some() {
             progress.note(&format!("going on from iteration {}", thousands(iterations_before)));
         }
-        dataset.notes.iter().chain(&machine.notes).for_each(|note| progress.note(note));
+        folder.notes().iter().chain(&dataset.notes).chain(&machine.notes).for_each(|note| progress.note(note));
         progress.note(&format!("training: at most {} of memory besides the samples", mebibytes(needed)));
         prescription.iter().flat_map(theory::announce).for_each(|line| progress.note(&line));
         match &config.optimizer.solve {
@@ -282,7 +286,7 @@ impl<'a, T: Element> Run<'a, T> {
         let mut watch = Watch::new(progress, metrics, interrupt.clone(), n, iterations, keeper).resume(state, records);
         prospects.warnings().iter().for_each(|warning| watch.note(&format!("warning: {warning}")));
         let outcome = self.optimize(&mut watch);
-        let Watched { records, seconds, checkpoint, mut progress } = watch.finish()?;
+        let Watched { records, seconds, checkpoint, warning, mut progress } = watch.finish()?;
         let trained = Instant::now();
         let evaluated = outcome.and_then(|outcome| Ok((self.evaluate(&outcome, &records)?, outcome)));
         let (at, outcome) = match evaluated {
@@ -293,20 +297,15 @@ impl<'a, T: Element> Run<'a, T> {
             }
         };
         let evaluated = trained.elapsed();
-        let summary = self.summarize(at, &outcome, &prospects, before, seconds)?;
+        let mut summary = self.summarize(at, &outcome, &prospects, before, seconds)?;
+        summary.warnings.extend(warning);
         progress.result(&summary);
         self.dataset.sources.check_unchanged()?;
         let interrupted = summary.stopped == StopReason::Interrupted;
         let kept = interrupted && checkpoint == Some(outcome.iterations);
-        // Whatever a full disk can prevent comes first. The final weights take the checkpoint's place as the last thing: a run
-        // that is killed before can still go on.
-        let weights = if kept || !self.folder.writes() { None } else { Some(self.stage_weights()?) };
         self.plot(&records, Some(summary.train_loss))?;
-        self.folder.write_summary(&summary)?;
-        if let Some(weights) = weights {
-            let path = self.folder.file(CHECKPOINT);
-            weights.commit().map_err(|source| FolderError::Write { path, source })?;
-        }
+        let weights = if kept || !self.folder.writes() { None } else { Some(self.stage_weights()?) };
+        self.folder.commit(&summary, weights)?;
         if self.voice.verbose {
             let [prepared, evaluated, all] = [prepared, evaluated, trained.elapsed()].map(|span| span.as_secs_f64());
             self.voice.mode.tell(&format!(
@@ -468,6 +467,7 @@ impl<'a, T: Element> Run<'a, T> {
             stopped,
             start_loss: Some(prospects.start_loss()),
             target_variance: Some(prospects.target_variance()),
+            files: BTreeMap::new(),
             warnings: prospects
                 .warnings()
                 .into_iter()

@@ -82,7 +82,7 @@ mod tests {
         let [whole, failed] = ["whole", "failed"].map(|name| root.path().join(name));
         let config = RunConfig::from_toml(CONFIG).unwrap();
         let (interrupt, voice) = (Interrupt::default(), Voice::default());
-        let new = |path| Target::New { path, existing: Existing::Refuse };
+        let new = |path| Target::New { path, existing: Existing::Refuse, inputs: &[], held: None };
         execute(config.clone(), new(&whole), &voice, &interrupt).unwrap();
 
         let machine = Machine::new(config.run.backend, None, Some(2)).unwrap();

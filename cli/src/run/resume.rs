@@ -1,12 +1,12 @@
 //! From a run's folder to what is left to do: which checkpoint there is, and whether it is of the run that is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
-use memorize_data::Shown;
+use memorize_data::output::Lock;
+use memorize_data::{Shown, small};
 use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_train::{State, TrainError, checkpoint};
 use toml::{Table, Value};
@@ -14,10 +14,12 @@ use toml::{Table, Value};
 use super::keeper::{About, Before, Identity};
 use crate::config::{IsaName, RunConfig};
 use crate::exit::{CliError, WithHint};
-use crate::layer::{Layer, text_of_bytes};
+use crate::layer::{LONGEST, Layer, text_of_bytes};
 use crate::nearest;
 use crate::ranks;
-use crate::run_folder::{CHECKPOINT, CONFIG, METRICS, MetricsWriter, Record, SUMMARY, lock};
+use crate::run_folder::{
+    CHECKPOINT, CONFIG, Depth, METRICS, MetricsWriter, Record, SUMMARY, StopReason, Summary, completion, lock, settle,
+};
 
 /// Settings that do not decide the bits, or name files whose contents are compared instead.
 const MAY_DIFFER: [&str; 10] = [
@@ -36,13 +38,25 @@ const MAY_DIFFER: [&str; 10] = [
 /// Digits of a digest that are shown.
 const SHOWN_DIGITS: usize = 12;
 
-/// What there is to do in a run's folder.
+/// What there is to do in a run's folder. The rank that writes holds its lock where there is something.
 #[derive(Debug)]
 pub enum Found {
     /// Nothing: the run has ended.
-    Finished(String),
+    Finished {
+        /// How, in a line.
+        line: String,
+        /// What came out, on the rank that has read it.
+        summary: Option<Box<Summary>>,
+    },
     /// Everything: there is no state to go on from, and why.
-    Nothing(Box<RunConfig>, &'static str),
+    Nothing {
+        /// What is to be done.
+        config: Box<RunConfig>,
+        /// Why all of it.
+        why: &'static str,
+        /// The folder's lock.
+        held: Option<Lock>,
+    },
     /// The rest.
     Stopped(Box<Stopped>),
 }
@@ -58,8 +72,8 @@ pub struct Stopped {
     pub state: State,
     /// What the checkpoint says about the run.
     pub about: About,
-    /// `metrics.csv`, held against other processes by the rank that writes.
-    pub metrics: Option<File>,
+    /// The folder's lock, on the rank that writes.
+    pub held: Option<Lock>,
 }
 
 /// A run that goes on.
@@ -85,31 +99,27 @@ pub fn find(folder: &Path) -> Result<Found, CliError> {
     let text = text_of_bytes(&path, text)?;
     let mut config = Layer::in_file(&path, &text)?.resolve()?;
     config.validate()?;
-    let metrics = if ranks::is_first() { lock(&folder.join(METRICS))? } else { None };
     let path = folder.join(CHECKPOINT);
     let cannot_use = |error: TrainError| CliError::BadInput(error.hint(START_OVER));
-    let bytes = ranks::from_first(|| match std::fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(cannot_use(TrainError::Io { action: "read", path: path.clone(), source })),
-        // One that is empty would look like none.
-        Ok(bytes) if bytes.is_empty() => Ok(vec![0]),
-        Ok(bytes) => Ok(bytes),
+    let mut held = None;
+    let bytes = ranks::from_first(|| {
+        held = Some(lock(folder)?);
+        settle(folder).map_err(|error| wrong(folder, &error.to_string(), "check its permissions"))?;
+        match checkpoint::read(&path) {
+            Err(TrainError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            other => other.map_err(cannot_use),
+        }
     })?;
     if bytes.is_empty() {
-        return Ok(Found::Nothing(Box::new(config), "it was stopped before its first checkpoint"));
+        let why = "there is no checkpoint to go on from";
+        return Ok(Found::Nothing { config: Box::new(config), why, held });
     }
     let found = checkpoint::parse_state(&bytes);
     let found = found.map_err(|problem| cannot_use(TrainError::Weights { path: path.clone(), problem }))?;
-    let Some(state) = found.state else {
-        let outcome = ranks::from_first(|| Ok(outcome(folder).unwrap_or_default().into_bytes()))?;
-        return Ok(match String::from_utf8_lossy(&outcome).into_owned() {
-            nothing if nothing.is_empty() => Found::Nothing(Box::new(config), "its optimiser keeps no state"),
-            outcome => Found::Finished(outcome),
-        });
-    };
+    let Some(state) = found.state else { return ended(folder, Box::new(config), held) };
     let about: About = serde_json::from_str(&found.about)
         .map_err(|error| wrong(&path, &format!("its metadata are not those of a run ({error})"), START_OVER))?;
-    if metrics.is_none() && ranks::is_first() {
+    if ranks::is_first() && !folder.join(METRICS).exists() {
         return Err(wrong(
             &folder.join(METRICS),
             "it is gone, and the records before the checkpoint with it",
@@ -120,8 +130,39 @@ pub fn find(folder: &Path) -> Result<Found, CliError> {
         // A machine with better instructions has the old ones, too.
         config.run.isa = IsaName::from_str(&about.identity.isa, false).ok();
     }
-    Ok(Found::Stopped(Box::new(Stopped { config, text, state, about, metrics })))
+    Ok(Found::Stopped(Box::new(Stopped { config, text, state, about, held })))
 }
+
+/// What there is to do where the weights have no state: nothing, unless the run was interrupted and its optimiser keeps none. Weights that
+/// nothing speaks for are not thrown away.
+fn ended(folder: &Path, config: Box<RunConfig>, held: Option<Lock>) -> Result<Found, CliError> {
+    let mut summary = None;
+    // Empty = interrupted.
+    let line = ranks::from_first(|| {
+        let found = completion(folder, Depth::Contents).map_err(|error| {
+            let what =
+                format!("its weights are those of a run that has ended, but {SUMMARY} does not say how: {error}");
+            wrong(folder, &what, KEEP_WEIGHTS)
+        })?;
+        if found.summary.stopped == StopReason::Interrupted {
+            return Ok(Vec::new());
+        }
+        if !found.is_complete() {
+            return Err(wrong(folder, &found.differences.join("; "), KEEP_WEIGHTS));
+        }
+        let line = outcome(folder, &found.summary);
+        summary = Some(Box::new(found.summary));
+        Ok(line.into_bytes())
+    })?;
+    if line.is_empty() {
+        return Ok(Found::Nothing { config, why: "its optimiser keeps no state", held });
+    }
+    Ok(Found::Finished { line: String::from_utf8_lossy(&line).into_owned(), summary })
+}
+
+/// What to do with weights whose run cannot be told.
+const KEEP_WEIGHTS: &str = "nothing was changed: `memorize eval --weights RUN/checkpoint.safetensors` says what they are worth; to do the \
+    run again, `memorize train --config RUN/config.toml --out ANOTHER`";
 
 fn read_config(folder: &Path, path: &Path) -> Result<Vec<u8>, CliError> {
     if !path.is_file() {
@@ -129,7 +170,7 @@ fn read_config(folder: &Path, path: &Path) -> Result<Vec<u8>, CliError> {
         let otherwise = "name the folder that `memorize train` or `reproduce` has left";
         return Err(CliError::missing(error, nearest::path(folder), Some(otherwise)));
     }
-    std::fs::read(path).map_err(|error| wrong(path, &error.to_string(), "check its permissions"))
+    small::read(path, LONGEST as u64).map_err(|error| wrong(path, &error.to_string(), "check it, and its permissions"))
 }
 
 /// What to do with a folder that no run can go on in.
@@ -139,12 +180,11 @@ fn wrong(path: &Path, what: &str, hint: &str) -> CliError {
     CliError::BadInput(anyhow::anyhow!("cannot go on with {}: {what}", path.shown()).hint(hint))
 }
 
-/// How the run ended, in a line, if it did by itself.
-fn outcome(folder: &Path) -> Option<String> {
-    let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join(SUMMARY)).ok()?).ok()?;
-    let how = summary["stopped"].as_str().filter(|how| *how != "interrupted")?;
-    let (iterations, loss) = (&summary["iterations"], &summary["train_loss"]);
-    Some(format!("{} is finished: {how} after {iterations} iterations, f(W) = {loss}", folder.shown()))
+/// How a run ended by itself, in a line.
+fn outcome(folder: &Path, summary: &Summary) -> String {
+    let how = serde_json::to_value(summary.stopped).unwrap_or_default();
+    let (how, iterations) = (how.as_str().unwrap_or_default(), summary.iterations);
+    format!("{} is finished: {how} after {iterations} iterations, f(W) = {:?}", folder.shown(), summary.train_loss)
 }
 
 /// Makes sure that the run in a folder is the one that is asked for, as far as `asked` says something. Settings that are `strict` must be
@@ -154,8 +194,8 @@ fn outcome(folder: &Path) -> Option<String> {
 /// Bad input that names every setting that differs.
 pub fn check_settings(folder: &Path, asked: &RunConfig, strict: &[&str]) -> Result<(), CliError> {
     let path = folder.join(CONFIG);
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| wrong(&path, &error.to_string(), "check its permissions"))?;
+    let text = small::read_text(&path, LONGEST as u64);
+    let text = text.map_err(|error| wrong(&path, &error.to_string(), "check it, and its permissions"))?;
     let (there, asked) = (settings(&text), settings(&asked.to_toml()?));
     let differs = |(key, value): &(&String, &String)| {
         let may_differ = MAY_DIFFER.contains(&key.as_str()) && !strict.contains(&key.as_str());
@@ -174,23 +214,23 @@ pub fn check_settings(folder: &Path, asked: &RunConfig, strict: &[&str]) -> Resu
 }
 
 impl Stopped {
-    /// Cuts the records that come after the checkpoint off `metrics.csv`.
+    /// Cuts the records that come after the checkpoint off `metrics.csv`, and hands on the folder's lock.
     ///
     /// # Errors
     /// Bad input if the records before it are no longer there; the file is then left as it is.
-    pub fn reopen(self, folder: &Path) -> Result<Reopened, CliError> {
+    pub fn reopen(self, folder: &Path) -> Result<(Reopened, Option<Lock>), CliError> {
         let path = folder.join(METRICS);
-        let (metrics, records) = match self.metrics {
+        let (metrics, records) = match &self.held {
             None => (None, Vec::new()),
-            Some(file) => {
-                let (metrics, records) = MetricsWriter::resume(&path, file, self.about.metrics_bytes)
+            Some(_) => {
+                let (metrics, records) = MetricsWriter::resume(&path, self.about.metrics_bytes)
                     .map_err(|error| wrong(&path, &error.to_string(), START_OVER))?;
                 (Some(metrics), records)
             }
         };
         let About { seconds, wall_seconds, .. } = self.about;
         let before = Before { iterations: self.state.iteration, seconds, wall_seconds };
-        Ok(Reopened { state: self.state, before, metrics, records })
+        Ok((Reopened { state: self.state, before, metrics, records }, self.held))
     }
 
     /// Makes sure that what goes on is what was stopped.

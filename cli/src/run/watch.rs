@@ -157,6 +157,8 @@ pub struct Watched {
     pub seconds: f64,
     /// The iteration of the newest checkpoint that this process has written.
     pub checkpoint: Option<u64>,
+    /// What has become of the file with the records, if somebody has changed it.
+    pub warning: Option<String>,
     /// What is left to be told.
     pub progress: Progress,
 }
@@ -211,11 +213,10 @@ impl Watch {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        if let Some(metrics) = self.metrics {
-            metrics.finish()?;
-        }
-        let Self { records, progress, keeper, .. } = self;
-        Ok(Watched { records, seconds, checkpoint: keeper.newest, progress })
+        let Self { metrics, records, mut progress, keeper, .. } = self;
+        let found = metrics.map_or(Ok(None), |metrics| metrics.finish(&records))?;
+        found.iter().for_each(|found| progress.note(&format!("warning: {found}")));
+        Ok(Watched { records, seconds, checkpoint: keeper.newest, warning: found, progress })
     }
 
     fn fail(&mut self, outcome: Result<(), CliError>) {

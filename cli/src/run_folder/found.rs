@@ -1,13 +1,14 @@
 //! What is found in a folder that a run has left: by another version, another machine, an interrupted run, or not by a
 //! run at all. Whatever can be read is; what cannot is told.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use memorize_data::Shown;
+use memorize_data::{Shown, small};
 
-use super::{CAPACITY_CSV, CONFIG, FAILURE, Failure, METRICS, Record, SUMMARY, SWEEP_CSV, Summary};
+use super::{
+    CAPACITY_CSV, CONFIG, Completion, Depth, FAILURE, Failure, METRICS, Record, SUMMARY, SWEEP_CSV, Summary, completion,
+};
 use crate::config::{ConfigError, RunConfig};
 use crate::exit::{CliError, RUN_FAILED, WithHint};
 use crate::layer::Layer;
@@ -16,7 +17,10 @@ use crate::trace::{Trace, Tracer};
 use crate::units::thousands;
 
 /// A summary or a configuration that is longer than this is none.
-const LONGEST_TEXT: u64 = 1 << 20;
+pub(super) const LONGEST_TEXT: u64 = 1 << 20;
+
+/// A row of `metrics.csv` that is longer than this is none.
+const LONGEST_ROW: u64 = 1 << 12;
 
 /// A run as its folder tells of it.
 #[derive(Clone, Debug)]
@@ -93,14 +97,18 @@ impl FoundRun {
         let mut problems = Vec::new();
         let mut note = |file: &str, problem: &dyn std::fmt::Display| problems.push(format!("{file}: {problem}"));
         let failure = read_failure(folder);
-        let summary = match read_summary(folder) {
+        let summary = match completion(folder, Depth::Sizes) {
             // What failed has none.
             Err(problem) if failure.is_none() || problem.kind() != io::ErrorKind::NotFound => {
                 note(SUMMARY, &problem);
                 None
             }
-            summary => summary.ok(),
+            found => found.ok().map(|Completion { summary, differences }| {
+                problems.extend(differences);
+                summary
+            }),
         };
+        let mut note = |file: &str, problem: &dyn std::fmt::Display| problems.push(format!("{file}: {problem}"));
         let config = read_config(folder).map_err(|problem| note(CONFIG, &problem)).ok();
         let trace = match read_trace(folder) {
             Ok((trace, noted)) => {
@@ -141,61 +149,58 @@ pub fn distinguish(runs: &mut [FoundRun]) {
     }
 }
 
-/// A short file as text, if it is one.
-fn read_text(path: &Path) -> io::Result<String> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > LONGEST_TEXT {
-        return Err(io::Error::other("not a text file of less than 1 MiB"));
-    }
-    let mut text = String::new();
-    file.take(LONGEST_TEXT).read_to_string(&mut text)?;
-    Ok(text)
-}
-
-fn read_summary(folder: &Path) -> io::Result<Summary> {
-    Ok(serde_json::from_str(&read_text(&folder.join(SUMMARY))?)?)
+pub(super) fn read_summary(folder: &Path) -> io::Result<Summary> {
+    Ok(serde_json::from_slice(&small::read(&folder.join(SUMMARY), LONGEST_TEXT)?)?)
 }
 
 /// The record of a failure; one that is unreadable says nothing but that there was one.
 fn read_failure(folder: &Path) -> Option<Failure> {
     let path = folder.join(FAILURE);
     let unreadable = || Failure { error: "unknown".to_owned(), hint: None, code: RUN_FAILED, version: String::new() };
-    match read_text(&path) {
+    match small::read_text(&path, LONGEST_TEXT) {
         Ok(text) => Some(serde_json::from_str(&text).unwrap_or_else(|_| unreadable())),
         Err(error) => (error.kind() != io::ErrorKind::NotFound && path.is_file()).then(unreadable),
     }
 }
 
 /// The configuration, with its paths as the file has them: a run that was moved is still the same run.
-fn read_config(folder: &Path) -> Result<RunConfig, ConfigError> {
+///
+/// # Errors
+/// If it cannot be read, or is none.
+pub fn read_config(folder: &Path) -> Result<RunConfig, ConfigError> {
     let path = folder.join(CONFIG);
-    let text = read_text(&path).map_err(|source| ConfigError::Read { path, source })?;
+    let text = small::read_text(&path, LONGEST_TEXT).map_err(|source| ConfigError::Read { path, source })?;
     Layer::from_toml(&text)?.resolve()
 }
 
 /// A curve, and what is wrong with it. Memory is bounded however long the file is.
 fn read_trace(folder: &Path) -> io::Result<(Trace, Vec<String>)> {
-    let file = File::open(folder.join(METRICS))?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
-    let mut reader = csv::ReaderBuilder::new().flexible(true).quoting(false).from_reader(file);
-    let columns = Columns::of(reader.byte_headers()?).map_err(io::Error::other)?;
+    let mut reader = BufReader::new(small::open_regular(&folder.join(METRICS))?);
+    let mut row = Vec::new();
+    let mut cut_short = !next_row(&mut reader, &mut row)?;
+    let columns = Columns::of(&row).map_err(io::Error::other)?;
     let mut tracer = Tracer::default();
-    let (mut row, mut last, mut unreadable) = (csv::ByteRecord::new(), None, 0_u64);
-    while reader.read_byte_record(&mut row)? {
+    let (mut last, mut unreadable) = (None, 0_u64);
+    while !cut_short {
+        cut_short = !next_row(&mut reader, &mut row)?;
+        if row.is_empty() {
+            break;
+        }
         match columns.record(&row).filter(|record| last.is_none_or(|last| last <= record.iteration)) {
             Some(record) => {
                 last = Some(record.iteration);
                 tracer.push(&record);
             }
+            None if row.trim_ascii().is_empty() => {}
             None => unreadable += 1,
         }
     }
     let trace = tracer.finish();
     let counted = |count: u64, noun: &str| format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" });
     let mut problems = Vec::new();
+    if cut_short {
+        problems.push(format!("a line of more than {LONGEST_ROW} bytes; it and what comes after it are left out"));
+    }
     if unreadable > 0 {
         problems.push(format!("{} cut off, unreadable or out of order, left out", counted(unreadable, "row")));
     }
@@ -207,6 +212,18 @@ fn read_trace(folder: &Path) -> io::Result<(Trace, Vec<String>)> {
         problems.push("no records".to_owned());
     }
     Ok((trace, problems))
+}
+
+/// Reads a row, with its end; none = the file's end. `false` = it is longer than rows are, and no more of it was read.
+fn next_row(reader: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
+    row.clear();
+    reader.take(LONGEST_ROW).read_until(b'\n', row)?;
+    Ok((row.len() as u64) < LONGEST_ROW)
+}
+
+/// The cells of a row. Numbers and the names of columns are never in quotes.
+fn cells(row: &[u8]) -> impl Iterator<Item = &[u8]> {
+    row.trim_ascii_end().split(|&byte| byte == b',')
 }
 
 /// Where the columns are.
@@ -221,13 +238,13 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(header: &csv::ByteRecord) -> Result<Self, String> {
+    fn of(header: &[u8]) -> Result<Self, String> {
         let place = |name: &str| {
-            let found = header.iter().position(|cell| cell == name.as_bytes());
+            let found = cells(header).position(|cell| cell == name.as_bytes());
             found.ok_or_else(|| format!("no column `{name}`"))
         };
         Ok(Self {
-            all: header.len(),
+            all: cells(header).count(),
             iteration: place("iteration")?,
             epoch: place("epoch")?,
             loss: place("loss")?,
@@ -238,20 +255,21 @@ impl Columns {
     }
 
     /// A row, unless it is cut off or something else.
-    fn record(&self, row: &csv::ByteRecord) -> Option<Record> {
-        fn parsed<T: std::str::FromStr>(row: &csv::ByteRecord, column: usize) -> Option<T> {
-            std::str::from_utf8(row.get(column)?).ok()?.parse().ok()
+    fn record(&self, row: &[u8]) -> Option<Record> {
+        fn parsed<T: std::str::FromStr>(cells: &[&[u8]], column: usize) -> Option<T> {
+            std::str::from_utf8(cells[column]).ok()?.parse().ok()
         }
+        let row: Vec<&[u8]> = cells(row).collect();
         if row.len() != self.all {
             return None;
         }
         Some(Record {
-            iteration: parsed(row, self.iteration)?,
-            epoch: parsed(row, self.epoch)?,
-            loss: parsed(row, self.loss)?,
-            smoothed_loss: parsed(row, self.smoothed_loss)?,
-            learning_rate: parsed(row, self.learning_rate)?,
-            seconds: parsed(row, self.seconds)?,
+            iteration: parsed(&row, self.iteration)?,
+            epoch: parsed(&row, self.epoch)?,
+            loss: parsed(&row, self.loss)?,
+            smoothed_loss: parsed(&row, self.smoothed_loss)?,
+            learning_rate: parsed(&row, self.learning_rate)?,
+            seconds: parsed(&row, self.seconds)?,
         })
     }
 }
@@ -260,19 +278,19 @@ impl Columns {
 mod tests {
     use super::*;
     use crate::experiments::{Experiment, Scale};
-    use crate::run_folder::{Existing, RunFolder, record_failure};
+    use crate::run_folder::{Existing, RunFolder, lock, record_failure};
 
     const HEADER: &str = "iteration,epoch,loss,smoothed_loss,learning_rate,seconds\n";
 
     /// A folder with a good run in it, to spoil.
     fn folder() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        let folder = RunFolder::create(root.path(), Existing::Refuse).unwrap();
+        let folder = RunFolder::create(root.path(), Existing::Refuse, [], None).unwrap();
         let config = Experiment::Mnist2LayerNoise.config(Scale::Full);
         folder.write(CONFIG, config.to_toml().unwrap().as_bytes()).unwrap();
-        folder.write_summary(&Summary::example()).unwrap();
         let rows = "0,0.0,8.0,8.0,0.003,0.0\n5,0.01,2.0,5.0,0.003,0.1\n";
         folder.write(METRICS, format!("{HEADER}{rows}").as_bytes()).unwrap();
+        folder.commit(&Summary::example(), None).unwrap();
         root
     }
 
@@ -287,7 +305,9 @@ mod tests {
         let root = folder();
         let run = FoundRun::read(root.path()).unwrap();
         assert_eq!(run.problems, [""; 0]);
-        assert_eq!(run.summary, Some(Summary::example()));
+        let files = run.summary.as_ref().unwrap().files.clone();
+        assert_eq!(files.keys().collect::<Vec<_>>(), [CONFIG, METRICS]);
+        assert_eq!(run.summary, Some(Summary { files, ..Summary::example() }));
         assert_eq!(run.config, Some(Experiment::Mnist2LayerNoise.config(Scale::Full)));
         assert_eq!((run.name.as_str(), run.trace.unwrap().records), ("mnist-2layer-noise", 2));
     }
@@ -311,7 +331,8 @@ mod tests {
             std::fs::remove_file(root.path().join(name)).unwrap();
         }
         assert!(FoundRun::read(root.path()).is_err());
-        let run = RunFolder::reopen(root.path()).unwrap();
+        let reopened = || RunFolder::reopen(root.path(), lock(root.path()).unwrap()).unwrap();
+        let run = reopened();
         record_failure(&run, &CliError::RunFailed(anyhow::anyhow!("the disk is full").hint("make space")));
         let found = FoundRun::read(root.path()).unwrap();
         let failure = found.failure.unwrap();
@@ -319,7 +340,8 @@ mod tests {
         assert_eq!((failure.code, found.problems.len()), (1, 1), "{:?}", found.problems);
         // It goes on, and has not failed any more.
         record_failure(&run, &CliError::Interrupted);
-        RunFolder::reopen(root.path()).unwrap();
+        drop(run);
+        drop(reopened());
         assert!(FoundRun::read(root.path()).is_err());
     }
 
@@ -350,15 +372,25 @@ mod tests {
         let run = spoiled(METRICS, text.as_bytes());
         let trace = run.trace.unwrap();
         assert_eq!((trace.records, trace.raw.len(), trace.last_iteration), (3, 2, 25));
-        assert!(run.problems[0].contains("5 rows cut off"), "{:?}", run.problems);
-        assert!(run.problems[1].contains("1 record not above 0 or not finite"), "{:?}", run.problems);
+        let told = |what: &str| run.problems.iter().any(|problem| problem.contains(what));
+        assert!(told("5 rows cut off") && told("1 record not above 0 or not finite"), "{:?}", run.problems);
+    }
+
+    #[test]
+    fn a_line_without_an_end_ends_the_curve() {
+        let mut text = format!("{HEADER}0,0,1,1,0.1,0\n").into_bytes();
+        text.resize(text.len() + (1 << 20), b'0');
+        let run = spoiled(METRICS, &text);
+        assert_eq!(run.trace.unwrap().records, 1);
+        assert!(run.problems.iter().any(|problem| problem.contains("more than 4096 bytes")), "{:?}", run.problems);
     }
 
     #[test]
     fn a_curve_without_records_or_columns_is_none() {
         for (text, problem) in [("", "no column"), (HEADER, "no records"), ("a,b\n1,2\n", "no column `iteration`")] {
             let run = spoiled(METRICS, text.as_bytes());
-            assert!(run.trace.is_none() && run.problems[0].contains(problem), "{text:?}: {:?}", run.problems);
+            let told = run.problems.iter().any(|told| told.contains(problem));
+            assert!(run.trace.is_none() && told, "{text:?}: {:?}", run.problems);
         }
     }
 

@@ -1,12 +1,15 @@
 //! `metrics.csv`: one row a record of the loss, on the disk soon after it was measured.
 
 use std::collections::VecDeque;
-use std::fs::{File, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::FolderError;
+use memorize_data::digest::{self, Hasher};
+use memorize_data::{output, small};
+
+use super::{FolderError, METRICS};
 
 /// Records that the smoothed loss is the mean of, as in the paper's figures.
 pub const SMOOTHING: usize = 20;
@@ -64,7 +67,7 @@ impl Smoother {
 #[derive(Debug)]
 pub struct MetricsWriter {
     path: PathBuf,
-    csv: csv::Writer<File>,
+    csv: csv::Writer<Grown>,
     flushed: Instant,
 }
 
@@ -76,21 +79,16 @@ impl MetricsWriter {
     /// # Errors
     /// [`FolderError::Write`].
     pub fn create(path: &Path) -> Result<Self, FolderError> {
-        let wrong = |source| FolderError::Write { path: path.to_owned(), source };
-        // What another process is writing must not be cut off.
-        let file = File::options().write(true).create(true).truncate(false).open(path).map_err(wrong)?;
-        if is_locked(&file) {
-            return Err(busy(path));
-        }
-        file.set_len(0).map_err(wrong)?;
-        let mut writer = Self::on(path, file);
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(path);
+        let file = file.map_err(|source| FolderError::Write { path: path.to_owned(), source })?;
+        let mut writer = Self::on(path, Grown::after(file, b""));
         let header = writer.csv.write_record(COLUMNS);
         writer.checked(header.map_err(io::Error::from))?;
         writer.flush()?;
         Ok(writer)
     }
 
-    fn on(path: &Path, file: File) -> Self {
+    fn on(path: &Path, file: Grown) -> Self {
         Self { path: path.to_owned(), csv: csv::Writer::from_writer(file), flushed: Instant::now() }
     }
 
@@ -98,9 +96,10 @@ impl MetricsWriter {
     ///
     /// # Errors
     /// [`MetricsError`] if the file is shorter, or not what was written; it is then left as it is.
-    pub fn resume(path: &Path, mut file: File, kept: u64) -> Result<(Self, Vec<Record>), MetricsError> {
+    pub fn resume(path: &Path, kept: u64) -> Result<(Self, Vec<Record>), MetricsError> {
         let mut rows = Vec::new();
-        file.rewind()?;
+        small::open_regular(path)?;
+        let mut file = File::options().read(true).write(true).open(path)?;
         (&file).take(kept).read_to_end(&mut rows)?;
         let found = rows.len() as u64;
         if found < kept {
@@ -109,7 +108,7 @@ impl MetricsWriter {
         let records = parse(&rows)?;
         file.set_len(kept)?;
         file.seek(SeekFrom::End(0))?;
-        Ok((Self::on(path, file), records))
+        Ok((Self::on(path, Grown::after(file, &rows)), records))
     }
 
     /// Appends a record.
@@ -117,15 +116,7 @@ impl MetricsWriter {
     /// # Errors
     /// [`FolderError::Write`].
     pub fn write(&mut self, record: &Record) -> Result<(), FolderError> {
-        let row = [
-            record.iteration.to_string(),
-            format!("{:.4}", record.epoch),
-            float(record.loss),
-            float(record.smoothed_loss),
-            float(record.learning_rate),
-            format!("{:.3}", record.seconds),
-        ];
-        let written = self.csv.write_record(&row);
+        let written = self.csv.write_record(&row(record));
         self.checked(written.map_err(io::Error::from))?;
         if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
     }
@@ -146,19 +137,39 @@ impl MetricsWriter {
     /// [`FolderError::Write`].
     pub fn sync(&mut self) -> Result<u64, FolderError> {
         self.flush()?;
-        let file = self.csv.get_ref();
-        let synced = file.sync_data().and_then(|()| file.metadata());
-        self.checked(synced).map(|metadata| metadata.len())
+        let Grown { file, bytes, .. } = self.csv.get_ref();
+        let synced = file.sync_data().map(|()| *bytes);
+        self.checked(synced)
     }
 
-    /// Flushes to the disk and closes the file. Dropping the writer flushes too, but cannot report that it failed.
+    /// Flushes to the disk and closes the file. Dropping the writer flushes too, but cannot report that it failed. If somebody has removed or
+    /// cut off the file meanwhile, it is written again with all `records`, and what was found is returned. One that was put in its place stays.
     ///
     /// # Errors
     /// [`FolderError::Write`].
-    pub fn finish(mut self) -> Result<(), FolderError> {
+    pub fn finish(mut self, records: &[Record]) -> Result<Option<String>, FolderError> {
         self.flush()?;
-        let synced = self.csv.get_ref().sync_all();
-        self.checked(synced)
+        let synced = self.csv.get_ref().file.sync_all();
+        self.checked(synced)?;
+        let Grown { file, bytes, digest } = self.csv.get_ref();
+        let what = match digest::of_file(&self.path) {
+            Ok(found) if found == (*bytes, digest.clone().finish()) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "was removed",
+            _ if !output::is_at(file, &self.path) => {
+                return Ok(Some(format!(
+                    "{METRICS} was replaced while the run wrote it: the records of the run are not in the one that is there"
+                )));
+            }
+            _ => "was changed",
+        };
+        let again = output::write_atomically(&self.path, |file| {
+            let mut csv = csv::Writer::from_writer(file);
+            csv.write_record(COLUMNS)?;
+            records.iter().try_for_each(|record| csv.write_record(&row(record)))?;
+            csv.flush()
+        });
+        self.checked(again)?;
+        Ok(Some(format!("{METRICS} {what} while the run wrote it; it was written again, whole")))
     }
 
     fn checked<V>(&self, outcome: io::Result<V>) -> Result<V, FolderError> {
@@ -205,26 +216,46 @@ fn parse(text: &[u8]) -> Result<Vec<Record>, MetricsError> {
     reader.records().enumerate().map(line).collect()
 }
 
-/// Opens a file that a run may be writing, and holds it against other processes until it is closed; `None` if there is none.
-///
-/// # Errors
-/// [`FolderError::Busy`] if a run holds it, [`FolderError::Write`] if it cannot be opened.
-pub fn lock(path: &Path) -> Result<Option<File>, FolderError> {
-    match File::options().read(true).write(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(FolderError::Write { path: path.to_owned(), source }),
-        Ok(file) if is_locked(&file) => Err(busy(path)),
-        Ok(file) => Ok(Some(file)),
+/// A file that only grows, and what was written to it.
+#[derive(Debug)]
+struct Grown {
+    file: File,
+    bytes: u64,
+    digest: Hasher,
+}
+
+impl Grown {
+    /// With this text in it already, after which it goes on.
+    fn after(file: File, text: &[u8]) -> Self {
+        let mut digest = Hasher::default();
+        digest.update(text);
+        Self { file, bytes: text.len() as u64, digest }
     }
 }
 
-/// Takes the lock on a file, or says that another process has it. File systems without locks have none that hinder.
-fn is_locked(file: &File) -> bool {
-    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+impl Write for Grown {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
-fn busy(path: &Path) -> FolderError {
-    FolderError::Busy { path: path.parent().unwrap_or(path).to_owned() }
+/// A record as a row.
+fn row(record: &Record) -> [String; 6] {
+    [
+        record.iteration.to_string(),
+        format!("{:.4}", record.epoch),
+        float(record.loss),
+        float(record.smoothed_loss),
+        float(record.learning_rate),
+        format!("{:.3}", record.seconds),
+    ]
 }
 
 /// The shortest text that reads back as the same number; scientific where the exponent is large.
@@ -275,7 +306,7 @@ mod tests {
         for (i, loss) in losses.into_iter().enumerate() {
             writer.write(&record(5 * i as u64, loss)).unwrap();
         }
-        writer.finish().unwrap();
+        assert_eq!(writer.finish(&[]).unwrap(), None);
         let mut reader = csv::Reader::from_path(&path).unwrap();
         assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
@@ -285,6 +316,36 @@ mod tests {
             assert_eq!(row[2].parse::<f64>().unwrap().to_bits(), loss.to_bits());
         }
         assert_eq!(&rows[0][4], "0.003");
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_cut_is_written_again_and_another_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("metrics.csv");
+        let records: Vec<Record> = (0..50).map(|i| record(i, 1.0 / (i + 1) as f64)).collect();
+        let run = |meanwhile: &dyn Fn()| {
+            let mut writer = MetricsWriter::create(&path).unwrap();
+            let (before, after) = records.split_at(25);
+            before.iter().for_each(|record| writer.write(record).unwrap());
+            writer.sync().unwrap();
+            meanwhile();
+            after.iter().for_each(|record| writer.write(record).unwrap());
+            let said = writer.finish(&records).unwrap();
+            (said.unwrap_or_default(), std::fs::read(&path).unwrap_or_default())
+        };
+        let (said, whole) = run(&|| {});
+        assert_eq!(said, "");
+        let (said, again) = run(&|| std::fs::remove_file(&path).unwrap());
+        assert!(said.contains("was removed") && again == whole, "{said}");
+        let cut = || File::options().write(true).open(&path).unwrap().set_len(100).unwrap();
+        let (said, again) = run(&cut);
+        assert!(said.contains("was changed") && again == whole, "{said}");
+        let replace = || {
+            std::fs::write(root.path().join("mine"), "mine").unwrap();
+            std::fs::rename(root.path().join("mine"), &path).unwrap();
+        };
+        let (said, mine) = run(&replace);
+        assert!(said.contains("was replaced") && mine == b"mine", "{said}");
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! `summary.json`: what a run was and what came out of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::Written;
 use crate::blas::Blas;
 use crate::config::{Backend, Dtype, Route};
 use crate::provenance::Provenance;
@@ -124,6 +127,9 @@ pub struct Summary {
     pub paper: Option<String>,
     /// Version of this program.
     pub version: String,
+    /// Every file that the run left beside this one; empty in files of earlier versions.
+    #[serde(default)]
+    pub files: BTreeMap<String, Written>,
     /// Machine, compiler, commit and command line; absent in files of earlier versions.
     #[serde(default)]
     pub provenance: Option<Provenance>,
@@ -191,6 +197,7 @@ impl Summary {
             warnings: Vec::new(),
             paper: Some("loss falls geometrically below 1e-5 (figures 3a, 7)".to_owned()),
             version: "0.1.0".to_owned(),
+            files: BTreeMap::new(),
             provenance: None,
         }
     }
@@ -265,7 +272,7 @@ mod tests {
         let mut value = json(&Summary::example());
         let fields = value.as_object_mut().unwrap();
         let later = ["parameters_per_sample", "theory", "blas", "ranks", "start_loss", "target_variance", "warnings"];
-        for field in later.into_iter().chain(["provenance"]) {
+        for field in later.into_iter().chain(["files", "provenance"]) {
             assert!(fields.remove(field).is_some(), "{field}");
         }
         let summary: Summary = serde_json::from_value(value).unwrap();

@@ -190,6 +190,21 @@ pub fn is_one_file(one: &Path, other: &Path) -> bool {
     fs::canonicalize(one).is_ok_and(|found| fs::canonicalize(other).is_ok_and(|other| found == other))
 }
 
+/// Whether a path leads to this open file.
+pub fn is_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let (Ok(own), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
+        (own.dev(), own.ino()) == (there.dev(), there.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
+    }
+}
+
 /// Whether two paths without links, of files that may not be there yet, are one.
 pub(super) fn is_one_place(one: &Path, other: &Path) -> bool {
     let whole = |path: &Path| {

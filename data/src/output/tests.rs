@@ -160,9 +160,31 @@ fn nothing_is_replaced_unasked() {
     assert!(error.to_string().contains("in the meantime"), "{error}");
     assert!(matches!(new(&path, false), Err(OutputError::Exists { .. })));
     assert!(out.grow().is_err());
+    drop(out);
     assert_eq!((text(&path).as_str(), fs::read_dir(dir.path()).unwrap().count()), ("theirs", 1));
     new(&path, true).unwrap().write(|file| file.write_all(b"ours")).unwrap();
     assert_eq!(text(&path), "ours");
+}
+
+#[test]
+fn one_process_at_a_time_writes_a_file() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("file");
+    // Another's, as far as can be seen.
+    let lock = Lock::of_file(&path).unwrap();
+    let place = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+    fs::write(place, "process 1 on elsewhere (memorize solve)").unwrap();
+    let error = new(&path, true).unwrap_err();
+    assert!(matches!(error, OutputError::Busy { .. }) && error.to_string().contains("memorize solve"), "{error}");
+    // Where the folder is not there yet, it is found out with the first byte.
+    let late = new(&dir.path().join("new/file"), false).unwrap();
+    fs::create_dir(dir.path().join("new")).unwrap();
+    let other = Lock::of_file(&dir.path().join("new/file")).unwrap();
+    fs::write(fs::read_dir(dir.path().join("new")).unwrap().next().unwrap().unwrap().path(), "process 1").unwrap();
+    assert!(late.grow().is_err() && !dir.path().join("new/file").exists());
+    drop((lock, other));
+    new(&path, true).unwrap().write(|file| file.write_all(b"ours")).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
 }
 
 #[test]
