@@ -175,7 +175,7 @@ impl<'a, T: Element> Run<'a, T> {
         let event_file = voice.event_file(path)?;
         // Whatever is wrong with another rank's samples.
         ranks::wait();
-        let identify = |text| Identity::new(text, &dataset.digest, machine);
+        let identify = |text| Identity::new(text, &dataset.digests.train, machine);
         let (folder, identity, reopened) = match target {
             Target::New { path, existing } => {
                 let folder = match ranks::is_first() {
@@ -441,6 +441,8 @@ impl<'a, T: Element> Run<'a, T> {
             parameters: self.network.parameters(),
             parameters_per_sample: self.network.parameters() as f64 / n as f64,
             samples: n,
+            data: Some(self.dataset.digests.train.clone()),
+            test_data: self.dataset.digests.test.clone(),
             seed: run.seed,
             dtype: run.dtype,
             isa: self.machine.isa_name().to_owned(),
