@@ -14,6 +14,7 @@
 //! configuration has none, and only configurations are run and written to disk.
 
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod advice;
 pub mod allocator;
@@ -41,6 +42,7 @@ pub mod report;
 pub mod run;
 pub mod run_folder;
 pub mod runs;
+pub mod say;
 pub mod sweep;
 pub mod tables;
 pub mod threads;

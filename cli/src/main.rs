@@ -1,6 +1,7 @@
 //! The `memorize` program: arguments in, a command run, an exit code out.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -23,6 +23,7 @@ use memorize_data::Shown;
 use crate::exit::CliError;
 use crate::ranks;
 use crate::run_folder::{Record, SMOOTHING, Summary};
+use crate::say::{self, write_line};
 use crate::units::{duration, scientific, thousands};
 
 /// Shortest time between two refreshes of the bar.
@@ -92,7 +93,7 @@ impl Mode {
     /// Says something outside of a run.
     pub fn tell(self, line: &str) {
         match self {
-            Self::Bar { .. } | Self::Lines => write_line(&mut io::stderr(), &printable(line)),
+            Self::Bar { .. } | Self::Lines => say::tell(line),
             Self::Json => self.send(&Event::Note { text: line }),
             Self::Quiet => {}
         }
@@ -323,11 +324,6 @@ impl Progress {
             Sink::Quiet => {}
         }
     }
-}
-
-/// Progress is a courtesy: a log that cannot be written to does not stop the run.
-fn write_line(out: &mut dyn Write, line: &str) {
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// The chart above a bar.

@@ -1,14 +1,11 @@
-//! What is printed when runs are over: what came out, beside what the paper reports. Plain text on standard output.
+//! What is printed when runs are over: what came out, beside what the paper reports. Plain text.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
 use memorize_data::Shown;
-use memorize_data::output::stdout_is_taken;
 
-use crate::exit::CliError;
-use crate::ranks;
 use crate::run::theory::TheorySummary;
 use crate::run_folder::{StopReason, Summary};
 use crate::units::{duration, number, thousands};
@@ -70,25 +67,6 @@ pub fn many(summaries: &[Summary]) -> String {
     let rows: Vec<[String; 7]> = std::iter::once(header).chain(rows).collect();
     use Align::{Left, Right};
     table(&rows, &[Left, Right, Right, Right, Right, Right, Left])
-}
-
-/// Prints to standard output, once for all ranks. A reader that has gone away, as in `| head`, is no error.
-///
-/// # Errors
-/// If standard output cannot be written to for another reason.
-pub fn print(text: &str) -> Result<(), CliError> {
-    if !ranks::is_first() {
-        return Ok(());
-    }
-    // A result that goes to the standard output is not to be mixed with words about it.
-    let mut out: Box<dyn Write> =
-        if stdout_is_taken() { Box::new(io::stderr().lock()) } else { Box::new(io::stdout().lock()) };
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CliError::run_failed(anyhow::Error::new(error).context("cannot write to standard output")))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn outcome(stopped: StopReason) -> &'static str {
@@ -169,17 +147,33 @@ pub(crate) enum Align {
     Right,
 }
 
+/// Longest cell of a table, in characters.
+const LONGEST_CELL: usize = 1000;
+
+/// A text of at most so many characters: a longer one without its middle.
+pub(crate) fn shortened(text: &str, longest: usize) -> Cow<'_, str> {
+    let length = text.chars().count();
+    if length <= longest {
+        return text.into();
+    }
+    let half = longest.saturating_sub(3) / 2;
+    let (begin, end) = (text.chars().take(half), text.chars().skip(length - half));
+    begin.chain("...".chars()).chain(end).collect()
+}
+
 /// Rows as lines, columns two spaces apart and as wide as their widest cell.
 pub(crate) fn table<R: AsRef<[String]>>(rows: &[R], alignment: &[Align]) -> String {
+    let shorten = |row: &R| row.as_ref().iter().map(|cell| shortened(cell, LONGEST_CELL).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(shorten).collect();
     let mut widths = vec![0; alignment.len()];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }
     }
     let mut text = String::new();
-    for row in rows {
-        let cells = row.as_ref().iter().zip(&widths).zip(alignment).map(|((cell, width), align)| match align {
+    for row in &rows {
+        let cells = row.iter().zip(&widths).zip(alignment).map(|((cell, width), align)| match align {
             Align::Left => format!("  {cell:<width$}"),
             Align::Right => format!("  {cell:>width$}"),
         });
@@ -240,6 +234,13 @@ mnist-2layer-noise: done after 60 epochs, 28,140 iterations, 2 min 31 s
         assert_eq!(end(lines[0], "time"), end(lines[1], "0.80 s"));
         assert_eq!(end(lines[0], "time"), end(lines[2], "31 s"));
         assert!(lines.iter().all(|line| !line.ends_with(' ')));
+    }
+
+    #[test]
+    fn a_cell_of_any_length_is_shown() {
+        assert_eq!((shortened("short", 5), shortened("too long for it", 9)), ("short".into(), "too... it".into()));
+        let rows = [[" ".repeat(70_000) + "x", "y".to_owned()]];
+        assert!(table(&rows, &[Align::Left, Align::Left]).ends_with("x  y\n"));
     }
 
     #[test]

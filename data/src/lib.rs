@@ -9,6 +9,7 @@
 //! free to keep the result or to produce it again on every pass: the bits are the same, because all random numbers
 //! are addressed by (seed, purpose, row); see [`random`].
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 #![deny(unsafe_code)]
 
 pub mod digest;

@@ -8,6 +8,8 @@
 //!
 //! Weights are held as W^T (r x d, a neuron a row); the paper's W is d x r.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod arch;
 pub mod backend;
 pub mod block;

@@ -16,8 +16,8 @@ use crate::config::at_most_threads;
 use crate::exit::{CliError, WithHint, build_warning};
 use crate::plot::PictureFile;
 use crate::progress::Mode;
-use crate::report;
 use crate::run::machine::Machine;
+use crate::say;
 
 /// Measures and prints.
 ///
@@ -36,7 +36,7 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
     blas::announce(compute.backend, Mode::detect(false))?;
     let machine = Machine::new(compute.backend.unwrap_or_default(), compute.isa, compute.threads)?;
     if let Some(warning) = build_warning(true) {
-        eprintln!("{warning}");
+        say::tell(warning);
     }
     // A spinner on a terminal; a log needs no word of what is being measured, the table says it.
     let spinner = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
@@ -44,7 +44,7 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
     if thread::Builder::new().spawn(|| ()).is_ok() {
         spinner.enable_steady_tick(Duration::from_millis(100));
     }
-    machine.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    machine.notes.iter().for_each(|note| say::tell(&format!("note: {note}")));
     let progress = |what: &str| spinner.set_message(format!("measuring {what}"));
     let measured = machine.install(|| bench::run(arguments, machine.engine, old.as_ref(), progress));
     spinner.finish_and_clear();
@@ -58,7 +58,7 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
     if let Some(old) = old {
         let changes = compare::text(&old, &measured);
         if arguments.json || arguments.csv {
-            eprint!("{changes}");
+            say::tell(changes.trim_end());
         } else {
             text.push_str(&format!("\n{changes}"));
         }
@@ -68,6 +68,10 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
         None => Ok(()),
     };
     // The figures are not lost with the picture.
-    report::print(&text)?;
+    if arguments.json || arguments.csv {
+        say::print_exact(&text)?
+    } else {
+        say::print(&text)?
+    }
     plotted
 }

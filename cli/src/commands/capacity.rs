@@ -11,10 +11,10 @@ use crate::config::Dtype;
 use crate::exit::{CliError, build_warning};
 use crate::plot;
 use crate::progress::{self, Mode, Progress};
-use crate::report;
 use crate::run::machine::Machine;
 use crate::run::watch::Interrupt;
 use crate::run_folder::{CAPACITY_PNG, CAPACITY_SVG, Existing, RunFolder};
+use crate::say;
 
 /// Trains on random data of several sizes, leaves a folder with the losses and their picture, and prints them.
 ///
@@ -35,7 +35,7 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
         Dtype::F64 => check_memory::<f64>(&config, machine.threads)?,
     }
     if let Some(warning) = build_warning(true).filter(|_| !quiet) {
-        eprintln!("{warning}");
+        say::tell(warning);
     }
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let folder = RunFolder::create(&out, existing, [], None)?;
@@ -52,6 +52,6 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
     folder.write(CAPACITY_PNG, &plot::png(&drawing).map_err(CliError::run_failed)?)?;
     let found = Report { files: folder.files(None)?, ..report.clone() };
     folder.commit_text(&found.summary(), None)?;
-    report::print(&if arguments.json { found.json() } else { found.text(folder.path()) })?;
+    say::print_either(arguments.json, || found.json(), || found.text(folder.path()))?;
     if interrupted { Err(CliError::Interrupted) } else { Ok(()) }
 }

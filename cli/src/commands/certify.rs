@@ -17,9 +17,9 @@ use crate::blas;
 use crate::config::CertifyConfig;
 use crate::exit::CliError;
 use crate::progress::Mode;
-use crate::report;
 use crate::run::machine::Machine;
 use crate::run::memory;
+use crate::say;
 use crate::units::{number, thousands, threads};
 
 /// Samples are kept in memory if they take no more than this: each product with the Hessian reads them twice.
@@ -85,7 +85,7 @@ pub fn certify(arguments: &CertifyArgs) -> Result<(), CliError> {
     blas::announce(Some(config.backend), Mode::detect(false))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     let found = machine.install(|| look_at(&config, &machine))?;
-    report::print(&if config.json { json(&found) } else { text(&found) })
+    say::print_either(config.json, || json(&found), || text(&found))
 }
 
 fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Certificate, CliError> {

@@ -14,11 +14,11 @@ use crate::condition::{Report, Theory};
 use crate::config::ConditionConfig;
 use crate::exit::{CliError, build_warning};
 use crate::progress::{self, Mode, Progress};
-use crate::report;
 use crate::run::dataset::Inspected;
 use crate::run::machine::Machine;
 use crate::run::memory;
 use crate::run::watch::{Interrupt, end_at_once, ends_at_once};
+use crate::say;
 use crate::units::{mebibytes, scientific, thousands};
 
 /// Least seconds between two lines of progress.
@@ -39,7 +39,7 @@ pub fn condition(arguments: &ConditionArgs) -> Result<(), CliError> {
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
     let found = machine.install(|| look_at(&config, &machine, &interrupt, progress))?;
-    report::print(&if arguments.json { found.json() } else { found.text() })?;
+    say::print_either(arguments.json, || found.json(), || found.text())?;
     if found.interrupted() { Err(CliError::Interrupted) } else { Ok(()) }
 }
 

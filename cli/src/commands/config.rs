@@ -3,7 +3,7 @@
 use crate::args::ConfigArgs;
 use crate::exit::CliError;
 use crate::layer::template;
-use crate::report::print;
+use crate::say::print_exact;
 
 /// Prints the configuration that flags and a file amount to, or one that explains itself.
 ///
@@ -11,5 +11,5 @@ use crate::report::print;
 /// Bad input if it cannot be run.
 pub fn config(arguments: &ConfigArgs) -> Result<(), CliError> {
     let text = if arguments.default { template()? } else { arguments.config()?.to_toml()? };
-    print(&text)
+    print_exact(&text)
 }

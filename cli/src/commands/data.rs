@@ -4,7 +4,7 @@ use memorize_data::Shown;
 
 use crate::args::{ConvertArgs, DataArgs, DataCommand, InfoArgs};
 use crate::exit::CliError;
-use crate::report::print;
+use crate::say::{print, print_exact};
 use crate::tables::{self, FileInfo, tell};
 use crate::threads::Threads;
 use crate::units::thousands;
@@ -29,7 +29,7 @@ fn info(arguments: &InfoArgs) -> Result<(), CliError> {
     if arguments.json {
         let mut text = serde_json::to_string_pretty(&files).map_err(CliError::run_failed)?;
         text.push('\n');
-        return print(&text);
+        return print_exact(&text);
     }
     print(&tables::text(&files))
 }

@@ -15,9 +15,9 @@ use crate::config::{Dtype, EvalConfig};
 use crate::exit::CliError;
 use crate::progress::Mode;
 use crate::ranks;
-use crate::report;
 use crate::run::machine::Machine;
 use crate::run::memory;
+use crate::say;
 use crate::units::{number, thousands, threads};
 
 /// What to do about numbers that f64 does not hold.
@@ -66,7 +66,7 @@ pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
         Dtype::F32 => evaluate::<f32>(&config, &machine, out.as_ref()),
         Dtype::F64 => evaluate::<f64>(&config, &machine, out.as_ref()),
     })?;
-    report::print(&if config.json { json(&found) } else { text(&found) })
+    say::print_either(config.json, || json(&found), || text(&found))
 }
 
 fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Output>) -> Result<Evaluation, CliError> {

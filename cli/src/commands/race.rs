@@ -10,9 +10,9 @@ use crate::config::Dtype;
 use crate::exit::{CliError, build_warning};
 use crate::progress::{self, Mode, Progress};
 use crate::race::run;
-use crate::report;
 use crate::run::machine::Machine;
 use crate::run::watch::Interrupt;
+use crate::say;
 
 /// Runs the optimisers one after the other and prints how many passes each took.
 ///
@@ -29,7 +29,7 @@ pub fn race(arguments: &RaceArgs) -> Result<(), CliError> {
     let curves = arguments.curves.as_deref().map(curves).transpose()?;
     let machine = Machine::new(setup.backend, setup.isa, setup.threads)?;
     if let Some(warning) = build_warning(true).filter(|_| !quiet) {
-        eprintln!("{warning}");
+        say::tell(warning);
     }
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
@@ -37,6 +37,6 @@ pub fn race(arguments: &RaceArgs) -> Result<(), CliError> {
         Dtype::F32 => run::<f32>(&config, &machine, progress, curves.as_ref(), &interrupt),
         Dtype::F64 => run::<f64>(&config, &machine, progress, curves.as_ref(), &interrupt),
     })?;
-    report::print(&if arguments.json { found.json() } else { found.text() })?;
+    say::print_either(arguments.json, || found.json(), || found.text())?;
     if interrupt.is_set() { Err(CliError::Interrupted) } else { Ok(()) }
 }

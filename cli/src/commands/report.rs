@@ -8,8 +8,8 @@ use crate::args::{CompareArgs, ReportArgs};
 use crate::comparison::Comparison;
 use crate::exit::CliError;
 use crate::page::{self, Focus};
-use crate::report::print;
 use crate::run_folder::{FoundRun, NoRun, distinguish};
+use crate::say::{self, print, print_exact};
 
 /// Writes a page about runs.
 ///
@@ -35,7 +35,7 @@ pub fn compare(arguments: &CompareArgs) -> Result<(), CliError> {
     distinguish(&mut runs);
     let index = page::write(&arguments.out, arguments.overwrite, &runs, &problems, Focus::Differences)?;
     if arguments.json {
-        return print(&format!("{json}\n"));
+        return print_exact(&format!("{json}\n"));
     }
     print(&format!("{}curves: {}\n", Comparison::of(&runs).text(), index.shown()))
 }
@@ -58,7 +58,7 @@ fn read(folders: &[PathBuf], at_least: usize) -> Result<(Vec<FoundRun>, Vec<Stri
         runs.iter().flat_map(|run| run.problems.iter().map(|problem| format!("{}: {problem}", run.folder.shown())));
     let problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
     for problem in problems.iter().cloned().chain(of_runs) {
-        eprintln!("warning: {problem}");
+        say::tell(&format!("warning: {problem}"));
     }
     Ok((runs, problems))
 }

@@ -16,6 +16,7 @@ use crate::run::resume::find;
 use crate::run::watch::Interrupt;
 use crate::run::{self, Finished, Target};
 use crate::run_folder::{Existing, FoundRun};
+use crate::say;
 
 /// Runs the selected experiments, one after the other, and prints what came out beside what the paper reports. Of all
 /// experiments those that are complete already are skipped, those that were stopped go on, and a page about all of them is
@@ -60,7 +61,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
             }
             Already::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), &voice, &interrupt)? {
                 Rest::Nothing { line, summary } => {
-                    report::print(&format!("{line}\n"))?;
+                    say::print(&format!("{line}\n"))?;
                     summaries.extend(summary.map(|summary| *summary));
                     folders.push(path);
                     continue;
@@ -77,7 +78,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
         let failure = finished.failure();
         let Finished { summary, interrupted, .. } = finished;
         if !all || interrupted {
-            let printed = report::print(&report::one(&summary, &path));
+            let printed = say::print(&report::one(&summary, &path));
             if interrupted {
                 // The terminal may be gone, which was the reason.
                 return Err(CliError::Interrupted);
@@ -99,7 +100,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     if !skipped.is_empty() {
         text.push_str(&format!("\ncomplete already, skipped (--overwrite runs them again): {}\n", skipped.join(", ")));
     }
-    report::print(&format!("{text}\nreport: {}\n", index.shown()))?;
+    say::print(&format!("{text}\nreport: {}\n", index.shown()))?;
     failures.into_iter().next().map_or(Ok(()), Err)
 }
 

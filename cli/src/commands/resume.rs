@@ -9,11 +9,11 @@ use crate::blas;
 use crate::config::{RunConfig, RunSection};
 use crate::exit::CliError;
 use crate::progress::Voice;
-use crate::report;
 use crate::run::resume::{Found, find};
 use crate::run::watch::Interrupt;
 use crate::run::{self, Finished, Target};
 use crate::run_folder::{Existing, Summary};
+use crate::say;
 
 /// Goes on from the newest checkpoint, or says that there is nothing to do.
 ///
@@ -23,7 +23,7 @@ use crate::run_folder::{Existing, Summary};
 pub fn resume(arguments: &ResumeArgs) -> Result<(), CliError> {
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     match rest(arguments, &interrupt)? {
-        Rest::Nothing { line, .. } => report::print(&format!("{line}\n")),
+        Rest::Nothing { line, .. } => say::print(&format!("{line}\n")),
         Rest::Done(finished) => super::train::conclude(&finished, &arguments.run),
     }
 }

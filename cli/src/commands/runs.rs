@@ -5,9 +5,9 @@ use memorize_data::Shown;
 use crate::args::RunsArgs;
 use crate::exit::{CliError, WithHint};
 use crate::nearest;
-use crate::report::print;
 use crate::run_folder::FoundRun;
 use crate::runs::{Listing, find};
+use crate::say::{self, print, print_exact};
 
 /// Lists the runs below some folders.
 ///
@@ -25,7 +25,7 @@ pub fn runs(arguments: &RunsArgs) -> Result<(), CliError> {
         for folder in folders {
             match FoundRun::read(&folder) {
                 Ok(run) => found.push(run),
-                Err(error) => eprintln!("warning: {error}"),
+                Err(error) => say::tell(&format!("warning: {error}")),
             }
         }
     }
@@ -36,10 +36,10 @@ pub fn runs(arguments: &RunsArgs) -> Result<(), CliError> {
     listing.filter(&arguments.filter).map_err(unknown)?;
     listing.sort(&arguments.sort, arguments.reverse).map_err(unknown)?;
     if arguments.json {
-        return print(&format!("{}\n", listing.json().map_err(CliError::run_failed)?));
+        return print_exact(&format!("{}\n", listing.json().map_err(CliError::run_failed)?));
     }
     if listing.is_empty() {
-        eprintln!("no runs");
+        say::tell("no runs");
         return Ok(());
     }
     print(&listing.text())

@@ -10,7 +10,7 @@ use memorize_data::output::Staged;
 
 use crate::args::{self, CompletionsArgs, ManArgs};
 use crate::exit::CliError;
-use crate::report::print;
+use crate::say::{print, print_exact};
 
 /// Prints a shell's script for completing the program's commands and flags.
 ///
@@ -19,7 +19,7 @@ use crate::report::print;
 pub fn completions(arguments: &CompletionsArgs) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut args::command(), "memorize", &mut script);
-    print(&String::from_utf8_lossy(&script))
+    print_exact(&String::from_utf8_lossy(&script))
 }
 
 /// Writes a page of the manual for the program and for each of its commands.

@@ -23,6 +23,7 @@ use crate::run::machine::Machine;
 use crate::run::prospects::Prospects;
 use crate::run::solution;
 use crate::run::watch::{Interrupt, end_at_once};
+use crate::say;
 use crate::units::{duration, number, thousands, threads};
 
 /// What `solve` finds. A value that does not apply is null.
@@ -88,7 +89,7 @@ pub fn solve(arguments: &SolveArgs) -> Result<(), CliError> {
         Dtype::F32 => run::<f32>(&config, &machine, out.as_ref(), watch),
         Dtype::F64 => run::<f64>(&config, &machine, out.as_ref(), watch),
     })?;
-    report::print(&if arguments.json { json(&found) } else { text(&found, arguments.out.as_deref()) })?;
+    say::print_either(arguments.json, || json(&found), || text(&found, arguments.out.as_deref()))?;
     if found.verdict == "interrupted" { Err(CliError::Interrupted) } else { Ok(()) }
 }
 

@@ -2,28 +2,34 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use memorize_data::Shown;
-use memorize_data::{Output, output};
+use memorize_data::output::{self, Holder, Lock};
+use memorize_data::{Output, Shown, small};
 
 use crate::args::SweepArgs;
 use crate::exit::{CliError, WithHint};
 use crate::layer::text_of;
 use crate::page::{self, Focus};
 use crate::ranks::threads;
-use crate::report;
 use crate::run::already::Already;
 use crate::run::note_environment;
 use crate::run::watch::Interrupt;
-use crate::run_folder::{CONFIG, Existing, FolderError, FoundRun, SWEEP_CSV, StopReason, write_atomically};
-use crate::sweep::{Ended, Job, Member, Plan, Row, TABLE_BEGINS, csv, run, text};
+use crate::run_folder::{
+    CONFIG, Existing, FolderError, FoundRun, SWEEP_CSV, StopReason, lock, remove_leftovers, write_atomically,
+};
+use crate::say;
+use crate::sweep::{Ended, Job, Log, Member, Plan, Row, csv, is_table, run, text};
 use crate::threads::default_count;
 
 /// The folder of the page.
 const REPORT: &str = "report";
+
+/// Longest first line of a table, in bytes.
+const LONGEST_HEADER: u64 = 1 << 16;
 
 /// Runs what a file asks for, some runs at a time, each as `memorize train` or `memorize resume` would, and makes a table and a page of
 /// what came out.
@@ -35,32 +41,50 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
     let mut plan = read(&arguments.file)?;
     if arguments.list {
         let lines: String = plan.members.iter().map(|member| format!("{}\n", member.name)).collect();
-        return report::print(&lines);
+        return say::print(&lines);
     }
     plan.members.iter_mut().for_each(|member| note_environment(&mut member.config));
     let out = arguments.folder();
+    let is_new = !out.exists();
+    let unusable = |source| FolderError::Unusable { path: out.clone(), source };
+    fs::create_dir_all(&out).map_err(unusable)?;
+    let outcome = lock(&out).map_err(CliError::from).and_then(|_lock| make(&plan, arguments, &out));
+    if is_new && matches!(outcome, Err(CliError::BadInput(_))) {
+        // Nothing has come of it: it goes, if there is nothing in it.
+        let _ = fs::remove_dir(&out);
+    }
+    outcome
+}
+
+/// Makes the runs of a plan in a folder whose lock is held.
+fn make(plan: &Plan, arguments: &SweepArgs, out: &Path) -> Result<(), CliError> {
     let folders: Vec<PathBuf> = plan.members.iter().map(|member| out.join(&member.name)).collect();
     let existing = Existing::from_flag(arguments.overwrite);
-    let there = plan.members.iter().zip(&folders).map(|(member, folder)| look(member, folder, existing));
+    let begun = Instant::now();
+    let there = plan.members.iter().zip(&folders).map(|(member, folder)| {
+        let patience = PATIENCE.saturating_sub(begun.elapsed());
+        look(member, folder, existing, patience)
+    });
     let there: Vec<There> = there.collect::<Result<_, _>>()?;
     let table =
         Output::new(&out.join(SWEEP_CSV), arguments.overwrite || is_ours(&out.join(SWEEP_CSV)), [&*arguments.file])?;
     page::check(&out.join(REPORT), arguments.overwrite)?;
-    fs::create_dir_all(&out).map_err(|source| FolderError::Unusable { path: out.clone(), source })?;
+    let left = remove_leftovers(out)?;
 
     let at_a_time = arguments.jobs.map_or(plan.jobs, usize::from);
     let threads = arguments.threads.map(usize::from).or_else(threads).unwrap_or_else(default_count);
     let threads = (threads / at_a_time).max(1);
-    let configs = tempfile::Builder::new().prefix(output::TEMPORARY).tempdir_in(&out);
-    let configs = configs.map_err(|error| FolderError::Unusable { path: out.clone(), source: error.kind().into() })?;
+    let configs = tempfile::Builder::new().prefix(output::TEMPORARY).tempdir_in(out);
+    let configs =
+        configs.map_err(|error| FolderError::Unusable { path: out.to_owned(), source: error.kind().into() })?;
     let common = common_arguments(arguments, threads);
     let mut rows: Vec<Row> = there.iter().zip(&folders).map(|(there, folder)| first_row(there, folder)).collect();
-    let (mut left, mut jobs) = (Vec::new(), Vec::new());
+    let (mut waiting, mut jobs) = (Vec::new(), Vec::new());
     for (at, there) in there.iter().enumerate() {
         let There::May(already @ (Already::Nothing | Already::Stopped)) = there else { continue };
         match job(&plan.members[at], already, &folders[at], configs.path(), arguments.overwrite, &common) {
             Ok(job) => {
-                left.push(at);
+                waiting.push(at);
                 jobs.push(job);
             }
             // It does not stop the others.
@@ -68,42 +92,50 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
         }
     }
     let complete = rows.iter().filter(|row| row.ended == Ended::Done).count();
+    let note = |note: &str| {
+        if !arguments.quiet {
+            say::tell(&format!("note: {note}"));
+        }
+    };
+    left.iter().for_each(|line| note(line));
     if complete > 0 && !arguments.quiet {
-        eprintln!("{complete} of {} runs are complete already", there.len());
+        say::tell(&format!("{complete} of {} runs are complete already", there.len()));
     }
 
     let rows: Mutex<Vec<Row>> = Mutex::new(rows);
     let rows_now = || rows.lock().unwrap_or_else(PoisonError::into_inner);
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let over = |job: usize, ended: &Ended| {
-        let (at, mut rows) = (left[job], rows_now());
+        let (at, mut rows) = (waiting[job], rows_now());
         rows[at] = Row::read(&folders[at], ended.clone());
         if !arguments.quiet {
             let left = rows.iter().filter(|row| row.ended == Ended::NotBegun).count();
-            eprintln!("{}: {}  ({left} to go)", plan.members[at].name, rows[at].line());
+            say::tell(&format!("{}: {}  ({left} to go)", plan.members[at].name, rows[at].line()));
         }
         // What a killed sweep leaves; the last one is written with the errors looked at.
-        let _ = write_table(&table, &plan, &rows);
-    };
-    let note = |note: &str| {
-        if !arguments.quiet {
-            eprintln!("note: {note}");
-        }
+        let _ = write_table(&table, plan, &rows);
     };
     run(&jobs, at_a_time, &interrupt, &over, &note);
-    write_table(&table, &plan, &rows_now())?;
-    conclude(&out, arguments.overwrite, &plan, &rows_now(), &interrupt)
+    write_table(&table, plan, &rows_now())?;
+    conclude(out, arguments.overwrite, plan, &rows_now(), &interrupt)
 }
 
 /// What there is of a member, or why it cannot be run at all.
 enum There {
     May(Already),
+    Elsewhere(Holder),
     Cannot(CliError),
 }
 
+/// How long runs are waited for that another process is just ending, such as those of a sweep that was killed: it takes them with it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Looks for a member. That another run has its folder is a mistake in the file or the folder's name, found before anything is run; a
 /// folder that cannot be made is that member's alone.
-fn look(member: &Member, folder: &Path, existing: Existing) -> Result<There, CliError> {
+fn look(member: &Member, folder: &Path, existing: Existing, patience: Duration) -> Result<There, CliError> {
+    if let Some(holder) = Lock::holder_after(folder, patience) {
+        return Ok(There::Elsewhere(holder));
+    }
     let varied: Vec<&str> = member.varied.iter().map(|(key, _)| key.as_str()).collect();
     match Already::of(&member.config, folder, existing, true, true, &varied) {
         Ok(already) => Ok(There::May(already)),
@@ -114,7 +146,10 @@ fn look(member: &Member, folder: &Path, existing: Existing) -> Result<There, Cli
 
 /// Whether a table is there that a sweep has left.
 fn is_ours(table: &Path) -> bool {
-    fs::read(table).is_ok_and(|text| text.starts_with(TABLE_BEGINS.as_bytes()))
+    small::open_regular(table).is_ok_and(|file| {
+        let mut begin = Vec::new();
+        file.take(LONGEST_HEADER).read_to_end(&mut begin).is_ok() && is_table(&begin)
+    })
 }
 
 /// The file's plan.
@@ -153,14 +188,7 @@ fn job(
         }
     };
     arguments.extend_from_slice(common);
-    Ok(Job { arguments, log: log_of(folder) })
-}
-
-/// Where what a run says goes: beside its folder.
-fn log_of(folder: &Path) -> PathBuf {
-    let mut log = folder.as_os_str().to_owned();
-    log.push(".log");
-    log.into()
+    Ok(Job { arguments, folder: folder.to_owned() })
 }
 
 fn first_row(there: &There, folder: &Path) -> Row {
@@ -170,6 +198,7 @@ fn first_row(there: &There, folder: &Path) -> Row {
         }
         There::May(Already::Over(_)) => Row::read(folder, Ended::Done),
         There::May(_) => Row { ended: Ended::NotBegun, found: None },
+        There::Elsewhere(holder) => Row::read(folder, Ended::Elsewhere(holder.to_string())),
         There::Cannot(error) => Row { ended: Ended::Failed(error.to_string()), found: None },
     }
 }
@@ -182,7 +211,7 @@ fn write_table(table: &Output, plan: &Plan, rows: &[Row]) -> Result<(), CliError
 
 /// Prints the table, writes the page, and says how it all ended.
 fn conclude(out: &Path, overwrite: bool, plan: &Plan, rows: &[Row], interrupt: &Interrupt) -> Result<(), CliError> {
-    report::print(&text(plan, rows))?;
+    say::print(&text(plan, rows))?;
     let failed: Vec<&str> = plan
         .members
         .iter()
@@ -191,22 +220,31 @@ fn conclude(out: &Path, overwrite: bool, plan: &Plan, rows: &[Row], interrupt: &
         .map(|(member, _)| member.name.as_str())
         .collect();
     let found: Vec<FoundRun> = rows.iter().filter_map(|row| row.found.clone()).collect();
-    report::print(&format!("\ntable: {}\n", out.join(SWEEP_CSV).shown()))?;
+    say::print(&format!("\ntable: {}\n", out.join(SWEEP_CSV).shown()))?;
     if !found.is_empty() {
         let problems: Vec<String> = failed.iter().map(|name| format!("{name} failed")).collect();
         let index = page::write(&out.join(REPORT), overwrite, &found, &problems, Focus::Results)?;
-        report::print(&format!("report: {}\n", index.shown()))?;
+        say::print(&format!("report: {}\n", index.shown()))?;
     }
     if interrupt.is_set() {
         return Err(CliError::Interrupted);
     }
     let Some(first) = failed.first() else {
         // One that somebody else has told to stop can be gone on with, like all of them.
-        let stopped = rows.iter().any(|row| row.ended == Ended::Interrupted);
-        return if stopped { Err(CliError::Interrupted) } else { Ok(()) };
+        if rows.iter().any(|row| row.ended == Ended::Interrupted) {
+            return Err(CliError::Interrupted);
+        }
+        let elsewhere = rows.iter().filter(|row| matches!(row.ended, Ended::Elsewhere(_))).count();
+        if elsewhere > 0 {
+            let error = anyhow::anyhow!("{elsewhere} of {} runs are made by another process", rows.len());
+            return Err(CliError::RunFailed(
+                error.hint("the same command again, once it has ended, has them in its table"),
+            ));
+        }
+        return Ok(());
     };
-    let log = log_of(&out.join(first));
+    let log = Log::beside(&out.join(first));
     let error = anyhow::anyhow!("{} of {} runs failed, {first} the first", failed.len(), rows.len());
-    let said = if log.exists() { format!("what it said is in {}; ", log.shown()) } else { String::new() };
+    let said = log.path().map(|log| format!("what it said is in {}; ", log.shown())).unwrap_or_default();
     Err(CliError::RunFailed(error.hint(format!("{said}the same command again goes on with what is not complete"))))
 }

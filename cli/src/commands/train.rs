@@ -9,6 +9,7 @@ use crate::report;
 use crate::run::watch::Interrupt;
 use crate::run::{self, Finished, Target};
 use crate::run_folder::Existing;
+use crate::say;
 
 /// Trains a network as configured by flags, a file, or both.
 ///
@@ -35,7 +36,7 @@ pub(super) fn finish(arguments: &TrainArgs, interrupt: &Interrupt) -> Result<(Fi
 
 /// Reports on a run, and says how it ended.
 pub(super) fn conclude(finished: &Finished, path: &Path) -> Result<(), CliError> {
-    let printed = report::print(&report::one(&finished.summary, path));
+    let printed = say::print(&report::one(&finished.summary, path));
     // The terminal may be gone, which was the reason of an interruption.
     ended(finished).and(printed)
 }

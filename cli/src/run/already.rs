@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::resume::check_settings;
+use super::dataset::digests_of;
+use super::resume::{SHOWN_DIGITS, check_settings};
+use memorize_data::Shown;
+
 use crate::config::RunConfig;
-use crate::exit::CliError;
+use crate::exit::{CliError, WithHint};
 use crate::run_folder::{
     CONFIG, Completion, Depth, Existing, RunFolder, Summary, completion, read_config, settle_if_free,
 };
@@ -33,8 +36,17 @@ impl Already {
         resume: bool,
         strict: &[&str],
     ) -> Result<Self, CliError> {
-        if all && let Some(summary) = complete(config, folder)? {
-            return Ok(Self::Over(summary));
+        if all && let Some(summary) = complete(config, folder) {
+            match other_data(config, &summary)? {
+                None => return Ok(Self::Over(summary)),
+                Some(what) if existing == Existing::Refuse => {
+                    let error = anyhow::anyhow!("{} holds a run on other data: {what}", folder.shown());
+                    let hint =
+                        "put back the data, choose another folder with --out DIR, or pass --overwrite to do it again";
+                    return Err(CliError::BadInput(error.hint(hint)));
+                }
+                Some(_) => {}
+            }
         }
         if existing == Existing::Refuse && (all || resume) && folder.join(CONFIG).exists() {
             check_settings(folder, config, strict)?;
@@ -45,20 +57,35 @@ impl Already {
     }
 }
 
-/// What a run of this configuration, on these data, has come to in that folder, if it is complete. A commit in the middle of which the
-/// process was killed is ended first.
+/// How the data of a run that is complete differ from what they are now; nothing is known of runs of earlier versions.
 ///
 /// # Errors
-/// Bad input if data cannot be read.
-fn complete(config: &RunConfig, folder: &Path) -> Result<Option<Box<Summary>>, CliError> {
+/// Bad input: files that cannot be used.
+fn other_data(config: &RunConfig, summary: &Summary) -> Result<Option<String>, CliError> {
+    let Some(then) = &summary.data else { return Ok(None) };
+    let now = digests_of(&config.data, config.run.seed)?;
+    let differs = |what: &str, then: Option<&String>, now: Option<&String>| {
+        let digits = |digest: Option<&String>| {
+            digest.map_or_else(
+                || "none".to_owned(),
+                |digest| format!("SHA-256 {}...", digest.chars().take(SHOWN_DIGITS).collect::<String>()),
+            )
+        };
+        (then != now).then(|| format!("the {what} set was {}, and is {} now", digits(then), digits(now)))
+    };
+    let train = differs("training", Some(then), Some(&now.train));
+    Ok(train.or_else(|| differs("test", summary.test_data.as_ref(), now.test.as_ref())))
+}
+
+/// What a run of this configuration has come to in that folder, if it is complete. A commit in the middle of which the
+/// process was killed is ended first.
+fn complete(config: &RunConfig, folder: &Path) -> Option<Box<Summary>> {
     if !folder.join(CONFIG).is_file() {
-        return Ok(None);
+        return None;
     }
     // Where it cannot be ended the run is not complete.
     let _ = settle_if_free(folder);
-    let Some(found) = completion(folder, Depth::Contents).ok().filter(Completion::is_complete) else {
-        return Ok(None);
-    };
-    let done = read_config(folder).ok().filter(|done| config.is_done_by(done));
-    Ok(done.map(|_| Box::new(found.summary)))
+    let found = completion(folder, Depth::Contents).ok().filter(Completion::is_complete)?;
+    let done = read_config(folder).ok()?;
+    config.is_done_by(&done).then(|| Box::new(found.summary))
 }

@@ -1,5 +1,7 @@
 //! From the `[data]` section to samples and targets that a pass can read.
 
+mod digests;
+
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
@@ -17,6 +19,7 @@ use crate::config::{DataSection, FeaturesSection, RunConfig};
 use crate::exit::CliError;
 use crate::ranks;
 use crate::units::{ByteSize, mebibytes, thousands};
+pub use digests::{Digests, digest_of, digests_of};
 
 /// A training set, and a test set if there is one.
 pub struct Dataset<T: Element> {
@@ -34,8 +37,8 @@ pub struct Dataset<T: Element> {
     pub normalize: bool,
     /// Width of a sample as it comes from its source.
     pub input_width: usize,
-    /// SHA-256 of the training set as it comes from its source.
-    pub digest: String,
+    /// What the sets are.
+    pub digests: Digests,
     /// The files that are still read from.
     pub sources: Sources,
     /// Which files are read, and what was decided about memory, to be told.
@@ -105,7 +108,7 @@ impl Tables {
         Self { inputs: Arc::new(own(inputs)), targets: self.targets.map(own), spread, ..self }
     }
 
-    /// SHA-256 of the samples and of the targets that are trained on.
+    /// SHA-256 of the samples and of the targets that are used.
     fn digest(&self, data: &DataSection) -> String {
         let mut hasher = Hasher::default();
         hasher.piece(self.inputs.digest_with(ranks::team()).as_bytes());
@@ -160,7 +163,8 @@ impl<T: Element> Dataset<T> {
     pub fn open(config: &RunConfig, engine: &Engine) -> Result<Self, CliError> {
         let (data, seed) = (&config.data, config.run.seed);
         let (train, test) = opened::both(data, seed)?;
-        let (digest, mut train) = (train.digest(data), train.shared());
+        let digests = Digests::of(&train, test.as_ref(), data);
+        let mut train = train.shared();
         let mut notes = std::mem::take(&mut train.said);
         let plain = Preparation { normalize: data.normalize, ..Preparation::default() };
         let projection = principal(&train, data, engine)?;
@@ -186,7 +190,7 @@ impl<T: Element> Dataset<T> {
         };
         let normalize = data.normalize;
         notes.append(&mut memory.notes);
-        Ok(Self { x, y, test, features, projection, normalize, input_width, digest, sources, notes })
+        Ok(Self { x, y, test, features, projection, normalize, input_width, digests, sources, notes })
     }
 }
 

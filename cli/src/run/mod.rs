@@ -178,7 +178,7 @@ impl<'a, T: Element> Run<'a, T> {
         };
         // Whatever is wrong with another rank's samples.
         ranks::wait();
-        let identify = |text| Identity::new(text, &dataset.digest, machine);
+        let identify = |text| Identity::new(text, &dataset.digests.train, machine);
         let (folder, identity, reopened) = match target {
             Target::New { path, existing, inputs, held } => {
                 let inputs = inputs.iter().chain(&data).map(PathBuf::as_path);
@@ -303,8 +303,9 @@ impl<'a, T: Element> Run<'a, T> {
         self.dataset.sources.check_unchanged()?;
         let interrupted = summary.stopped == StopReason::Interrupted;
         let kept = interrupted && checkpoint == Some(outcome.iterations);
-        self.plot(&records, Some(summary.train_loss))?;
+        // The larger file first: a disk that is full leaves the checkpoint as it is.
         let weights = if kept || !self.folder.writes() { None } else { Some(self.stage_weights()?) };
+        self.plot(&records, Some(summary.train_loss))?;
         self.folder.commit(&summary, weights)?;
         if self.voice.verbose {
             let [prepared, evaluated, all] = [prepared, evaluated, trained.elapsed()].map(|span| span.as_secs_f64());
@@ -440,6 +441,8 @@ impl<'a, T: Element> Run<'a, T> {
             parameters: self.network.parameters(),
             parameters_per_sample: self.network.parameters() as f64 / n as f64,
             samples: n,
+            data: Some(self.dataset.digests.train.clone()),
+            test_data: self.dataset.digests.test.clone(),
             seed: run.seed,
             dtype: run.dtype,
             isa: self.machine.isa_name().to_owned(),

@@ -36,7 +36,7 @@ const MAY_DIFFER: [&str; 10] = [
 ];
 
 /// Digits of a digest that are shown.
-const SHOWN_DIGITS: usize = 12;
+pub(super) const SHOWN_DIGITS: usize = 12;
 
 /// What there is to do in a run's folder. The rank that writes holds its lock where there is something.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ pub fn find(folder: &Path) -> Result<Found, CliError> {
         }
     })?;
     if bytes.is_empty() {
-        let why = "there is no checkpoint to go on from";
+        let why = "it was stopped before its first checkpoint";
         return Ok(Found::Nothing { config: Box::new(config), why, held });
     }
     let found = checkpoint::parse_state(&bytes);

@@ -76,7 +76,7 @@ pub(super) fn details<T: Element>(run: &Run<'_, T>) -> Vec<String> {
             machine.threads,
             ranks::count()
         ),
-        format!("training set: n = {}, d = {d}, SHA-256 {}", thousands(n as u64), dataset.digest),
+        format!("training set: n = {}, d = {d}, SHA-256 {}", thousands(n as u64), dataset.digests.train),
         format!("test set: {tests}"),
         format!(
             "network: r = {}, {} parameters; {}",

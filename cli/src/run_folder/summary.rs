@@ -62,6 +62,12 @@ pub struct Summary {
     pub parameters_per_sample: f64,
     /// Training samples, again: the number that the paper compares with `parameters`.
     pub samples: usize,
+    /// SHA-256 of the training set as it comes from its source; absent in files of earlier versions.
+    #[serde(default)]
+    pub data: Option<String>,
+    /// SHA-256 of the test set as it comes from its source; absent = no test set, and in files of earlier versions.
+    #[serde(default)]
+    pub test_data: Option<String>,
     /// Seed.
     pub seed: u64,
     /// Type of the numbers.
@@ -170,6 +176,8 @@ impl Summary {
             parameters: 2_352_000,
             parameters_per_sample: 39.2,
             samples: 60_000,
+            data: Some("0f".repeat(32)),
+            test_data: None,
             seed: 0,
             dtype: Dtype::F32,
             isa: "avx512".to_owned(),
@@ -244,7 +252,7 @@ mod tests {
     #[test]
     fn what_does_not_apply_is_present_as_null() {
         let value = json(&Summary::example());
-        for field in ["k", "p", "sigma_min", "blas", "theory", "perturbations", "escapes"] {
+        for field in ["k", "p", "sigma_min", "blas", "theory", "perturbations", "escapes", "test_data"] {
             assert_eq!(value.get(field), Some(&Value::Null), "{field}");
         }
     }
@@ -272,7 +280,7 @@ mod tests {
         let mut value = json(&Summary::example());
         let fields = value.as_object_mut().unwrap();
         let later = ["parameters_per_sample", "theory", "blas", "ranks", "start_loss", "target_variance", "warnings"];
-        for field in later.into_iter().chain(["files", "provenance"]) {
+        for field in later.into_iter().chain(["files", "provenance", "data", "test_data"]) {
             assert!(fields.remove(field).is_some(), "{field}");
         }
         let summary: Summary = serde_json::from_value(value).unwrap();

@@ -1,9 +1,11 @@
 //! Sweeps: one file, many runs.
 
+mod log;
 mod plan;
 mod pool;
 mod table;
 
+pub use log::Log;
 pub use plan::{MOST, Member, Plan, PlanError};
 pub use pool::{Ended, Job, run};
-pub use table::{Row, TABLE_BEGINS, csv, text};
+pub use table::{Row, csv, is_table, text};

@@ -1,14 +1,17 @@
 //! The runs of a sweep, some at a time, each a process of its own: one that crashes or is killed takes no other with it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use memorize_data::output::Lock;
+
+use super::log::{self, Log};
 use crate::commands;
 use crate::exit::{CliError, INTERRUPTED};
 use crate::run::watch::{Interrupt, PARENT};
@@ -21,8 +24,14 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub struct Job {
     /// Arguments of the program.
     pub arguments: Vec<std::ffi::OsString>,
-    /// Where what it says goes; removed if it ends well.
-    pub log: PathBuf,
+    /// The run's folder.
+    pub folder: PathBuf,
+}
+
+impl Job {
+    fn log(&self) -> Log {
+        Log::beside(&self.folder)
+    }
 }
 
 /// How a run ended.
@@ -34,6 +43,8 @@ pub enum Ended {
     Interrupted,
     /// It was not begun.
     NotBegun,
+    /// Another process makes it, and who that is.
+    Elsewhere(String),
     /// Not well, and why: the first line of what it said.
     Failed(String),
 }
@@ -101,31 +112,41 @@ pub fn run(
 fn here(job: &Job, interrupt: &Interrupt) -> Ended {
     match commands::in_this_process(&job.arguments, interrupt) {
         Ok(()) => {
-            let _ = fs::remove_file(&job.log);
+            job.log().remove();
             Ended::Done
         }
         Err(CliError::Interrupted) => Ended::Interrupted,
         Err(error) => {
             let mut text = Vec::new();
-            // Memory does not fail to be written; the file is a courtesy.
+            // Memory does not fail to be written.
             let _ = error.print(&mut text);
-            let _ = fs::write(&job.log, &text);
-            Ended::Failed(error.to_string())
+            failed(job, &String::from_utf8_lossy(&text), || error.to_string())
         }
     }
 }
 
-fn one(job: &Job, child: io::Result<Child>, interrupt: &Interrupt) -> Ended {
-    match child.and_then(|mut child| wait(&mut child, interrupt)) {
-        Ok(status) if status.success() => {
-            // One that stays is empty, or says what can be read in the run's folder.
-            let _ = fs::remove_file(&job.log);
+fn one(job: &Job, child: io::Result<(Child, File)>, interrupt: &Interrupt) -> Ended {
+    let ended = child.and_then(|(mut child, said)| wait(&mut child, interrupt).map(|status| (status, said)));
+    match ended {
+        Ok((status, _)) if status.success() => {
+            job.log().remove();
             Ended::Done
         }
-        Ok(status) if was_interrupted(status, interrupt) => Ended::Interrupted,
-        Ok(status) => Ended::Failed(said(&job.log).unwrap_or_else(|| how(status))),
+        Ok((status, _)) if was_interrupted(status, interrupt) => Ended::Interrupted,
+        Ok((status, mut said)) => failed(job, &log::said(&mut said), || how(status)),
         Err(error) => Ended::Failed(format!("cannot be run: {error}")),
     }
+}
+
+/// A run that has not ended well: because another process has its folder, or else for the reason that it said last.
+fn failed(job: &Job, said: &str, silent: impl FnOnce() -> String) -> Ended {
+    if let Some(holder) = Lock::holder(&job.folder) {
+        return Ended::Elsewhere(holder.to_string());
+    }
+    job.log().keep(said);
+    let error = said.lines().rev().find_map(|line| line.strip_prefix("error: "));
+    let last = error.or_else(|| said.lines().rev().find(|line| !line.trim().is_empty()));
+    Ended::Failed(last.map_or_else(silent, str::to_owned))
 }
 
 /// Whether a run has left a checkpoint because it was told to stop, by the sweep or by somebody else, or was told before it could listen.
@@ -138,16 +159,18 @@ fn was_interrupted(status: ExitStatus, interrupt: &Interrupt) -> bool {
     status.code() == Some(i32::from(INTERRUPTED))
 }
 
-fn begin(job: &Job) -> io::Result<Child> {
+/// Starts a run, and the file that it says something to.
+fn begin(job: &Job) -> io::Result<(Child, File)> {
     let program = std::env::current_exe()?;
+    let said = job.log().open()?;
     let mut command = Command::new(program);
-    command.args(&job.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&job.log)?);
+    command.args(&job.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);
     // A group of its own: the terminal's Ctrl-C goes to the sweep, which passes it on once. Twice would end a run without its checkpoint.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     // A sweep that is killed takes its runs with it: the next one could not go on with them while they run.
     command.env(PARENT, std::process::id().to_string());
-    command.spawn()
+    Ok((command.spawn()?, said))
 }
 
 fn wait(child: &mut Child, interrupt: &Interrupt) -> io::Result<ExitStatus> {
@@ -177,13 +200,6 @@ fn stop(child: &mut Child) -> io::Result<()> {
     }
     #[cfg(not(unix))]
     child.kill()
-}
-
-/// The error that a run ended with, in one line.
-fn said(log: &Path) -> Option<String> {
-    let text = String::from_utf8_lossy(&fs::read(log).ok()?).into_owned();
-    let error = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
-    error.or_else(|| text.lines().rev().find(|line| !line.trim().is_empty())).map(str::to_owned)
 }
 
 /// How a run ended that said nothing.

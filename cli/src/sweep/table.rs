@@ -11,8 +11,11 @@ use crate::run_folder::FoundRun;
 /// Fields of `summary.json` that a row has.
 const FIELDS: [&str; 6] = ["train_loss", "train_mse", "test_mse", "epochs", "iterations", "wall_seconds"];
 
-/// How every table begins.
-pub const TABLE_BEGINS: &str = "name,state,";
+/// Whether a text is a table that a sweep has left, by its first line.
+pub fn is_table(text: &[u8]) -> bool {
+    let header = text.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    header.starts_with(b"name,state,") && header.ends_with(format!(",{},error", FIELDS.join(",")).as_bytes())
+}
 
 /// One row.
 #[derive(Clone, Debug)]
@@ -34,6 +37,7 @@ impl Row {
         let loss = MEASURES.iter().find(|measure| measure.field == "train_loss");
         match (&self.ended, loss.zip(self.result())) {
             (Ended::Failed(why), _) => format!("failed: {why}"),
+            (Ended::Elsewhere(holder), _) => format!("made by {holder}"),
             (Ended::Done, Some((loss, run))) => format!("{} = {}", loss.label, loss.text(run)),
             _ => self.state().to_owned(),
         }
@@ -44,6 +48,7 @@ impl Row {
             Ended::Done => "complete",
             Ended::Interrupted => "interrupted",
             Ended::NotBegun => "not begun",
+            Ended::Elsewhere(_) => "elsewhere",
             Ended::Failed(_) => "failed",
         }
     }
@@ -85,7 +90,11 @@ pub fn csv(plan: &Plan, rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
             let number = measure.zip(row.result()).and_then(|(measure, run)| measure.value(run));
             cells.push(number.map(|number| number.to_string()).unwrap_or_default());
         }
-        cells.push(if let Ended::Failed(why) = &row.ended { why.clone() } else { String::new() });
+        cells.push(match &row.ended {
+            Ended::Failed(why) => why.clone(),
+            Ended::Elsewhere(holder) => format!("made by {holder}"),
+            _ => String::new(),
+        });
         writer.write_record(&cells)?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())

@@ -7,7 +7,6 @@ mod picture;
 mod sample;
 
 use std::convert::Infallible;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -23,6 +22,7 @@ use crate::args::WrittenArgs;
 use crate::exit::{CliError, WithHint};
 use crate::nearest;
 use crate::run::opened;
+use crate::say;
 
 const MNIST: &str = "mnist";
 const SYNTHETIC: &str = "synthetic";
@@ -82,8 +82,7 @@ fn open(path: &Path) -> Result<Table, CliError> {
 
 /// Says something that is no result.
 pub fn tell(line: &str) {
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "note: {line}");
+    say::tell(&format!("note: {line}"));
 }
 
 /// A name that is no file's may be one of the sets', mistyped.

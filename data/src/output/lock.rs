@@ -97,20 +97,6 @@ impl Lock {
         Self::take(folder.join(LOCK))
     }
 
-    /// The same, and waits for one who has it to end.
-    ///
-    /// # Errors
-    /// As [`of_folder`](Self::of_folder), if the other has not ended so soon.
-    pub fn of_folder_within(folder: &Path, patience: Duration) -> Result<Self, LockError> {
-        let begun = Instant::now();
-        loop {
-            match Self::of_folder(folder) {
-                Err(LockError::Held(_)) if begun.elapsed() < patience => sleep(AGAIN),
-                other => return other,
-            }
-        }
-    }
-
     /// Takes the lock of a file, which need not be there; its folder must be.
     ///
     /// # Errors
@@ -129,6 +115,17 @@ impl Lock {
         let mut file = File::open(path).ok()?;
         // A shared lock is enough to find out, and hinders nobody who does the same.
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| Holder::in_file(&mut file))
+    }
+
+    /// The same, of one who has not ended after so long.
+    pub fn holder_after(folder: &Path, patience: Duration) -> Option<Holder> {
+        let begun = Instant::now();
+        loop {
+            match Self::holder(folder) {
+                Some(_) if begun.elapsed() < patience => sleep(AGAIN),
+                other => return other,
+            }
+        }
     }
 
     fn take(path: PathBuf) -> Result<Self, LockError> {
@@ -225,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn one_who_waits_gets_it_when_the_other_ends() {
+    fn one_who_waits_sees_the_other_end() {
         let root = tempfile::tempdir().unwrap();
         let lock = Lock::of_folder(root.path()).unwrap();
-        assert!(Lock::of_folder_within(root.path(), Duration::ZERO).is_err());
+        assert!(Lock::holder_after(root.path(), Duration::ZERO).is_some());
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| Lock::of_folder_within(root.path(), Duration::from_secs(60)).is_ok());
+            let waiting = scope.spawn(|| Lock::holder_after(root.path(), Duration::from_secs(60)));
             drop(lock);
-            assert!(waiting.join().unwrap());
+            assert_eq!(waiting.join().unwrap(), None);
         });
     }
 
