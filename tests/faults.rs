@@ -2,7 +2,17 @@
 
 #![cfg(unix)]
 
+#[path = "faults/commits.rs"]
+mod commits;
 mod common;
+#[path = "faults/doubled.rs"]
+mod doubled;
+#[path = "faults/hostile.rs"]
+mod hostile;
+#[path = "faults/kept.rs"]
+mod kept;
+#[path = "faults/streams.rs"]
+mod streams;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -11,7 +21,7 @@ use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::running::Running;
+use common::running::{Running, children};
 use common::{Numbers, PROGRAM, left, memorize, metrics, scratch, write_inputs, write_targets};
 use memorize_train::checkpoint;
 use tempfile::TempDir;

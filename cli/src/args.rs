@@ -205,7 +205,7 @@ pub struct ReproduceArgs {
 const REPRODUCE_EXAMPLES: &str = "\
 Each run leaves config.toml, metrics.csv, summary.json, curve.svg, curve.png and the weights
 in its folder. With `all`, --out DIR gives each experiment a folder of its own below DIR; what is
-complete there already is skipped, and what was stopped goes on (--overwrite runs all again). At
+complete there already is skipped, and what was stopped goes on (--overwrite begins it anew). At
 the end there is a page with all curves and numbers beside what the paper reports:
 report/index.html, below DIR with --out.
 

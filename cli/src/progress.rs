@@ -72,6 +72,14 @@ pub struct Voice {
 }
 
 impl Voice {
+    /// Makes sure that events of the run in this folder could be written, before anything is.
+    ///
+    /// # Errors
+    /// Bad input if not.
+    pub fn check_event_file(&self, run: &Path) -> Result<(), CliError> {
+        self.tensorboard.as_ref().map_or(Ok(()), |folder| EventFile::check(folder, run))
+    }
+
     /// Where the events of the run in this folder go.
     ///
     /// # Errors

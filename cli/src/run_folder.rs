@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use commit::{Completion, Depth, Written, completion, settle, settle_if_free};
+pub use commit::{Completion, Depth, Written, completion, settle, tidy};
 pub use failure::{Failure, record_failure};
 pub use found::{FoundRun, NoRun, distinguish, read_config};
 pub use metrics::{FLUSH_EVERY, MetricsError, MetricsWriter, Record, SMOOTHING, Smoother};

@@ -299,22 +299,6 @@ impl Output {
         self.stage(fill).and_then(Staged::commit).map_err(|source| self.failed(source))
     }
 
-    /// Opens a file that grows while the work is done: it is there, and empty, from now on.
-    ///
-    /// # Errors
-    /// [`OutputError::Write`].
-    pub fn grow(&self) -> Result<File, OutputError> {
-        let open = || {
-            self.make_folders()?;
-            match place::of(&self.path)? {
-                Place::File(target) if self.overwrite => File::create(target),
-                Place::File(target) => File::create_new(target),
-                through => through.open(),
-            }
-        };
-        open().map_err(|source| self.failed(source))
-    }
-
     /// The error of a write that failed.
     pub fn failed(&self, source: io::Error) -> OutputError {
         OutputError::Write { path: self.path.clone(), source }

@@ -11,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use memorize_data::ElementType;
 use memorize_data::source::write_npy;
+use memorize_data::{ElementType, digest};
 use memorize_kernels::Backend;
 use memorize_kernels::reference::Dense;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -267,6 +267,18 @@ pub fn left(folder: &Path, name: &str) -> Vec<u8> {
 /// A run's `summary.json`.
 pub fn summary(folder: &Path) -> serde_json::Value {
     serde_json::from_slice(&left(folder, "summary.json")).unwrap()
+}
+
+/// The summary's digests of the files beside it, which must be right.
+#[track_caller]
+pub fn digest_of_files(folder: &Path) {
+    let summary = summary(folder);
+    let files = summary["files"].as_object().unwrap();
+    assert!(files.contains_key("checkpoint.safetensors") && files.contains_key("config.toml"), "{files:?}");
+    for (name, file) in files {
+        let (bytes, sha256) = digest::of_file(&folder.join(name)).unwrap();
+        assert_eq!((file["bytes"].as_u64(), file["sha256"].as_str()), (Some(bytes), Some(&*sha256)), "{name}");
+    }
 }
 
 /// A number in a JSON object.

@@ -16,7 +16,7 @@ pub struct SweepArgs {
     /// Folder for the runs, the table and the page [default: runs/FILE without its ending]
     #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Output")]
     pub out: Option<PathBuf>,
-    /// Run all of it again, and replace what is there of it
+    /// Begin anew what is not complete, and replace what else is in its place; complete runs are left alone
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
     /// Print the runs, and run none

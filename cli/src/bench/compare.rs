@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, ensure};
 
-use memorize_data::Shown;
+use memorize_data::{Shown, small};
 
 use super::show::seconds;
 use super::{BenchReport, Measurement, Subject};
@@ -12,6 +12,8 @@ use crate::exit::{CliError, WithHint};
 use crate::nearest;
 use crate::report::{Align, table};
 
+/// A file that is longer than this is no benchmark, in bytes.
+const LONGEST: u64 = 1 << 26;
 /// A change must exceed so many spreads of both measurements together,
 const SPREADS: f64 = 3.0;
 /// and this fraction of the old time: machines differ from themselves by that much from one day to the next.
@@ -25,7 +27,7 @@ const LIMIT_FRACTION: f64 = 0.1;
 /// Bad input if the file cannot be read or is something else.
 pub fn read(path: &Path) -> Result<BenchReport, CliError> {
     const WRITE_ONE: &str = "write one with `memorize bench --json > FILE`, and let it finish";
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()));
+    let text = small::read_text(path, LONGEST).with_context(|| format!("cannot read {}", path.shown()));
     let text = text.map_err(|error| CliError::missing(error, nearest::path(path), Some(WRITE_ONE)))?;
     let parsed =
         serde_json::from_str(&text).map_err(anyhow::Error::from).and_then(|report| check(&report).map(|()| report));

@@ -28,18 +28,18 @@ use crate::say;
 pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     let existing = Existing::from_flag(arguments.output.overwrite);
     let all = arguments.experiment == Selection::All;
+    let voice = arguments.output.log.voice();
     let mut plans = Vec::new();
     for experiment in arguments.experiment.experiments() {
         let mut config = arguments.config(experiment)?;
         run::note_environment(&mut config);
         let folder = arguments.folder(&config);
-        let there = Already::of(&config, &folder, existing, all, arguments.resume, &[])?;
+        let there = Already::of(&config, &folder, existing, all, arguments.resume, &[], &|line| voice.mode.tell(line))?;
         plans.push((config, folder, there));
     }
     if all {
         page::check(&arguments.report_folder(), arguments.output.overwrite)?;
     }
-    let voice = arguments.output.log.voice();
     if let Some(warning) = build_warning(!arguments.quick) {
         voice.mode.tell(warning);
     }
@@ -98,7 +98,10 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     let index = write_page(&arguments.report_folder(), arguments.output.overwrite, &folders)?;
     let mut text = report::many(&summaries);
     if !skipped.is_empty() {
-        text.push_str(&format!("\ncomplete already, skipped (--overwrite runs them again): {}\n", skipped.join(", ")));
+        text.push_str(&format!(
+            "\ncomplete already, skipped (without their folders they are run again): {}\n",
+            skipped.join(", ")
+        ));
     }
     say::print(&format!("{text}\nreport: {}\n", index.shown()))?;
     failures.into_iter().next().map_or(Ok(()), Err)

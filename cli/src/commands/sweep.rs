@@ -44,11 +44,12 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
         return say::print(&lines);
     }
     plan.members.iter_mut().for_each(|member| note_environment(&mut member.config));
+    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let out = arguments.folder();
     let is_new = !out.exists();
     let unusable = |source| FolderError::Unusable { path: out.clone(), source };
     fs::create_dir_all(&out).map_err(unusable)?;
-    let outcome = lock(&out).map_err(CliError::from).and_then(|_lock| make(&plan, arguments, &out));
+    let outcome = lock(&out).map_err(CliError::from).and_then(|_lock| make(&plan, arguments, &out, &interrupt));
     if is_new && matches!(outcome, Err(CliError::BadInput(_))) {
         // Nothing has come of it: it goes, if there is nothing in it.
         let _ = fs::remove_dir(&out);
@@ -57,13 +58,21 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
 }
 
 /// Makes the runs of a plan in a folder whose lock is held.
-fn make(plan: &Plan, arguments: &SweepArgs, out: &Path) -> Result<(), CliError> {
+fn make(plan: &Plan, arguments: &SweepArgs, out: &Path, interrupt: &Interrupt) -> Result<(), CliError> {
     let folders: Vec<PathBuf> = plan.members.iter().map(|member| out.join(&member.name)).collect();
     let existing = Existing::from_flag(arguments.overwrite);
+    let note = |note: &str| {
+        if !arguments.quiet {
+            say::tell(&format!("note: {note}"));
+        }
+    };
     let begun = Instant::now();
     let there = plan.members.iter().zip(&folders).map(|(member, folder)| {
         let patience = PATIENCE.saturating_sub(begun.elapsed());
-        look(member, folder, existing, patience)
+        if interrupt.is_set() {
+            return Err(CliError::Interrupted);
+        }
+        look(member, folder, existing, patience, &note)
     });
     let there: Vec<There> = there.collect::<Result<_, _>>()?;
     let table =
@@ -92,11 +101,6 @@ fn make(plan: &Plan, arguments: &SweepArgs, out: &Path) -> Result<(), CliError> 
         }
     }
     let complete = rows.iter().filter(|row| row.ended == Ended::Done).count();
-    let note = |note: &str| {
-        if !arguments.quiet {
-            say::tell(&format!("note: {note}"));
-        }
-    };
     left.iter().for_each(|line| note(line));
     if complete > 0 && !arguments.quiet {
         say::tell(&format!("{complete} of {} runs are complete already", there.len()));
@@ -104,7 +108,6 @@ fn make(plan: &Plan, arguments: &SweepArgs, out: &Path) -> Result<(), CliError> 
 
     let rows: Mutex<Vec<Row>> = Mutex::new(rows);
     let rows_now = || rows.lock().unwrap_or_else(PoisonError::into_inner);
-    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let over = |job: usize, ended: &Ended| {
         let (at, mut rows) = (waiting[job], rows_now());
         rows[at] = Row::read(&folders[at], ended.clone());
@@ -115,9 +118,9 @@ fn make(plan: &Plan, arguments: &SweepArgs, out: &Path) -> Result<(), CliError> 
         // What a killed sweep leaves; the last one is written with the errors looked at.
         let _ = write_table(&table, plan, &rows);
     };
-    run(&jobs, at_a_time, &interrupt, &over, &note);
+    run(&jobs, at_a_time, interrupt, &over, &note);
     write_table(&table, plan, &rows_now())?;
-    conclude(out, arguments.overwrite, plan, &rows_now(), &interrupt)
+    conclude(out, arguments.overwrite, plan, &rows_now(), interrupt)
 }
 
 /// What there is of a member, or why it cannot be run at all.
@@ -132,12 +135,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Looks for a member. That another run has its folder is a mistake in the file or the folder's name, found before anything is run; a
 /// folder that cannot be made is that member's alone.
-fn look(member: &Member, folder: &Path, existing: Existing, patience: Duration) -> Result<There, CliError> {
+fn look(
+    member: &Member,
+    folder: &Path,
+    existing: Existing,
+    patience: Duration,
+    note: &dyn Fn(&str),
+) -> Result<There, CliError> {
     if let Some(holder) = Lock::holder_after(folder, patience) {
         return Ok(There::Elsewhere(holder));
     }
     let varied: Vec<&str> = member.varied.iter().map(|(key, _)| key.as_str()).collect();
-    match Already::of(&member.config, folder, existing, true, true, &varied) {
+    match Already::of(&member.config, folder, existing, true, true, &varied, note) {
         Ok(already) => Ok(There::May(already)),
         Err(error) if folder.join(CONFIG).exists() => Err(error),
         Err(error) => Ok(There::Cannot(error)),

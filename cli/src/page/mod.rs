@@ -17,12 +17,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use askama::Template;
-use memorize_data::Shown;
-use memorize_data::output;
+use memorize_data::{Shown, output, small};
 
 use crate::exit::{CliError, WithHint};
 use crate::plot::{self, Curve, Named, Overlay};
-use crate::run_folder::{FolderError, FoundRun, write_atomically};
+use crate::run_folder::{FolderError, FoundRun, lock, remove_leftovers, write_atomically};
 
 /// The page's file.
 pub const INDEX: &str = "index.html";
@@ -30,6 +29,8 @@ pub const INDEX: &str = "index.html";
 const CURVES: &str = "curves";
 /// The name of the picture with all curves.
 const ALL: &str = "all";
+/// A page that is longer than this is none of ours, in bytes.
+const LONGEST_PAGE: u64 = 1 << 28;
 /// What the page says it was made by, and by which it is known as ours.
 const GENERATOR: &str = "memorize report";
 
@@ -54,13 +55,8 @@ pub fn check(folder: &Path, overwrite: bool) -> Result<(), CliError> {
         CliError::BadInput(error.hint("choose a folder that you may write to with --out DIR"))
     };
     let marked = |bytes: &[u8]| bytes.windows(GENERATOR.len()).any(|window| window == GENERATOR.as_bytes());
-    let theirs = |path: &Path| {
-        let error = anyhow!("{} is there already and was not made by memorize", path.shown());
-        let hint = "choose another folder with --out DIR, or pass --overwrite to replace what is in it";
-        CliError::BadInput(error.hint(hint))
-    };
     let curves = folder.join(CURVES);
-    match fs::read(&index) {
+    match small::read(&index, LONGEST_PAGE) {
         Ok(bytes) if marked(&bytes) => {}
         Ok(_) if !overwrite => return Err(theirs(&index)),
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(error)),
@@ -88,13 +84,41 @@ pub fn write(
     check(folder, overwrite)?;
     let curves = folder.join(CURVES);
     fs::create_dir_all(&curves).map_err(|source| FolderError::Unusable { path: curves.clone(), source })?;
+    let _lock = lock(folder)?;
+    remove_leftovers(folder)?;
     let stems = stems(runs);
+    if !overwrite {
+        check_pictures(folder, runs, &stems)?;
+    }
     let page = content::Page::of(runs, &stems, problems, focus);
     let text = page.render().context("cannot fill in the page's template").map_err(CliError::RunFailed)?;
-    write_pictures(&curves, runs, &stems, &page.title)?;
+    // The page first: pictures that it links to are ours, also if the process is killed among them.
     let index = folder.join(INDEX);
     write_atomically(&index, text.as_bytes())?;
+    write_pictures(&curves, runs, &stems, &page.title)?;
     Ok(index)
+}
+
+/// Makes sure that no picture of another's is replaced: ours are those that the page there links to.
+///
+/// # Errors
+/// Bad input that names the first.
+fn check_pictures(folder: &Path, runs: &[FoundRun], stems: &[String]) -> Result<(), CliError> {
+    let page = small::read(&folder.join(INDEX), LONGEST_PAGE).unwrap_or_default();
+    let page = String::from_utf8_lossy(&page);
+    let drawn = runs.iter().zip(stems).filter(|(run, _)| run.trace.is_some()).map(|(_, stem)| stem.as_str());
+    let names = drawn.chain([ALL]).flat_map(|stem| ["svg", "png"].map(|end| format!("{CURVES}/{stem}.{end}")));
+    let foreign = |name: &String| folder.join(name).exists() && !page.contains(&format!("\"{name}\""));
+    match names.filter(foreign).next() {
+        Some(name) => Err(theirs(&folder.join(name))),
+        None => Ok(()),
+    }
+}
+
+fn theirs(path: &Path) -> CliError {
+    let error = anyhow!("{} is there already and was not made by memorize", path.shown());
+    let hint = "choose another folder with --out DIR, or pass --overwrite to replace what is in it";
+    CliError::BadInput(error.hint(hint))
 }
 
 /// Draws each curve anew, from the records that the page shows, and all in one picture.

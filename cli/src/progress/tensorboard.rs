@@ -13,7 +13,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crc::{CRC_32_ISCSI, Crc};
 use prost::{Message, Oneof};
 
-use memorize_data::Shown;
+use memorize_data::{Shown, output, small};
 
 use crate::exit::{CliError, WithHint};
 use crate::run_folder::{FLUSH_EVERY, Record};
@@ -72,6 +72,18 @@ const START: i32 = 1;
 /// The tag of what every record has.
 pub const LOSS: &str = "train/loss";
 
+/// The folder with the events of a run.
+fn folder_of(folder: &Path, run: &Path) -> PathBuf {
+    // `.` and `..` have no name of their own.
+    let named = fs::canonicalize(run).unwrap_or_else(|_| run.to_owned());
+    folder.join(named.file_name().unwrap_or("run".as_ref()))
+}
+
+fn cannot_write(folder: &Path, source: io::Error) -> CliError {
+    let wrong = anyhow::Error::new(source).context(format!("cannot write events to {}", folder.shown()));
+    CliError::BadInput(wrong.hint("choose a folder that you may write to with --tensorboard DIR"))
+}
+
 /// Writes the events of one process of a run.
 #[derive(Debug)]
 pub struct EventFile {
@@ -88,9 +100,7 @@ impl EventFile {
     /// # Errors
     /// Bad input if it cannot be written there.
     pub fn create(folder: &Path, run: &Path) -> Result<Self, CliError> {
-        // `.` and `..` have no name of their own.
-        let named = fs::canonicalize(run).unwrap_or_else(|_| run.to_owned());
-        let folder = folder.join(named.file_name().unwrap_or("run".as_ref()));
+        let folder = folder_of(folder, run);
         let begin = || -> io::Result<Self> {
             fs::create_dir_all(&folder)?;
             let (path, file) = new_file(&folder)?;
@@ -99,10 +109,16 @@ impl EventFile {
             events.flush()?;
             Ok(events)
         };
-        begin().map_err(|source| {
-            let wrong = anyhow::Error::new(source).context(format!("cannot write events to {}", folder.shown()));
-            CliError::BadInput(wrong.hint("choose a folder that you may write to with --tensorboard DIR"))
-        })
+        begin().map_err(|source| cannot_write(&folder, source))
+    }
+
+    /// Makes sure that [`create`](Self::create) could, and changes nothing.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn check(folder: &Path, run: &Path) -> Result<(), CliError> {
+        let folder = folder_of(folder, run);
+        output::check_folder(&folder).map_err(|source| cannot_write(&folder, source))
     }
 
     /// The file.
@@ -187,7 +203,7 @@ fn last_step(own: &Path) -> io::Result<Option<u64>> {
     files.sort();
     let mut last = None;
     for file in files {
-        let mut reader = BufReader::new(File::open(file)?);
+        let mut reader = BufReader::new(small::open_regular(&file)?);
         // A process that was killed leaves a part of a record.
         while let Some(event) = next_event(&mut reader) {
             let step = u64::try_from(event.step).unwrap_or(0);

@@ -1,10 +1,8 @@
 //! The losses on the way, as CSV.
 
-use std::fs::File;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Write};
 
-use memorize_data::{Output, OutputError};
+use memorize_data::Output;
 
 use crate::config::OptimizerKind;
 use crate::exit::CliError;
@@ -12,22 +10,16 @@ use crate::exit::CliError;
 /// The columns.
 pub const COLUMNS: [&str; 5] = ["optimizer", "iteration", "passes", "seconds", "loss"];
 
-/// A file that grows by a row a record.
+/// Rows of the optimisers that have finished. The file gets them all at once: what it may replace is there until then.
 pub struct Curves {
-    path: PathBuf,
-    csv: csv::Writer<File>,
+    csv: csv::Writer<Vec<u8>>,
+    rows: usize,
 }
 
 impl Curves {
-    /// Creates the file with its header.
-    ///
-    /// # Errors
-    /// A failed run if it cannot be written.
-    pub fn create(out: &Output) -> Result<Self, CliError> {
-        let mut curves = Self { path: out.path().to_owned(), csv: csv::Writer::from_writer(out.grow()?) };
-        curves.row(COLUMNS.map(str::to_owned))?;
-        curves.flush()?;
-        Ok(curves)
+    /// No rows.
+    pub(super) fn new() -> Self {
+        Self { csv: csv::Writer::from_writer(Vec::new()), rows: 0 }
     }
 
     /// Appends a record.
@@ -39,25 +31,28 @@ impl Curves {
         seconds: f64,
         loss: f64,
     ) -> Result<(), CliError> {
+        if self.rows == 0 {
+            self.row(COLUMNS.map(str::to_owned))?;
+        }
+        self.rows += 1;
         let (passes, seconds) = (format!("{passes:.2}"), format!("{seconds:.3}"));
         self.row([optimizer.to_string(), iteration.to_string(), passes, seconds, format!("{loss:?}")])
     }
 
-    /// Brings everything to the disk, if it goes to one.
-    pub(super) fn flush(&mut self) -> Result<(), CliError> {
-        let flushed = self.csv.flush();
-        self.checked(flushed)?;
-        // A pipe, say, has nothing to bring to a disk.
-        let _ = self.csv.get_ref().sync_data();
-        Ok(())
+    /// Writes the file, if there is anything to write.
+    ///
+    /// # Errors
+    /// A failed run if it cannot be written.
+    pub(super) fn write(self, out: &Output) -> Result<(), CliError> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let text = self.csv.into_inner().map_err(|error| CliError::run_failed(error.into_error()))?;
+        Ok(out.write(|file| file.write_all(&text))?)
     }
 
+    /// Memory does not fail to be written.
     fn row(&mut self, cells: [String; 5]) -> Result<(), CliError> {
-        let written = self.csv.write_record(&cells).map_err(io::Error::from);
-        self.checked(written)
-    }
-
-    fn checked(&self, outcome: io::Result<()>) -> Result<(), CliError> {
-        Ok(outcome.map_err(|source| OutputError::Write { path: self.path.clone(), source })?)
+        self.csv.write_record(&cells).map_err(io::Error::from).map_err(CliError::run_failed)
     }
 }

@@ -61,9 +61,8 @@ pub fn run<T: Element>(
     dataset.notes.iter().chain(&machine.notes).for_each(|note| progress.note(note));
     let track = Track::new(config, machine, &dataset)?;
     progress.note(&track.announce());
-    // As the last thing that bad input can prevent.
-    let mut curves = curves.map(Curves::create).transpose()?;
-    let mut entries = Vec::new();
+    let (mut rows, mut entries) = (Curves::new(), Vec::new());
+    let mut failed = None;
     for &kind in &config.optimizers {
         let mut runner = Runner::new(kind, config, progress, interrupt.clone());
         let ended = track.run(kind, &mut runner);
@@ -72,17 +71,28 @@ pub fn run<T: Element>(
         if interrupt.is_set() {
             break;
         }
-        if let Some(curves) = &mut curves {
-            for record in &records {
-                curves.record(kind, record.iteration, record.passes, record.seconds, record.loss)?;
-            }
-            curves.flush()?;
+        for record in &records {
+            rows.record(kind, record.iteration, record.passes, record.seconds, record.loss)?;
         }
-        let entry = Entry::new(kind, track.step(kind), &records, marks, ended.map_err(entry_error)?);
+        let ended = match ended.map_err(entry_error) {
+            Ok(ended) => ended,
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        };
+        let entry = Entry::new(kind, track.step(kind), &records, marks, ended);
         progress.note(&entry.line());
         entries.push(entry);
     }
     progress.finish();
+    // What was finished is not lost with what was not.
+    if let Some(curves) = curves {
+        rows.write(curves)?;
+    }
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
     Ok(Course::new(config, machine, track.describe(), entries))
 }
 

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use super::dataset::digests_of;
 use super::resume::{SHOWN_DIGITS, check_settings};
 use memorize_data::Shown;
+use memorize_data::output::Lock;
 
 use crate::config::RunConfig;
 use crate::exit::{CliError, WithHint};
 use crate::run_folder::{
-    CONFIG, Completion, Depth, Existing, RunFolder, Summary, completion, read_config, settle_if_free,
+    CONFIG, Completion, Depth, Existing, FolderError, RunFolder, Summary, completion, read_config, tidy,
 };
 
 /// How much of a run is there.
@@ -24,7 +25,7 @@ pub enum Already {
 
 impl Already {
     /// Looks at the folder. Of all runs of a command, those that are there in part or in whole are not begun again; of one alone, only
-    /// if `resume` says so. The run there must have the same `strict` settings, whether or not its bits depend on them.
+    /// if `resume` says so. What killed processes have left is removed, and `tell` is told. The run there must have the same `strict` settings, whether or not its bits depend on them.
     ///
     /// # Errors
     /// Bad input if the folder has another run in it, or cannot be used.
@@ -35,8 +36,9 @@ impl Already {
         all: bool,
         resume: bool,
         strict: &[&str],
+        tell: &dyn Fn(&str),
     ) -> Result<Self, CliError> {
-        if all && let Some(summary) = complete(config, folder) {
+        if all && let Some(summary) = complete(config, folder, tell) {
             match other_data(config, &summary)? {
                 None => return Ok(Self::Over(summary)),
                 Some(what) if existing == Existing::Refuse => {
@@ -50,6 +52,9 @@ impl Already {
         }
         if existing == Existing::Refuse && (all || resume) && folder.join(CONFIG).exists() {
             check_settings(folder, config, strict)?;
+            if let Some(holder) = Lock::holder(folder) {
+                return Err(FolderError::Busy { path: folder.to_owned(), holder }.into());
+            }
             return Ok(Self::Stopped);
         }
         RunFolder::check(folder, existing, config.data.files().iter().map(PathBuf::as_path))?;
@@ -79,12 +84,12 @@ fn other_data(config: &RunConfig, summary: &Summary) -> Result<Option<String>, C
 
 /// What a run of this configuration has come to in that folder, if it is complete. A commit in the middle of which the
 /// process was killed is ended first.
-fn complete(config: &RunConfig, folder: &Path) -> Option<Box<Summary>> {
+fn complete(config: &RunConfig, folder: &Path, tell: &dyn Fn(&str)) -> Option<Box<Summary>> {
     if !folder.join(CONFIG).is_file() {
         return None;
     }
     // Where it cannot be ended the run is not complete.
-    let _ = settle_if_free(folder);
+    tidy(folder).unwrap_or_default().iter().for_each(|line| tell(line));
     let found = completion(folder, Depth::Contents).ok().filter(Completion::is_complete)?;
     let done = read_config(folder).ok()?;
     config.is_done_by(&done).then(|| Box::new(found.summary))

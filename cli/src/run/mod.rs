@@ -176,6 +176,7 @@ impl<'a, T: Element> Run<'a, T> {
             }
             _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
         };
+        voice.check_event_file(path)?;
         // Whatever is wrong with another rank's samples.
         ranks::wait();
         let identify = |text| Identity::new(text, &dataset.digests.train, machine);

@@ -18,7 +18,8 @@ use crate::layer::{LONGEST, Layer, text_of_bytes};
 use crate::nearest;
 use crate::ranks;
 use crate::run_folder::{
-    CHECKPOINT, CONFIG, Depth, METRICS, MetricsWriter, Record, SUMMARY, StopReason, Summary, completion, lock, settle,
+    CHECKPOINT, CONFIG, Depth, METRICS, MetricsWriter, Record, SUMMARY, StopReason, Summary, completion, lock,
+    remove_leftovers, settle,
 };
 
 /// Settings that do not decide the bits, or name files whose contents are compared instead.
@@ -150,7 +151,8 @@ fn ended(folder: &Path, config: Box<RunConfig>, held: Option<Lock>) -> Result<Fo
         if !found.is_complete() {
             return Err(wrong(folder, &found.differences.join("; "), KEEP_WEIGHTS));
         }
-        let line = outcome(folder, &found.summary);
+        let removed = remove_leftovers(folder)?;
+        let line = [vec![outcome(folder, &found.summary)], removed].concat().join("\n");
         summary = Some(Box::new(found.summary));
         Ok(line.into_bytes())
     })?;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::found::{LONGEST_TEXT, read_summary};
 use super::{
     CAPACITY_CSV, CAPACITY_PNG, CAPACITY_SVG, CHECKPOINT, CONFIG, CURVE_PNG, CURVE_SVG, FolderError, METRICS,
-    RunFolder, SUMMARY, StopReason, Summary, lock,
+    RunFolder, SUMMARY, StopReason, Summary, lock, remove_leftovers,
 };
 use crate::units::thousands;
 
@@ -179,18 +179,20 @@ impl RunFolder {
     }
 }
 
-/// [`settle`], unless another process is writing there, or there is nothing to end.
+/// Ends a commit that was cut off and removes what killed processes have left, if there is anything, and no other process is writing there.
+/// Returns what was done, a line each.
 ///
 /// # Errors
-/// As [`settle`].
-pub fn settle_if_free(folder: &Path) -> io::Result<()> {
-    if !folder.join(PENDING).exists() {
-        return Ok(());
+/// If something cannot be read, written or removed.
+pub fn tidy(folder: &Path) -> Result<Vec<String>, FolderError> {
+    if !fs::read_dir(folder)
+        .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| output::is_temporary(&entry.file_name()))))
+    {
+        return Ok(Vec::new());
     }
-    match lock(folder) {
-        Ok(_lock) => settle(folder),
-        Err(_) => Ok(()),
-    }
+    let _lock = lock(folder)?;
+    settle(folder).map_err(|source| FolderError::Unusable { path: folder.to_owned(), source })?;
+    remove_leftovers(folder)
 }
 
 /// Ends the commit of a process that was killed in the middle of it, if all the files that its summary speaks for have their places. The

@@ -13,6 +13,7 @@ use crate::config::{ConfigError, RunConfig};
 use crate::exit::{CliError, RUN_FAILED, WithHint};
 use crate::layer::Layer;
 use crate::nearest;
+use crate::report::shortened;
 use crate::trace::{Trace, Tracer};
 use crate::units::thousands;
 
@@ -21,6 +22,9 @@ pub(super) const LONGEST_TEXT: u64 = 1 << 20;
 
 /// A row of `metrics.csv` that is longer than this is none.
 const LONGEST_ROW: u64 = 1 << 12;
+
+/// Longest name that is shown, in characters; those of sweeps are no longer.
+const LONGEST_NAME: usize = 200;
 
 /// A run as its folder tells of it.
 #[derive(Clone, Debug)]
@@ -134,7 +138,7 @@ impl FoundRun {
         let name = name.or_else(|| config.as_ref().map(|config| config.run.name.clone())).or_else(own);
         let name = name.unwrap_or_else(|| folder.shown().to_string());
         // A name is printed: it must not move the cursor or begin a line.
-        let name = name.shown().to_string();
+        let name = shortened(&name.shown().to_string(), LONGEST_NAME).into_owned();
         Ok(Self { folder: folder.to_owned(), name, config, summary, failure, trace, problems })
     }
 }

@@ -159,7 +159,6 @@ fn nothing_is_replaced_unasked() {
     let error = out.write(|file| file.write_all(b"ours")).unwrap_err();
     assert!(error.to_string().contains("in the meantime"), "{error}");
     assert!(matches!(new(&path, false), Err(OutputError::Exists { .. })));
-    assert!(out.grow().is_err());
     drop(out);
     assert_eq!((text(&path).as_str(), fs::read_dir(dir.path()).unwrap().count()), ("theirs", 1));
     new(&path, true).unwrap().write(|file| file.write_all(b"ours")).unwrap();
@@ -181,7 +180,7 @@ fn one_process_at_a_time_writes_a_file() {
     fs::create_dir(dir.path().join("new")).unwrap();
     let other = Lock::of_file(&dir.path().join("new/file")).unwrap();
     fs::write(fs::read_dir(dir.path().join("new")).unwrap().next().unwrap().unwrap().path(), "process 1").unwrap();
-    assert!(late.grow().is_err() && !dir.path().join("new/file").exists());
+    assert!(late.write(|file| file.write_all(b"x")).is_err() && !dir.path().join("new/file").exists());
     drop((lock, other));
     new(&path, true).unwrap().write(|file| file.write_all(b"ours")).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
@@ -196,7 +195,7 @@ fn folders_are_made_when_there_is_something_to_write_and_not_before() {
     out.write(|file| file.write_all(b"x")).unwrap();
     assert_eq!(text(&path), "x");
     let grown = new(&dir.path().join("c/d/file"), false).unwrap();
-    grown.grow().unwrap().write_all(b"row").unwrap();
+    grown.write(|file| file.write_all(b"row")).unwrap();
     assert_eq!(text(grown.path()), "row");
 }
 
