@@ -73,7 +73,7 @@ const NOT_RUN: [(&str, &str); 12] = [
     ("cargo install", "installs software"),
     ("cargo build --release", "builds the program, which is here already; .ci/run builds the features"),
     ("cargo test --workspace", "this is a part of it; .ci/run takes the command from the page"),
-    ("cargo test --release --test faults", "kills a run fifty times; ten minutes"),
+    ("cargo test --release --test faults", "many minutes of kills and doubled starts"),
     ("cargo run --release -p memorize-train --example theorem4", "builds the examples, optimised; a minute"),
     ("target/release/memorize bench --quick --backend blas", "wants the feature `blas`; tests/blas.rs"),
     ("python benches/peers/compare.py", "an hour, and the peers' packages"),
@@ -380,7 +380,10 @@ fn assert_that_what_it_names_exists(command: &str) {
             "--test" => assert!(read(format!("tests/{word}.rs")).contains("#[test]")),
             "--example" => assert!(read(format!("train/examples/{word}.rs")).contains("fn main")),
             "--features" => assert!(read("cli/Cargo.toml".to_owned()).contains(&format!("\n{word} = ["))),
-            "--nocapture" => assert!(read("tests/faults.rs".to_owned()).contains(&format!("fn {word}")), "{word}"),
+            "--nocapture" => {
+                let files = ["faults", "faults/commits", "faults/doubled"].map(|name| read(format!("tests/{name}.rs")));
+                assert!(files.concat().contains(&format!("fn {word}")), "{word}");
+            }
             _ => {}
         }
         if word.ends_with(".py") || word.ends_with(".txt") || word.starts_with("fuzz/") {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use defaults::*;
 pub(crate) use merge::not_writable;
-pub use merge::{LONGEST, text_of, text_of_bytes};
+pub use merge::{LONGEST, text_of, text_of_bytes, text_of_run};
 pub use saddles::*;
 pub use template::{key_of, template};
 

@@ -39,14 +39,21 @@ pub fn targets<T: Element>(seed: u64, n: usize) -> Vec<T> {
     (0..n as u64).map(|row| T::from_f64(target(seed, row))).collect()
 }
 
+/// Bytes that [`tables`] takes at once.
+pub fn bytes(n: usize, d: usize) -> u64 {
+    // The targets are there twice while they are encoded.
+    [n as u64, (d as u64).saturating_add(2), 8].into_iter().fold(1, u64::saturating_mul)
+}
+
 /// Inputs (n x d) and targets (n) as f64 tables, for whatever takes its data from files. Their rows decode to the same
 /// bits as [`inputs`] and [`targets`].
 ///
 /// # Errors
 /// [`DataError::NoRows`] or [`DataError::NoColumns`] if n or d is 0.
 pub fn tables(seed: u64, n: usize, d: usize) -> Result<(Table, Table), DataError> {
-    let values: Vec<f64> = inputs::<f64>(seed, n, d).iter().copied().collect();
-    let inputs = Table::from_memory("synthetic inputs", ElementType::F64, &[n, d], &values)?;
+    let inputs = Table::from_rows("synthetic inputs", ElementType::F64, &[n, d], |row, values| {
+        input_row(seed, row as u64, values);
+    })?;
     let targets = Table::from_memory("synthetic targets", ElementType::F64, &[n], &targets::<f64>(seed, n))?;
     Ok((inputs, targets))
 }

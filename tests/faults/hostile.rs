@@ -53,17 +53,7 @@ fn pipes_devices_and_endless_files_in_the_place_of_a_runs() {
                 &["runs", run_text][..],
                 &["report", run_text, "--out", page_text, "--overwrite"],
                 &["resume", run_text],
-                &[
-                    "eval",
-                    "--weights",
-                    weights.to_str().unwrap(),
-                    "--data",
-                    "synthetic",
-                    "--samples",
-                    "20",
-                    "--dim",
-                    "6",
-                ],
+                &["eval", "--run", run_text],
                 &["data", "info", weights.to_str().unwrap()],
                 &["train", "--config", run.join("config.toml").to_str().unwrap(), "--out", page_text],
             ] {
@@ -119,7 +109,7 @@ fn nothing_from_outside_commands_the_terminal() {
     out.write_all(header.as_bytes()).unwrap();
     out.write_all(&[0; 4]).unwrap();
     clean(&memorize("data info").with_bare(&file).run(), "tensors");
-    clean(&memorize("eval --data synthetic --samples 20 --dim 6").with("--weights", &file).run(), "weights");
+    clean(&memorize("eval").with("--weights", &file).with("--inputs", &file).run(), "weights");
     // The header of an array.
     let npy = root.path().join("a.npy");
     let text = format!("{{'descr': '{ESCAPE}', 'fortran_order': False, 'shape': (1,), }}\n");

@@ -43,7 +43,6 @@ fn nobody_who_listens_ends_nothing() {
     fs::write(format!("{}/summary.json", at("run")), "{").unwrap();
     for closed in [Closed::Full, Closed::Pipe] {
         let out = at(&format!("{closed:?}"));
-        let weights = format!("{}/checkpoint.safetensors", at("run"));
         let commands = [
             (
                 format!(
@@ -57,12 +56,12 @@ fn nobody_who_listens_ends_nothing() {
             (format!("report {} {} --out {out}/page", at("run"), at("empty")), 0),
             (format!("compare {} {} --out {out}/both", at("run"), at("run")), 0),
             (format!("resume {}", at("run")), 2),
-            (format!("eval --weights {weights} --data synthetic --samples 20 --dim 6"), 0),
+            (format!("eval --run {}", at("run")), 0),
             ("solve --data synthetic --samples 20 --dim 6".to_owned(), 0),
             ("race --data synthetic --samples 20 --dim 6 --passes 3".to_owned(), 0),
             (format!("capacity --dim 4 --seeds 1 --iterations 20 --out {out}/capacity"), 0),
             ("condition --data synthetic --samples 20 --dim 6".to_owned(), 0),
-            ("data info synthetic --dim 6".to_owned(), 0),
+            (format!("data info {}/checkpoint.safetensors", at("run")), 0),
             ("no-such-command".to_owned(), 2),
         ];
         for (arguments, code) in commands {

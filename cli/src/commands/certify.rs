@@ -95,6 +95,7 @@ fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Certificate, Cli
         return Err(CliError::bad_input(TrainError::NoSamples));
     }
     foresee(config, x.rows(), &network, machine.threads)?;
+    memory::announce().iter().for_each(|line| Mode::detect(config.json).tell(line));
     let x = keep(x, machine);
     let about = About { config, machine, network: &network, d, k };
     if !Span::is_narrower(x.rows(), network.width()) {

@@ -68,6 +68,7 @@ fn look_at(
         dense: config.dense,
     };
     foresee(config, &settings, [here, n, width, machine.threads])?;
+    memory::announce().iter().for_each(|line| progress.note(line));
     let mut watch = Watch { progress, interrupt, start, shown: None, settings, n, here };
     // Until the first step of the search nothing is known that could be printed.
     let found = ends_at_once(|| position::examine(machine.engine, &samples.x, &settings, |step| watch.step(step)));

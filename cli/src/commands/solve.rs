@@ -20,6 +20,7 @@ use crate::ranks;
 use crate::report;
 use crate::run::dataset::Dataset;
 use crate::run::machine::Machine;
+use crate::run::memory;
 use crate::run::prospects::Prospects;
 use crate::run::solution;
 use crate::run::watch::{Interrupt, end_at_once};
@@ -106,6 +107,7 @@ fn run<T: Element>(
     watch.n = n;
     dataset.notes.iter().chain(&machine.notes).for_each(|note| watch.progress.note(note));
     solution::foresee(&config.run, section, &dataset, machine.threads)?;
+    memory::announce().iter().for_each(|line| watch.progress.note(line));
     watch.progress.note(&solution::announce::<T>(here, settings.rank));
     let prospects = Prospects::from_zero(config, &dataset, width);
     let mut warnings = prospects.warnings();

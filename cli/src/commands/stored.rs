@@ -11,7 +11,7 @@ use memorize_train::{Featured, Network, TrainError};
 
 use crate::config::{DataSection, SamplesOf, Stored};
 use crate::exit::{CliError, WithHint, is_missing};
-use crate::layer::{DataLayer, Layer};
+use crate::layer::{DataLayer, Layer, text_of_run};
 use crate::nearest;
 use crate::progress::Mode;
 use crate::run::dataset::Tables;
@@ -101,7 +101,8 @@ fn data(samples: &SamplesOf) -> Result<(DataSection, u64), CliError> {
             Ok((data.resolve()?, 0))
         }
         SamplesOf::Run(folder) => {
-            let config = Layer::from_file(&folder.join(CONFIG))?.resolve()?;
+            let path = folder.join(CONFIG);
+            let config = Layer::in_file(&path, &text_of_run(&path)?)?.resolve()?;
             config.validate()?;
             Ok((config.data, config.run.seed))
         }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use memorize_data::small;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -26,6 +27,15 @@ pub fn text_of(path: &Path) -> Result<String, ConfigError> {
         .and_then(|file| file.take(LONGEST as u64 + 1).read_to_end(&mut bytes))
         .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     text_of_bytes(path, bytes)
+}
+
+/// The same of a file in a run's folder, where nobody has put a pipe on purpose: it is not waited for.
+///
+/// # Errors
+/// As [`text_of`].
+pub fn text_of_run(path: &Path) -> Result<String, ConfigError> {
+    small::open_regular(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    text_of(path)
 }
 
 /// The text that a configuration file has these bytes of.

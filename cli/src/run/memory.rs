@@ -1,6 +1,7 @@
 //! Refuses sizes that memory is not large enough for, before an allocation that fails, or the system, ends the process.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use memorize_kernels::Element;
 
@@ -121,11 +122,18 @@ pub fn within_budget(what: &str, bytes: u64, budget: Option<ByteSize>, advice: &
     }
 }
 
-/// Makes sure that so many bytes are available, as far as the system says what is.
+/// What a process takes that nothing above counts, in bytes: the program itself, stacks, pictures, buffers of a fixed size.
+const REST: u64 = 24 << 20;
+
+/// The most that was foreseen so far, in bytes, with everything that the process had then.
+static PEAK: AtomicU64 = AtomicU64::new(0);
+
+/// Makes sure that so many bytes more are available, as far as the system says what is.
 ///
 /// # Errors
 /// Bad input with both numbers, and the advice as its hint.
 pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), CliError> {
+    PEAK.fetch_max(held().saturating_add(bytes).saturating_add(REST), Ordering::Relaxed);
     match available() {
         Some(available) if bytes > available => {
             let (needed, there) = (mebibytes(bytes), mebibytes(available));
@@ -134,6 +142,37 @@ pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
+}
+
+/// What was foreseen, in a line; samples that are read from mapped files make way and do not count.
+pub fn announce() -> Option<String> {
+    let peak = PEAK.load(Ordering::Relaxed);
+    (peak > 0).then(|| format!("memory: some {} in all at most", mebibytes(peak)))
+}
+
+/// The largest size from 1 to `most` that takes no more than what is available; `None` if not even 1 does, or nothing is known.
+pub fn largest(most: usize, bytes: impl Fn(usize) -> u64) -> Option<usize> {
+    let available = available()?;
+    let fits = |size: usize| bytes(size) <= available;
+    if !fits(1) {
+        return None;
+    }
+    let (mut fitting, mut beyond) = (1, most.saturating_add(1));
+    while beyond - fitting > 1 {
+        let middle = fitting + (beyond - fitting) / 2;
+        if fits(middle) { fitting = middle } else { beyond = middle }
+    }
+    Some(fitting)
+}
+
+/// Bytes that the process has of its own at the moment: no pages of files. 0 outside Linux.
+fn held() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = |name: &str| -> Option<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.trim().parse().ok()
+    };
+    ["RssAnon:", "RssShmem:"].into_iter().filter_map(kib).sum::<u64>() * 1024
 }
 
 /// Memory that this process can have without swapping, in bytes: what the system has, within the limits of the control groups

@@ -220,6 +220,7 @@ impl<'a, T: Element> Run<'a, T> {
         }
         folder.notes().iter().chain(&dataset.notes).chain(&machine.notes).for_each(|note| progress.note(note));
         progress.note(&format!("training: at most {} of memory besides the samples", mebibytes(needed)));
+        memory::announce().iter().for_each(|line| progress.note(line));
         prescription.iter().flat_map(theory::announce).for_each(|line| progress.note(&line));
         match &config.optimizer.solve {
             Some(solve) => {

@@ -60,6 +60,12 @@ fn tables(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), Cli
             let n = data.samples.ok_or_else(|| missing("a number of samples: --samples N"))?;
             let d = data.dim.ok_or_else(|| missing("a width: --dim D"))?;
             memory::ensure::<f64>("the synthetic samples", &[n, d], "make fewer (--samples) or narrower ones (--dim)")?;
+            let fits = memory::largest(n, |n| synthetic::bytes(n, d));
+            let advice = fits.map_or_else(
+                || "make narrower ones (--dim)".to_owned(),
+                |fits| format!("make fewer: --samples {fits} would fit; or narrower ones (--dim)"),
+            );
+            memory::foresee(&format!("{n} synthetic samples of width {d}"), synthetic::bytes(n, d), &advice)?;
             let (inputs, targets) = synthetic::tables(seed, n, d)?;
             Ok((Tables::new(inputs, Some(targets), data.limit)?, None))
         }

@@ -91,12 +91,11 @@ fn difference(folder: &Path, name: &str, was: &Written, depth: Depth) -> Option<
     // What a summary names that is no file of a run is not looked for.
     let name = NAMED.into_iter().find(|known| *known == name)?;
     let path = folder.join(name);
-    let found = match depth {
-        Depth::Sizes => {
-            small::open_regular(&path).and_then(|file| file.metadata()).map(|metadata| (metadata.len(), None))
-        }
-        Depth::Contents => digest::of_file(&path).map(|(bytes, sha256)| (bytes, Some(sha256))),
-    };
+    let found = small::open_regular(&path).and_then(|file| Ok(file.metadata()?.len())).and_then(|bytes| {
+        // What has another length is not read: it may have no end.
+        let read = depth == Depth::Contents && bytes == was.bytes;
+        Ok((bytes, if read { Some(digest::of_file(&path)?.1) } else { None }))
+    });
     match found {
         Err(error) if error.kind() == ErrorKind::NotFound => Some(format!("{name}: it is gone")),
         Err(error) => Some(format!("{name}: {error}")),

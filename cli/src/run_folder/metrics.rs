@@ -152,8 +152,13 @@ impl MetricsWriter {
         let synced = self.csv.get_ref().file.sync_all();
         self.checked(synced)?;
         let Grown { file, bytes, digest } = self.csv.get_ref();
-        let what = match digest::of_file(&self.path) {
-            Ok(found) if found == (*bytes, digest.clone().finish()) => return Ok(None),
+        // What has another length is not read: it may have no end.
+        let length = small::open_regular(&self.path).and_then(|file| Ok(file.metadata()?.len()));
+        let read = |length: u64| {
+            length == *bytes && digest::of_file(&self.path).is_ok_and(|(_, found)| found == digest.clone().finish())
+        };
+        let what = match length {
+            Ok(length) if read(length) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => "was removed",
             _ if !output::is_at(file, &self.path) => {
                 return Ok(Some(format!(

@@ -202,7 +202,23 @@ impl Table {
         values: &[f64],
     ) -> Result<Self, DataError> {
         let path = name.into();
-        let bytes = write::encode(&path, element, ByteOrder::Little, dims, values)?;
+        write::check_count(&path, element, dims, values.len())?;
+        let row_len: usize = dims[1..].iter().product();
+        Self::from_rows(path, element, dims, |row, out| out.copy_from_slice(&values[row * row_len..][..row_len]))
+    }
+
+    /// The same, row by row: `fill(row, values)`.
+    ///
+    /// # Errors
+    /// As [`from_memory`](Self::from_memory).
+    pub fn from_rows(
+        name: impl Into<PathBuf>,
+        element: ElementType,
+        dims: &[usize],
+        fill: impl FnMut(usize, &mut [f64]),
+    ) -> Result<Self, DataError> {
+        let path = name.into();
+        let bytes = write::encode(&path, element, ByteOrder::Little, dims, fill)?;
         let row_len = dims[1..].iter().product();
         let (dims, bytes) = (dims.to_vec(), Bytes::Owned(bytes));
         let (form, order) = (Form::Memory, ByteOrder::Little);

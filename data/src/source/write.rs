@@ -123,7 +123,7 @@ fn row_len(path: &Path, element: ElementType, dims: &[usize]) -> Result<usize, D
     Ok(dims[1..].iter().product())
 }
 
-fn check_count(path: &Path, element: ElementType, dims: &[usize], found: usize) -> Result<(), DataError> {
+pub(super) fn check_count(path: &Path, element: ElementType, dims: &[usize], found: usize) -> Result<(), DataError> {
     match count(dims) {
         None => Err(DataError::SizeOverflow { path: path.into(), dims: dims.into(), element }),
         Some(expected) if expected != found => {
@@ -133,20 +133,23 @@ fn check_count(path: &Path, element: ElementType, dims: &[usize], found: usize) 
     }
 }
 
-/// The bytes of `values`, whose number must be the product of `dims`.
+/// The bytes of the rows that `fill` makes.
 pub(super) fn encode(
     path: &Path,
     element: ElementType,
     order: ByteOrder,
     dims: &[usize],
-    values: &[f64],
+    mut fill: impl FnMut(usize, &mut [f64]),
 ) -> Result<Vec<u8>, DataError> {
-    check_dims(path, dims)?;
-    check_count(path, element, dims, values.len())?;
-    let mut bytes = Vec::with_capacity(values.len() * element.size());
-    for (index, &value) in values.iter().enumerate() {
-        if !element.encode(order, value, &mut bytes) {
-            return Err(DataError::NotRepresentable { path: path.into(), index, value, element });
+    let row_len = row_len(path, element, dims)?;
+    let (mut row, mut bytes) = (vec![0.0; row_len], Vec::with_capacity(dims[0] * row_len * element.size()));
+    for i in 0..dims[0] {
+        fill(i, &mut row);
+        for (j, &value) in row.iter().enumerate() {
+            if !element.encode(order, value, &mut bytes) {
+                let index = i * row_len + j;
+                return Err(DataError::NotRepresentable { path: path.into(), index, value, element });
+            }
         }
     }
     Ok(bytes)
