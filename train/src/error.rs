@@ -9,6 +9,16 @@ use memorize_kernels::KernelError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
+    /// The search has kept so many directions that there is no memory for another.
+    #[error(
+        "after {products} products the search has no memory for another direction, {bytes} bytes; the closer n is to d(d+1)/2, the more it takes"
+    )]
+    NoRoom {
+        /// Products with K that were done.
+        products: usize,
+        /// Bytes that the next one adds.
+        bytes: u64,
+    },
     /// Operands of a pass do not go together.
     #[error(transparent)]
     Kernel(#[from] KernelError),

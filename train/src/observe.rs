@@ -40,6 +40,12 @@ pub trait Observer {
     /// The records of earlier iterations have been made, this one's has not.
     fn checkpoint(&mut self, _iteration: u64, _state: &dyn Fn() -> State) {}
 
+    /// Asked before a computation keeps so many bytes more, whose number nobody knew before it began; `false` ends it with
+    /// [`TrainError::NoRoom`](crate::TrainError::NoRoom).
+    fn has_room(&mut self, _bytes: u64) -> bool {
+        true
+    }
+
     /// Called for events that a log should hold: a perturbation, an escape, a planner's choice.
     fn note(&mut self, _: &str) {}
 

@@ -156,6 +156,7 @@ fn solution_error(error: TrainError) -> CliError {
     match error {
         TrainError::NotFinite { .. } | TrainError::NoSamples | TrainError::ZeroSamples => CliError::bad_input(error),
         TrainError::WeightsOutOfRange { .. } => solution::out_of_range(error),
+        TrainError::NoRoom { .. } => solution::no_room(error),
         error => CliError::run_failed(error),
     }
 }
@@ -193,6 +194,11 @@ impl Observer for Watching {
 
     fn keep_going(&mut self) -> bool {
         !self.interrupt.is_set()
+    }
+
+    fn has_room(&mut self, bytes: u64) -> bool {
+        let [none] = ranks::any([!memory::has_room(bytes)]);
+        !none
     }
 
     fn busy(&mut self, busy: bool) {

@@ -42,6 +42,7 @@ pub(super) fn diverged_or_failed(error: TrainError, prospects: &Prospects) -> Cl
         TrainError::Diverged { iteration, .. } => CliError::RunFailed(error.hint(hint(prospects, iteration == 0))),
         TrainError::ZeroSamples => CliError::bad_input(error),
         TrainError::WeightsOutOfRange { .. } => solution::out_of_range(error),
+        TrainError::NoRoom { .. } => solution::no_room(error),
         error => CliError::run_failed(error),
     }
 }

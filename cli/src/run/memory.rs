@@ -144,6 +144,21 @@ pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), CliError> {
     }
 }
 
+/// Whether there is room for so many bytes more than were foreseen, with some to spare. Looked at once in a while only.
+pub fn has_room(bytes: u64) -> bool {
+    static UNSEEN: AtomicU64 = AtomicU64::new(0);
+    let unseen = UNSEEN.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+    if unseen < LOOK_AGAIN {
+        return true;
+    }
+    UNSEEN.store(0, Ordering::Relaxed);
+    available().is_none_or(|available| available > bytes.saturating_add(SPARE))
+}
+
+/// Bytes after which one who grows looks again at what there is, and what is to be left then.
+const LOOK_AGAIN: u64 = 4 << 20;
+const SPARE: u64 = 16 << 20;
+
 /// What was foreseen, in a line; samples that are read from mapped files make way and do not count.
 pub fn announce() -> Option<String> {
     let peak = PEAK.load(Ordering::Relaxed);

@@ -60,6 +60,13 @@ pub fn out_of_range(error: TrainError) -> CliError {
     }
 }
 
+/// A search that has filled the memory.
+pub fn no_room(error: TrainError) -> CliError {
+    CliError::RunFailed(
+        error.hint("use fewer samples (--limit), narrower ones (--pca), or a process that may have more memory"),
+    )
+}
+
 /// Says what the preconditioner will keep in memory.
 pub fn announce<T: Element>(n: usize, rank: usize) -> String {
     let rank = rank.min(n);

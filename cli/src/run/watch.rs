@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGQUIT, SIGUSR1};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::keeper::Keeper;
+use super::memory;
 use crate::exit::{CliError, INTERRUPTED};
 #[cfg(unix)]
 use crate::fault;
@@ -286,6 +287,11 @@ impl train::Observer for Watch {
             }
             self.fail(kept);
         }
+    }
+
+    fn has_room(&mut self, bytes: u64) -> bool {
+        let [none] = ranks::any([!memory::has_room(bytes)]);
+        !none
     }
 
     fn note(&mut self, note: &str) {

@@ -242,7 +242,10 @@ impl Table {
         self.data_offset = match &mut self.bytes {
             Bytes::Mapped { .. } => data.start,
             Bytes::Read { bytes, .. } | Bytes::Owned(bytes) => {
-                *bytes = bytes[data].to_vec();
+                // In place: a copy would be as large as the set.
+                bytes.truncate(data.end);
+                bytes.drain(..data.start);
+                bytes.shrink_to_fit();
                 0
             }
         };

@@ -25,4 +25,4 @@ pub use neuron_route::{LossAndGradient, loss_and_gradient, outputs};
 pub use quadratic_forms::quadratic_forms;
 pub use update::{AdamStep, Rule, update};
 pub use vector_product::{times_vector, transposed_times_vector};
-pub use weighted_gram::weighted_gram;
+pub use weighted_gram::{weighted_gram, weighted_gram_bytes};

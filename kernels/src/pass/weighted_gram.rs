@@ -15,6 +15,7 @@ use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::engine::{Engine, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{AlignedVec, Mat, MatRef, aligned_zeros};
+use crate::parallel::leaf_rows;
 use crate::rows::{Rows, for_blocks};
 
 /// sum_j v_j x_j x_j^T. x: n x d, v: n, result: d x d, symmetric. n d^2 flops: only the upper triangle is computed, then
@@ -43,6 +44,17 @@ pub fn weighted_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) ->
     };
     let combine = |left, right| triangles.add(left, right);
     Ok(x.spread().reduce(par, &|| triangles.zeros(), &leaf, &combine).into_symmetric())
+}
+
+/// Bytes that [`weighted_gram`] of n rows of width d takes at once on so many threads: the triangles that wait for their neighbours in
+/// the tree over the rows, in the end one of them with the whole matrix.
+pub fn weighted_gram_bytes<T: Element>(n: usize, d: usize, threads: usize) -> u64 {
+    let leaves = n.div_ceil(leaf_rows(n)).max(1);
+    // On its way down the tree each thread leaves one behind on every level.
+    let levels = 1 + leaves.next_power_of_two().trailing_zeros() as usize;
+    let triangles = leaves.min(threads.max(1).saturating_mul(levels)) as u64;
+    let square = [d as u64, d as u64, size_of::<T>() as u64].into_iter().fold(1, u64::saturating_mul);
+    (square / 2).saturating_mul(triangles).max(square.saturating_add(square / 2))
 }
 
 /// The upper triangle of a weighted Gram matrix, one block of rows after another.

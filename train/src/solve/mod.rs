@@ -146,17 +146,22 @@ pub fn bytes<T: Element>(here: usize, n: usize, d: usize, rank: usize, threads: 
     let element = if narrower { wide } else { own };
     let here = if narrower { n } else { here };
     let product = |factors: &[u64]| factors.iter().fold(1u64, |all, &factor| all.saturating_mul(factor));
-    let parts = [
-        if narrower { Span::bytes(n, d as usize) } else { 0 },
+    let span = if narrower { Span::bytes(n, d as usize) } else { 0 };
+    let (rank, cores) = (rank as usize, threads as usize);
+    let (kept, made) = if narrower || own == wide {
+        (Nystrom::<f64>::bytes(here, rank), Nystrom::<f64>::peak(here, n, width as usize, rank, cores))
+    } else {
+        (Nystrom::<T>::bytes(here, rank), Nystrom::<T>::peak(here, n, width as usize, rank, cores))
+    };
+    let search = [
+        kept,
+        least_search_bytes(here),
         // S with its decomposition, and what a product with K holds.
         product(&[width, width, 5 * wide + (3 + threads).saturating_mul(element)]),
         // Up to 2 width neurons: in f64, and in T with a layout for the outputs.
         product(&[2 * width, d, wide + 2 * own]),
-        // B, the landmarks with their layout, and the matrices between.
-        Nystrom::<f64>::bytes(here, rank as usize) / wide * element,
-        product(&[rank, 2 * width * element + rank.saturating_mul(2 * element + 4 * wide)]),
     ];
-    parts.into_iter().fold(0, u64::saturating_add)
+    span.saturating_add(made.max(search.into_iter().fold(0, u64::saturating_add)))
 }
 
 /// Bytes of the directions that are kept whatever they take; each product adds two vectors of n, up to half of [`WORKSPACE`].
@@ -262,14 +267,20 @@ fn search<T: Element, X: Rows<T>, E: Element, Z: Rows<E>>(
     let mut delta = targets;
     let mut best: Option<Fit<T>> = None;
     let verdict = loop {
+        let (mut has_room, vectors) = (true, 2 * size_of::<f64>() as u64 * space.range().len() as u64);
         let step = |done: usize, residual: f64| {
             let iteration = (products + done) as u64;
             observer.record(&Record { iteration, loss: residual.powi(2) / (4.0 * n as f64), learning_rate: 0.0 });
-            observer.keep_going()
+            // The next product's direction is kept, and its image.
+            has_room = done >= goal.directions || observer.has_room(vectors);
+            has_room && observer.keep_going()
         };
         let goal = Goal { products: settings.max_products - products, ..goal };
         let minimum =
             minimal_residual(|v| attempt.operator.apply(v), |v| preconditioner.apply(v), &space, &delta, &goal, step)?;
+        if !has_room {
+            return Err(TrainError::NoRoom { products: minimum.products, bytes: vectors });
+        }
         products += minimum.products;
         // Nothing is lost before there is a network, unless it is what an interruption is to leave.
         observer.busy(best.is_none() && minimum.stop != Stop::Interrupted);

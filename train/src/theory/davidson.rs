@@ -157,13 +157,25 @@ struct Basis {
     current: Vec<f64>,
 }
 
+/// Vectors of this dimension in the basis, at most, if it and its products may take so many bytes.
+fn capacity(dimension: usize, bytes: u64) -> usize {
+    let fits = usize::try_from(bytes / (2 * dimension.max(1) * size_of::<f64>()) as u64).unwrap_or(usize::MAX);
+    fits.clamp(SMALLEST_BASIS, BASIS).min(dimension)
+}
+
+/// Bytes of the basis and its products after so many products with the operator, of which `here` elements a vector are on this rank;
+/// `of_basis` is what they may take.
+pub fn bytes(here: usize, max_products: usize, of_basis: u64) -> u64 {
+    let vectors = capacity(here, of_basis).min(max_products) as u64;
+    vectors.saturating_mul(2 * size_of::<f64>() as u64).saturating_mul(here as u64)
+}
+
 impl Basis {
     fn new(space: Spread, bytes: u64) -> Self {
         let dimension = space.whole();
-        let fits = usize::try_from(bytes / (2 * dimension * size_of::<f64>()) as u64).unwrap_or(usize::MAX);
         Self {
             space,
-            capacity: fits.clamp(SMALLEST_BASIS, BASIS).min(dimension),
+            capacity: capacity(dimension, bytes),
             vectors: Vec::new(),
             products: Vec::new(),
             projected: Vec::new(),

@@ -16,6 +16,7 @@ use faer::linalg::solvers::{Llt, Solve};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Mat as Dense, Par, Side};
 use memorize_data::random::permutation;
+use memorize_kernels::pass::weighted_gram_bytes;
 use memorize_kernels::rows::Part;
 use memorize_kernels::{Element, Engine, Mat, Rows, pass, rows};
 
@@ -90,6 +91,23 @@ impl<T: Element> Nystrom<T> {
         (n as u64).saturating_mul(size_of::<T>() as u64).saturating_add(rank * 8).saturating_mul(rank)
     }
 
+    /// Bytes that [`Nystrom::new`] takes at once, the samples apart, with `here` of n samples of width d on this rank, and so many threads:
+    /// K_LL with its decomposition and the inverse of that, then B with what it is made by, then B^T B with its decomposition.
+    pub fn peak(here: usize, n: usize, d: usize, rank: usize, threads: usize) -> u64 {
+        let rank = rank.min(n);
+        let (own, wide) = (size_of::<T>() as u64, size_of::<f64>() as u64);
+        let product = |factors: [u64; 3]| factors.into_iter().fold(1, u64::saturating_mul);
+        let (k, d) = (rank as u64, d as u64);
+        let (landmarks, factor) = (product([k, d, own]), product([here as u64, k, own]));
+        let first = landmarks.saturating_add(product([k, k, 2 * wide + own])).saturating_add(product([k, d, wide]));
+        // Both with their layouts.
+        let whitening = product([k, k, 2 * own]);
+        let second = factor.saturating_add(whitening).saturating_add(2 * landmarks);
+        let decomposed = product([k, k, own + 2 * wide]);
+        let third = weighted_gram_bytes::<T>(here, rank, threads).max(decomposed);
+        first.max(second).max(factor.saturating_add(whitening).saturating_add(third))
+    }
+
     /// P v. v: n.
     ///
     /// # Errors
@@ -121,8 +139,12 @@ fn inverse_factor<T: Element>(landmarks: &Mat<T>) -> Result<Mat<T>, TrainError> 
     let (rank, d) = (landmarks.rows(), landmarks.cols());
     let x = Dense::from_fn(rank, d, |i, k| landmarks.row(i)[k].to_f64());
     faer::set_global_parallelism(Par::Seq);
-    let products = &x * x.transpose();
-    let factor = cholesky::<T>(Dense::from_fn(rank, rank, |i, k| products[(i, k)].powi(2)))?;
+    let mut products = &x * x.transpose();
+    drop(x);
+    for k in 0..rank {
+        (0..rank).for_each(|i| products[(i, k)] = products[(i, k)].powi(2));
+    }
+    let factor = cholesky::<T>(products)?;
     let mut inverse = Dense::identity(rank, rank);
     solve_lower_triangular_in_place(factor.L(), inverse.as_mut(), Par::Seq);
     Ok(Mat::from_fn(rank, rank, |i, k| T::from_f64(inverse[(i, k)])))

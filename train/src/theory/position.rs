@@ -62,8 +62,10 @@ pub fn bytes(n: usize, d: usize, settings: &Settings, here: usize, threads: usiz
     let squares = width.saturating_mul(width).saturating_mul(8 * (3 + threads as u64));
     let of_all = preconditioner::bytes(n, settings.rank, settings.workspace);
     let preconditioner = (u128::from(of_all) * here as u128 / n.max(1) as u128) as u64;
-    let between = (settings.rank as u64).saturating_mul(width + settings.rank as u64).saturating_mul(2 * 8);
-    [span, squares, preconditioner, between].into_iter().fold(0, u64::saturating_add)
+    let made = preconditioner::peak(here, n, width as usize, settings.rank, settings.workspace, threads);
+    let basis = davidson::bytes(here, settings.max_products, settings.workspace / 4);
+    let searched = [squares, preconditioner, basis].into_iter().fold(0, u64::saturating_add);
+    span.saturating_add(made.max(searched))
 }
 
 /// How sigma_min was found.

@@ -31,6 +31,15 @@ pub fn bytes(n: usize, rank: usize, workspace: u64) -> u64 {
     if is_wide(n, rank, workspace) { Nystrom::<f64>::bytes(n, rank) } else { Nystrom::<f32>::bytes(n, rank) }
 }
 
+/// Bytes that making it takes at once, the samples apart: see [`Nystrom::peak`].
+pub fn peak(here: usize, n: usize, d: usize, rank: usize, workspace: u64, threads: usize) -> u64 {
+    if is_wide(n, rank, workspace) {
+        Nystrom::<f64>::peak(here, n, d, rank, threads)
+    } else {
+        Nystrom::<f32>::peak(here, n, d, rank, threads)
+    }
+}
+
 /// Whether a preconditioner of this rank for n samples is kept in f64.
 pub fn is_wide(n: usize, rank: usize, workspace: u64) -> bool {
     Nystrom::<f64>::bytes(n, rank) <= share(workspace)
