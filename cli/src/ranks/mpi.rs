@@ -31,6 +31,11 @@ pub(super) fn connect() -> Option<Connection> {
     Some(Connection(universe))
 }
 
+/// Ends all processes of the job.
+pub(super) fn abort(code: u8) -> ! {
+    SimpleCommunicator::world().abort(code.into())
+}
+
 /// All processes of the job.
 #[derive(Debug)]
 struct World;
