@@ -16,6 +16,7 @@ mod streams;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread::sleep;
@@ -197,6 +198,51 @@ fn a_data_file_that_is_written_to() {
     assert!(refused.code == Some(2) && refused.stderr.contains("contents of the training set"), "{}", refused.stderr);
     fs::write(&streamed.x, &bytes).unwrap();
     resume(&streamed.run);
+    streamed.assert_same_as_undisturbed();
+}
+
+/// As by `cp -p` of another file of the same size, or by what writes in place and sets the time back.
+#[test]
+fn a_data_file_that_is_written_to_and_has_its_old_time_again() {
+    let streamed = Streamed::new(200);
+    let bytes = fs::read(&streamed.x).unwrap();
+    let mut other = bytes.clone();
+    let last = other.len() - 1;
+    other[last] ^= 1;
+    let write = |contents: &[u8]| {
+        let mut file = File::options().write(true).open(&streamed.x).unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        file.write_all(contents).unwrap();
+        file.set_modified(modified).unwrap();
+        assert_eq!(fs::metadata(&streamed.x).unwrap().modified().unwrap(), modified);
+    };
+    let running = streamed.start();
+    write(&other);
+    assert_failed(&running.ends(), &["x.npy was changed while it was being used"]);
+    assert!(iteration(&streamed.run) > 0 && !streamed.run.join("summary.json").exists());
+    write(&bytes);
+    resume(&streamed.run);
+    streamed.assert_same_as_undisturbed();
+}
+
+#[test]
+fn permissions_names_and_links_of_a_data_file_may_change() {
+    let streamed = Streamed::new(200);
+    let mut running = streamed.start();
+    let [link, renamed] = ["link.npy", "renamed.npy"].map(|name| streamed.root.path().join(name));
+    for change in 0..3 {
+        let at = iteration(&streamed.run);
+        match change {
+            0 => fs::set_permissions(&streamed.x, fs::Permissions::from_mode(0o440)).unwrap(),
+            1 => fs::hard_link(&streamed.x, &link).unwrap(),
+            _ => fs::rename(&streamed.x, &renamed).unwrap(),
+        }
+        // Each of them is met by a checkpoint of its own.
+        running.wait_for("checkpoints", || iteration(&streamed.run) > at + 2);
+    }
+    let output = running.ends();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::rename(&renamed, &streamed.x).unwrap();
     streamed.assert_same_as_undisturbed();
 }
 

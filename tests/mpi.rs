@@ -1,25 +1,40 @@
 //! The program as several ranks of an MPI job on this machine: every number of them leaves the same bits as one process.
 
 mod common;
+#[path = "mpi/differences.rs"]
+mod differences;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, ExitCode, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use common::running::{Running, children};
 use common::{
     Numbers, PROGRAM, left, memorize, metrics, mnist_folder, number, scratch, summary, write_inputs, write_targets,
 };
+use differences::{FEW, Ground, Kind, MORE};
+use memorize::ranks::{self, Session};
+use memorize::run::panics::caught;
 use memorize_data::ElementType;
 use memorize_data::source::write_npy;
 use memorize_train::checkpoint;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// `mpirun` with the program and these arguments, and what a machine with fewer cores than ranks, or a container's root, needs.
+/// `mpirun` with the program and these arguments.
 fn mpirun(ranks: usize, arguments: &str) -> Command {
+    let mut command = launch(ranks, Path::new(PROGRAM));
+    command.args(arguments.split_whitespace());
+    command
+}
+
+/// `mpirun` with a program, and what a machine with fewer cores than ranks, or a container's root, needs.
+fn launch(ranks: usize, program: &Path) -> Command {
     let mut command = Command::new("mpirun");
-    command.args(["-n", &ranks.to_string(), PROGRAM]).args(arguments.split_whitespace());
+    command.args(["-n", &ranks.to_string()]).arg(program);
     command.env_remove("MEMORIZE_ISA").env("MEMORIZE_DATA_DIR", mnist_folder());
     for name in ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"] {
         command.env(name, "1");
@@ -251,4 +266,127 @@ fn ranks_that_were_asked_for_different_things_do_nothing() {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("asked for different things"), "{}", text(&output.stderr));
+}
+
+/// Runs jobs of each kind, and prints a table of how they end.
+fn differ(kinds: &[&Kind]) {
+    let ground = Ground::new();
+    let mut complaints = Vec::new();
+    for kind in kinds {
+        let ended = ground.run(kind);
+        let code = ended.code.map_or("hangs".to_owned(), |code| code.to_string());
+        let line = ended.said.lines().find(|line| line.starts_with("error: ")).unwrap_or("-");
+        println!("{:<40} {code:<5} {line}", kind.name);
+        complaints.extend(ended.complaint(kind, &ground.alone));
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn a_rank_that_finds_other_things_than_the_rest_ends_all_before_they_begin() {
+    differ(&FEW.iter().collect::<Vec<_>>());
+}
+
+/// `cargo test -p memorize --features mpi --test mpi -- --ignored --nocapture rank_differences_of_many_kinds`
+#[test]
+#[ignore = "a minute: the long form of `a_rank_that_finds_other_things_than_the_rest_ends_all_before_they_begin`"]
+fn rank_differences_of_many_kinds() {
+    differ(&FEW.iter().chain(MORE).collect::<Vec<_>>());
+}
+
+/// A run of three ranks, each with files of its own that it reads on every pass and a checkpoint at every step.
+fn each_with_its_files() -> (Ground, PathBuf, Running) {
+    let ground = Ground::new();
+    ground.prepare();
+    let arguments =
+        differences::TRAIN.replace("--quiet", "--quiet --memory-budget 1 --checkpoint-every 1 --iterations 1000000");
+    let run = ground.path().join("run");
+    let mut job = Running::spawn(&mut ground.job(&arguments));
+    job.wait_for_file(&run.join("checkpoint.safetensors"));
+    (ground, run, job)
+}
+
+#[test]
+fn a_file_that_is_harmed_under_one_rank_ends_all_and_the_checkpoint_stays() {
+    for (words, harm) in [
+        (
+            "X.npy was changed while it was being used",
+            (|file, modified| {
+                file.write_all(&[0; 128]).unwrap();
+                file.set_modified(modified).unwrap();
+            }) as fn(&mut File, std::time::SystemTime),
+        ),
+        // Whole pages are gone: SIGBUS.
+        ("made shorter while it was being used", |file, _| file.set_len(4096).unwrap()),
+    ] {
+        let (ground, run, job) = each_with_its_files();
+        let mut file = File::options().write(true).open(ground.of(2).join("X.npy")).unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        // Into the rows that the last rank reads.
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::End(-128)).unwrap();
+        let started = Instant::now();
+        harm(&mut file, modified);
+        let output = job.ends();
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(words), "{:?}: {said}", output.status);
+        assert_eq!(said.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{said}");
+        assert!(started.elapsed() < Duration::from_secs(30));
+        assert!(checkpoint::load_state(&run.join("checkpoint.safetensors")).unwrap().state.is_some());
+        assert!(!run.join("summary.json").exists());
+    }
+}
+
+#[test]
+fn a_file_that_is_touched_under_one_rank_harms_nothing() {
+    let (ground, run, mut job) = each_with_its_files();
+    let file = ground.of(1).join("X.npy");
+    fs::hard_link(&file, ground.of(1).join("link.npy")).unwrap();
+    fs::rename(&file, ground.of(1).join("renamed.npy")).unwrap();
+    let checkpoint = run.join("checkpoint.safetensors");
+    let iteration = || checkpoint::load_state(&checkpoint).unwrap().state.unwrap().iteration;
+    let now = iteration();
+    job.wait_for("checkpoints", || iteration() > now + 3);
+    let output = job.signal("USR1");
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+}
+
+/// By which of the ways that there are a rank of `what_a_rank_does` panics: within a run, or not.
+const WITHIN_A_RUN: &str = "PANICS_WITHIN_A_RUN";
+
+#[test]
+#[ignore = "what each rank does in `a_rank_that_panics_ends_all_at_once`, which starts it by mpirun"]
+fn what_a_rank_does() {
+    let session = Session::begin();
+    let program = || {
+        match ranks::team().map(|team| team.rank()) {
+            None => return Ok(ExitCode::SUCCESS),
+            // One that computes for long, one that panics, and one that waits for both.
+            Some(0) => sleep(Duration::from_secs(600)),
+            Some(1) if std::env::var_os(WITHIN_A_RUN).is_some() => caught(Path::new("run"), || panic!("a mistake"))?,
+            Some(1) => panic!("a mistake"),
+            Some(_) => {}
+        }
+        ranks::wait();
+        Ok(ExitCode::SUCCESS)
+    };
+    assert_eq!(session.run(program), ExitCode::SUCCESS);
+}
+
+#[test]
+fn a_rank_that_panics_ends_all_at_once() {
+    for (within_a_run, code) in [(false, 101), (true, 1)] {
+        let mut command = launch(3, &std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", "--nocapture", "--test-threads", "1", "what_a_rank_does"]);
+        if within_a_run {
+            command.env(WITHIN_A_RUN, "1");
+        }
+        let started = Instant::now();
+        let output = Running::spawn(&mut command).ends();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(started.elapsed() < Duration::from_secs(60), "{said}");
+        assert!(said.contains("a mistake") && said.contains("note: on rank 1 of 3"), "{said}");
+        let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(errors, usize::from(within_a_run), "{said}");
+    }
 }

@@ -15,6 +15,7 @@ use crate::config::ConfigError;
 use crate::nearest;
 use crate::progress::Mode;
 use crate::progress::events::Event;
+use crate::run::panics::Panicked;
 
 /// Exit code of a run that failed: it diverged, the disk is full, the data vanished.
 pub const RUN_FAILED: u8 = 1;
@@ -64,6 +65,15 @@ impl CliError {
             Self::RunFailed(_) => RUN_FAILED,
             Self::Interrupted => INTERRUPTED,
         }
+    }
+
+    /// Whether it is the panic of a run.
+    pub fn is_panic(&self) -> bool {
+        let Self::RunFailed(error) = self else { return false };
+        let hinted = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<Hinted>().is_some_and(|hinted| hinted.error.is::<Panicked>())
+        };
+        error.chain().any(|cause| cause.is::<Panicked>() || hinted(cause))
     }
 
     /// Writes `error: ...`, each cause on a line of its own, a line `hint: ...` if a cause carries one, and a

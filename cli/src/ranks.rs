@@ -2,22 +2,28 @@
 //!
 //! Rank 0 speaks, reads and writes the run's folder; the others compute with it and are silent. All of them go the same way: what
 //! only one knows (a signal, a full disk, the time) is asked for with [`any`], what only rank 0 reads with [`from_first`]. A rank
-//! that fails says so in its place in the others' next exchange ([`memorize_kernels::team::fail`]), and all end with its exit code.
+//! that fails says so in its place in the others' next exchange ([`memorize_kernels::team::fail`]), and all end with its exit code. One that
+//! panics may be out of step with the others, and ends them at once.
+//!
+//! What they exchange has the shape that programs, settings and files have given it. So these are compared first ([`agree`]): see
+//! [`crate::run::alike`].
 //!
 //! Without the cargo feature `mpi`, and in a process that no launcher has started, there is one rank and nothing to exchange.
 
 #[cfg(feature = "mpi")]
 mod mpi;
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use memorize_data::digest::sha256;
 use memorize_kernels::team::{Failed, fail, gather, gather_text, meet};
-use memorize_kernels::{Spread, Team};
+use memorize_kernels::{Backend, Spread, Team};
 
 use crate::exit::{self, CliError, WithHint};
-use crate::provenance::cores;
+use crate::provenance::{COMMIT, cores};
 
 static TEAM: OnceLock<Crew> = OnceLock::new();
 
@@ -79,6 +85,32 @@ pub fn wait() {
     if let Some(team) = team() {
         meet(team);
     }
+}
+
+/// Makes sure that what has a name has the same value on all ranks, which must ask at the same time.
+///
+/// # Errors
+/// Bad input that names the first rank that differs from rank 0, and in what, with `hint`.
+pub fn agree(own: &BTreeMap<String, String>, hint: &str) -> Result<(), CliError> {
+    team().map_or(Ok(()), |team| agree_in(team, own, hint))
+}
+
+fn agree_in(team: &dyn Team, own: &BTreeMap<String, String>, hint: &str) -> Result<(), CliError> {
+    let text = serde_json::to_string(own).expect("a map of strings is always JSON");
+    let digests = gather_text(team, &sha256(text.as_bytes()));
+    let Some(rank) = digests.iter().position(|other| *other != digests[0]) else { return Ok(()) };
+    let texts = gather_text(team, &text);
+    let [first, other] =
+        [0, rank].map(|rank| serde_json::from_str::<BTreeMap<String, String>>(&texts[rank]).unwrap_or_default());
+    let names: BTreeSet<_> =
+        first.keys().chain(other.keys()).filter(|&name| first.get(name) != other.get(name)).collect();
+    let value = |values: &BTreeMap<String, String>, name| values.get(name).map_or("none", |value| value).to_owned();
+    let differences = names.into_iter().enumerate().map(|(at, name)| {
+        let (there, here) = (value(&other, name), value(&first, name));
+        let who = if at == 0 { format!("rank {rank} has ") } else { String::new() };
+        format!("{who}another {name}: {there}, rank 0 has {here}")
+    });
+    Err(CliError::BadInput(anyhow::anyhow!("{}", differences.collect::<Vec<_>>().join("; ")).hint(hint)))
 }
 
 /// Refuses to do with several ranks what only one can do.
@@ -167,10 +199,10 @@ impl Session {
     pub fn begin() -> Self {
         let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<usize>().ok());
         if let (Some(ranks @ 2..), Some(0)) = (number("OMPI_COMM_WORLD_SIZE"), number("OMPI_COMM_WORLD_RANK")) {
-            eprintln!(
+            say::tell(&format!(
                 "warning: mpirun has started {ranks} processes, but this program was built without the feature `mpi`, so each \
                  works alone;\n         build it with `cargo build --release --features mpi` (see README.md)"
-            );
+            ));
         }
         Self {}
     }
@@ -197,18 +229,24 @@ impl Session {
             Ok(outcome) => outcome,
             Err(payload) => match Failed::of(&*payload) {
                 Some(failed) => return ExitCode::from(failed.code),
-                None => resume_unwind(payload),
+                // Where and why has been said.
+                None => end_all(team, PANICKED),
             },
         };
         let (code, error) = match outcome {
             Ok(code) => (code, None),
             Err(CliError::Interrupted) => (ExitCode::from(exit::INTERRUPTED), Some(CliError::Interrupted)),
+            Err(error) if error.is_panic() => {
+                let code = error.code();
+                exit::conclude(Err(error));
+                end_all(team, code)
+            }
             Err(error) => {
                 let failed = fail(team, error.code());
                 if failed.rank == team.rank() {
                     exit::conclude(Err(error));
                     if failed.rank > 0 {
-                        eprintln!("note: on rank {} of {}", failed.rank, team.ranks());
+                        say_where(team);
                     }
                 }
                 return ExitCode::from(failed.code);
@@ -225,11 +263,34 @@ impl Session {
     }
 }
 
-/// Makes sure that all ranks were asked for the same.
+/// Exit code of a program that panics.
+const PANICKED: u8 = 101;
+
+fn say_where(team: &dyn Team) {
+    say::tell(&format!("note: on rank {} of {}", team.rank(), team.ranks()));
+}
+
+/// Ends all ranks now, whatever they are doing: it may be minutes until they listen, or they may wait for what never comes.
+fn end_all(team: &dyn Team, code: u8) -> ! {
+    say_where(team);
+    #[cfg(feature = "mpi")]
+    mpi::abort(code);
+    #[cfg(not(feature = "mpi"))]
+    std::process::exit(code.into());
+}
+
+/// Makes sure that all ranks run the same program, and were asked for the same.
 fn meet_the_others() -> Result<(), CliError> {
     let Some(team) = team() else { return Ok(()) };
-    let asked = format!("{} {:?}", env!("CARGO_PKG_VERSION"), std::env::args_os().skip(1).collect::<Vec<_>>());
-    let all = gather_text(team, &asked);
+    let backends: Vec<&str> = Backend::ALL.iter().map(|backend| backend.name()).collect();
+    let program = [
+        ("version of the program", env!("CARGO_PKG_VERSION")),
+        ("commit that the program was built from", COMMIT),
+        ("set of backends", &backends.join(" ")),
+    ];
+    let program = program.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    agree_in(team, &program.into(), "copy one program to all machines")?;
+    let all = gather_text(team, &format!("{:?}", std::env::args_os().skip(1).collect::<Vec<_>>()));
     match all.iter().position(|other| *other != all[0]) {
         None => Ok(()),
         Some(rank) => {
@@ -268,6 +329,30 @@ fn join(team: Arc<dyn Team>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranks_that_differ_all_learn_which_does_and_in_what() {
+        let of = |rank: usize| -> BTreeMap<String, String> {
+            let seed = if rank == 1 { "4" } else { "3" };
+            let mut own =
+                BTreeMap::from([("run.seed".to_owned(), seed.to_owned()), ("same".to_owned(), "x".to_owned())]);
+            if rank == 1 {
+                own.insert("data.limit".to_owned(), "5".to_owned());
+            }
+            own
+        };
+        std::thread::scope(|scope| {
+            for team in memorize_kernels::team::threads(3) {
+                scope.spawn(move || {
+                    assert!(agree_in(&*team, &of(0), "").is_ok());
+                    let error = agree_in(&*team, &of(team.rank()), "do this").unwrap_err();
+                    let said = "rank 1 has another data.limit: 5, rank 0 has none; another run.seed: 4, rank 0 has 3";
+                    assert_eq!((error.to_string().as_str(), error.code()), (said, exit::BAD_INPUT));
+                    assert_eq!(error.advice().as_deref(), Some("do this"));
+                });
+            }
+        });
+    }
 
     #[test]
     fn slurm_says_how_many_cores_a_process_has() {

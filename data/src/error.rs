@@ -64,6 +64,19 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
     },
+    /// A rank of several has other numbers in its file than rank 0 has in the same place of its own.
+    #[error("rank {rank} has another number than rank 0 in row {row}, column {column} of {}; the ranks must read the same data: copy the \
+        file of rank 0's machine to the others", path.shown())]
+    RanksDiffer {
+        /// The file, or the name of a table in memory.
+        path: PathBuf,
+        /// The rank.
+        rank: usize,
+        /// The first number that differs.
+        row: usize,
+        /// The same.
+        column: usize,
+    },
     /// More memory is needed than the system gives.
     #[error("{} needs {bytes} bytes of memory, which the system refuses; {advice}", path.shown())]
     OutOfMemory {

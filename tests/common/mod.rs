@@ -72,6 +72,12 @@ impl Call {
         call
     }
 
+    /// The folder that it runs in.
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.0.current_dir(folder);
+        self
+    }
+
     /// More arguments, separated by blanks.
     pub fn and(mut self, arguments: &str) -> Self {
         self.0.args(arguments.split_whitespace());

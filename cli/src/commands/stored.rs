@@ -14,6 +14,7 @@ use crate::exit::{CliError, WithHint, is_missing};
 use crate::layer::{DataLayer, Layer, text_of_run};
 use crate::nearest;
 use crate::progress::Mode;
+use crate::run::alike;
 use crate::run::dataset::Tables;
 use crate::run_folder::CONFIG;
 
@@ -38,13 +39,21 @@ pub(super) struct Opened<T: Element> {
 /// # Errors
 /// Bad input if a file is wrong or they do not go together.
 pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened<T>, CliError> {
-    let weights = checkpoint::load::<T>(&stored.weights).map_err(|error| match &error {
-        TrainError::Io { source, .. } if is_missing(source) => {
+    let path = || stored.weights.clone();
+    let bytes = std::fs::read(&stored.weights).map_err(|source| {
+        let missing = is_missing(&source);
+        let error = TrainError::Io { action: "read", path: path(), source };
+        if missing {
             CliError::missing(error, nearest::path(&stored.weights), None)
+        } else {
+            CliError::bad_input(error)
         }
-        _ => CliError::bad_input(error),
     })?;
+    let weights = checkpoint::parse::<T>(&bytes)
+        .map_err(|problem| CliError::bad_input(TrainError::Weights { path: path(), problem }))?;
     let (mut data, seed) = data(&stored.samples)?;
+    alike::stored(&bytes, &data, seed)?;
+    drop(bytes);
     data.normalize = as_for_training(stored, weights.normalize, data.normalize)?;
     let projection = weights.projection.as_ref().map(|(basis, mean)| {
         let basis = Mat::from_fn(basis.rows(), basis.cols(), |i, j| basis.row(i)[j].to_f64());

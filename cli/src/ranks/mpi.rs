@@ -9,6 +9,8 @@ use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, Destination, Source};
 
+use crate::say;
+
 /// Bytes of a message in a piece, at most: MPI counts them in 31 bits.
 const PIECE: usize = 1 << 30;
 
@@ -23,12 +25,17 @@ pub(super) fn connect() -> Option<Connection> {
     // Passes run on a pool's threads, of which one at a time exchanges what they have made.
     let (universe, threading) = mpi::initialize_with_threading(Threading::Serialized)?;
     if threading < Threading::Serialized {
-        eprintln!("warning: this MPI library allows no calls but from the main thread; it may fail or hang");
+        say::tell("warning: this MPI library allows no calls but from the main thread; it may fail or hang");
     }
     if SimpleCommunicator::world().size() > 1 {
         super::join(Arc::new(World));
     }
     Some(Connection(universe))
+}
+
+/// Ends all processes of the job.
+pub(super) fn abort(code: u8) -> ! {
+    SimpleCommunicator::world().abort(code.into())
 }
 
 /// All processes of the job.

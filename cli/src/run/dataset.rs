@@ -92,9 +92,14 @@ impl Tables {
     /// This rank's share of the training set.
     ///
     /// # Errors
-    /// Bad input: files that cannot be used.
+    /// Bad input: files that cannot be used, or are not those of the other ranks.
     pub fn training(data: &DataSection, seed: u64) -> Result<Self, CliError> {
-        Ok(opened::training(data, seed)?.shared())
+        let train = opened::training(data, seed)?;
+        if ranks::count() > 1 {
+            // For what the ranks compare on the way.
+            train.digest(data)?;
+        }
+        Ok(train.shared())
     }
 
     /// This rank's share of the rows.
@@ -109,13 +114,21 @@ impl Tables {
     }
 
     /// SHA-256 of the samples and of the targets that are used.
-    fn digest(&self, data: &DataSection) -> String {
+    ///
+    /// # Errors
+    /// Bad input: this rank's share is not what rank 0 has in its place, or another's is not.
+    fn digest(&self, data: &DataSection) -> Result<String, CliError> {
+        let rows = ranks::spread(self.inputs.rows()).range();
+        let of = |table: &Table| match ranks::team() {
+            Some(team) => table.digest_among(team, rows.clone()),
+            None => Ok(table.digest()),
+        };
         let mut hasher = Hasher::default();
-        hasher.piece(self.inputs.digest_with(ranks::team()).as_bytes());
+        hasher.piece(of(&self.inputs)?.as_bytes());
         if let Some(targets) = self.targets.as_ref().filter(|_| !data.random_labels) {
-            hasher.piece(targets.digest_with(ranks::team()).as_bytes());
+            hasher.piece(of(targets)?.as_bytes());
         }
-        hasher.finish()
+        Ok(hasher.finish())
     }
 
     /// The training set as a two-layer net sees it: normalised, projected, with its noise, and with its own targets or
@@ -163,7 +176,7 @@ impl<T: Element> Dataset<T> {
     pub fn open(config: &RunConfig, engine: &Engine) -> Result<Self, CliError> {
         let (data, seed) = (&config.data, config.run.seed);
         let (train, test) = opened::both(data, seed)?;
-        let digests = Digests::of(&train, test.as_ref(), data);
+        let digests = Digests::of(&train, test.as_ref(), data)?;
         let mut train = train.shared();
         let mut notes = std::mem::take(&mut train.said);
         let plain = Preparation { normalize: data.normalize, ..Preparation::default() };

@@ -1,8 +1,8 @@
 //! What a run computes with: instruction set, backend, threads.
 
-use memorize_kernels::team::gather_text;
 use memorize_kernels::{Engine, Isa, KernelError, Par};
 
+use super::alike;
 use crate::blas::{self, Blas};
 use crate::config::{Backend, IsaName};
 use crate::exit::{CliError, WithHint};
@@ -28,21 +28,20 @@ impl Machine {
     /// threads asked for, else one for each core that the process may use and need not leave to other ranks, as many as Slurm gives to it.
     ///
     /// # Errors
-    /// Bad input if the CPU lacks the instruction set, the build lacks the backend, or the CPUs of other ranks have another instruction
-    /// set.
+    /// Bad input if the CPU lacks the instruction set, the build lacks the backend, or other ranks have another instruction set or BLAS.
     pub fn new(backend: Backend, isa: Option<IsaName>, threads: Option<usize>) -> Result<Self, CliError> {
         let isa = match isa {
             Some(isa) => isa.to_string().parse::<Isa>(),
             None => Isa::from_environment(),
         };
         let isa = isa.map_err(CliError::bad_input)?;
-        let backend = backend.to_string().parse().map_err(without_backend)?;
-        same_for_all_ranks(isa)?;
+        let backend: memorize_kernels::Backend = backend.to_string().parse().map_err(without_backend)?;
+        let blas = blas::linked().filter(|_| backend.name() == "blas");
+        alike::machines(isa, backend, blas.as_ref())?;
         let asked = if blas::one_at_a_time(backend) { Some(1) } else { threads.or_else(ranks::threads) };
         let (own, note) = Threads::start(asked);
         let threads = own.count();
         let par = if threads == 1 { Par::Seq } else { Par::Rayon };
-        let blas = blas::linked().filter(|_| backend.name() == "blas");
         let notes = ranks::notes(threads).into_iter().chain(note).collect();
         Ok(Self { engine: Engine { isa, backend, par }, threads, notes, blas, threads_of_its_own: own })
     }
@@ -60,17 +59,6 @@ impl Machine {
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.threads_of_its_own.install(work)
     }
-}
-
-/// Every rank takes the same decisions by the same bits, which are an instruction set's.
-fn same_for_all_ranks(isa: Isa) -> Result<(), CliError> {
-    let Some(team) = ranks::team() else { return Ok(()) };
-    let all = gather_text(team, isa.name());
-    if all.iter().all(|other| *other == all[0]) {
-        return Ok(());
-    }
-    let error = anyhow::anyhow!("the ranks would run different instruction sets: {}", all.join(", "));
-    Err(CliError::BadInput(error.hint("force one that all processors have: --isa avx2, or --isa scalar")))
 }
 
 fn without_backend(error: KernelError) -> CliError {

@@ -1,5 +1,6 @@
 //! One run from its configuration to the files it leaves: data, network, training, evaluation, report.
 
+pub mod alike;
 pub mod already;
 pub mod dataset;
 mod ending;
@@ -98,6 +99,7 @@ pub fn execute(
     interrupt: &Interrupt,
 ) -> Result<Finished, CliError> {
     note_environment(&mut config);
+    alike::settings_of(&config)?;
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
     let (path, name, mode) = (target.path().to_owned(), config.run.name.clone(), voice.mode);
     let begun = OnceLock::new();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use memorize_data::{DataError, Mnist, Shown, Table, mnist, synthetic};
 
 use super::dataset::Tables;
-use super::memory;
+use super::{alike, memory};
 use crate::config::{DataSection, Source};
 use crate::exit::CliError;
 use crate::nearest;
@@ -29,9 +29,10 @@ pub fn mnist(named: Option<&Path>) -> Result<Mnist, CliError> {
 /// The training set and the test set, whole.
 ///
 /// # Errors
-/// Bad input: files that cannot be used.
+/// Bad input: files that cannot be used, or are not those of the other ranks.
 pub(super) fn both(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tables>), CliError> {
     let (mut train, test) = tables(data, seed)?;
+    alike::headers(&train, test.as_ref(), data.random_labels)?;
     train.said = said(data, seed, &train, test.as_ref());
     Ok((train, test))
 }
@@ -39,9 +40,10 @@ pub(super) fn both(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tabl
 /// The training set alone, whole.
 ///
 /// # Errors
-/// Bad input: files that cannot be used.
+/// Bad input: files that cannot be used, or are not those of the other ranks.
 pub(super) fn training(data: &DataSection, seed: u64) -> Result<Tables, CliError> {
     let (mut train, _) = tables(data, seed)?;
+    alike::headers(&train, None, data.random_labels)?;
     train.said = said(data, seed, &train, None);
     Ok(train)
 }

@@ -9,6 +9,11 @@ use memorize_kernels::team::Failed;
 
 use crate::exit::{CliError, WithHint};
 
+/// A panic, with its message.
+#[derive(Debug, thiserror::Error)]
+#[error("the program failed in the middle of a computation: {0}")]
+pub struct Panicked(String);
+
 /// Runs `work`, whose results go to `folder`. A panic in it becomes an error: what it was computing is lost, what is on the disk
 /// is not, because checkpoints are only written between steps.
 ///
@@ -21,7 +26,7 @@ pub fn caught<R>(folder: &Path, work: impl FnOnce() -> Result<R, CliError>) -> R
         if Failed::of(&*panic).is_some() {
             resume_unwind(panic);
         }
-        let error = anyhow::anyhow!("the program failed in the middle of a computation: {}", message(&*panic));
+        let error = Panicked(message(&*panic).to_owned());
         let hint = format!(
             "this is a mistake in the program, please report it with the lines above; the run goes on from its newest \
              checkpoint, which is intact, with: memorize resume {}",
@@ -99,7 +104,13 @@ mod tests {
         let mut shown = Vec::new();
         error.print(&mut shown).unwrap();
         let shown = String::from_utf8(shown).unwrap();
-        assert!(error.code() == 1 && shown.contains("no more samples") && shown.contains("memorize resume"), "{shown}");
+        assert!(
+            error.is_panic()
+                && error.code() == 1
+                && shown.contains("no more samples")
+                && shown.contains("memorize resume"),
+            "{shown}"
+        );
         assert!(!failed.join(SUMMARY).exists());
 
         let state = checkpoint::load_state(&failed.join(CHECKPOINT)).unwrap().state.unwrap();

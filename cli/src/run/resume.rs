@@ -270,7 +270,7 @@ impl Stopped {
 }
 
 /// The settings in a configuration, by their keys.
-fn settings(text: &str) -> BTreeMap<String, String> {
+pub(super) fn settings(text: &str) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
     flatten("", text.parse::<Table>().unwrap_or_default(), &mut settings);
     settings

@@ -4,7 +4,7 @@
 //!
 //! * A file that another process truncates while it is mapped is SIGBUS when a lost page is touched (the program ends with
 //!   an error), and zeros in the rest of the last page; a file that is overwritten in place changes under the computation.
-//!   Nothing here can prevent either, but [`Bytes::check_unchanged`] finds both out afterwards. Replace data files by
+//!   Nothing here can prevent either, but [`Bytes::since`] finds both out afterwards. Replace data files by
 //!   renaming a new file over the old one, as [`write_idx`](super::write_idx) does: the old contents then live on for as
 //!   long as they are mapped, as they do when a file is deleted.
 //! * Pages count as resident memory once touched, so the process looks as large as its data. They are the page cache:
@@ -21,7 +21,10 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::ops::{Deref, Range};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use memmap2::{Mmap, MmapOptions};
@@ -45,24 +48,59 @@ const HINTS_FROM: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) enum Bytes {
     /// The file as it lies.
-    Mapped { map: Mmap, file: File, stamp: Stamp },
+    Mapped { map: Mmap, file: File, stamp: Mutex<Stamp> },
     /// The file as it was, and why it is not mapped if it was to be.
     Read { bytes: Vec<u8>, refused: Option<io::Error> },
     /// What was made of a file, or of none.
     Owned(Vec<u8>),
 }
 
-/// What changes with a file's contents: its size and when it was written to.
-#[derive(Debug, PartialEq, Eq)]
+/// What changes with a file's contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     len: u64,
+    /// When it was written to; anybody may set it back.
     modified: Option<SystemTime>,
+    /// When anything about it was changed, seconds and nanoseconds; nobody can set it.
+    changed: Option<(i64, i64)>,
 }
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
-        Self { len: metadata.len(), modified: metadata.modified().ok() }
+        Self { len: metadata.len(), modified: metadata.modified().ok(), changed: changed(metadata) }
     }
+}
+
+/// What has happened to a file.
+#[derive(Debug)]
+pub(super) enum Since {
+    /// Nothing.
+    Untouched,
+    /// Something that may or may not be its contents; its stamp now.
+    Touched(Stamp),
+    /// It was written to, or is out of reach.
+    Written,
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> Option<(i64, i64)> {
+    Some((metadata.ctime(), metadata.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn changed(_: &Metadata) -> Option<(i64, i64)> {
+    None
+}
+
+/// The numbers of a file's disk and of the file on it.
+#[cfg(unix)]
+fn number(metadata: &Metadata) -> Option<(u64, u64)> {
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn number(_: &Metadata) -> Option<(u64, u64)> {
+    None
 }
 
 impl Deref for Bytes {
@@ -102,6 +140,7 @@ impl Bytes {
                     // Only advice: where it is refused, less is read ahead.
                     let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
                     let stamp = file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(open_error)?;
+                    let stamp = Mutex::new(stamp);
                     return Ok(Self::Mapped { map, file, stamp });
                 }
                 Err(refused) => Some(refused),
@@ -136,16 +175,32 @@ impl Bytes {
         }
     }
 
-    /// Makes sure that the file behind a map is as it was when it was opened, by its size and its time of change.
-    ///
-    /// # Errors
-    /// [`DataError::Changed`].
-    pub(super) fn check_unchanged(&self, path: &Path) -> Result<(), DataError> {
-        let Self::Mapped { file, stamp, .. } = self else { return Ok(()) };
-        match file.metadata() {
-            Ok(metadata) if Stamp::of(&metadata) == *stamp => Ok(()),
-            _ => Err(DataError::Changed { path: path.into() }),
+    /// What has happened to the file behind a map since it was opened, or since its stamp was last [trusted](Self::trust).
+    pub(super) fn since(&self) -> Since {
+        let Self::Mapped { file, stamp, .. } = self else { return Since::Untouched };
+        let then = *stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        match file.metadata().map(|metadata| Stamp::of(&metadata)) {
+            Ok(now) if now == then => Since::Untouched,
+            Ok(now) if (Stamp { changed: then.changed, ..now }) == then => Since::Touched(now),
+            _ => Since::Written,
         }
+    }
+
+    /// Takes the file to be as it was with this stamp, too.
+    pub(super) fn trust(&self, now: Stamp) {
+        if let Self::Mapped { stamp, .. } = self {
+            *stamp.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        }
+    }
+
+    /// What two processes that have mapped the same file both find, and no two others: the machine as it is booted, the file's number, its
+    /// stamp. None where that cannot be told.
+    pub(super) fn identity(&self) -> Option<String> {
+        let Self::Mapped { file, stamp, .. } = self else { return None };
+        let machine = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let number = number(&file.metadata().ok()?)?;
+        let stamp = stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(format!("{} {number:?} {stamp:?}", machine.trim()))
     }
 }
 

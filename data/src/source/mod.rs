@@ -12,6 +12,7 @@
 //! of these properties and is as fast for files that fit in memory. Compressed files are always expanded into memory, arrays in
 //! Fortran order are copied row by row, and files that the system does not map are read.
 
+mod contents;
 mod element;
 mod fortran;
 mod gzip;
@@ -26,10 +27,10 @@ mod write;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::shown::Shown;
 use memorize_kernels::element::Element;
-use memorize_kernels::team::{Team, gather};
 use rayon::prelude::*;
 
 pub use element::ElementType;
@@ -38,8 +39,9 @@ pub use looks::Looks;
 pub use map::Access;
 pub use write::{stage_rows, write_idx, write_npy, write_rows};
 
-use crate::digest::{HEX_DIGITS, Hasher, sha256};
+use crate::digest::sha256;
 use crate::error::DataError;
+use contents::Pieces;
 use element::ByteOrder;
 use header::Header;
 use map::Bytes;
@@ -61,6 +63,8 @@ pub struct Table {
     /// Rows of the file before the first that is here.
     skipped: usize,
     origin: Origin,
+    /// What all rows held when their digest was made, if it was.
+    pieces: OnceLock<Pieces>,
     notes: Vec<String>,
 }
 
@@ -146,6 +150,7 @@ impl Table {
             data_offset,
             skipped: 0,
             origin: Origin::Whole,
+            pieces: OnceLock::new(),
             notes,
         };
         if fortran {
@@ -182,7 +187,8 @@ impl Table {
             Origin::Whole => Origin::Gone(sha256(&self.bytes)),
             other => other,
         };
-        Self { dims: vec![self.dims[0]], row_len: 1, bytes: Bytes::Owned(column), data_offset: 0, origin, ..self }
+        let (bytes, pieces) = (Bytes::Owned(column), OnceLock::new());
+        Self { dims: vec![self.dims[0]], row_len: 1, bytes, data_offset: 0, origin, pieces, ..self }
     }
 
     /// What was done to have the rows that costs memory, and somebody may want to know: a line each.
@@ -222,8 +228,9 @@ impl Table {
         let row_len = dims[1..].iter().product();
         let (dims, bytes) = (dims.to_vec(), Bytes::Owned(bytes));
         let (form, order) = (Form::Memory, ByteOrder::Little);
-        let (origin, notes) = (Origin::Whole, Vec::new());
-        Ok(Self { path, form, element, order, dims, row_len, bytes, data_offset: 0, skipped: 0, origin, notes })
+        let (data_offset, skipped) = (0, 0);
+        let (origin, pieces, notes) = (Origin::Whole, OnceLock::new(), Vec::new());
+        Ok(Self { path, form, element, order, dims, row_len, bytes, data_offset, skipped, origin, pieces, notes })
     }
 
     /// Forgets all rows but the first `rows`. At least one stays.
@@ -355,40 +362,6 @@ impl Table {
             }
         }
         None
-    }
-
-    /// Makes sure that the file is as it was when it was mapped, by its size and its time of change: what was read from it since
-    /// is then what it held at the start. Always so for tables in memory, and after the file was deleted or replaced by renaming.
-    ///
-    /// # Errors
-    /// [`DataError::Changed`].
-    pub fn check_unchanged(&self) -> Result<(), DataError> {
-        let file = if let Origin::Mapped(file) = &self.origin { file } else { &self.bytes };
-        file.check_unchanged(&self.path)
-    }
-
-    /// SHA-256 of the type of the numbers, the dimensions and the numbers as they lie, made of the digests of pieces that all
-    /// threads compute at once. Reads every row.
-    pub fn digest(&self) -> String {
-        self.digest_with(None)
-    }
-
-    /// The same, but each rank of a team that has all of the table reads its share of the pieces only.
-    pub fn digest_with(&self, team: Option<&dyn Team>) -> String {
-        const PIECE: usize = 1 << 20;
-        let bytes = &self.bytes[self.data_offset..][..self.rows() * self.row_len * self.element.size()];
-        let pieces: Vec<&[u8]> = bytes.chunks(PIECE).collect();
-        let (rank, ranks) = team.map_or((0, 1), |team| (team.rank(), team.ranks()));
-        let own = pieces.len() * rank / ranks..pieces.len() * (rank + 1) / ranks;
-        let own: Vec<String> = pieces[own].par_iter().map(|piece| sha256(piece)).collect();
-        let all = match team {
-            Some(team) => gather(team, own.concat().as_bytes()),
-            None => own.concat().into_bytes(),
-        };
-        let mut hasher = Hasher::default();
-        hasher.piece(format!("{:?} {:?} {:?}", self.element, self.order, self.dims).as_bytes());
-        all.chunks(HEX_DIGITS).for_each(|piece| hasher.piece(piece));
-        hasher.finish()
     }
 
     /// SHA-256 of the whole file, expanded if it was compressed: what `sha256sum` says of it then. Of a table in memory, that of

@@ -331,6 +331,53 @@ proptest! {
     }
 }
 
+/// The rows of one of three ranks, the second of which has none.
+fn shares(rank: usize, rows: usize) -> Range<usize> {
+    let half = rows / 2;
+    [0..half, half..half, half..rows][rank].clone()
+}
+
+#[test]
+fn ranks_that_map_one_file_share_its_digest_out_and_those_that_have_others_are_found_out_by_it() {
+    let dir = TempDir::new().unwrap();
+    let rows = 5 << 17;
+    let write = |name: &str, place: usize| {
+        let mut values: Vec<f64> = (0..rows).map(|i| f64::from(i as u32 % 251)).collect();
+        values[place] += 0.5;
+        let path = dir.path().join(name);
+        write_npy(&path, ElementType::F64, &[rows], &values).unwrap();
+        path
+    };
+    let (last, half) = (rows - 1, rows / 2);
+    let (first, copy) = (write("x.npy", 0), write("copy.npy", 0));
+    // Which file each rank has, and what is to be found: the first row that a rank reads and has otherwise.
+    for (files, found) in [
+        ([&first, &first, &first], None),
+        ([&first, &copy, &copy], None),
+        ([&copy, &first, &copy], None),
+        ([&first, &first, &write("last.npy", last)], Some((2, last))),
+        ([&write("early.npy", half - (1 << 17)), &first, &first], None),
+        // Nobody reads them from there.
+        ([&first, &write("nobody.npy", last), &first], None),
+    ] {
+        // The first number of x.npy and copy.npy is one of their own, too.
+        let tables: Vec<Table> = files.iter().map(|path| Table::open(path).unwrap()).collect();
+        let digest = tables[0].digest();
+        std::thread::scope(|scope| {
+            for (team, table) in memorize_kernels::team::threads(3).into_iter().zip(tables) {
+                let digest = &digest;
+                scope.spawn(move || match (table.digest_among(&*team, shares(team.rank(), rows)), found) {
+                    (Ok(own), None) => assert_eq!(own, *digest),
+                    (Err(DataError::RanksDiffer { rank, row, column: 0, .. }), Some(place)) => {
+                        assert!(rank == place.0 && (team.rank() > 0 || row == place.1), "rank {rank}, row {row}");
+                    }
+                    (other, _) => panic!("{other:?}"),
+                });
+            }
+        });
+    }
+}
+
 #[test]
 fn ranks_that_read_a_part_each_find_the_digest_of_the_whole_and_name_rows_as_in_the_file() {
     let many: Vec<f64> = (0..5 << 19).map(|i| f64::from(i % 251)).collect();
@@ -339,7 +386,8 @@ fn ranks_that_read_a_part_each_find_the_digest_of_the_whole_and_name_rows_as_in_
     std::thread::scope(|scope| {
         for team in memorize_kernels::team::threads(3) {
             let (whole, digest) = (&whole, &digest);
-            scope.spawn(move || assert_eq!(whole.digest_with(Some(&*team)), *digest));
+            let rows = shares(team.rank(), whole.rows());
+            scope.spawn(move || assert_eq!(whole.digest_among(&*team, rows).unwrap(), *digest));
         }
     });
     let mut part = Table::from_memory("t", ElementType::F64, &[3, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, f64::NAN]).unwrap();
@@ -393,4 +441,43 @@ fn a_mapped_file_that_is_written_to_is_noticed_and_one_that_is_replaced_or_delet
         assert!(matches!(error, DataError::Changed { .. }) && error.to_string().contains("x.npy"), "{error}");
         write(3.0);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_whose_time_of_change_was_set_back_is_told_from_one_that_was_only_touched() {
+    use std::io::{Seek, Write};
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("x.npy");
+    // Rows in three pieces.
+    let rows = 5 << 16;
+    write_npy(&path, ElementType::F64, &[rows], &vec![1.0; rows]).unwrap();
+    let table = Table::open(&path).unwrap();
+    let mut part = Table::open(&path).unwrap();
+    let unknown = Table::open(&path).unwrap();
+    assert_eq!(table.digest(), part.digest());
+    part.keep(0..rows / 8);
+    let set_back = |value: f64, row: usize| {
+        let mut file = fs::File::options().write(true).open(&path).unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        let data = file.metadata().unwrap().len() - 8 * (rows - row) as u64;
+        file.seek(std::io::SeekFrom::Start(data)).unwrap();
+        file.write_all(&value.to_le_bytes()).unwrap();
+        file.set_modified(modified).unwrap();
+        // Times of files go in steps of some milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    let all = || [&table, &part, &unknown].map(|table| table.check_unchanged().is_ok());
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::hard_link(&path, dir.path().join("link.npy")).unwrap();
+    assert_eq!(all(), [true; 3]);
+    set_back(2.0, rows - 1);
+    assert_eq!(all(), [false, true, true]);
+    set_back(1.0, rows - 1);
+    assert_eq!(all(), [true; 3]);
+    set_back(2.0, 3);
+    assert_eq!(all(), [false, false, true]);
 }

@@ -20,10 +20,10 @@ pub struct Digests {
 }
 
 impl Digests {
-    pub(super) fn of(train: &Tables, test: Option<&Tables>, data: &DataSection) -> Self {
+    pub(super) fn of(train: &Tables, test: Option<&Tables>, data: &DataSection) -> Result<Self, CliError> {
         // Targets drawn at random say nothing about the test set, which is then left alone.
         let test = test.filter(|test| !data.random_labels && test.targets.is_some());
-        Self { train: train.digest(data), test: test.map(|test| test.digest(data)) }
+        Ok(Self { train: train.digest(data)?, test: test.map(|test| test.digest(data)).transpose()? })
     }
 }
 
@@ -40,7 +40,7 @@ pub fn digests_of(data: &DataSection, seed: u64) -> Result<Digests, CliError> {
         return Ok(digests.clone());
     }
     let (train, test) = opened::both(data, seed)?;
-    let digests = Digests::of(&train, test.as_ref(), data);
+    let digests = Digests::of(&train, test.as_ref(), data)?;
     known().insert(name, digests.clone());
     Ok(digests)
 }
