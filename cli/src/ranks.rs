@@ -24,6 +24,7 @@ use memorize_kernels::{Backend, Spread, Team};
 
 use crate::exit::{self, CliError, WithHint};
 use crate::provenance::{COMMIT, cores};
+use crate::say;
 
 static TEAM: OnceLock<Crew> = OnceLock::new();
 
