@@ -18,7 +18,6 @@ use crate::exit::CliError;
 use crate::progress::{self, Mode, Progress, Snapshot};
 use crate::ranks;
 use crate::report;
-use crate::run::alike;
 use crate::run::dataset::Dataset;
 use crate::run::machine::Machine;
 use crate::run::memory;
@@ -73,7 +72,6 @@ struct Solved {
 /// what was reached until then is written and printed first.
 pub fn solve(arguments: &SolveArgs) -> Result<(), CliError> {
     let config = arguments.config()?;
-    alike::settings_of(&config)?;
     let inputs = config.data.files();
     let named = arguments.out.as_ref().filter(|_| ranks::is_first());
     let out =

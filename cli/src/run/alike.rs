@@ -57,7 +57,8 @@ pub fn machines(isa: Isa, backend: Backend, blas: Option<&Blas>) -> Result<(), C
     let blas = blas.map_or_else(|| "none".to_owned(), ToString::to_string);
     let own = [("instruction set", isa.name()), ("backend", backend.name()), ("BLAS", &blas)];
     let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    ranks::agree(&own.into(), "force an instruction set that all processors have: --isa avx2, or --isa scalar")
+    let hint = "force an instruction set that all processors have (--isa avx2, or --isa scalar), and install one BLAS on all machines";
+    ranks::agree(&own.into(), hint)
 }
 
 /// Compares what the headers of the files say that are used: the shapes of everything that ranks exchange follow from it.
