@@ -124,13 +124,16 @@ pub fn run<T: Element>(
 pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Result<(), CliError> {
     let (d, r, n) = (config.dim, config.neurons, config.sizes().last().copied().unwrap_or(0));
     let advice = "use narrower samples (--dim), smaller --ratios or fewer --threads";
-    memory::ensure::<f64>("the training sets", &[2, threads, n, d], advice)?;
-    memory::ensure::<T>(
-        "the solver's preconditioners",
-        &[2, threads, n, solve::default_rank::<T>(n, d, solve::WORKSPACE)],
+    let rank = solve::default_rank::<T>(n, d, solve::WORKSPACE);
+    let descent = memory::Training { n, d, r, tensors: 1, batch: 0, threads: 1, by_squares: true };
+    // Of the samples there is a copy in f64 and one in T.
+    let set = (16 * n as u64).saturating_mul(d as u64);
+    let each = solve::bytes::<T>(n, n, d, rank, 1).max(descent.bytes::<T>()).saturating_add(set);
+    memory::foresee(
+        &format!("training sets of up to {n} samples on {threads} threads"),
+        each.saturating_mul(threads as u64),
         advice,
-    )?;
-    memory::ensure::<T>("the weights and their two moments", &[5, threads, r, d], "use fewer --neurons or --threads")
+    )
 }
 
 /// A random training set: the rows that `memorize train --data synthetic --normalize` has with the same seed.

@@ -12,6 +12,7 @@ use crate::exit::{CliError, build_warning};
 use crate::plot;
 use crate::progress::{self, Mode, Progress};
 use crate::run::machine::Machine;
+use crate::run::memory;
 use crate::run::watch::Interrupt;
 use crate::run_folder::{CAPACITY_PNG, CAPACITY_SVG, Existing, RunFolder};
 use crate::say;
@@ -40,6 +41,7 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
     let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
     let folder = RunFolder::create(&out, existing, [], None)?;
     let mut progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
+    memory::announce().iter().for_each(|line| progress.note(line));
     folder.notes().iter().chain(&machine.notes).for_each(|note| progress.note(note));
     let rows = match config.dtype {
         Dtype::F32 => run::<f32>(&config, &machine, &folder, progress, &interrupt)?,

@@ -74,13 +74,16 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     said.iter().chain(&machine.notes).for_each(|line| Mode::detect(config.json).tell(line));
     let n = x.spread().whole();
     let plan = Plan::of_network(Samples::All(n), &network, config.route.forced());
-    if plan.route == Route::Gram {
-        memory::foresee(
-            &format!("the Gram route for samples of width {}", network.width()),
-            memory::of_squares::<T>(network.width(), machine.threads),
-            "take the other route: --route neuron",
-        )?;
-    }
+    let (width, r, by_squares) = (network.width(), network.neurons(), plan.route == Route::Gram);
+    let evaluation =
+        memory::Training { n: x.rows(), d: width, r, tensors: 0, batch: 0, threads: machine.threads, by_squares };
+    let advice = "take the other route (--route neuron), or a process that may have more memory";
+    memory::foresee(
+        &format!("the loss and the gradient of {r} neurons of width {width}"),
+        evaluation.bytes::<T>(),
+        advice,
+    )?;
+    memory::announce().iter().for_each(|line| Mode::detect(config.json).tell(line));
     let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: config.gamma, route: plan.route };
     let mut gradient = Mat::zeros(network.neurons(), network.width());
     let at = objective.gradient(&network, &mut gradient).map_err(CliError::run_failed)?;

@@ -60,6 +60,7 @@ pub fn run<T: Element>(
     let dataset = Dataset::<T>::open(&config.adam, &machine.engine)?;
     dataset.notes.iter().chain(&machine.notes).for_each(|note| progress.note(note));
     let track = Track::new(config, machine, &dataset)?;
+    memory::announce().iter().for_each(|line| progress.note(line));
     progress.note(&track.announce());
     let (mut rows, mut entries) = (Curves::new(), Vec::new());
     let mut failed = None;
@@ -119,7 +120,11 @@ impl<'a, T: Element> Track<'a, T> {
         let (x, y) = (&dataset.x, &dataset.y[..]);
         let (n, d) = (x.rows(), x.cols());
         let r = config.neurons.unwrap_or_else(|| theorem1_neurons(d));
-        memory::ensure::<T>("the weights, their moments and gradients", &[6, r, d], "train fewer neurons (--neurons)")?;
+        let training = memory::Training { n, d, r, tensors: 3, batch: 0, threads: machine.threads, by_squares: true };
+        let rank = solve::default_rank::<T>(n, d, solve::WORKSPACE);
+        let needed = training.bytes::<T>().max(solve::bytes::<T>(n, n, d, rank, machine.threads));
+        let advice = "use fewer samples (--limit), narrower ones (--pca), or fewer neurons (--neurons)";
+        memory::foresee(&format!("a race on {n} samples of width {d}"), needed, advice)?;
         let route = Plan::new(Samples::All(n), d, r, config.adam.run.route.forced()).route;
         let objective = Objective { engine: machine.engine, x, y, gamma: 0.0, route };
         let start = Network::random(r, d, default_init_scale(r), config.adam.run.seed).map_err(CliError::bad_input)?;

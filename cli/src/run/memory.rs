@@ -32,9 +32,10 @@ pub fn ensure<T: Element>(what: &str, dims: &[usize], advice: &str) -> Result<()
     Err(CliError::BadInput(error.hint(advice)))
 }
 
-/// Copies of W that a run holds at once, at most: the network, the one that is trained with its moments and its gradient, and a
-/// checkpoint while it is written (three tensors, their bytes, and the file).
-const COPIES_OF_WEIGHTS: u64 = 18;
+/// Copies of W that a run holds at once besides those of its state: the network, the one that is trained, its layouts and its gradient.
+const COPIES_OF_WEIGHTS: u64 = 4;
+/// Copies of each tensor of the state: itself, and while a checkpoint is written another one, its bytes, and those of the file.
+const COPIES_OF_STATE: u64 = 5;
 /// d x d matrices that the Gram route holds at once, a thread's share apart: S and M with their layouts.
 const SQUARES: u64 = 6;
 
@@ -47,6 +48,8 @@ pub struct Training {
     pub d: usize,
     /// Neurons.
     pub r: usize,
+    /// Tensors as large as W that a checkpoint holds; 0 = there are none.
+    pub tensors: u64,
     /// Rows of a batch; 0 where the whole set is one: its activations are never all there.
     pub batch: usize,
     /// Threads.
@@ -67,7 +70,7 @@ impl Training {
         let [n, d, r, batch, threads] = [self.n, self.d, self.r, self.batch, self.threads].map(|size| size as u64);
         let squares = if self.by_squares { SQUARES.saturating_add(threads) } else { 0 };
         let numbers = [
-            ("copies of W", r.saturating_mul(d).saturating_mul(COPIES_OF_WEIGHTS)),
+            ("copies of W", r.saturating_mul(d).saturating_mul(COPIES_OF_WEIGHTS + COPIES_OF_STATE * self.tensors)),
             ("matrices of the Gram route", d.saturating_mul(d).saturating_mul(squares)),
             ("activations of a batch", batch.saturating_mul(r.saturating_add(d.saturating_mul(3)))),
             ("targets, outputs and residuals", n.saturating_mul(3)),
@@ -101,7 +104,7 @@ impl Training {
 
 /// Bytes of the d x d matrices that one loss and gradient, or one evaluation, goes by.
 pub fn of_squares<T: Element>(d: usize, threads: usize) -> u64 {
-    let training = Training { n: 0, d, r: 0, batch: 0, threads, by_squares: true };
+    let training = Training { n: 0, d, r: 0, tensors: 0, batch: 0, threads, by_squares: true };
     training.bytes::<T>()
 }
 
@@ -275,13 +278,14 @@ mod tests {
             let error = foresee("the weights", u64::MAX, "train fewer").unwrap_err();
             assert!(error.code() == 2 && error.to_string().contains("the weights would need some"), "{error}");
         }
-        let endless = Training { n: usize::MAX, d: usize::MAX, r: 2, batch: 1, threads: 1, by_squares: true };
+        let endless =
+            Training { n: usize::MAX, d: usize::MAX, r: 2, tensors: 3, batch: 1, threads: 1, by_squares: true };
         assert_eq!(endless.bytes::<f32>(), u64::MAX);
     }
 
     #[test]
     fn the_neuron_route_takes_no_squares_and_is_named_where_it_fits() {
-        let wide = Training { n: 50, d: 60_000, r: 4, batch: 16, threads: 2, by_squares: false };
+        let wide = Training { n: 50, d: 60_000, r: 4, tensors: 3, batch: 16, threads: 2, by_squares: false };
         assert!(wide.bytes::<f32>() < 32 << 20);
         let squares = Training { by_squares: true, ..wide };
         assert_eq!(squares.bytes::<f32>() - wide.bytes::<f32>(), 8 * 4 * 60_000 * 60_000);

@@ -59,7 +59,16 @@ pub(super) fn needs<T: Element>(
     let passes = [Some(training), Some(Samples::All(n)), test];
     let by_gram = passes.into_iter().flatten().any(|samples| Plan::new(samples, d, r, forced).route == Route::Gram);
     let by_squares = by_gram || config.optimizer.kind == OptimizerKind::NegativeCurvature;
-    memory::Training { n: dataset.x.rows(), d, r, batch, threads, by_squares }
+    memory::Training { n: dataset.x.rows(), d, r, tensors: tensors(config.optimizer.kind), batch, threads, by_squares }
+}
+
+/// Tensors as large as W in an optimiser's state, W among them.
+pub(crate) fn tensors(kind: OptimizerKind) -> u64 {
+    match kind {
+        OptimizerKind::Adam | OptimizerKind::NegativeCurvature => 3,
+        OptimizerKind::Pgd | OptimizerKind::Accelerated => 2,
+        _ => 1,
+    }
 }
 
 /// Iterations until the first of the limits given.
