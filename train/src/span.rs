@@ -114,7 +114,7 @@ impl Span {
     /// Bytes that [`Span::new`] takes at once for n samples of width d: the samples, as columns, as the decomposition's, and Q twice.
     pub fn bytes(n: usize, d: usize) -> u64 {
         let (n, d) = (n as u64, d as u64);
-        n.saturating_mul(d).saturating_mul(5).saturating_add(n.saturating_mul(n).saturating_mul(2)).saturating_mul(8)
+        n.saturating_mul(d).saturating_mul(4).saturating_add(n.saturating_mul(n).saturating_mul(2)).saturating_mul(8)
     }
 
     /// Of the samples X, n x d with n < d, none of them beyond the range in which squares of norms are finite. In f64, on one thread

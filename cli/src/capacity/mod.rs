@@ -131,7 +131,7 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
     let each = solve::bytes::<T>(n, n, d, rank, 1).max(descent.bytes::<T>()).saturating_add(set);
     memory::foresee(
         &format!("training sets of up to {n} samples on {threads} threads"),
-        each.saturating_mul(threads as u64),
+        each.saturating_add(each / 4).saturating_mul(threads as u64),
         advice,
     )
 }

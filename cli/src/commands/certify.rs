@@ -27,6 +27,8 @@ const KEPT_BYTES: usize = 2 << 30;
 
 /// Matrices as large as W beside the eigensolver's basis: W, a direction and a product with their layouts.
 const COPIES_OF_WEIGHTS: u64 = 8;
+/// Matrices of a number for each sample and neuron: X W and X Z, as they are and weighted.
+const ACTIVATIONS: u64 = 4;
 /// Matrices as large as M that its decomposition takes.
 const MATRICES: usize = 5;
 
@@ -116,7 +118,9 @@ fn foresee(config: &CertifyConfig, n: usize, network: &Network<f64>, threads: us
     let basis = (r as u64).saturating_mul(width as u64).saturating_mul(8 * (vectors + COPIES_OF_WEIGHTS));
     // M and its eigenvectors besides what a product with the Hessian goes by.
     let squares = memory::of_squares::<f64>(width, threads + MATRICES);
-    let needed = [span, basis, squares].into_iter().fold(0, u64::saturating_add);
+    // What a product with the Hessian keeps of each sample and neuron.
+    let activations = (n as u64).saturating_mul(r as u64).saturating_mul(8 * ACTIVATIONS);
+    let needed = [span, basis, squares, activations].into_iter().fold(0, u64::saturating_add);
     memory::foresee(
         &format!("the certificate of {r} neurons on {n} samples of width {d}"),
         needed,

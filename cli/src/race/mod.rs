@@ -122,7 +122,9 @@ impl<'a, T: Element> Track<'a, T> {
         let r = config.neurons.unwrap_or_else(|| theorem1_neurons(d));
         let training = memory::Training { n, d, r, tensors: 3, batch: 0, threads: machine.threads, by_squares: true };
         let rank = solve::default_rank::<T>(n, d, solve::WORKSPACE);
-        let needed = training.bytes::<T>().max(solve::bytes::<T>(n, n, d, rank, machine.threads));
+        let solves = config.optimizers.contains(&OptimizerKind::Solve);
+        let solving = if solves { solve::bytes::<T>(n, n, d, rank, machine.threads) } else { 0 };
+        let needed = training.bytes::<T>().max(solving);
         let advice = "use fewer samples (--limit), narrower ones (--pca), or fewer neurons (--neurons)";
         memory::foresee(&format!("a race on {n} samples of width {d}"), needed, advice)?;
         let route = Plan::new(Samples::All(n), d, r, config.adam.run.route.forced()).route;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memorize_kernels::Element;
 
+use crate::allocator;
 use crate::exit::{CliError, WithHint};
 use crate::ranks;
 use crate::units::{ByteSize, mebibytes};
@@ -126,7 +127,7 @@ pub fn within_budget(what: &str, bytes: u64, budget: Option<ByteSize>, advice: &
 }
 
 /// What a process takes that nothing above counts, in bytes: the program itself, stacks, pictures, buffers of a fixed size.
-const REST: u64 = 24 << 20;
+const REST: u64 = 28 << 20;
 
 /// The most that was foreseen so far, in bytes, with everything that the process had then.
 static PEAK: AtomicU64 = AtomicU64::new(0);
@@ -183,14 +184,15 @@ pub fn largest(most: usize, bytes: impl Fn(usize) -> u64) -> Option<usize> {
     Some(fitting)
 }
 
-/// Bytes that the process has of its own at the moment: no pages of files. 0 outside Linux.
+/// Bytes that the process uses of its own at the moment: no pages of files, nothing that was freed. 0 outside Linux.
 fn held() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = |name: &str| -> Option<u64> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().strip_suffix(" kB")?.trim().parse().ok()
     };
-    ["RssAnon:", "RssShmem:"].into_iter().filter_map(kib).sum::<u64>() * 1024
+    let held = ["RssAnon:", "RssShmem:"].into_iter().filter_map(kib).sum::<u64>() * 1024;
+    held.saturating_sub(allocator::kept())
 }
 
 /// Memory that this process can have without swapping, in bytes: what the system has, within the limits of the control groups

@@ -1,0 +1,209 @@
+//! What commands say that they will take, beside what they take; and what becomes of them where there is less.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::{PROGRAM, memorize, mnist_folder, scratch};
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// What a command came to: its exit code, what it said, and the most memory that it had, in MiB.
+struct Measured {
+    code: Option<i32>,
+    said: String,
+    peak: f64,
+}
+
+/// Runs a command to its end; the system says how large it was.
+fn measure(arguments: &str, limit: Option<&str>) -> Measured {
+    let mut command = Command::new("bash");
+    let limit = limit.map_or(String::new(), |limit| format!("{limit}; "));
+    command.args(["-c", &format!("{limit}exec \"$0\" \"$@\""), PROGRAM]).args(arguments.split_whitespace());
+    command.env_remove("MEMORIZE_ISA").env("MEMORIZE_DATA_DIR", mnist_folder());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let mut status = 0;
+    // SAFETY: both are plain structures that outlive the call; the process is a child that nobody else waits for.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        assert_eq!(libc::wait4(child.id() as i32, &mut status, 0, &mut usage), child.id() as i32);
+        usage
+    };
+    let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
+    Measured { code, said, peak: usage.ru_maxrss as f64 * 1024.0 / MIB }
+}
+
+/// What was foreseen, in MiB.
+fn foreseen(said: &str) -> f64 {
+    let line = said.lines().rev().find_map(|line| line.split_once("memory: some ")).expect(said).1;
+    let mut words = line.split_whitespace();
+    let number: f64 = words.next().unwrap().replace(',', "").parse().unwrap();
+    match words.next().unwrap() {
+        "MiB" => number,
+        "GiB" => number * 1024.0,
+        unit => panic!("{unit}"),
+    }
+}
+
+/// Weights, samples and targets in files of a folder, for 3,000 samples of width 300.
+fn files(root: &Path) -> [PathBuf; 2] {
+    let [x, y] = ["x.npy", "y.npy"].map(|name| root.join(name));
+    memorize("data sample synthetic --dim 300 --rows 3000").with("--out", &x).with("--targets-out", &y).succeeds();
+    [x, y]
+}
+
+/// Commands that take some hundred MiB each, `OUT` in the place of a folder.
+fn commands(root: &Path) -> Vec<String> {
+    let [x, y] = files(root);
+    let data = format!("--inputs {} --targets {}", x.display(), y.display());
+    let [wide, many] = ["wide", "many"].map(|name| root.join(name));
+    for (out, neurons) in [(&wide, 2000), (&many, 60_000)] {
+        let train = format!("train --quiet {data} --normalize -r {neurons} --optimizer gd --iterations 3");
+        memorize(&train).with("--out", out).run();
+    }
+    vec![
+        "train --data synthetic --samples 200000 --dim 200 -r 20 --epochs 2 --normalize --out OUT".to_owned(),
+        "train --data synthetic --samples 2000 --dim 100 -r 50000 --epochs 10 --batch 500 --normalize --checkpoint-every 5 --out OUT"
+            .to_owned(),
+        "train --data synthetic --samples 2000 --dim 100 -r 80000 --optimizer gd --iterations 10 --normalize --checkpoint-every 3 --out OUT"
+            .to_owned(),
+        "train --data synthetic --samples 5000 --dim 2500 -r 20 --optimizer gd --route gram --iterations 3 --normalize --out OUT"
+            .to_owned(),
+        "train --data synthetic --samples 30000 --dim 300 --features-k 1200 -r 100 --epochs 1 --normalize --out OUT".to_owned(),
+        "train --data synthetic --samples 4000 --dim 1500 --pca 300 -r 20 --epochs 2 --out OUT".to_owned(),
+        "train --data synthetic --samples 6000 --dim 600 --normalize --optimizer solve --out OUT".to_owned(),
+        "solve --data synthetic --samples 20000 --dim 300".to_owned(),
+        "condition --data synthetic --samples 10000 --dim 200".to_owned(),
+        format!("eval --run {}", many.display()),
+        format!("certify --run {}", wide.display()),
+        "race --data synthetic --samples 20000 --dim 400 --passes 2".to_owned(),
+    ]
+}
+
+#[test]
+fn what_is_foreseen_is_what_is_taken() {
+    let root = scratch();
+    for command in commands(root.path()) {
+        let out = root.path().join("out");
+        let Measured { code, said, peak } = measure(&command.replace("OUT", out.to_str().unwrap()), None);
+        assert!(matches!(code, Some(0 | 1)) && !said.contains("panicked"), "{command}: {said}");
+        let foreseen = foreseen(&said);
+        println!("{foreseen:7.1} foreseen, {peak:7.1} taken, {:.3}: {command}", foreseen / peak);
+        assert!(foreseen >= peak - PROGRAM_PAGES, "{command}: {foreseen} MiB were foreseen and {peak} MiB taken");
+        assert!(foreseen <= SHARE * peak, "{command}: {foreseen} MiB were foreseen and only {peak} MiB taken");
+        let _ = fs::remove_dir_all(out);
+    }
+}
+
+/// Pages of the program's own file, in MiB, which make way and are not foreseen.
+const PROGRAM_PAGES: f64 = 9.0;
+/// By how much more may be foreseen.
+const SHARE: f64 = 1.15;
+
+#[test]
+fn less_than_that_is_an_error_that_says_so() {
+    let root = scratch();
+    for command in commands(root.path()) {
+        // From what no process can live with to what is enough for any of these.
+        for limit in [40_000, 60_000, 90_000, 130_000, 200_000, 300_000, 450_000, 700_000] {
+            let out = root.path().join("out");
+            let arguments = command.replace("OUT", out.to_str().unwrap());
+            let found = measure(&arguments, Some(&format!("ulimit -v {limit}")));
+            assert!(matches!(found.code, Some(0..=2)), "{command} in {limit} KiB: {:?}: {}", found.code, found.said);
+            if found.code == Some(2) {
+                assert!(found.said.contains("memory"), "{command} in {limit} KiB: {}", found.said);
+                assert!(!out.join("config.toml").exists(), "{command} in {limit} KiB has begun");
+            }
+            let _ = fs::remove_dir_all(out);
+        }
+    }
+}
+
+/// A control group of this process's own, which may not be allowed here.
+struct Group(PathBuf);
+
+impl Group {
+    fn new(controller: &str, limit: &str, value: &str) -> Option<Self> {
+        let name = format!("memorize-test-{}", std::process::id());
+        let group = [format!("/sys/fs/cgroup/{controller}/{name}"), format!("/sys/fs/cgroup/{name}")]
+            .into_iter()
+            .map(PathBuf::from)
+            .find(|group| group.parent().is_some_and(Path::is_dir) && fs::create_dir(group).is_ok());
+        let Some(group) = group.map(Self) else {
+            eprintln!("left out: no control group can be made here");
+            return None;
+        };
+        let file = group.0.join(limit);
+        match fs::OpenOptions::new().write(true).open(&file).and_then(|mut file| file.write_all(value.as_bytes())) {
+            Ok(()) => Some(group),
+            Err(error) => {
+                eprintln!("left out: {}: {error}", file.display());
+                None
+            }
+        }
+    }
+
+    fn run(&self, arguments: &str) -> std::process::Output {
+        let procs = self.0.join("cgroup.procs");
+        let mut command = Command::new("bash");
+        command.args(["-c", "echo $$ >\"$1\" || exit 99; shift; exec \"$@\"", "in-group"]).arg(procs).arg(PROGRAM);
+        command.args(arguments.split_whitespace()).env_remove("MEMORIZE_ISA").process_group(0);
+        command.env("MEMORIZE_DATA_DIR", mnist_folder()).output().unwrap()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_control_group_that_is_too_small_is_told_and_nothing_is_killed() {
+    let limit = |mib: u64| (mib << 20).to_string();
+    let root = scratch();
+    for (mib, command) in [
+        (200, "train --data synthetic --samples 200000 --dim 200 -r 20 --epochs 1 --out OUT"),
+        (400, "train --data synthetic --samples 200000 --dim 200 -r 20 --epochs 1 --out OUT"),
+        (120, "solve --data synthetic --samples 20000 --dim 300"),
+        (200, "condition --data synthetic --samples 10000 --dim 200"),
+        (120, "race --data synthetic --samples 20000 --dim 400 --passes 2"),
+    ] {
+        let names = [("memory.limit_in_bytes", "memory"), ("memory.max", "")];
+        let Some(group) = names.iter().find_map(|(name, controller)| Group::new(controller, name, &limit(mib))) else {
+            return;
+        };
+        let out = root.path().join("out");
+        let output = group.run(&command.replace("OUT", out.to_str().unwrap()));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{command} in {mib} MiB: {said}");
+        assert!(said.contains("would need some") && said.contains("hint: "), "{command} in {mib} MiB: {said}");
+        assert!(!out.exists(), "{command} in {mib} MiB has begun");
+    }
+}
+
+#[test]
+fn a_search_that_fills_the_memory_says_so() {
+    // As many samples as there are degrees of freedom: hundreds of directions.
+    let Some(group) = Group::new("memory", "memory.limit_in_bytes", &(90_u64 << 20).to_string()) else { return };
+    let output = group.run("solve --data synthetic --samples 7200 --dim 120");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0..=2)), "{said}");
+    assert!(output.status.success() || said.contains("memory"), "{said}");
+}
+
+#[test]
+fn where_no_thread_is_to_be_had_one_does_the_work() {
+    let Some(group) = Group::new("pids", "pids.max", "1") else { return };
+    let output = group.run("solve --data synthetic --samples 200 --dim 30");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("thread"), "{said}");
+}
