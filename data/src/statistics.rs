@@ -8,6 +8,12 @@ use rayon::prelude::*;
 
 use crate::source::Table;
 
+/// Most rows that are compared with each other, by 8 bytes each.
+pub const MOST_COMPARED: usize = 1 << 26;
+
+/// Pieces that are looked at before they are joined to what was there.
+const AT_ONCE: usize = 256;
+
 /// Rows that one thread looks at in a piece; pieces are put together in their order, so that sums do not depend on threads.
 const PIECE: usize = 1024;
 
@@ -31,24 +37,28 @@ pub struct Statistics {
     pub not_finite: u64,
     /// Rows in which every number is 0: they have no direction and cannot be normalised.
     pub zero_rows: u64,
-    /// Rows that are the same as one before them. Samples that repeat are not in general position.
-    pub repeated_rows: u64,
+    /// Rows that are the same as one before them. Samples that repeat are not in general position. Absent = not counted, for there are more
+    /// than [`MOST_COMPARED`].
+    pub repeated_rows: Option<u64>,
     /// Each different number with how often it occurs, if a row is one number and there are at most [`MOST_VALUES`].
     pub values: Option<Vec<(f64, u64)>>,
 }
 
 impl Statistics {
-    /// Looks at every number of a table. Takes 8 bytes a row of memory.
+    /// Looks at every number of a table. Takes 8 bytes a row of memory, but no more than for [`MOST_COMPARED`] rows.
     pub fn of(table: &Table) -> Self {
+        let compare = table.rows() <= MOST_COMPARED;
         let starts: Vec<usize> = (0..table.rows()).step_by(PIECE).collect();
-        let pieces: Vec<Piece> =
-            starts.into_par_iter().map(|start| Piece::of(table, start..table.rows().min(start + PIECE))).collect();
         let mut whole = Piece::default();
-        pieces.into_iter().for_each(|piece| whole.add(piece));
+        for starts in starts.chunks(AT_ONCE) {
+            let of = |&start: &usize| Piece::of(table, start..table.rows().min(start + PIECE), compare);
+            let pieces: Vec<Piece> = starts.par_iter().map(of).collect();
+            pieces.into_iter().for_each(|piece| whole.add(piece));
+        }
         let count = whole.count as f64;
         let mean = whole.sum / count;
         whole.hashes.par_sort_unstable();
-        let repeated_rows = whole.hashes.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64;
+        let repeated_rows = compare.then(|| whole.hashes.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64);
         let values = whole.values.filter(|_| table.row_len() == 1);
         Self {
             min: whole.min,
@@ -98,12 +108,15 @@ impl Default for Piece {
 }
 
 impl Piece {
-    fn of(table: &Table, rows: Range<usize>) -> Self {
+    fn of(table: &Table, rows: Range<usize>, compare: bool) -> Self {
         let mut piece = Self::default();
         let mut numbers = vec![0.0f64; table.row_len()];
         for row in rows {
             table.decode_row(row, &mut numbers);
             piece.look_at(&numbers);
+            if !compare {
+                piece.hashes.clear();
+            }
         }
         piece
     }
@@ -208,7 +221,7 @@ mod tests {
         let found = statistics(ElementType::I16, &[4, 2], &[1.0, -3.0, 0.0, 0.0, 1.0, -3.0, 0.0, 4.0]);
         assert_eq!((found.min, found.max, found.mean), (-3.0, 4.0, 0.0));
         assert!((found.deviation - (36.0f64 / 8.0).sqrt()).abs() < 1e-15);
-        assert_eq!((found.zeros, found.not_finite, found.zero_rows, found.repeated_rows), (3, 0, 1, 1));
+        assert_eq!((found.zeros, found.not_finite, found.zero_rows, found.repeated_rows), (3, 0, 1, Some(1)));
         assert_eq!(found.values, None);
     }
 

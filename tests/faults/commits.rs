@@ -147,7 +147,7 @@ fn killed_at_a_thousand_calls() {
     );
     let many = format!("train --quiet {RUN} --batch 20 --epochs 20 --checkpoint-every 2");
     let quick = "reproduce all --quick --quiet --threads 1".to_owned();
-    let paper = ["synthetic", "mnist-2layer", "mnist-2layer-noise", "mnist-3layer"];
+    let paper = ["synthetic-quick", "mnist-2layer-quick", "mnist-2layer-noise-quick", "mnist-3layer-quick"];
     let mut all = 0;
     for (command, runs, group, step) in [
         (&many, &[""][..], false, 1),

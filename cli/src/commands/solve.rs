@@ -120,6 +120,7 @@ fn run<T: Element>(
     warnings.extend(prospects.above_variance(evaluation));
     warnings.extend(prospects.overflowing_test(test_mse));
     let (neurons, parameters) = (network.neurons(), network.parameters());
+    dataset.sources.check_unchanged()?;
     if let Some(out) = out {
         let weights = checkpoint::to_bytes(&dataset.weights(network));
         out.write(|file| file.write_all(&weights))?;

@@ -124,7 +124,7 @@ impl<'a, T: Element> Track<'a, T> {
         let rank = solve::default_rank::<T>(n, d, solve::WORKSPACE);
         let solves = config.optimizers.contains(&OptimizerKind::Solve);
         let solving = if solves { solve::bytes::<T>(n, n, d, rank, machine.threads) } else { 0 };
-        let needed = training.bytes::<T>().max(solving);
+        let needed = training.bytes::<T>().saturating_add(solving);
         let advice = "use fewer samples (--limit), narrower ones (--pca), or fewer neurons (--neurons)";
         memory::foresee(&format!("a race on {n} samples of width {d}"), needed, advice)?;
         let route = Plan::new(Samples::All(n), d, r, config.adam.run.route.forced()).route;

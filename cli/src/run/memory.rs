@@ -34,7 +34,7 @@ pub fn ensure<T: Element>(what: &str, dims: &[usize], advice: &str) -> Result<()
 }
 
 /// Copies of W that a run holds at once besides those of its state: the network, the one that is trained, its layouts and its gradient.
-const COPIES_OF_WEIGHTS: u64 = 4;
+const COPIES_OF_WEIGHTS: u64 = 5;
 /// Copies of each tensor of the state: itself, and while a checkpoint is written another one, its bytes, and those of the file.
 const COPIES_OF_STATE: u64 = 5;
 /// d x d matrices that the Gram route holds at once, a thread's share apart: S and M with their layouts.

@@ -45,7 +45,7 @@ pub struct TableInfo {
     zeros: u64,
     not_finite: u64,
     zero_rows: u64,
-    repeated_rows: u64,
+    repeated_rows: Option<u64>,
     values: Option<Vec<(f64, u64)>>,
     /// Of the file, once it is expanded.
     sha256: String,
@@ -182,8 +182,12 @@ fn table_text(info: &TableInfo) -> String {
         let (zero, repeated) = (info.zero_rows, info.repeated_rows);
         let cannot = if zero > 0 { ": they cannot be normalised" } else { "" };
         rows.push(["rows of zeros".to_owned(), format!("{}{cannot}", thousands(zero))]);
-        let general = if repeated > 0 { ": without noise the samples are not in general position" } else { "" };
-        rows.push(["repeated rows".to_owned(), format!("{}{general}", thousands(repeated))]);
+        let repeated = match repeated {
+            None => "not counted: too many rows".to_owned(),
+            Some(0) => "0".to_owned(),
+            Some(rows) => format!("{}: without noise the samples are not in general position", thousands(rows)),
+        };
+        rows.push(["repeated rows".to_owned(), repeated]);
     }
     let expanded = if info.compressed { " of the expanded file" } else { "" };
     rows.push([format!("SHA-256{expanded}"), info.sha256.clone()]);

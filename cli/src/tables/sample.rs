@@ -1,11 +1,12 @@
 //! Rows drawn at random, written as a table or as a picture.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use memorize_data::Shown;
 use memorize_data::output::Staged;
-use memorize_data::random::{Purpose, Stream, shuffled};
+use memorize_data::random::{Purpose, RowStream, Stream, shuffled};
 use memorize_data::{ElementType, Output, Table, labels, synthetic};
 
 use super::{Source, commit, open, picture, stage, tell};
@@ -138,6 +139,22 @@ fn make(draw: &SampleArgs, places: &Places) -> Result<String, CliError> {
     Ok(written + &places.commit(staged, targets, rows)?)
 }
 
+/// Most rows of a table whose whole order is drawn, 4 bytes each; of a larger one it is the beginning of another order.
+const MOST_SHUFFLED: usize = 1 << 26;
+
+/// The first of {0, ..., n - 1} in an order that a stream gives: Fisher and Yates, from the first position up, with what has moved in a map.
+fn first_of_shuffled(mut stream: RowStream, n: u32, rows: usize) -> Vec<u32> {
+    let mut moved: HashMap<u32, u32> = HashMap::new();
+    let mut at = |first: u32| {
+        let other = first + stream.below(n - first);
+        let drawn = moved.get(&other).copied().unwrap_or(other);
+        let own = moved.get(&first).copied().unwrap_or(first);
+        moved.insert(other, own);
+        drawn
+    };
+    (0..u32::try_from(rows).unwrap_or(n).min(n)).map(&mut at).collect()
+}
+
 /// Which rows are drawn, in order: row i of the sample is a function of (seed, i) if rows are put back, else the first of a
 /// random order of all.
 fn rows_drawn(table: &Table, rows: usize, resample: bool, seed: u64) -> Result<Vec<u32>, CliError> {
@@ -155,6 +172,9 @@ fn rows_drawn(table: &Table, rows: usize, resample: bool, seed: u64) -> Result<V
         let what = format!("{asked} rows were asked for, and {} has {there}", table.path().shown());
         return Err(refused(&what, "draw fewer (--rows), or put each back before the next is drawn (--resample)"));
     }
+    if table.rows() > MOST_SHUFFLED {
+        return Ok(first_of_shuffled(stream.row(0), there, rows));
+    }
     let mut drawn = shuffled(stream.row(0), table.rows());
     drawn.truncate(rows);
     Ok(drawn)
@@ -167,6 +187,18 @@ fn refused(what: &str, advice: &str) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_beginning_of_an_order_is_drawn_without_the_rest() {
+        let stream = |seed| Stream::new(seed, Purpose::Sample).row(0);
+        let mut all = first_of_shuffled(stream(3), 1000, 1000);
+        assert_eq!(first_of_shuffled(stream(3), 1000, 10), all[..10]);
+        assert_ne!(first_of_shuffled(stream(4), 1000, 10), all[..10]);
+        all.sort_unstable();
+        assert_eq!(all, (0..1000).collect::<Vec<u32>>());
+        let few = first_of_shuffled(stream(3), u32::MAX, 5);
+        assert!(few.len() == 5 && few.iter().any(|&row| row > 1 << 30), "{few:?}");
+    }
 
     #[test]
     fn rows_are_drawn_once_or_put_back() {
