@@ -139,6 +139,15 @@ fn contests(root: &Path) -> Vec<(&'static str, Contest)> {
             },
         ),
         (
+            "resume without a checkpoint",
+            Contest {
+                commands: ["resume --quiet OUT"; 2].map(str::to_owned),
+                before: Some(train.clone()),
+                without: &["summary.json", "checkpoint.safetensors"],
+                results: WEIGHTS,
+            },
+        ),
+        (
             "train --optimizer solve",
             contest(
                 seeds(format!(
@@ -179,7 +188,6 @@ fn contests(root: &Path) -> Vec<(&'static str, Contest)> {
 fn all(times: usize) {
     let root = scratch();
     for (name, contest) in contests(root.path()) {
-        let _ = name;
         let [first, second, both] = contest.held(times);
         println!(
             "{name}: {times} doubled starts, {first} to the first, {second} to the second, {both} one after the other; none mixed"

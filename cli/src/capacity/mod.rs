@@ -124,10 +124,13 @@ pub fn run<T: Element>(
 pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Result<(), CliError> {
     let (d, r, n) = (config.dim, config.neurons, config.sizes().last().copied().unwrap_or(0));
     let advice = "use narrower samples (--dim), smaller --ratios or fewer --threads";
+    // Sizes that cannot even be counted.
+    memory::ensure::<f64>("the training sets", &[2, threads, n, d], advice)?;
+    memory::ensure::<T>("the weights and their two moments", &[5, threads, r, d], advice)?;
     let rank = solve::default_rank::<T>(n, d, solve::WORKSPACE);
     let descent = memory::Training { n, d, r, tensors: 1, batch: 0, threads: 1, by_squares: true };
     // Of the samples there is a copy in f64 and one in T.
-    let set = (16 * n as u64).saturating_mul(d as u64);
+    let set = (n as u64).saturating_mul(16).saturating_mul(d as u64);
     let each = solve::bytes::<T>(n, n, d, rank, 1).max(descent.bytes::<T>()).saturating_add(set);
     memory::foresee(
         &format!("training sets of up to {n} samples on {threads} threads"),

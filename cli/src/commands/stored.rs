@@ -40,14 +40,11 @@ pub(super) struct Opened<T: Element> {
 /// Bad input if a file is wrong or they do not go together.
 pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened<T>, CliError> {
     let path = || stored.weights.clone();
-    let bytes = std::fs::read(&stored.weights).map_err(|source| {
-        let missing = is_missing(&source);
-        let error = TrainError::Io { action: "read", path: path(), source };
-        if missing {
+    let bytes = checkpoint::read(&stored.weights).map_err(|error| match &error {
+        TrainError::Io { source, .. } if is_missing(source) => {
             CliError::missing(error, nearest::path(&stored.weights), None)
-        } else {
-            CliError::bad_input(error)
         }
+        _ => CliError::bad_input(error),
     })?;
     let weights = checkpoint::parse::<T>(&bytes)
         .map_err(|problem| CliError::bad_input(TrainError::Weights { path: path(), problem }))?;
