@@ -264,7 +264,9 @@ fn a_run_that_is_still_running_is_left_alone() {
     let mut running = Running::start(&format!("{SYNTHETIC} --epochs 1000000000 --checkpoint-every 1"), &run);
     running.wait_for_file(&run.join("checkpoint.safetensors"));
     memorize("resume --quiet").and(run.to_str().unwrap()).refuses(&["is writing the results"]);
-    memorize(&format!("{SYNTHETIC} --epochs 1 --overwrite")).with("--out", &run).refuses(&["another process"]);
+    memorize(&format!("{SYNTHETIC} --epochs 1 --overwrite"))
+        .with("--out", &run)
+        .refuses(&["is writing the results", "memorize train"]);
     assert_eq!(running.signal("INT").status.code(), Some(130));
 }
 

@@ -38,7 +38,7 @@ const COPIES_OF_WEIGHTS: u64 = 5;
 /// Copies of each tensor of the state: itself, and while a checkpoint is written another one, its bytes, and those of the file.
 const COPIES_OF_STATE: u64 = 5;
 /// d x d matrices that the Gram route holds at once, a thread's share apart: S and M with their layouts.
-const SQUARES: u64 = 6;
+const SQUARES: u64 = 8;
 
 /// What the memory of a training run goes by, the samples apart.
 #[derive(Clone, Copy, Debug)]
@@ -290,7 +290,7 @@ mod tests {
         let wide = Training { n: 50, d: 60_000, r: 4, tensors: 3, batch: 16, threads: 2, by_squares: false };
         assert!(wide.bytes::<f32>() < 32 << 20);
         let squares = Training { by_squares: true, ..wide };
-        assert_eq!(squares.bytes::<f32>() - wide.bytes::<f32>(), 8 * 4 * 60_000 * 60_000);
+        assert_eq!(squares.bytes::<f32>() - wide.bytes::<f32>(), 10 * 4 * 60_000 * 60_000);
         if available().is_some_and(|available| available < squares.bytes::<f32>() && available > 32 << 20) {
             let error = squares.foresee::<f32>().unwrap_err();
             let mut printed = Vec::new();
