@@ -123,7 +123,9 @@ fn row_len(path: &Path, element: ElementType, dims: &[usize]) -> Result<usize, D
     Ok(dims[1..].iter().product())
 }
 
+/// Makes sure that so many values were found as the dimensions say.
 pub(super) fn check_count(path: &Path, element: ElementType, dims: &[usize], found: usize) -> Result<(), DataError> {
+    check_dims(path, dims)?;
     match count(dims) {
         None => Err(DataError::SizeOverflow { path: path.into(), dims: dims.into(), element }),
         Some(expected) if expected != found => {
