@@ -107,9 +107,9 @@ fn check_pictures(folder: &Path, runs: &[FoundRun], stems: &[String]) -> Result<
     let page = small::read(&folder.join(INDEX), LONGEST_PAGE).unwrap_or_default();
     let page = String::from_utf8_lossy(&page);
     let drawn = runs.iter().zip(stems).filter(|(run, _)| run.trace.is_some()).map(|(_, stem)| stem.as_str());
-    let names = drawn.chain([ALL]).flat_map(|stem| ["svg", "png"].map(|end| format!("{CURVES}/{stem}.{end}")));
+    let mut names = drawn.chain([ALL]).flat_map(|stem| ["svg", "png"].map(|end| format!("{CURVES}/{stem}.{end}")));
     let foreign = |name: &String| folder.join(name).exists() && !page.contains(&format!("\"{name}\""));
-    match names.filter(foreign).next() {
+    match names.find(foreign) {
         Some(name) => Err(theirs(&folder.join(name))),
         None => Ok(()),
     }

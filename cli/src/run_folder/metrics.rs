@@ -116,7 +116,7 @@ impl MetricsWriter {
     /// # Errors
     /// [`FolderError::Write`].
     pub fn write(&mut self, record: &Record) -> Result<(), FolderError> {
-        let written = self.csv.write_record(&row(record));
+        let written = self.csv.write_record(row(record));
         self.checked(written.map_err(io::Error::from))?;
         if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
     }
@@ -170,7 +170,7 @@ impl MetricsWriter {
         let again = output::write_atomically(&self.path, |file| {
             let mut csv = csv::Writer::from_writer(file);
             csv.write_record(COLUMNS)?;
-            records.iter().try_for_each(|record| csv.write_record(&row(record)))?;
+            records.iter().try_for_each(|record| csv.write_record(row(record)))?;
             csv.flush()
         });
         self.checked(again)?;
