@@ -150,9 +150,7 @@ fn contests(root: &Path) -> Vec<(&'static str, Contest)> {
         (
             "train --optimizer solve",
             contest(
-                seeds(format!(
-                    "train --quiet --data synthetic --samples 60 --dim 10 --normalize --threads 1 --optimizer solve --out OUT"
-                )),
+                seeds("train --quiet --data synthetic --samples 60 --dim 10 --normalize --threads 1 --optimizer solve --out OUT".to_owned()),
                 WEIGHTS,
             ),
         ),
