@@ -23,6 +23,7 @@ struct Measured {
 }
 
 /// Runs a command to its end; the system says how large it was.
+#[allow(clippy::zombie_processes, reason = "`wait4` waits for it")]
 fn measure(arguments: &str, limit: Option<&str>) -> Measured {
     let mut command = Command::new("bash");
     let limit = limit.map_or(String::new(), |limit| format!("{limit}; "));
