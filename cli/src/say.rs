@@ -34,7 +34,7 @@ pub fn print(text: &str) -> Result<(), CliError> {
 /// Prints results as JSON for programs or as text for people.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_either(
     json: bool,
     programs: impl FnOnce() -> String,
@@ -43,10 +43,10 @@ pub fn print_either(
     if json { print_exact(&programs()) } else { print(&people()) }
 }
 
-/// Prints what programs read, as [`print`] does.
+/// Prints what programs read, as [`print()`] does.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_exact(text: &str) -> Result<(), CliError> {
     if !ranks::is_first() {
         return Ok(());
