@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use memorize_data::Shown;
 use memorize_data::source::Form;
 use memorize_data::{Mnist, Statistics, Table};
+use memorize_train::checkpoint;
 use safetensors::SafeTensors;
 use serde::Serialize;
 
@@ -124,7 +125,8 @@ impl FileInfo {
 
 /// The tensors of a file, if it is one of safetensors.
 fn tensors(path: &Path) -> Option<TensorsInfo> {
-    let bytes = std::fs::read(path).ok().filter(|_| path.extension().is_some_and(|end| end == "safetensors"))?;
+    // Tables, which may be larger than memory, are not read.
+    let bytes = if path.extension()? == "safetensors" { checkpoint::read(path).ok()? } else { return None };
     let (_, metadata) = SafeTensors::read_metadata(&bytes).ok()?;
     let mut tensors: Vec<TensorInfo> = SafeTensors::deserialize(&bytes)
         .ok()?
