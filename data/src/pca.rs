@@ -77,7 +77,7 @@ impl Projection {
             // The samples, as they are and as columns, the decomposition's copy, and its vectors.
             Method::Samples => n.saturating_mul(d).saturating_mul(5),
             // The covariance, the triangles that it is added up of, a copy, its eigenvectors, and the decomposition's workspace.
-            Method::Covariance => d.saturating_mul(d).saturating_mul(9),
+            Method::Covariance => d.saturating_mul(d).saturating_mul(10),
         };
         numbers.saturating_mul(size_of::<f64>() as u64)
     }

@@ -75,9 +75,9 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     let n = x.spread().whole();
     let plan = Plan::of_network(Samples::All(n), &network, config.route.forced());
     let (width, r, by_squares) = (network.width(), network.neurons(), plan.route == Route::Gram);
-    // The gradient, and what the samples come to.
+    // The gradient, W as the passes take it, and what the samples come to.
     let squares = if by_squares { memory::of_squares::<T>(width, machine.threads) } else { 0 };
-    let numbers = (width as u64).saturating_mul(r as u64).saturating_add(3 * x.rows() as u64);
+    let numbers = (width as u64).saturating_mul(2 * r as u64).saturating_add(3 * x.rows() as u64);
     let needed = numbers.saturating_mul(size_of::<T>() as u64).saturating_add(squares);
     let advice = "take the other route (--route neuron), or a process that may have more memory";
     memory::foresee(&format!("the loss and the gradient of {r} neurons of width {width}"), needed, advice)?;
