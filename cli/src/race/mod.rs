@@ -124,7 +124,9 @@ impl<'a, T: Element> Track<'a, T> {
         let rank = solve::default_rank::<T>(n, d, solve::WORKSPACE);
         let solves = config.optimizers.contains(&OptimizerKind::Solve);
         let solving = if solves { solve::bytes::<T>(n, n, d, rank, machine.threads) } else { 0 };
+        // And what each leaves in pieces for the next.
         let needed = training.bytes::<T>().saturating_add(solving);
+        let needed = needed.saturating_add(needed / 6);
         let advice = "use fewer samples (--limit), narrower ones (--pca), or fewer neurons (--neurons)";
         memory::foresee(&format!("a race on {n} samples of width {d}"), needed, advice)?;
         let route = Plan::new(Samples::All(n), d, r, config.adam.run.route.forced()).route;
