@@ -71,23 +71,37 @@ fn commands(root: &Path) -> Vec<String> {
         let train = format!("train --quiet {data} --normalize -r {neurons} --optimizer gd --iterations 3");
         memorize(&train).with("--out", out).run();
     }
-    vec![
-        "train --data synthetic --samples 200000 --dim 200 -r 20 --epochs 2 --normalize --out OUT".to_owned(),
-        "train --data synthetic --samples 2000 --dim 100 -r 50000 --epochs 10 --batch 500 --normalize --checkpoint-every 5 --out OUT"
-            .to_owned(),
-        "train --data synthetic --samples 2000 --dim 100 -r 80000 --optimizer gd --iterations 10 --normalize --checkpoint-every 3 --out OUT"
-            .to_owned(),
-        "train --data synthetic --samples 5000 --dim 2500 -r 20 --optimizer gd --route gram --iterations 3 --normalize --out OUT"
-            .to_owned(),
-        "train --data synthetic --samples 30000 --dim 300 --features-k 1200 -r 100 --epochs 1 --normalize --out OUT".to_owned(),
-        "train --data synthetic --samples 4000 --dim 1500 --pca 300 -r 20 --epochs 2 --out OUT".to_owned(),
-        "train --data synthetic --samples 6000 --dim 600 --normalize --optimizer solve --out OUT".to_owned(),
-        "solve --data synthetic --samples 20000 --dim 300".to_owned(),
-        "condition --data synthetic --samples 10000 --dim 200".to_owned(),
-        format!("eval --run {}", many.display()),
-        format!("certify --run {}", wide.display()),
-        "race --data synthetic --samples 20000 --dim 400 --passes 2".to_owned(),
-    ]
+    // Samples, weights, matrices d x d, in either type; each optimiser on either route; projections and what samples span.
+    let synthetic = [
+        "train --samples 200000 --dim 200 -r 20 --epochs 2 --out OUT",
+        "train --samples 2000 --dim 100 -r 50000 --epochs 10 --batch 500 --checkpoint-every 5 --out OUT",
+        "train --samples 2000 --dim 400 -r 6000 --dtype f64 --epochs 2 --batch 100 --checkpoint-every 7 --out OUT",
+        "train --samples 2000 --dim 400 -r 20000 --optimizer sgd --epochs 2 --batch 100 --checkpoint-every 7 --out OUT",
+        "train --samples 2000 --dim 100 -r 80000 --optimizer gd --iterations 10 --checkpoint-every 3 --out OUT",
+        "train --samples 2000 --dim 400 -r 20000 --optimizer gd --route neuron --iterations 5 --checkpoint-every 3 --out OUT",
+        "train --samples 2000 --dim 400 -r 20000 --optimizer accelerated --iterations 5 --checkpoint-every 3 --out OUT",
+        "train --samples 2000 --dim 400 -r 20000 --optimizer accelerated --route neuron --iterations 5 --checkpoint-every 3 --out OUT",
+        "train --samples 2000 --dim 400 -r 20000 --optimizer negative-curvature --iterations 5 --checkpoint-every 3 --out OUT",
+        "train --samples 5000 --dim 2500 -r 20 --optimizer gd --route gram --iterations 3 --out OUT",
+        "train --samples 5000 --dim 2500 -r 20 --optimizer gd --route gram --iterations 3 --threads 1 --out OUT",
+        "train --samples 5000 --dim 2500 -r 20 --optimizer gd --route gram --iterations 3 --backend matrixmultiply --out OUT",
+        "train --samples 5000 --dim 2500 -r 20 --batch 1000 --route gram --epochs 1 --out OUT",
+        "train --samples 30000 --dim 300 --features-k 1200 -r 100 --epochs 1 --out OUT",
+        "train --samples 4000 --dim 1500 --pca 300 -r 20 --epochs 2 --out OUT",
+        "train --samples 1000 --dim 3000 --pca 300 -r 20 --epochs 2 --out OUT",
+        "train --samples 6000 --dim 600 --optimizer solve --out OUT",
+        "solve --samples 20000 --dim 300",
+        "solve --samples 1000 --dim 2000",
+        "condition --samples 10000 --dim 200",
+        "condition --samples 1000 --dim 2000",
+        "race --samples 20000 --dim 400 --passes 2",
+    ];
+    let synthetic = synthetic.map(|command| {
+        let (command, rest) = command.split_once(' ').unwrap();
+        format!("{command} --data synthetic --normalize {rest}")
+    });
+    let stored = [format!("eval --run {}", many.display()), format!("certify --run {}", wide.display())];
+    synthetic.into_iter().chain(stored).collect()
 }
 
 #[test]
@@ -107,9 +121,9 @@ fn what_is_foreseen_is_what_is_taken() {
 
 /// Pages of the program's own file, in MiB, which make way and are not foreseen.
 const PROGRAM_PAGES: f64 = 9.0;
-/// By how much more may be foreseen: the same run takes up to 16 % more or less from one time to the next, as threads and the allocator
-/// happen to meet, and the largest of them is what is foreseen.
-const SHARE: f64 = 1.35;
+/// By how much more may be foreseen: where a decomposition's matrices come to lie differs from one time to the next, and the most is
+/// foreseen.
+const SHARE: f64 = 1.2;
 
 #[test]
 fn less_than_that_is_an_error_that_says_so() {

@@ -1,13 +1,28 @@
 //! The threads that a command computes with: as many as the system gives.
 
+use std::cell::OnceCell;
+
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use crate::blas;
 use crate::provenance::cores;
 
-/// Threads that wait for work, or none but the one that is there.
+thread_local! {
+    /// The pool that this thread is one of, and how many threads were asked for when it was made.
+    static OWN: OnceCell<(usize, ThreadPool)> = const { OnceCell::new() };
+}
+
+/// Threads to compute with, the caller's own among them.
+///
+/// A thread that hands its work to others does not choose which of them takes it: large blocks would be allocated now by one, now by
+/// another, and the system's allocator keeps for each what it has freed. A run would take up to a quarter more memory, from one time to
+/// the next, and the more the more threads there are.
 #[derive(Debug)]
-pub struct Threads(Option<ThreadPool>);
+pub struct Threads {
+    count: usize,
+    /// Where the caller's thread belongs to a pool of another size for good: one without it.
+    others: Option<ThreadPool>,
+}
 
 /// Threads where nobody says how many: one for each core that the process may use, or what the variable `RAYON_NUM_THREADS` has.
 pub fn default_count() -> usize {
@@ -16,42 +31,48 @@ pub fn default_count() -> usize {
 }
 
 impl Threads {
-    /// Starts that many, or [`default_count`]. Where the system refuses, half as many but no more than there are cores, and so on, and in the end none: then the
-    /// thread of the caller works alone, which must be the process's first. The note says so.
+    /// Starts what lacks to that many, or to [`default_count`]. Where the system refuses, half as many but no more than there are cores,
+    /// and so on, and in the end none: then the thread of the caller works alone. The note says so.
     pub fn start(asked: Option<usize>) -> (Self, Option<String>) {
+        blas::one_thread();
         let asked = asked.unwrap_or_else(default_count);
+        let before = OWN.with(|own| own.get().map(|(asked, pool)| (*asked, pool.current_num_threads())));
+        if let Some((_, count)) = before.filter(|(before, _)| *before == asked) {
+            return (Self { count, others: None }, None);
+        }
         let mut refused = None;
         let mut count = asked;
         while count > 0 {
-            match with_threads(count).build() {
-                Ok(pool) => return (Self(Some(pool)), refused.map(|error| note(&error, count, asked))),
+            let builder = ThreadPoolBuilder::new().num_threads(count).start_handler(|_| blas::one_thread());
+            let built = if before.is_some() { builder.build() } else { builder.use_current_thread().build() };
+            match built {
+                Ok(pool) => {
+                    // The place is taken if there was a pool before.
+                    let others = OWN.with(|own| own.set((asked, pool))).err().map(|(_, pool)| pool);
+                    return (Self { count, others }, refused.map(|error| note(&error, count, asked)));
+                }
                 Err(error) => refused = Some(error),
             }
             // More than there are cores were a wish, and each try takes its time.
             count = (count / 2).min(default_count());
         }
-        blas::one_thread();
-        // Whatever computes in parallel without asking for more than there is finds this thread. It may be there already.
-        let _ = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
-        (Self(None), refused.filter(|_| asked > 1).map(|error| note(&error, 1, asked)))
+        // Not even one beside those of the pool that the caller is one of.
+        let count = rayon::current_num_threads();
+        (Self { count, others: None }, refused.map(|error| note(&error, count, asked)))
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.as_ref().map_or(1, ThreadPool::current_num_threads)
+        self.count
     }
 
     /// Runs `work` on them.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.0 {
+        match &self.others {
             Some(pool) => pool.install(work),
             None => work(),
         }
     }
-}
-
-fn with_threads(count: usize) -> ThreadPoolBuilder {
-    ThreadPoolBuilder::new().num_threads(count).start_handler(|_| blas::one_thread())
 }
 
 fn note(error: &ThreadPoolBuildError, count: usize, asked: usize) -> String {
@@ -68,10 +89,14 @@ mod tests {
 
     #[test]
     fn as_many_threads_work_as_were_asked_for() {
-        for count in [1, 3] {
+        for count in [3, 1, 3] {
             let (threads, note) = Threads::start(Some(count));
             assert_eq!((threads.count(), note), (count, None));
-            assert_eq!(threads.install(rayon::current_num_threads), count);
+            let both = || (rayon::current_num_threads(), std::thread::current().id());
+            let (found, worker) = threads.install(both);
+            assert_eq!(found, count);
+            // The first pool has this thread, for good.
+            assert_eq!(worker == std::thread::current().id(), count == 3);
         }
     }
 }

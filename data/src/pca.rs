@@ -70,14 +70,14 @@ impl Projection {
         Ok(Self { basis, mean, variances })
     }
 
-    /// Bytes that [`Projection::fit`] takes at once for n samples of width d, at most.
-    pub fn bytes(n: usize, d: usize) -> u64 {
-        let [n, d] = [n as u64, d as u64];
-        let numbers = match Method::of(n as usize, d as usize) {
-            // The samples, as they are and as columns, the decomposition's copy, and its vectors.
-            Method::Samples => n.saturating_mul(d).saturating_mul(5),
-            // The covariance, the triangles that it is added up of, a copy, its eigenvectors, and the decomposition's workspace.
-            Method::Covariance => d.saturating_mul(d).saturating_mul(10),
+    /// Bytes that [`Projection::fit`] takes at once for n samples of width d, at most, with so many threads.
+    pub fn bytes(samples: usize, width: usize, threads: usize) -> u64 {
+        let [n, d, threads] = [samples, width, threads].map(|size| size as u64);
+        let numbers = match Method::of(samples, width) {
+            // The samples, as they are and as columns, the decomposition's copy, and its vectors; and squares of n.
+            Method::Samples => n.saturating_mul(d.saturating_mul(4).saturating_add(n.saturating_mul(17) / 2)),
+            // The covariance, a copy, its eigenvectors, and the decomposition's workspace; and the triangles that it is added up of.
+            Method::Covariance => d.saturating_mul(d).saturating_mul(threads.saturating_mul(5).saturating_add(20)) / 4,
         };
         numbers.saturating_mul(size_of::<f64>() as u64)
     }
@@ -264,7 +264,7 @@ mod tests {
         }
         assert!((dot(found.basis.row(0), found.basis.row(1))).abs() < 1e-13);
         // Five times 60,000 x 50, not 60,000 x 60,000.
-        assert_eq!(Projection::bytes(50, 60_000), 5 * 8 * 50 * 60_000);
+        assert_eq!(Projection::bytes(50, 60_000, 2), 8 * 50 * (4 * 60_000 + 425));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Weights files and checkpoints.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use memorize::run::keeper::About;
 use memorize_data::digest::Hasher;
@@ -54,11 +55,11 @@ fn round_trips<T: Element>(weights: &Weights<T>) {
     let width = features.as_ref().map_or(network.width(), |layer| layer.weights().cols());
     assert!(features.as_ref().is_none_or(|layer| layer.weights().rows() == network.width() && layer.power() > 0));
     assert!(projection.as_ref().is_none_or(|(basis, mean)| basis.rows() == width && basis.cols() == mean.len()));
-    let bytes = checkpoint::to_bytes(weights);
+    let bytes = written(|out| checkpoint::write(out, weights));
     let again = checkpoint::parse::<T>(&bytes).expect("what the program writes it can read");
     assert_eq!(again.network.weights.padded(), network.weights.padded());
     assert_eq!(again.normalize, weights.normalize);
-    assert_eq!(checkpoint::to_bytes(&again), bytes);
+    assert_eq!(written(|out| checkpoint::write(out, &again)), bytes);
 }
 
 fn state_round_trips(state: &State, about: &str) {
@@ -68,9 +69,15 @@ fn state_round_trips(state: &State, about: &str) {
         projection: None,
         normalize: None,
     });
-    let bytes = frame.to_bytes(state, about);
+    let bytes = written(|out| frame.write(out, state, about));
     let again = checkpoint::parse_state(&bytes).expect("what the program writes it can read");
     assert_eq!((again.state.as_ref(), again.about.as_str()), (Some(state), about));
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(&mut bytes).expect("there is room");
+    bytes
 }
 
 /// The same file with the digest of its own contents, if it is well-formed.

@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+pub mod aligned;
 pub mod arch;
 pub mod backend;
 pub mod block;

@@ -5,21 +5,9 @@
 
 use std::ops::Range;
 
-use aligned_vec::{AVec, ConstAlign};
-
+use crate::aligned::{ALIGNMENT, AlignedVec, aligned_zeros};
 use crate::block::FINITE_CHUNK;
 use crate::element::Element;
-
-/// Alignment of every buffer and of every row of a [`Mat`], in bytes: one cache line, one AVX-512 register.
-pub const ALIGNMENT: usize = 64;
-
-/// A contiguous buffer whose first element is aligned to [`ALIGNMENT`] bytes.
-pub type AlignedVec<T> = AVec<T, ConstAlign<ALIGNMENT>>;
-
-/// An aligned buffer of `len` zeros.
-pub fn aligned_zeros<T: Element>(len: usize) -> AlignedVec<T> {
-    AVec::from_iter(ALIGNMENT, std::iter::repeat_n(T::ZERO, len))
-}
 
 /// An owning row-major matrix. Rows start on 64-byte boundaries; the padding between them holds zeros.
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use std::time::Instant;
 use pulp::Simd;
 use rayon::prelude::*;
 
+use crate::aligned::aligned_zeros;
 use crate::arch::{Isa, Kernel};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
-use crate::mat::aligned_zeros;
 use crate::parallel::Par;
 
 /// Multiply-adds of one accumulator in a measurement: a few milliseconds.

@@ -7,11 +7,12 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use bytemuck::pod_read_unaligned;
 use memorize_data::digest::Hasher;
 use memorize_data::output::{self, Staged};
 use memorize_data::small;
 use memorize_kernels::{Element, Mat};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors, TensorInfo, TensorView};
 
 use crate::error::TrainError;
 use crate::features::FeatureLayer;
@@ -86,36 +87,42 @@ impl Frame {
     /// # Errors
     /// [`TrainError::Io`] if the file cannot be written; an older file of that name is then untouched.
     pub fn save(&self, path: &Path, state: &State, about: &str) -> Result<(), TrainError> {
-        stage_bytes(path, &self.to_bytes(state, about))?.commit().map_err(|source| cannot_write(path, source))
+        let staged = output::stage(path, |file| self.write(file, state, about));
+        staged.and_then(Staged::commit).map_err(|source| cannot_write(path, source))
     }
 
-    /// What [`Frame::save`] writes.
-    pub fn to_bytes(&self, state: &State, about: &str) -> Vec<u8> {
+    /// Writes what [`Frame::save`] does to `out`, a tensor at a time.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut impl Write, state: &State, about: &str) -> io::Result<()> {
         let name = |name: &String| if name == WEIGHTS { name.clone() } else { format!("{STATE}{name}") };
         let tensors = state.tensors.iter().map(|(key, tensor)| (name(key), tensor));
         let pairs =
             [(OPTIMIZER, state.optimizer.clone()), (ITERATION, state.iteration.to_string()), (ABOUT, about.to_owned())];
         let metadata = pairs.map(|(key, value)| (key.to_owned(), value));
-        self.serialize(tensors, metadata)
+        self.serialize(out, tensors, metadata)
     }
 
     fn serialize<'a>(
         &'a self,
+        out: &mut impl Write,
         tensors: impl IntoIterator<Item = (String, &'a Tensor)>,
         metadata: impl IntoIterator<Item = (String, String)>,
-    ) -> Vec<u8> {
+    ) -> io::Result<()> {
         let own = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor));
         let tensors: BTreeMap<_, _> = own.chain(tensors).collect();
         let mut metadata: BTreeMap<_, _> = self.metadata.clone().into_iter().chain(metadata).collect();
-        let views = || {
-            tensors.iter().map(|(name, tensor)| {
-                let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
-                (name.as_str(), view.expect("a tensor's bytes are made from its shape"))
-            })
-        };
-        metadata.insert(DIGEST.to_owned(), digest(views(), &metadata));
-        let bytes = safetensors::serialize(views(), None).expect("names, shapes and bytes agree");
-        with_metadata(&bytes, &metadata)
+        let views = tensors.iter().map(|(name, tensor)| {
+            let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
+            (name.as_str(), view.expect("a tensor's bytes are made from its shape"))
+        });
+        metadata.insert(DIGEST.to_owned(), digest(views, &metadata));
+        let mut tensors: Vec<_> = tensors.into_iter().collect();
+        // As the library orders them: the widest numbers first, so that all are aligned in the file.
+        tensors.sort_by(|(name, a), (other, b)| b.dtype.cmp(&a.dtype).then(name.cmp(other)));
+        out.write_all(&header_of(&tensors, &metadata))?;
+        tensors.iter().try_for_each(|(_, tensor)| out.write_all(&tensor.bytes))
     }
 }
 
@@ -132,32 +139,38 @@ pub fn save<T: Element>(path: &Path, weights: &Weights<T>) -> Result<(), TrainEr
 /// # Errors
 /// [`TrainError::Io`] if the file cannot be written.
 pub fn stage<T: Element>(path: &Path, weights: &Weights<T>) -> Result<Staged, TrainError> {
-    stage_bytes(path, &to_bytes(weights))
+    output::stage(path, |file| write(file, weights)).map_err(|source| cannot_write(path, source))
 }
 
-/// What [`save`] writes.
-pub fn to_bytes<T: Element>(weights: &Weights<T>) -> Vec<u8> {
+/// Writes what [`save`] does to `out`, a tensor at a time.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write<T: Element>(out: &mut impl Write, weights: &Weights<T>) -> io::Result<()> {
     let w = Tensor::matrix(&weights.network.weights.transposed());
-    Frame::new(weights).serialize([(WEIGHTS.to_owned(), &w)], [])
-}
-
-fn stage_bytes(path: &Path, bytes: &[u8]) -> Result<Staged, TrainError> {
-    output::stage(path, |file| file.write_all(bytes)).map_err(|source| cannot_write(path, source))
+    Frame::new(weights).serialize(out, [(WEIGHTS.to_owned(), &w)], [])
 }
 
 fn cannot_write(path: &Path, source: io::Error) -> TrainError {
     TrainError::Io { action: "write", path: path.to_owned(), source }
 }
 
-/// A safetensors file without metadata, given some, sorted by key. The library takes them as a `HashMap` and writes them
-/// in an order that changes from run to run, but the same run has to leave the same bytes.
-fn with_metadata(file: &[u8], metadata: &BTreeMap<String, String>) -> Vec<u8> {
-    let (length, rest) = file.split_first_chunk().expect("a safetensors file begins with the length of its header");
-    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+/// All of a safetensors file before its tensors, which follow in this order; metadata sorted by key. The library takes them as a
+/// `HashMap` and writes them in an order that changes from run to run, but the same run has to leave the same bytes.
+fn header_of(tensors: &[(String, &Tensor)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    let mut end = 0;
+    let infos = tensors.iter().map(|(name, tensor)| {
+        let start = end;
+        end += tensor.bytes.len();
+        let (dtype, shape, data_offsets) = (tensor.dtype, tensor.shape.clone(), (start, end));
+        (name.clone(), TensorInfo { dtype, shape, data_offsets })
+    });
+    let without = Metadata::new(None, infos.collect()).expect("shapes and bytes agree");
+    let without = serde_json::to_string(&without).expect("names and numbers are always JSON");
     let metadata = serde_json::to_string(metadata).expect("strings are always JSON");
-    let mut header = [format!("{{\"__metadata__\":{metadata},").as_bytes(), &header[1..]].concat();
+    let mut header = format!("{{\"__metadata__\":{metadata},{}", &without[1..]).into_bytes();
     header.resize(header.len().next_multiple_of(size_of::<u64>()), b' ');
-    [&(header.len() as u64).to_le_bytes()[..], &header, data].concat()
+    [&(header.len() as u64).to_le_bytes()[..], &header].concat()
 }
 
 /// SHA-256 of the names, types, shapes and bytes of all tensors, in the order of their names, and of the metadata without the digest.
@@ -307,14 +320,14 @@ pub fn load<T: Element>(path: &Path) -> Result<Weights<T>, TrainError> {
 /// A sentence that says what is wrong.
 pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
     let (tensors, metadata) = open(bytes)?;
-    let w: Mat<T> = matrix(&tensors, "W")?.ok_or_else(|| missing("W", "[d, r]", &tensors))?;
+    let w: Mat<T> = transposed(&tensors, "W")?.ok_or_else(|| missing("W", "[d, r]", &tensors))?;
     let signs: Vec<T> = vector(&tensors, "a")?.ok_or_else(|| missing("a", "[r]", &tensors))?;
-    if w.cols() != signs.len() {
-        return Err(format!("`W` has {} columns but `a` {} elements; save one sign a neuron", w.cols(), signs.len()));
+    if w.rows() != signs.len() {
+        return Err(format!("`W` has {} columns but `a` {} elements; save one sign a neuron", w.rows(), signs.len()));
     }
     let features = match matrix(&tensors, "R")? {
         None => None,
-        Some(r) => Some(feature_layer(&metadata, r, w.rows())?),
+        Some(r) => Some(feature_layer(&metadata, r, w.cols())?),
     };
     let projection = match (matrix(&tensors, "pca.basis")?, vector(&tensors, "pca.mean")?) {
         (None, None) => None,
@@ -322,7 +335,7 @@ pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
         _ => return Err("`pca.basis` [m, d] and `pca.mean` [d] must be there together and of one width".to_owned()),
     };
     if let Some((basis, _)) = &projection {
-        let (behind, width) = features.as_ref().map_or(("W", w.rows()), |layer| ("R", layer.weights().cols()));
+        let (behind, width) = features.as_ref().map_or(("W", w.cols()), |layer| ("R", layer.weights().cols()));
         if basis.rows() != width {
             return Err(format!(
                 "`pca.basis` makes {} values a sample but `{behind}` takes {width}; save the tensors of one network",
@@ -338,7 +351,7 @@ pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
             return Err(format!("`{NORMALIZE}` in its metadata is {other:?}; true and false are understood"));
         }
     };
-    Ok(Weights { network: Network { weights: w.transposed(), signs }, features, projection, normalize })
+    Ok(Weights { network: Network { weights: w, signs }, features, projection, normalize })
 }
 
 fn feature_layer<T: Element>(
@@ -362,6 +375,20 @@ fn missing(name: &str, shape: &str, tensors: &SafeTensors<'_>) -> String {
 }
 
 fn matrix<T: Element>(tensors: &SafeTensors<'_>, name: &str) -> Result<Option<Mat<T>>, String> {
+    shaped(tensors, name, |[rows, cols], value| Mat::from_fn(rows, cols, |i, j| value(i * cols + j)))
+}
+
+/// The transpose of a matrix, of which there is no copy as it is in the file.
+fn transposed<T: Element>(tensors: &SafeTensors<'_>, name: &str) -> Result<Option<Mat<T>>, String> {
+    shaped(tensors, name, |[rows, cols], value| Mat::from_fn(cols, rows, |j, i| value(i * cols + j)))
+}
+
+/// What `make` makes of a matrix with this shape and these numbers, row-major.
+fn shaped<T: Element>(
+    tensors: &SafeTensors<'_>,
+    name: &str,
+    make: impl FnOnce([usize; 2], &dyn Fn(usize) -> T) -> Mat<T>,
+) -> Result<Option<Mat<T>>, String> {
     let Ok(tensor) = tensors.tensor(name) else { return Ok(None) };
     let &[rows, cols] = tensor.shape() else {
         return Err(format!("`{name}` has shape {:?}, a matrix is needed", tensor.shape()));
@@ -370,32 +397,29 @@ fn matrix<T: Element>(tensors: &SafeTensors<'_>, name: &str) -> Result<Option<Ma
     if rows == 0 || cols == 0 {
         return Err(format!("`{name}` is {rows} x {cols}: there is nothing in it"));
     }
-    Ok(Some(Mat::from_slice(rows, cols, &values(&tensor, name)?)))
+    let value = numbers(&tensor, name)?;
+    Ok(Some(make([rows, cols], &*value)))
 }
 
 fn vector<T: Element>(tensors: &SafeTensors<'_>, name: &str) -> Result<Option<Vec<T>>, String> {
     let Ok(tensor) = tensors.tensor(name) else { return Ok(None) };
-    match tensor.shape() {
-        [_] => values(&tensor, name).map(Some),
-        shape => Err(format!("`{name}` has shape {shape:?}, a vector is needed")),
+    match *tensor.shape() {
+        [len] => Ok(Some((0..len).map(numbers(&tensor, name)?).collect())),
+        ref shape => Err(format!("`{name}` has shape {shape:?}, a vector is needed")),
     }
 }
 
-fn values<T: Element>(tensor: &TensorView<'_>, name: &str) -> Result<Vec<T>, String> {
-    let values: Vec<T> = match tensor.dtype() {
-        Dtype::F32 => {
-            let number = |bytes: &[u8]| f64::from(f32::from_le_bytes(bytes.try_into().expect("chunks of four")));
-            tensor.data().chunks_exact(4).map(|bytes| T::from_f64(number(bytes))).collect()
-        }
-        Dtype::F64 => {
-            let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
-            tensor.data().chunks_exact(8).map(|bytes| T::from_f64(number(bytes))).collect()
-        }
+/// A tensor's numbers, none of them infinite or NaN in T, by their place in the file.
+fn numbers<'a, T: Element>(tensor: &TensorView<'a>, name: &str) -> Result<Box<dyn Fn(usize) -> T + 'a>, String> {
+    let data = tensor.data();
+    let (size, number): (usize, Box<dyn Fn(usize) -> T + 'a>) = match tensor.dtype() {
+        Dtype::F32 => (4, Box::new(|at| T::from_f64(f64::from(pod_read_unaligned::<f32>(&data[4 * at..][..4]))))),
+        Dtype::F64 => (8, Box::new(|at| T::from_f64(pod_read_unaligned(&data[8 * at..][..8])))),
         other => return Err(format!("`{name}` holds {other:?}; F32 and F64 are understood")),
     };
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => Err(format!("`{name}` holds {} at element {at}; all weights must be finite", values[at])),
-        None => Ok(values),
+    match (0..data.len() / size).find(|&at| !number(at).is_finite()) {
+        Some(at) => Err(format!("`{name}` holds {} at element {at}; all weights must be finite", number(at))),
+        None => Ok(number),
     }
 }
 

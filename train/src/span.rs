@@ -111,10 +111,20 @@ impl Span {
         n < d
     }
 
-    /// Bytes that [`Span::new`] takes at once for n samples of width d: the samples, as columns, as the decomposition's, and Q twice.
+    /// Bytes that [`Span::new`] takes at once for n samples of width d: the samples, as columns, as the decomposition's with what it
+    /// works in, and Q twice.
+    pub fn peak(n: usize, d: usize) -> u64 {
+        (n as u64).saturating_mul(d as u64).saturating_mul(46)
+    }
+
+    /// Bytes that it keeps.
     pub fn bytes(n: usize, d: usize) -> u64 {
-        let (n, d) = (n as u64, d as u64);
-        n.saturating_mul(d).saturating_mul(4).saturating_add(n.saturating_mul(n).saturating_mul(2)).saturating_mul(8)
+        (n as u64).saturating_mul((n as u64).saturating_add(d as u64)).saturating_mul(8)
+    }
+
+    /// Bytes of what takes so many more in the coordinates of so few samples, at most: one is over before the other begins.
+    pub fn with(n: usize, d: usize, bytes: u64) -> u64 {
+        Self::peak(n, d).max(Self::bytes(n, d).saturating_add(bytes))
     }
 
     /// Of the samples X, n x d with n < d, none of them beyond the range in which squares of norms are finite. In f64, on one thread

@@ -34,8 +34,9 @@ pub struct Tensor {
 impl Tensor {
     /// A matrix, row-major.
     pub fn matrix<T: Element>(mat: &Mat<T>) -> Self {
-        let values: Vec<T> = mat.iter().copied().collect();
-        Self { shape: vec![mat.rows(), mat.cols()], ..Self::vector(&values) }
+        let mut bytes = Vec::with_capacity(mat.rows() * mat.cols() * size_of::<T>());
+        (0..mat.rows()).for_each(|i| bytes.extend_from_slice(bytemuck::cast_slice(mat.row(i))));
+        Self { bytes, shape: vec![mat.rows(), mat.cols()], ..Self::vector::<T>(&[]) }
     }
 
     /// A vector.
@@ -51,13 +52,23 @@ impl Tensor {
 
     /// The bytes as numbers of a type that has been compared with `dtype`.
     fn read<V: bytemuck::AnyBitPattern>(&self) -> Vec<V> {
-        self.bytes.chunks_exact(size_of::<V>()).map(bytemuck::pod_read_unaligned).collect()
+        numbers(&self.bytes)
+    }
+
+    /// Whether none of the numbers, of a type that has been compared with `dtype`, is infinite or NaN.
+    fn is_finite<T: Element>(&self) -> bool {
+        const CHUNK: usize = 1 << 16;
+        self.bytes.chunks(CHUNK).all(|chunk| all_finite(&numbers::<T>(chunk)))
     }
 
     /// The numbers, if they are of type T.
     fn values<T: Element>(&self) -> Option<Vec<T>> {
         (self.dtype == Self::vector::<T>(&[]).dtype).then(|| self.read())
     }
+}
+
+fn numbers<V: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Vec<V> {
+    bytes.chunks_exact(size_of::<V>()).map(bytemuck::pod_read_unaligned).collect()
 }
 
 /// The state of an optimiser at the head of an iteration.
@@ -123,8 +134,8 @@ impl State {
     /// does not apply.
     pub fn not_finite(&self) -> Option<&str> {
         let is_finite = |tensor: &Tensor| match tensor.dtype {
-            Dtype::F32 => all_finite(&tensor.read::<f32>()),
-            Dtype::F64 => all_finite(&tensor.read::<f64>()),
+            Dtype::F32 => tensor.is_finite::<f32>(),
+            Dtype::F64 => tensor.is_finite::<f64>(),
             _ => true,
         };
         let mut matrices = self.tensors.iter().filter(|(_, tensor)| tensor.shape.len() == 2);

@@ -8,6 +8,7 @@ pub mod show;
 use std::sync::{Arc, Mutex};
 
 use memorize_data::{Preparation, Prepared, synthetic};
+use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Engine, Mat, Par, rows};
 use memorize_train::network::default_init_scale;
 use memorize_train::optim::{self, Limits, Method, full_batch};
@@ -15,15 +16,15 @@ use memorize_train::schedule::StepDecay;
 use memorize_train::solve::{self, Solution, Verdict};
 use memorize_train::theory::constants::capacity;
 use memorize_train::theory::threshold::expected_least_squares_loss;
-use memorize_train::{Network, Objective, Observer, Plan, Record, Samples, StopReason, TrainError};
+use memorize_train::{Network, Objective, Observer, Plan, Record, Route, Samples, StopReason, TrainError};
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use serde::Serialize;
 
-use crate::config::{CapacityConfig, Trainer};
+use crate::config::{Backend, CapacityConfig, OptimizerKind, Trainer};
 use crate::exit::{CliError, WithHint};
 use crate::progress::Progress;
 use crate::run::machine::Machine;
-use crate::run::memory;
+use crate::run::memory::{self, Squares, copies_of_weights};
 use crate::run::watch::Interrupt;
 use crate::run_folder::RunFolder;
 pub use record::COLUMNS;
@@ -128,13 +129,21 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
     memory::ensure::<f64>("the training sets", &[2, threads, n, d], advice)?;
     memory::ensure::<T>("the weights and their two moments", &[5, threads, r, d], advice)?;
     let rank = solve::default_rank::<T>(n, d, solve::WORKSPACE);
-    let descent = memory::Training { n, d, r, tensors: 1, batch: 0, threads: 1, by_squares: true };
+    let descent = memory::Training {
+        n,
+        d,
+        r,
+        copies: copies_of_weights(OptimizerKind::Gd, Route::Neuron),
+        batch: 0,
+        activations: ROW_BLOCK,
+        squares: Some(Squares { threads: 1, by_library: config.backend != Backend::Native, of_batches: false }),
+    };
     // Of the samples there is a copy in f64 and one in T.
     let set = (n as u64).saturating_mul(16).saturating_mul(d as u64);
     let each = solve::bytes::<T>(n, n, d, rank, 1).max(descent.bytes::<T>()).saturating_add(set);
     memory::foresee(
         &format!("training sets of up to {n} samples on {threads} threads"),
-        each.saturating_add(each / 4).saturating_mul(threads as u64),
+        each.saturating_add(each / 3).saturating_mul(threads as u64),
         advice,
     )
 }

@@ -18,7 +18,7 @@ use crate::config::CertifyConfig;
 use crate::exit::CliError;
 use crate::progress::Mode;
 use crate::run::machine::Machine;
-use crate::run::memory;
+use crate::run::memory::{self, Squares};
 use crate::say;
 use crate::units::{number, thousands, threads};
 
@@ -30,7 +30,7 @@ const COPIES_OF_WEIGHTS: u64 = 8;
 /// Matrices of a number for each sample and neuron: X W and X Z, as they are and weighted.
 const ACTIVATIONS: u64 = 4;
 /// Matrices as large as M that its decomposition takes.
-const MATRICES: usize = 5;
+const MATRICES: u64 = 5;
 
 /// Rounding errors that the loss may exceed Lemma 1's bound by, relative: with n = d = 1 the two are equal.
 const ROUNDING: f64 = 1e-9;
@@ -96,7 +96,7 @@ fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Certificate, Cli
     if x.rows() == 0 {
         return Err(CliError::bad_input(TrainError::NoSamples));
     }
-    foresee(config, x.rows(), &network, machine.threads)?;
+    foresee(config, x.rows(), &network, machine)?;
     memory::announce().iter().for_each(|line| Mode::detect(config.json).tell(line));
     let x = keep(x, machine);
     let about = About { config, machine, network: &network, d, k };
@@ -110,17 +110,18 @@ fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Certificate, Cli
 }
 
 /// Makes sure that there is memory for what is computed, the samples apart.
-fn foresee(config: &CertifyConfig, n: usize, network: &Network<f64>, threads: usize) -> Result<(), CliError> {
+fn foresee(config: &CertifyConfig, n: usize, network: &Network<f64>, machine: &Machine) -> Result<(), CliError> {
     let (d, r) = (network.width(), network.neurons());
     let width = n.min(d);
-    let span = if Span::is_narrower(n, d) { Span::bytes(n, d) } else { 0 };
     let vectors = config.eigensolver.vectors(r.saturating_mul(width)) as u64;
     let basis = (r as u64).saturating_mul(width as u64).saturating_mul(8 * (vectors + COPIES_OF_WEIGHTS));
     // M and its eigenvectors besides what a product with the Hessian goes by.
-    let squares = memory::of_squares::<f64>(width, threads + MATRICES);
+    let own = (width as u64).saturating_mul(width as u64).saturating_mul(8 * MATRICES);
+    let squares = Squares::new(machine).bytes::<f64>(width).saturating_add(own);
     // What a product with the Hessian keeps of each sample and neuron.
     let activations = (n as u64).saturating_mul(r as u64).saturating_mul(8 * ACTIVATIONS);
-    let needed = [span, basis, squares, activations].into_iter().fold(0, u64::saturating_add);
+    let needed = [basis, squares, activations].into_iter().fold(0, u64::saturating_add);
+    let needed = if Span::is_narrower(n, d) { Span::with(n, d, needed) } else { needed };
     memory::foresee(
         &format!("the certificate of {r} neurons on {n} samples of width {d}"),
         needed,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use memorize_data::source::Format;
 use memorize_data::{ElementType, Output, source};
+use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Mat, Rows};
 use memorize_train::{Objective, Plan, Route, Samples};
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::exit::CliError;
 use crate::progress::Mode;
 use crate::ranks;
 use crate::run::machine::Machine;
-use crate::run::memory;
+use crate::run::memory::{self, Squares};
 use crate::say;
 use crate::units::{number, thousands, threads};
 
@@ -74,11 +75,14 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     said.iter().chain(&machine.notes).for_each(|line| Mode::detect(config.json).tell(line));
     let n = x.spread().whole();
     let plan = Plan::of_network(Samples::All(n), &network, config.route.forced());
-    let (width, r, by_squares) = (network.width(), network.neurons(), plan.route == Route::Gram);
-    // The gradient, W as the passes take it, and what the samples come to.
-    let squares = if by_squares { memory::of_squares::<T>(width, machine.threads) } else { 0 };
-    let numbers = (width as u64).saturating_mul(2 * r as u64).saturating_add(3 * x.rows() as u64);
-    let needed = numbers.saturating_mul(size_of::<T>() as u64).saturating_add(squares);
+    let (width, r) = (network.width(), network.neurons());
+    // The gradient, what the route goes by, and what the samples come to.
+    let (copies, of_route) = match plan.route {
+        Route::Gram => (1, Squares::new(machine).bytes::<T>(width)),
+        Route::Neuron => (8, ((ROW_BLOCK * size_of::<T>()) as u64).saturating_mul(r as u64)),
+    };
+    let of_samples = (3 * x.rows() * size_of::<T>()) as u64;
+    let needed = memory::of_weights::<T>(copies, r, width).saturating_add(of_route).saturating_add(of_samples);
     let advice = "take the other route (--route neuron), or a process that may have more memory";
     memory::foresee(&format!("the loss and the gradient of {r} neurons of width {width}"), needed, advice)?;
     memory::announce().iter().for_each(|line| Mode::detect(config.json).tell(line));

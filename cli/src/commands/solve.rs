@@ -1,6 +1,5 @@
 //! `memorize solve`: the network that memorises, as the solution of a linear system.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -122,8 +121,8 @@ fn run<T: Element>(
     let (neurons, parameters) = (network.neurons(), network.parameters());
     dataset.sources.check_unchanged()?;
     if let Some(out) = out {
-        let weights = checkpoint::to_bytes(&dataset.weights(network));
-        out.write(|file| file.write_all(&weights))?;
+        let weights = dataset.weights(network);
+        out.write(|file| checkpoint::write(file, &weights))?;
     }
     Ok(Solved {
         loss: evaluation.loss,

@@ -12,6 +12,7 @@ mod show;
 mod tests;
 
 use memorize_data::Output;
+use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Rows};
 use memorize_train::network::default_init_scale;
 use memorize_train::optim::negative_curvature::Escape;
@@ -20,7 +21,7 @@ use memorize_train::optim::{Limits, Method, Settings, accelerated, full_batch, m
 use memorize_train::schedule::StepDecay;
 use memorize_train::theory::constants::theorem1_neurons;
 use memorize_train::theory::hessian::HessianOperator;
-use memorize_train::{Divergence, Network, Objective, Plan, Samples, TrainError, solve};
+use memorize_train::{Divergence, Network, Objective, Plan, Route, Samples, TrainError, solve};
 
 use crate::config::{Batch, OptimizerKind, RaceConfig};
 use crate::exit::CliError;
@@ -29,6 +30,7 @@ use crate::progress::Progress;
 use crate::run::dataset::Dataset;
 use crate::run::machine::Machine;
 use crate::run::memory;
+use crate::run::memory::{Squares, copies_of_weights};
 use crate::run::saddles::acceleration;
 use crate::run::watch::Interrupt;
 use crate::units::number;
@@ -120,13 +122,20 @@ impl<'a, T: Element> Track<'a, T> {
         let (x, y) = (&dataset.x, &dataset.y[..]);
         let (n, d) = (x.rows(), x.cols());
         let r = config.neurons.unwrap_or_else(|| theorem1_neurons(d));
-        let training = memory::Training { n, d, r, tensors: 3, batch: 0, threads: machine.threads, by_squares: true };
+        let training = memory::Training {
+            n,
+            d,
+            r,
+            // No state is written.
+            copies: copies_of_weights(OptimizerKind::Adam, Route::Neuron) - 4,
+            batch: 0,
+            activations: ROW_BLOCK,
+            squares: Some(Squares::new(machine)),
+        };
         let rank = solve::default_rank::<T>(n, d, solve::WORKSPACE);
         let solves = config.optimizers.contains(&OptimizerKind::Solve);
         let solving = if solves { solve::bytes::<T>(n, n, d, rank, machine.threads) } else { 0 };
-        // And what each leaves in pieces for the next.
         let needed = training.bytes::<T>().saturating_add(solving);
-        let needed = needed.saturating_add(needed / 6);
         let advice = "use fewer samples (--limit), narrower ones (--pca), or fewer neurons (--neurons)";
         memory::foresee(&format!("a race on {n} samples of width {d}"), needed, advice)?;
         let route = Plan::new(Samples::All(n), d, r, config.adam.run.route.forced()).route;

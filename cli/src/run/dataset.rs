@@ -292,7 +292,7 @@ fn principal(train: &Tables, data: &DataSection, engine: &Engine) -> Result<Opti
     let (n, d) = (train.spread.whole(), train.inputs.row_len());
     memory::foresee(
         &format!("the principal components of {n} samples of width {d} (--pca)"),
-        Projection::bytes(n, d),
+        Projection::bytes(n, d, rayon::current_num_threads()),
         "do without --pca, use fewer samples (--limit), or narrower ones",
     )?;
     let samples = Part::new(Prepared::<f64>::new(engine, train.inputs.clone(), &plain)?, train.spread.clone());
@@ -339,7 +339,7 @@ impl Memory {
     /// # Errors
     /// Bad input if the budget is more than there is, and the rows need it.
     fn keep<T: Element>(&mut self, x: Box<dyn Rows<T>>, what: &str) -> Result<Box<dyn Rows<T>>, CliError> {
-        let stride = x.cols().next_multiple_of(memorize_kernels::mat::ALIGNMENT / size_of::<T>());
+        let stride = x.cols().next_multiple_of(memorize_kernels::aligned::ALIGNMENT / size_of::<T>());
         let bytes = x.rows() as u64 * stride as u64 * size_of::<T>() as u64;
         let share = if ranks::count() == 1 { "" } else { "this rank's " };
         let shape = format!("{share}{} x {} {}, {}", thousands(x.rows() as u64), x.cols(), T::NAME, mebibytes(bytes));

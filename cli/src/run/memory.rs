@@ -4,8 +4,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memorize_kernels::Element;
+use memorize_kernels::aligned::ALIGNMENT;
+use memorize_train::Route;
 
+use super::machine::Machine;
 use crate::allocator;
+use crate::config::OptimizerKind;
 use crate::exit::{CliError, WithHint};
 use crate::ranks;
 use crate::units::{ByteSize, mebibytes};
@@ -33,13 +37,6 @@ pub fn ensure<T: Element>(what: &str, dims: &[usize], advice: &str) -> Result<()
     Err(CliError::BadInput(error.hint(advice)))
 }
 
-/// Copies of W that a run holds at once besides those of its state: the network, the one that is trained, its layouts and its gradient.
-const COPIES_OF_WEIGHTS: u64 = 5;
-/// Copies of each tensor of the state: itself, and while a checkpoint is written another one, its bytes, and those of the file.
-const COPIES_OF_STATE: u64 = 5;
-/// d x d matrices that the Gram route holds at once, a thread's share apart: S and M with their layouts.
-const SQUARES: u64 = 8;
-
 /// What the memory of a training run goes by, the samples apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Training {
@@ -49,34 +46,89 @@ pub struct Training {
     pub d: usize,
     /// Neurons.
     pub r: usize,
-    /// Tensors as large as W that a checkpoint holds; 0 = there are none.
-    pub tensors: u64,
-    /// Rows of a batch; 0 where the whole set is one: its activations are never all there.
+    /// Matrices as large as W that are there at once.
+    pub copies: u64,
+    /// Rows of a mini-batch; 0 where the whole set is one.
     pub batch: usize,
+    /// Rows whose activations are there at once.
+    pub activations: usize,
+    /// The d x d matrices of the Gram route, and of descent along negative curvature; none where there is neither.
+    pub squares: Option<Squares>,
+}
+
+/// What the d x d matrices go by that are there at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Squares {
     /// Threads.
     pub threads: usize,
-    /// Whether training or an evaluation goes by d x d matrices: the Gram route, and descent along negative curvature.
-    pub by_squares: bool,
+    /// Whether a library multiplies matrices: it packs them for itself, each thread for its own.
+    pub by_library: bool,
+    /// Whether mini-batches go by the Gram route.
+    pub of_batches: bool,
+}
+
+impl Squares {
+    /// Of whole sets, on this machine.
+    pub fn new(machine: &Machine) -> Self {
+        let by_library = machine.engine.backend != memorize_kernels::Backend::Native;
+        Self { threads: machine.threads, by_library, of_batches: false }
+    }
+
+    /// Bytes of so many d x d matrices: S and M with their layouts, and sums that threads have not added up yet. The numbers are
+    /// counted, in quarters: what a thread has comes and goes.
+    pub fn bytes<T: Element>(&self, d: usize) -> u64 {
+        let (fixed, of_thread) = if self.by_library { (18, 17) } else { (17, 5) };
+        let of_batches = if self.of_batches { 8 } else { 0 };
+        let quarters = (self.threads as u64).saturating_mul(of_thread).saturating_add(fixed + of_batches);
+        (d as u64).saturating_mul(d as u64).saturating_mul(size_of::<T>() as u64).saturating_mul(quarters) / 4
+    }
+}
+
+/// Bytes of so many matrices of the shape of W, each neuron's row filled up to a whole cache line.
+pub fn of_weights<T: Element>(copies: u64, r: usize, d: usize) -> u64 {
+    let line = ALIGNMENT / size_of::<T>();
+    let row = (d as u64).div_ceil(line as u64).saturating_mul(ALIGNMENT as u64);
+    row.saturating_mul(r as u64).saturating_mul(copies)
+}
+
+/// Matrices as large as W that there are at once, at most: the start, what the optimiser goes by, as the kernels lay it out, what is
+/// evaluated with its gradient, and a state on its way into a checkpoint. Counted in runs of each.
+pub fn copies_of_weights(kind: OptimizerKind, training: Route) -> u64 {
+    let (by_squares, by_neurons) = match kind {
+        OptimizerKind::Gd => (7, 11),
+        OptimizerKind::Pgd => (9, 13),
+        OptimizerKind::Accelerated => (10, 14),
+        OptimizerKind::NegativeCurvature => (8, 8),
+        OptimizerKind::Sgd => (16, 13),
+        OptimizerKind::Adam => (16, 16),
+        // Its memory goes by other things.
+        OptimizerKind::Solve => (0, 0),
+    };
+    match training {
+        Route::Gram => by_squares,
+        Route::Neuron => by_neurons,
+    }
 }
 
 impl Training {
-    /// Bytes that it takes besides the samples: the copies of W, the d x d matrices with one more for each thread, activations of a
-    /// batch, and three numbers a sample. The kernels' buffers of fixed size are left out.
+    /// Bytes that it takes besides the samples: the copies of W, the d x d matrices, activations, and three numbers a sample. The kernels'
+    /// buffers of fixed size are left out.
     pub fn bytes<T: Element>(&self) -> u64 {
         self.parts::<T>().into_iter().fold(0, |all, (_, bytes)| all.saturating_add(bytes))
     }
 
     /// The same, for each part.
     pub fn parts<T: Element>(&self) -> [(&'static str, u64); 4] {
-        let [n, d, r, batch, threads] = [self.n, self.d, self.r, self.batch, self.threads].map(|size| size as u64);
-        let squares = if self.by_squares { SQUARES.saturating_add(threads) } else { 0 };
-        let numbers = [
-            ("copies of W", r.saturating_mul(d).saturating_mul(COPIES_OF_WEIGHTS + COPIES_OF_STATE * self.tensors)),
-            ("matrices of the Gram route", d.saturating_mul(d).saturating_mul(squares)),
-            ("activations of a batch", batch.saturating_mul(r.saturating_add(d.saturating_mul(3)))),
-            ("targets, outputs and residuals", n.saturating_mul(3)),
-        ];
-        numbers.map(|(what, count)| (what, count.saturating_mul(size_of::<T>() as u64)))
+        let [n, d, r, batch, activations] =
+            [self.n, self.d, self.r, self.batch, self.activations].map(|size| size as u64);
+        let of = |count: u64| count.saturating_mul(size_of::<T>() as u64);
+        let batches = batch.saturating_mul(d.saturating_mul(3));
+        [
+            ("copies of W", of_weights::<T>(self.copies, self.r, self.d)),
+            ("matrices of the Gram route", self.squares.map_or(0, |squares| squares.bytes::<T>(self.d))),
+            ("batches and activations", of(batches.saturating_add(activations.saturating_mul(r)))),
+            ("targets, outputs and residuals", of(n.saturating_mul(3))),
+        ]
     }
 
     /// Makes sure that there is as much, and says how many bytes that is.
@@ -86,9 +138,9 @@ impl Training {
     pub fn foresee<T: Element>(&self) -> Result<u64, CliError> {
         const FEWER: &str = "train fewer neurons (--neurons), in f32, or on smaller batches";
         let needed = self.bytes::<T>();
-        let without = Self { by_squares: false, ..*self }.bytes::<T>();
+        let without = Self { squares: None, ..*self }.bytes::<T>();
         let fits = available().is_some_and(|available| without <= available);
-        let advice = if self.by_squares && fits {
+        let advice = if self.squares.is_some() && fits {
             format!(
                 "nearly all of it is for matrices of {d} x {d}; where the optimiser lets you choose, the neuron route takes some {} \
                  (--route neuron); or make the samples narrower (--pca)",
@@ -101,12 +153,6 @@ impl Training {
         foresee("training this network", needed, &advice)?;
         Ok(needed)
     }
-}
-
-/// Bytes of the d x d matrices that one loss and gradient, or one evaluation, goes by.
-pub fn of_squares<T: Element>(d: usize, threads: usize) -> u64 {
-    let training = Training { n: 0, d, r: 0, tensors: 0, batch: 0, threads, by_squares: true };
-    training.bytes::<T>()
 }
 
 /// Makes sure that a workspace of so many bytes is within the budget, if one is given. A search is never cut to fit: what it ends with
@@ -280,17 +326,18 @@ mod tests {
             let error = foresee("the weights", u64::MAX, "train fewer").unwrap_err();
             assert!(error.code() == 2 && error.to_string().contains("the weights would need some"), "{error}");
         }
-        let endless =
-            Training { n: usize::MAX, d: usize::MAX, r: 2, tensors: 3, batch: 1, threads: 1, by_squares: true };
+        let squares = Some(Squares { threads: 1, by_library: false, of_batches: false });
+        let endless = Training { n: usize::MAX, d: usize::MAX, r: 2, copies: 3, batch: 1, activations: 1, squares };
         assert_eq!(endless.bytes::<f32>(), u64::MAX);
     }
 
     #[test]
     fn the_neuron_route_takes_no_squares_and_is_named_where_it_fits() {
-        let wide = Training { n: 50, d: 60_000, r: 4, tensors: 3, batch: 16, threads: 2, by_squares: false };
+        let wide = Training { n: 50, d: 60_000, r: 4, copies: 16, batch: 16, activations: 16, squares: None };
         assert!(wide.bytes::<f32>() < 32 << 20);
-        let squares = Training { by_squares: true, ..wide };
-        assert_eq!(squares.bytes::<f32>() - wide.bytes::<f32>(), 10 * 4 * 60_000 * 60_000);
+        let squares = Some(Squares { threads: 3, by_library: false, of_batches: false });
+        let squares = Training { squares, ..wide };
+        assert_eq!(squares.bytes::<f32>() - wide.bytes::<f32>(), 8 * 4 * 60_000 * 60_000);
         if available().is_some_and(|available| available < squares.bytes::<f32>() && available > 32 << 20) {
             let error = squares.foresee::<f32>().unwrap_err();
             let mut printed = Vec::new();

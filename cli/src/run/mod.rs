@@ -163,7 +163,7 @@ impl<'a, T: Element> Run<'a, T> {
         let neurons = config.network.neurons.unwrap_or(2);
         let needed = match &config.optimizer.solve {
             Some(section) => solution::foresee::<T>(&config.run, section, &dataset, machine.threads)?,
-            None => start::needs(&config, &dataset, neurons, machine.threads).foresee::<T>()?,
+            None => start::needs(&config, &dataset, neurons, machine).foresee::<T>()?,
         };
         let (network, init) = initial_network(&mut config, d)?;
         let samples = match config.optimizer.batch {

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use clap::ValueEnum;
 use memorize_data::mnist;
 use memorize_kernels::arch::ISA_VARIABLE;
+use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::Method;
 use memorize_train::schedule::StepDecay;
@@ -14,8 +15,10 @@ use memorize_train::theory::prescription::Prescription;
 use memorize_train::{Network, Plan, Route, Samples, network};
 
 use super::dataset::Dataset;
+use super::machine::Machine;
+use super::memory::{self, Squares, Training, copies_of_weights};
 use super::watch::ends_at_once;
-use super::{memory, saddles, theory};
+use super::{saddles, theory};
 use crate::config::{Batch, IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
 use crate::exit::CliError;
 use crate::ranks;
@@ -46,28 +49,30 @@ pub(super) fn batch_rows(optimizer: &OptimizerSection, n: usize) -> usize {
 
 /// What the memory of the run goes by, for the training set's plan of so many neurons. The final weights are evaluated in full batches,
 /// whose route may be another one.
-pub(super) fn needs<T: Element>(
-    config: &RunConfig,
-    dataset: &Dataset<T>,
-    r: usize,
-    threads: usize,
-) -> memory::Training {
-    let (n, d, forced) = (dataset.whole(), dataset.x.cols(), config.run.route.forced());
+pub(super) fn needs<T: Element>(config: &RunConfig, dataset: &Dataset<T>, r: usize, machine: &Machine) -> Training {
+    let (n, d, kind) = (dataset.whole(), dataset.x.cols(), config.optimizer.kind);
+    let route = |samples| Plan::new(samples, d, r, config.run.route.forced()).route;
     let batch = if config.optimizer.batch == Batch::Full { 0 } else { batch_rows(&config.optimizer, n) };
-    let training = if batch == 0 { Samples::All(n) } else { Samples::Batch(batch) };
-    let test = dataset.test.as_ref().map(|(x, _)| Samples::All(x.spread().whole()));
-    let passes = [Some(training), Some(Samples::All(n)), test];
-    let by_gram = passes.into_iter().flatten().any(|samples| Plan::new(samples, d, r, forced).route == Route::Gram);
-    let by_squares = by_gram || config.optimizer.kind == OptimizerKind::NegativeCurvature;
-    memory::Training { n: dataset.x.rows(), d, r, tensors: tensors(config.optimizer.kind), batch, threads, by_squares }
-}
-
-/// Tensors as large as W in an optimiser's state, W among them.
-pub(crate) fn tensors(kind: OptimizerKind) -> u64 {
-    match kind {
-        OptimizerKind::Adam | OptimizerKind::NegativeCurvature => 3,
-        OptimizerKind::Pgd | OptimizerKind::Accelerated => 2,
-        _ => 1,
+    let training = route(if batch == 0 { Samples::All(n) } else { Samples::Batch(batch) });
+    let test = dataset.test.as_ref().map(|(x, _)| route(Samples::All(x.spread().whole())));
+    let routes = [Some(training), Some(route(Samples::All(n))), test];
+    let goes_by = |wanted| routes.iter().flatten().any(|&route| route == wanted);
+    let by_squares = goes_by(Route::Gram) || kind == OptimizerKind::NegativeCurvature;
+    let of_batches = batch > 0 && training == Route::Gram;
+    let squares = Squares { of_batches, ..Squares::new(machine) };
+    let by_neurons = training == Route::Neuron;
+    // Full gradients of mini-batch methods are taken by the neuron route.
+    let evaluated = if batch > 0 || goes_by(Route::Neuron) { ROW_BLOCK } else { 0 };
+    let stepped = if batch > 0 && by_neurons { batch } else { 0 };
+    let of_library = u64::from(squares.by_library && goes_by(Route::Neuron)) * 2;
+    Training {
+        n: dataset.x.rows(),
+        d,
+        r,
+        copies: copies_of_weights(kind, training) + of_library,
+        batch,
+        activations: evaluated + stepped,
+        squares: by_squares.then_some(squares),
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn details<T: Element>(run: &Run<'_, T>) -> Vec<String> {
         Batch::Full => "the whole set at once".to_owned(),
         Batch::Rows(_) => format!("batches of {}", thousands(batch as u64)),
     };
-    let needs = needs(config, dataset, r, machine.threads).parts::<T>();
+    let needs = needs(config, dataset, r, machine).parts::<T>();
     let needs: Vec<String> = needs.iter().map(|(what, bytes)| format!("{what} {}", mebibytes(*bytes))).collect();
     let available = memory::available().map_or("unknown".to_owned(), mebibytes);
     let tests =

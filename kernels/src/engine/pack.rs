@@ -5,9 +5,10 @@
 //! with zeros. In a triangular set the panel of columns `c..c + width` has only the rows `0..c + width`.
 #![forbid(unsafe_code)]
 
+use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::Isa;
 use crate::element::Element;
-use crate::mat::{AlignedVec, Mat, MatMut, MatRef, aligned_zeros};
+use crate::mat::{Mat, MatMut, MatRef};
 
 /// A matrix cut into panels.
 #[derive(Clone, Debug)]

@@ -1,10 +1,11 @@
 //! A mini-batch in the two forms that a fused step reads.
 
+use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::backend::Backend;
 use crate::element::Element;
 use crate::engine::{Engine, other_engine};
 use crate::error::KernelError;
-use crate::mat::{AlignedVec, Mat, MatMut, MatRef, aligned_zeros};
+use crate::mat::{Mat, MatMut, MatRef};
 
 /// Samples of a batch: as rows for the forward pass, and for the backward pass of the native backend in strips.
 ///

@@ -7,6 +7,7 @@ use pulp::Simd;
 use super::batch::Batch;
 use super::fused_step::{Backward, Weights};
 use super::update::{Parameters, Rule, update};
+use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::{Isa, Kernel};
 use crate::backend::{Accum, Factor, gemm};
 use crate::block::GEMM_NEURONS;
@@ -16,7 +17,7 @@ use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::engine::microkernel::{Tile, prefetch};
 use crate::engine::pack::{PanelLayout, pack_panel, panel_layout, unpack_panel};
 use crate::engine::sweep::{Broadcast, Epilogue, PanelPart, sweep};
-use crate::mat::{AlignedVec, Mat, MatMut, aligned_zeros, all_finite};
+use crate::mat::{Mat, MatMut, all_finite};
 use crate::parallel::Par;
 
 /// Which of the groups a rank has.

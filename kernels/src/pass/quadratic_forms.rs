@@ -2,6 +2,7 @@
 
 use pulp::Simd;
 
+use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::Kernel;
 use crate::backend::{dot, times_upper};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
@@ -10,7 +11,7 @@ use crate::engine::epilogue::{Ahead, DotRows, load_lanes};
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::engine::{Engine, Packed, Panels};
 use crate::error::{KernelError, check_shape};
-use crate::mat::{AlignedVec, Mat, MatRef, aligned_zeros};
+use crate::mat::{Mat, MatRef};
 use crate::parallel::{for_chunks, leaf_rows};
 use crate::rows::{Rows, for_blocks};
 

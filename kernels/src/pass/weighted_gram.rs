@@ -5,6 +5,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::upper_triangle::{Triangles, UpperTriangle};
+use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::Kernel;
 use crate::backend::add_gram;
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
@@ -14,7 +15,7 @@ use crate::engine::pack::PanelLayout;
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::engine::{Engine, Panels};
 use crate::error::{KernelError, check_shape};
-use crate::mat::{AlignedVec, Mat, MatRef, aligned_zeros};
+use crate::mat::{Mat, MatRef};
 use crate::parallel::leaf_rows;
 use crate::rows::{Rows, for_blocks};
 

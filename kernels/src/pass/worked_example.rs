@@ -4,6 +4,7 @@
 // ---- shown ----
 use pulp::Simd;
 
+use crate::aligned::aligned_zeros;
 use crate::arch::Kernel;
 use crate::block::ROW_BLOCK;
 use crate::element::{Element, lanes};
@@ -12,7 +13,7 @@ use crate::engine::microkernel::Tile;
 use crate::engine::sweep::{Broadcast, Epilogue, PanelPart, sweep};
 use crate::engine::{Engine, Packed, Panels};
 use crate::error::{KernelError, check_shape};
-use crate::mat::{Mat, MatRef, aligned_zeros};
+use crate::mat::{Mat, MatRef};
 use crate::parallel::for_chunks;
 use crate::pass::features;
 

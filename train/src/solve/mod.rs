@@ -146,22 +146,23 @@ pub fn bytes<T: Element>(here: usize, n: usize, d: usize, rank: usize, threads: 
     let element = if narrower { wide } else { own };
     let here = if narrower { n } else { here };
     let product = |factors: &[u64]| factors.iter().fold(1u64, |all, &factor| all.saturating_mul(factor));
-    let span = if narrower { Span::bytes(n, d as usize) } else { 0 };
     let (rank, cores) = (rank as usize, threads as usize);
     let (kept, made) = if narrower || own == wide {
         (Nystrom::<f64>::bytes(here, rank), Nystrom::<f64>::peak(here, n, width as usize, rank, cores))
     } else {
         (Nystrom::<T>::bytes(here, rank), Nystrom::<T>::peak(here, n, width as usize, rank, cores))
     };
-    let search = [
-        kept,
-        least_search_bytes(here),
-        // S with its decomposition, and what a product with K holds.
-        product(&[width, width, 5 * wide + (3 + threads).saturating_mul(element)]),
-        // Up to 2 width neurons: in f64, and in T with a layout for the outputs.
-        product(&[2 * width, d, wide + 2 * own]),
-    ];
-    span.saturating_add(made.max(search.into_iter().fold(0, u64::saturating_add)))
+    let search = kept.saturating_add(least_search_bytes(here));
+    // S with its decomposition, and what a product with K holds.
+    let squares = |more: u64| product(&[width, width, 5 * wide + (more + threads).saturating_mul(element)]);
+    // Up to 2 width neurons, as they are decomposed, and in T with a layout for the outputs.
+    if narrower {
+        let network = product(&[2 * width, d, wide * 3 / 2 + 3 * own]);
+        Span::with(n, d as usize, made.max(squares(5).saturating_add(search)).max(network))
+    } else {
+        let network = product(&[2 * width, d, wide + own]);
+        made.max([search, squares(3), network].into_iter().fold(0, u64::saturating_add))
+    }
 }
 
 /// Bytes of the directions that are kept whatever they take; each product adds two vectors of n, up to half of [`WORKSPACE`].

@@ -52,10 +52,10 @@ pub fn is_dense(n: usize, d: usize) -> bool {
 /// Bytes that [`examine`] takes at once, the samples apart, with `here` of n samples of width d on this rank and so many threads.
 pub fn bytes(n: usize, d: usize, settings: &Settings, here: usize, threads: usize) -> u64 {
     let narrower = Span::is_narrower(n, d);
-    let span = if narrower { Span::bytes(n, d) } else { 0 };
+    let with_span = |bytes| if narrower { Span::with(n, d, bytes) } else { bytes };
     if settings.dense && is_dense(n, d) {
         // The lifted samples, the decomposition's copy, and its vectors.
-        return span.saturating_add(4 * (DENSE_ELEMENTS * size_of::<f64>()) as u64);
+        return with_span(4 * (DENSE_ELEMENTS * size_of::<f64>()) as u64);
     }
     let here = if narrower { n } else { here };
     let width = n.min(d) as u64;
@@ -65,7 +65,7 @@ pub fn bytes(n: usize, d: usize, settings: &Settings, here: usize, threads: usiz
     let made = preconditioner::peak(here, n, width as usize, settings.rank, settings.workspace, threads);
     let basis = davidson::bytes(here, settings.max_products, settings.workspace / 4);
     let searched = [squares, preconditioner, basis].into_iter().fold(0, u64::saturating_add);
-    span.saturating_add(made.max(searched))
+    with_span(made.max(searched))
 }
 
 /// How sigma_min was found.
