@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! args  ──┐
-//!         ├─> layer ──> config ──> commands ──> run ──> run_folder, plot, progress, report ──> exit
+//!         ├─> layer ──> config ──> commands ──> run ──> run_folder, plot, progress, report ──> say, exit
 //! file  ──┘                ^
 //!                    experiments
 //! ```

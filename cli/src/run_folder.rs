@@ -21,10 +21,8 @@ pub use found::{FoundRun, NoRun, distinguish, read_config};
 pub use metrics::{FLUSH_EVERY, MetricsError, MetricsWriter, Record, SMOOTHING, Smoother};
 pub use summary::{StopReason, Summary};
 
-use memorize_data::Shown;
 use memorize_data::output::{self, Holder, Lock, LockError};
-
-use memorize_data::small;
+use memorize_data::{Shown, small};
 
 use crate::exit::{CliError, WithHint};
 use crate::layer::{LONGEST, Layer};

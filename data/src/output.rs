@@ -6,6 +6,8 @@
 //! * What is no regular file (a device, a pipe, the standard output by any of its names) is written through, and stays what it is.
 //! * A file that a person names is an [`Output`]: its place is looked at before the work, nothing is replaced unasked, an input is never
 //!   replaced, and folders that are missing are made.
+//! * Whoever writes a folder or a named file holds its [`Lock`] from before the first byte to after the last; a second process is told who
+//!   does, and writes nothing.
 //! * Errors name the path that was given, never a temporary one.
 
 use std::ffi::OsStr;

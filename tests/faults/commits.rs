@@ -98,15 +98,27 @@ impl Made<'_> {
 
 const RUN: &str = "--data synthetic --samples 60 --dim 10 --normalize -r 20 --threads 1";
 
-fn train() -> String {
-    format!("train --quiet {RUN} --batch 20 --epochs 20 --checkpoint-every 20")
+/// A run with a checkpoint after so many steps of 60.
+fn train(every: u64) -> String {
+    format!("train --quiet {RUN} --batch 20 --epochs 20 --checkpoint-every {every}")
+}
+
+/// Two such runs, from a file in this folder.
+fn sweep(folder: &Path, every: u64) -> String {
+    let file = folder.join("sweep.toml");
+    let settings = format!(
+        "[data]\nsource = \"synthetic\"\nsamples = 60\ndim = 10\nnormalize = true\n[network]\nneurons = 20\n\
+         [optimizer]\nbatch = 20\n[run]\nepochs = 20\ncheckpoint_every = {every}\n[sweep.grid]\nrun.seed = [0, 1]\n"
+    );
+    std::fs::write(&file, settings).unwrap();
+    format!("sweep --quiet {} --threads 1", file.display())
 }
 
 #[test]
 fn a_run_that_is_killed_while_its_files_get_their_names() {
     if can_trace() {
         // With events, too, which then have the run's own folder.
-        for command in [train(), format!("{} --tensorboard PARENT", train())] {
+        for command in [train(20), format!("{} --tensorboard PARENT", train(20))] {
             let kills = Made { command: &command, runs: &[""], group: false }.killed(RENAMES, 1);
             assert!(kills >= 5, "{kills}");
         }
@@ -119,11 +131,7 @@ fn a_series_of_experiments_that_is_killed_while_files_get_their_names() {
         return;
     }
     let root = scratch();
-    let sweep = root.path().join("sweep.toml");
-    let settings = "[data]\nsource = \"synthetic\"\nsamples = 60\ndim = 10\nnormalize = true\n[network]\nneurons = 20\n\
-                    [optimizer]\nbatch = 20\n[run]\nepochs = 20\ncheckpoint_every = 20\n[sweep.grid]\nrun.seed = [0, 1]\n";
-    std::fs::write(&sweep, settings).unwrap();
-    let command = format!("sweep --quiet {} --threads 1", sweep.display());
+    let command = sweep(root.path(), 20);
     let made = Made { command: &command, runs: &["seed=0", "seed=1"], group: true };
     let kills = made.killed(RENAMES, 1);
     assert!(kills >= 5, "{kills}");
@@ -137,15 +145,8 @@ fn killed_at_a_thousand_calls() {
         return;
     }
     let root = scratch();
-    let sweep = root.path().join("sweep.toml");
-    let settings = "[data]\nsource = \"synthetic\"\nsamples = 60\ndim = 10\nnormalize = true\n[network]\nneurons = 20\n\
-                    [optimizer]\nbatch = 20\n[run]\nepochs = 20\ncheckpoint_every = 5\n[sweep.grid]\nrun.seed = [0, 1]\n";
-    std::fs::write(&sweep, settings).unwrap();
-    let (sweep, solve) = (
-        format!("sweep --quiet {} --threads 1", sweep.display()),
-        format!("train --quiet {} --optimizer solve", RUN.replace("-r 20", "")),
-    );
-    let many = format!("train --quiet {RUN} --batch 20 --epochs 20 --checkpoint-every 2");
+    let (many, sweep) = (train(1), sweep(root.path(), 2));
+    let solve = format!("train --quiet {} --optimizer solve", RUN.replace("-r 20", ""));
     let quick = "reproduce all --quick --quiet --threads 1".to_owned();
     let paper = ["synthetic-quick", "mnist-2layer-quick", "mnist-2layer-noise-quick", "mnist-3layer-quick"];
     let mut all = 0;

@@ -205,13 +205,21 @@ fn three_hundred_doubled_starts() {
     all(300);
 }
 
+/// Settings of runs that do not end.
+const ENDLESS: &str =
+    "[data]\nsource = \"synthetic\"\nsamples = 60\ndim = 10\n[network]\nneurons = 20\n[run]\nepochs = 1000000000\n";
+
+/// A file for `memorize sweep` with two of them, and the folder for what comes of it.
+fn endless_sweep(root: &Path) -> [PathBuf; 2] {
+    let [file, out] = ["sweep.toml", "out"].map(|name| root.join(name));
+    fs::write(&file, format!("{ENDLESS}[sweep.grid]\nrun.seed = [0, 1]\n")).unwrap();
+    [file, out]
+}
+
 #[test]
 fn a_sweep_beside_another_says_who_makes_the_runs() {
     let root = scratch();
-    let [file, out] = ["sweep.toml", "out"].map(|name| root.path().join(name));
-    let settings =
-        "[data]\nsource = \"synthetic\"\nsamples = 60\ndim = 10\n[network]\nneurons = 20\n[run]\nepochs = 1000000000\n";
-    fs::write(&file, format!("{settings}[sweep.grid]\nrun.seed = [0, 1]\n")).unwrap();
+    let [file, out] = endless_sweep(root.path());
     let mut first = super::Running::spawn(Command::new(PROGRAM).arg("sweep").arg(&file).arg("--out").arg(&out));
     first.wait_for_file(&out.join("seed=0/metrics.csv"));
     let words = ["is writing the results in", "memorize sweep"];
@@ -232,17 +240,14 @@ fn a_sweep_beside_another_says_who_makes_the_runs() {
 #[test]
 fn a_run_of_a_sweep_that_another_process_makes_has_not_failed() {
     let root = scratch();
-    let [file, out] = ["sweep.toml", "out"].map(|name| root.path().join(name));
-    let settings =
-        "[data]\nsource = \"synthetic\"\nsamples = 60\ndim = 10\n[network]\nneurons = 20\n[run]\nepochs = 1000000000\n";
-    fs::write(&file, format!("{settings}[sweep.grid]\nrun.seed = [0, 1]\n")).unwrap();
+    let [file, out] = endless_sweep(root.path());
     let mut first = super::Running::spawn(Command::new(PROGRAM).arg("sweep").arg(&file).arg("--out").arg(&out));
-    first.wait_for_file(&out.join("seed=0/checkpoint.safetensors").parent().unwrap().join("metrics.csv"));
+    first.wait_for_file(&out.join("seed=0/metrics.csv"));
     first.signal("INT");
     // Somebody goes on with one of them by hand, while the other is to end soon.
     let mut other = super::Running::resume(&out.join("seed=0"));
     other.wait_for_file(&out.join("seed=0/.memorize-lock"));
-    fs::write(&file, format!("{settings}[sweep]\njobs = 1\n[[sweep.list]]\nrun.seed = 0\n")).unwrap();
+    fs::write(&file, format!("{ENDLESS}[sweep]\njobs = 1\n[[sweep.list]]\nrun.seed = 0\n")).unwrap();
     let ended = memorize("sweep").with("--out", &out).with("--", &file).run();
     assert_eq!(ended.code, Some(1), "{}{}", ended.stdout, ended.stderr);
     let table = String::from_utf8(left(&out, "sweep.csv")).unwrap();

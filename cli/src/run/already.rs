@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::dataset::digests_of;
-use super::resume::{SHOWN_DIGITS, check_settings};
 use memorize_data::Shown;
 use memorize_data::output::Lock;
 
+use super::dataset::digests_of;
+use super::resume::{SHOWN_DIGITS, check_settings};
 use crate::config::RunConfig;
 use crate::exit::{CliError, WithHint};
 use crate::run_folder::{

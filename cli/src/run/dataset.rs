@@ -19,7 +19,7 @@ use crate::config::{DataSection, FeaturesSection, RunConfig};
 use crate::exit::CliError;
 use crate::ranks;
 use crate::units::{ByteSize, mebibytes, thousands};
-pub use digests::{Digests, digest_of, digests_of};
+pub use digests::{Digests, digests_of};
 
 /// A training set, and a test set if there is one.
 pub struct Dataset<T: Element> {

@@ -45,14 +45,6 @@ pub fn digests_of(data: &DataSection, seed: u64) -> Result<Digests, CliError> {
     Ok(digests)
 }
 
-/// The same of the training set alone.
-///
-/// # Errors
-/// As [`digests_of`].
-pub fn digest_of(data: &DataSection, seed: u64) -> Result<String, CliError> {
-    digests_of(data, seed).map(|digests| digests.train)
-}
-
 /// Everything that decides which numbers a section names, and nothing else.
 fn named(data: &DataSection, seed: u64) -> String {
     let mut data = DataSection { normalize: false, pca: None, noise: 0.0, ..data.clone() };
@@ -138,6 +130,5 @@ mod tests {
         assert_eq!(of(&files(&y), 1), of(&files(&y), 2));
         // The last row alone is another one.
         assert_eq!(of(&(files(&y) + "\nlimit = 29"), 1), of(&(files(&other) + "\nlimit = 29"), 1));
-        assert_eq!(digest_of(&config(&files(&y), 1).data, 1).unwrap(), of(&files(&y), 1).train);
     }
 }
