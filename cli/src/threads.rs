@@ -44,11 +44,16 @@ impl Threads {
         let mut count = asked;
         while count > 0 {
             let builder = ThreadPoolBuilder::new().num_threads(count).start_handler(|_| blas::one_thread());
-            let built = if before.is_some() { builder.build() } else { builder.use_current_thread().build() };
+            // A pool that could not be made whole has the caller's thread for good, too.
+            let taken = rayon::current_thread_index().is_some();
+            let built = if taken { builder.build() } else { builder.use_current_thread().build() };
             match built {
                 Ok(pool) => {
-                    // The place is taken if there was a pool before.
-                    let others = OWN.with(|own| own.set((asked, pool))).err().map(|(_, pool)| pool);
+                    let others = if taken {
+                        Some(pool)
+                    } else {
+                        OWN.with(|own| own.set((asked, pool)).err().map(|(_, pool)| pool))
+                    };
                     return (Self { count, others }, refused.map(|error| note(&error, count, asked)));
                 }
                 Err(error) => refused = Some(error),
@@ -56,8 +61,8 @@ impl Threads {
             // More than there are cores were a wish, and each try takes its time.
             count = (count / 2).min(default_count());
         }
-        // Not even one beside those of the pool that the caller is one of.
-        let count = rayon::current_num_threads();
+        // Not even one beside those of the pool that the caller is one of, if there is one.
+        let count = before.map_or(1, |(_, count)| count);
         (Self { count, others: None }, refused.map(|error| note(&error, count, asked)))
     }
 
