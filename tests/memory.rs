@@ -135,6 +135,7 @@ fn less_than_that_is_an_error_that_says_so() {
             let arguments = command.replace("OUT", out.to_str().unwrap());
             let found = measure(&arguments, Some(&format!("ulimit -v {limit}")));
             assert!(matches!(found.code, Some(0..=2)), "{command} in {limit} KiB: {:?}: {}", found.code, found.said);
+            assert!(!found.said.contains("panicked"), "{command} in {limit} KiB: {}", found.said);
             if found.code == Some(2) {
                 assert!(found.said.contains("memory"), "{command} in {limit} KiB: {}", found.said);
                 assert!(!out.join("config.toml").exists(), "{command} in {limit} KiB has begun");

@@ -16,10 +16,11 @@ use common::{
     Numbers, PROGRAM, left, memorize, metrics, mnist_folder, number, scratch, summary, write_inputs, write_targets,
 };
 use differences::{FEW, Ground, Kind, MORE};
-use memorize::ranks::{self, Session};
-use memorize::run::panics::caught;
+use memorize::session::Session;
 use memorize_data::ElementType;
 use memorize_data::source::write_npy;
+use memorize_run::ranks;
+use memorize_run::run::panics::caught;
 use memorize_train::checkpoint;
 use serde_json::Value;
 use tempfile::TempDir;

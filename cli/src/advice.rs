@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use clap::Command;
+use memorize_run::layer::key_of;
 
 use crate::args;
-use crate::layer::key_of;
 
 /// Commands that are named as the owners of a flag, at most.
 const OWNERS: usize = 3;

@@ -1,4 +1,4 @@
-//! The command line, as typed. What it means is decided in [`layer`](crate::layer) and [`config`](crate::config).
+//! The command line, as typed. What it means is decided in [`layer`](memorize_run::layer) and [`config`](memorize_run::config).
 
 mod bench;
 mod capacity;
@@ -21,11 +21,12 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
-
-use crate::config::{Backend, ConfigError, Dtype, EvalConfig, IsaName, OptimizerKind, Route, RunConfig, RunSection};
-use crate::experiments::{Experiment, Scale};
-use crate::layer::{COMPUTE, Layer, seeded};
-use crate::units::ByteSize;
+use memorize_run::config::{
+    Backend, ConfigError, Dtype, EvalConfig, IsaName, OptimizerKind, Route, RunConfig, RunSection,
+};
+use memorize_run::experiments::{Experiment, Scale};
+use memorize_run::layer::{COMPUTE, Layer, seeded};
+use memorize_run::units::ByteSize;
 
 pub use bench::BenchArgs;
 pub use capacity::CapacityArgs;

@@ -1,50 +1,25 @@
-//! The command line of `memorize`, from what a person typed to what they find in the run's folder.
+//! The command line of `memorize`, from what a person typed to what they see.
 //!
 //! ```text
-//! args  ──┐
-//!         ├─> layer ──> config ──> commands ──> run ──> run_folder, plot, progress, report ──> say, exit
-//! file  ──┘                ^
-//!                    experiments
+//! args ──> commands ──> say, console, exit
 //! ```
 //!
-//! [`page`], [`comparison`] and [`runs`] read what runs have left. [`mod@bench`] stands apart: it measures the passes and trains
-//! nothing; [`tables`] looks at data files. [`mod@capacity`] trains many small networks, [`mod@race`] one network with every optimiser.
-//!
-//! What was said ([`args`], [`layer`]) and what it means ([`config`]) are different types: a layer has holes, a
-//! configuration has none, and only configurations are run and written to disk.
+//! A command asks the libraries for something, `memorize_run` for a run and `memorize_analysis` for a look at finished ones, and shows what
+//! came of it. [`console`] listens to runs. [`mod@bench`] stands apart: it measures the passes and trains nothing; [`tables`] looks at data
+//! files. [`mod@capacity`] trains many small networks, [`mod@race`] one network with every optimiser.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod advice;
-pub mod allocator;
 pub mod args;
 pub mod bench;
-pub mod blas;
 pub mod capacity;
 pub mod commands;
-pub mod comparison;
 pub mod condition;
-pub mod config;
-pub mod differences;
+pub mod console;
 pub mod exit;
-pub mod experiments;
-pub mod fault;
-pub mod layer;
-pub mod nearest;
-pub mod page;
-pub mod plot;
-pub mod progress;
-pub mod provenance;
 pub mod race;
-pub mod ranks;
-pub mod report;
-pub mod run;
-pub mod run_folder;
-pub mod runs;
 pub mod say;
-pub mod sweep;
+pub mod session;
 pub mod tables;
-pub mod threads;
-pub mod trace;
-pub mod units;

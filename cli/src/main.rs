@@ -7,10 +7,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use memorize::args::{self, Cli, Command};
-use memorize::exit::{self, CliError};
-use memorize::ranks::{self, Session, one_only};
-use memorize::{allocator, commands, fault};
+use memorize::session::Session;
+use memorize::{commands, exit};
 use memorize_data::shown::printable;
+use memorize_run::error::{BAD_INPUT, Error};
+use memorize_run::ranks::{self, one_only};
+use memorize_run::{allocator, fault};
 
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
@@ -25,7 +27,7 @@ fn main() -> ExitCode {
             if ranks::is_first() {
                 if refused.use_stderr() {
                     let said = refused.to_string();
-                    exit::send_error(said.trim().trim_start_matches("error: "), None, exit::BAD_INPUT);
+                    exit::send_error(said.trim().trim_start_matches("error: "), None, BAD_INPUT);
                 }
                 let _ = if std::env::args_os().any(|argument| argument.to_string_lossy().contains(char::is_control)) {
                     // What was typed stands in it.
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(name: &str, command: Command) -> Result<(), CliError> {
+fn run(name: &str, command: Command) -> Result<(), Error> {
     if !command.is_shared() {
         one_only(name)?;
     }

@@ -9,9 +9,8 @@ use std::io::{self, Write};
 
 use memorize_data::output::stdout_is_taken;
 use memorize_data::shown::printable;
-
-use crate::exit::CliError;
-use crate::ranks;
+use memorize_run::error::Error;
+use memorize_run::ranks;
 
 /// Says something to people, on standard error.
 pub fn tell(line: &str) {
@@ -27,7 +26,7 @@ pub(crate) fn write_line(out: &mut dyn Write, line: &str) {
 ///
 /// # Errors
 /// If standard output cannot be written to for another reason.
-pub fn print(text: &str) -> Result<(), CliError> {
+pub fn print(text: &str) -> Result<(), Error> {
     print_exact(&printable(text))
 }
 
@@ -39,7 +38,7 @@ pub fn print_either(
     json: bool,
     programs: impl FnOnce() -> String,
     people: impl FnOnce() -> String,
-) -> Result<(), CliError> {
+) -> Result<(), Error> {
     if json { print_exact(&programs()) } else { print(&people()) }
 }
 
@@ -47,7 +46,7 @@ pub fn print_either(
 ///
 /// # Errors
 /// As [`print()`].
-pub fn print_exact(text: &str) -> Result<(), CliError> {
+pub fn print_exact(text: &str) -> Result<(), Error> {
     if !ranks::is_first() {
         return Ok(());
     }
@@ -56,7 +55,7 @@ pub fn print_exact(text: &str) -> Result<(), CliError> {
         if stdout_is_taken() { Box::new(io::stderr().lock()) } else { Box::new(io::stdout().lock()) };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CliError::run_failed(anyhow::Error::new(error).context("cannot write to standard output")))
+            Err(Error::run_failed(anyhow::Error::new(error).context("cannot write to standard output")))
         }
         _ => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! Configuration files.
 
-use memorize::config::{ConfigError, RunConfig};
-use memorize::layer::{LONGEST, Layer};
+use memorize_run::config::{ConfigError, RunConfig};
+use memorize_run::layer::{LONGEST, Layer};
 
 use super::memory;
 

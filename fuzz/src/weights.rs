@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use memorize::run::keeper::About;
 use memorize_data::digest::Hasher;
 use memorize_kernels::Element;
+use memorize_run::run::keeper::About;
 use memorize_train::checkpoint::{self, Frame, Weights};
 use memorize_train::{Network, State};
 use safetensors::SafeTensors;

@@ -126,35 +126,35 @@ fn no_library_names_a_flag() {
 /// The commands that reach the code of a file: those of the first entry whose path it begins with; all of them for the rest, which is
 /// shared, and where [`notes`] explains what one of them lacks.
 const REACHED_BY: [(&str, &[&str]); 29] = [
-    ("commands/bench", &["bench"]),
-    ("commands/capacity", &["capacity"]),
-    ("commands/certify", &["certify"]),
-    ("commands/condition", &["condition"]),
-    ("commands/eval", &["eval"]),
-    ("commands/race", &["race"]),
-    ("commands/reproduce", &["reproduce"]),
-    ("commands/resume", &["resume"]),
-    ("commands/runs", &["runs"]),
-    ("commands/solve", &["solve"]),
-    ("commands/stored", &["eval", "certify"]),
-    ("commands/sweep", &["train"]),
-    ("commands/train", &["train"]),
-    ("args/", &[]),
-    ("layer/", &["train"]),
-    ("bench/", &["bench"]),
-    ("capacity/", &["capacity"]),
-    ("condition/", &["condition"]),
-    ("config/capacity", &["capacity"]),
-    ("config/certificate", &["certify"]),
-    ("config/condition", &["condition"]),
-    ("config/evaluation", &["eval"]),
-    ("config/race", &["race"]),
-    ("page/", &["report", "compare"]),
-    ("race/", &["race"]),
-    ("run_folder", &["train"]),
-    ("tables/sample", &["data sample"]),
-    ("tables/picture", &["data sample"]),
-    ("tables/", &["data convert", "data sample"]),
+    ("cli/commands/bench", &["bench"]),
+    ("cli/commands/capacity", &["capacity"]),
+    ("cli/commands/certify", &["certify"]),
+    ("cli/commands/condition", &["condition"]),
+    ("cli/commands/eval", &["eval"]),
+    ("cli/commands/race", &["race"]),
+    ("cli/commands/reproduce", &["reproduce"]),
+    ("cli/commands/resume", &["resume"]),
+    ("cli/commands/runs", &["runs"]),
+    ("cli/commands/solve", &["solve"]),
+    ("cli/commands/stored", &["eval", "certify"]),
+    ("cli/commands/sweep", &["train"]),
+    ("cli/commands/train", &["train"]),
+    ("cli/args/", &[]),
+    ("run/layer/", &["train"]),
+    ("cli/bench/", &["bench"]),
+    ("cli/capacity/", &["capacity"]),
+    ("cli/condition/", &["condition"]),
+    ("run/config/capacity", &["capacity"]),
+    ("run/config/certificate", &["certify"]),
+    ("run/config/condition", &["condition"]),
+    ("run/config/evaluation", &["eval"]),
+    ("run/config/race", &["race"]),
+    ("analysis/page/", &["report", "compare"]),
+    ("cli/race/", &["race"]),
+    ("run/run_folder", &["train"]),
+    ("cli/tables/sample", &["data sample"]),
+    ("cli/tables/picture", &["data sample"]),
+    ("cli/tables/", &["data convert", "data sample"]),
 ];
 
 /// Every flag that a message of the program names is one of a command that says it.
@@ -165,10 +165,13 @@ fn every_flag_that_is_named_is_one_of_the_commands_that_name_it() {
         let path: Vec<String> = name.split(' ').map(str::to_owned).collect();
         flags(descend(&all, &path).unwrap())
     };
-    let root = sources("cli");
     let mut seen = 0;
-    for (path, text) in literals(&root) {
-        let place = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+    let crates = ["run", "analysis", "cli"].map(|name| (name, sources(name)));
+    let literals = crates.iter().flat_map(|(name, root)| {
+        let place = move |path: &Path| format!("{name}/{}", path.strip_prefix(root).unwrap().display());
+        literals(root).into_iter().map(move |(path, text)| (place(&path), text))
+    });
+    for (place, text) in literals {
         let commands = REACHED_BY.iter().find(|(start, _)| place.starts_with(start)).map(|(_, commands)| *commands);
         for flag in mentioned(&text) {
             let anywhere = !owners(&all, flag, "").is_empty();

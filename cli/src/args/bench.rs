@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use memorize_analysis::plot::PictureFile;
 use memorize_benches::Shape;
+use memorize_run::config::Dtype;
 
 use super::{COMPUTE, ComputeArgs};
-use crate::config::Dtype;
-use crate::plot::PictureFile;
 
 /// `memorize bench`
 #[derive(Args, Debug)]

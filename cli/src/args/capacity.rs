@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use memorize_run::config::{CapacityConfig, ConfigError, Dtype, Trainer};
+use memorize_run::layer::{COMPUTE, seeded};
 use memorize_train::theory::constants::theorem1_neurons;
 
 use super::ComputeArgs;
-use crate::config::{CapacityConfig, ConfigError, Dtype, Trainer};
-use crate::layer::{COMPUTE, seeded};
 
 /// Where the results go unless `--out` says otherwise.
 const FOLDER: &str = "runs/capacity";

@@ -1,12 +1,12 @@
 //! `memorize certify`
 
 use clap::Args;
+use memorize_run::config::{CertifyConfig, ConfigError};
+use memorize_run::layer::COMPUTE;
+use memorize_run::units::ByteSize;
 use memorize_train::theory::lanczos::LanczosOptions;
 
 use super::{ComputeArgs, StoredArgs};
-use crate::config::{CertifyConfig, ConfigError};
-use crate::layer::COMPUTE;
-use crate::units::ByteSize;
 
 /// `memorize certify`
 #[derive(Args, Debug)]

@@ -1,11 +1,11 @@
 //! `memorize condition`
 
 use clap::Args;
+use memorize_run::config::{ConditionConfig, ConfigError};
+use memorize_run::layer::{COMPUTE, DataLayer, FeaturesLayer};
+use memorize_run::units::ByteSize;
 
 use super::ComputeArgs;
-use crate::config::{ConditionConfig, ConfigError};
-use crate::layer::{COMPUTE, DataLayer, FeaturesLayer};
-use crate::units::ByteSize;
 
 /// `memorize condition`
 #[derive(Args, Debug)]

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-
-use crate::config::{ConfigError, RunConfig};
-use crate::layer::Layer;
+use memorize_run::config::{ConfigError, RunConfig};
+use memorize_run::layer::Layer;
 
 /// `memorize config`
 #[derive(Args, Debug)]

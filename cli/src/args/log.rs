@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
+use memorize_run::ranks;
 
-use crate::progress::{Mode, Voice};
-use crate::ranks;
+use crate::console::{Mode, Voice};
 
 /// What is said on the way.
 #[derive(Args, Clone, Debug, Default)]

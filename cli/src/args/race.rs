@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use memorize_run::config::{Batch, ConfigError, Dtype, OptimizerKind, RaceConfig};
+use memorize_run::layer::{COMPUTE, DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, RunLayer};
+use memorize_run::units::ByteSize;
 
 use super::ComputeArgs;
-use crate::config::{Batch, ConfigError, Dtype, OptimizerKind, RaceConfig};
-use crate::layer::{COMPUTE, DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, RunLayer};
-use crate::units::ByteSize;
 
 /// `memorize race`
 #[derive(Args, Debug)]

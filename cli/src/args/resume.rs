@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use memorize_run::config::RunSection;
+use memorize_run::layer::COMPUTE;
+use memorize_run::units::ByteSize;
 
 use super::LogArgs;
-use crate::config::RunSection;
-use crate::layer::COMPUTE;
-use crate::units::ByteSize;
 
 /// When checkpoints are written. The results do not depend on it.
 #[derive(Args, Clone, Debug, Default)]

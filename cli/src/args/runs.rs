@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-
-use crate::runs::Condition;
+use memorize_analysis::list::Condition;
 
 /// `memorize runs`
 #[derive(Args, Debug)]

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use memorize_run::config::{ConfigError, Dtype, OptimizerKind, RunConfig};
+use memorize_run::layer::{
+    COMPUTE, DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, RunLayer, SolveLayer,
+};
+use memorize_run::units::ByteSize;
 
 use super::ComputeArgs;
-use crate::config::{ConfigError, Dtype, OptimizerKind, RunConfig};
-use crate::layer::{COMPUTE, DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, RunLayer, SolveLayer};
-use crate::units::ByteSize;
 
 /// `memorize solve`
 #[derive(Args, Debug)]

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-
-use crate::config::{SamplesOf, Stored};
-use crate::run_folder::CHECKPOINT;
+use memorize_run::config::{SamplesOf, Stored};
+use memorize_run::run_folder::CHECKPOINT;
 
 /// Stored weights, samples and targets.
 #[derive(Args, Clone, Debug)]

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-
-use crate::layer::COMPUTE;
+use memorize_run::layer::COMPUTE;
 
 /// `memorize sweep`
 #[derive(Args, Debug)]
@@ -84,7 +83,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::sweep::Plan;
+    use memorize_run::sweep::Plan;
 
     #[test]
     fn the_file_of_the_help_is_a_sweep_with_either_kind_of_section() {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use memorize_run::config::{Batch, OptimizerKind, SamplesOf, Source, Stored};
+use memorize_run::layer;
 
 use super::*;
-use crate::config::{Batch, OptimizerKind, SamplesOf, Source, Stored};
-use crate::layer;
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
     let words = std::iter::once("memorize").chain(line.split_whitespace());

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow, ensure};
-
+use memorize_analysis::text::{Align, table};
 use memorize_data::{Shown, small};
+use memorize_run::error::{Error, WithHint};
+use memorize_run::nearest;
 
 use super::show::seconds;
 use super::{BenchReport, Measurement, Subject};
-use crate::exit::{CliError, WithHint};
-use crate::nearest;
-use crate::report::{Align, table};
 
 /// A file that is longer than this is no benchmark, in bytes.
 const LONGEST: u64 = 1 << 26;
@@ -25,15 +24,15 @@ const LIMIT_FRACTION: f64 = 0.1;
 ///
 /// # Errors
 /// Bad input if the file cannot be read or is something else.
-pub fn read(path: &Path) -> Result<BenchReport, CliError> {
+pub fn read(path: &Path) -> Result<BenchReport, Error> {
     const WRITE_ONE: &str = "write one with `memorize bench --json > FILE`, and let it finish";
     let text = small::read_text(path, LONGEST).with_context(|| format!("cannot read {}", path.shown()));
-    let text = text.map_err(|error| CliError::missing(error, nearest::path(path), Some(WRITE_ONE)))?;
+    let text = text.map_err(|error| Error::missing(error, nearest::path(path), Some(WRITE_ONE)))?;
     let parsed =
         serde_json::from_str(&text).map_err(anyhow::Error::from).and_then(|report| check(&report).map(|()| report));
     parsed.map_err(|error| {
         let error = error.context(format!("{} is not the output of `memorize bench --json`", path.shown()));
-        CliError::BadInput(error.hint(WRITE_ONE))
+        Error::BadInput(error.hint(WRITE_ONE))
     })
 }
 
@@ -55,7 +54,7 @@ fn check(report: &BenchReport) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Bad input if it has not.
-pub(super) fn check_overlap(old: &BenchReport, planned: &[Subject]) -> Result<(), CliError> {
+pub(super) fn check_overlap(old: &BenchReport, planned: &[Subject]) -> Result<(), Error> {
     let before: Vec<Subject> = old.results.iter().map(Subject::of).collect();
     if planned.iter().any(|subject| before.contains(subject)) {
         return Ok(());
@@ -67,7 +66,7 @@ pub(super) fn check_overlap(old: &BenchReport, planned: &[Subject]) -> Result<()
     };
     let error = anyhow!("measured then: {}; to be measured now: {}", example(&before), example(planned))
         .context("the benchmark to compare with has nothing of what is to be measured");
-    Err(CliError::BadInput(error.hint("use the flags of that benchmark (--shape, --threads, --filter), or repeat it")))
+    Err(Error::BadInput(error.hint("use the flags of that benchmark (--shape, --threads, --filter), or repeat it")))
 }
 
 /// A line a measurement that both reports have, what only one has, and what else may explain a difference.

@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use memorize_kernels::{Engine, Isa};
+use memorize_run::blas::{self, Blas};
+use memorize_run::provenance::{COMMIT, COMPILER, cores, cpu_name};
 use serde::{Deserialize, Serialize};
-
-use crate::blas::{self, Blas};
-use crate::provenance::{COMMIT, COMPILER, cores, cpu_name};
 
 /// Processor, threads, caches, compiler and commit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

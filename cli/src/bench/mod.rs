@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use memorize_benches::{Effort, Shape, Timing, Workload, check, median, time};
 use memorize_kernels::{Backend, Element, Engine, Isa, Par, peak};
+use memorize_run::blas;
+use memorize_run::config::Dtype;
+use memorize_run::error::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::args::BenchArgs;
-use crate::blas;
-use crate::config::Dtype;
-use crate::exit::CliError;
 use machine::MachineInfo;
 
 /// Bytes that bandwidth is measured over: well beyond any cache.
@@ -131,12 +131,12 @@ pub fn run(
     best: Engine,
     old: Option<&BenchReport>,
     mut progress: impl FnMut(&str),
-) -> Result<BenchReport, CliError> {
+) -> Result<BenchReport, Error> {
     let cases = cases(arguments, best);
     if cases.is_empty() {
         let names = Workload::ALL.map(Workload::name).join(", ");
         let error = anyhow::anyhow!("nothing to measure is left by the filters; the passes are {names}");
-        return Err(CliError::bad_input(error));
+        return Err(Error::bad_input(error));
     }
     if let Some(old) = old {
         compare::check_overlap(old, &cases.iter().map(Case::subject).collect::<Vec<_>>())?;
@@ -213,9 +213,9 @@ fn shape(workload: Workload, isa: Isa) -> Shape {
 }
 
 /// A measurement, and the peaks that were measured before and after it.
-fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<(Measurement, Vec<f64>), CliError> {
+fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<(Measurement, Vec<f64>), Error> {
     let Case { workload, shape, engine, .. } = *case;
-    let error = check::<T>(workload, &engine).map_err(CliError::run_failed)?;
+    let error = check::<T>(workload, &engine).map_err(Error::run_failed)?;
     let effort = if quick {
         Effort { time: Duration::from_millis(300), at_least: 3, at_most: 200 }
     } else {

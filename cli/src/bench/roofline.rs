@@ -9,17 +9,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use memorize_analysis::plot::Drawing;
+use memorize_analysis::plot::axis::LogAxis;
+use memorize_analysis::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
+use memorize_analysis::plot::labels::{Labels, Rect, along};
 use memorize_benches::median;
-
+use memorize_run::units::number;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{BenchReport, Measurement};
-use crate::plot::Drawing;
-use crate::plot::axis::LogAxis;
-use crate::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
-use crate::plot::labels::{Labels, Rect, along};
-use crate::units::number;
 
 const FRAME: Frame = Frame::BELOW_A_LEGEND;
 /// Room around the points, in decades: below the peak's name, and for labels at the sides.

@@ -1,9 +1,10 @@
 //! The table, the JSON object and the CSV of a benchmark.
 
+use memorize_analysis::text::{Align, table};
+use memorize_run::error::Error;
+use memorize_run::units::{number, percent, threads};
+
 use super::{BenchReport, Measurement};
-use crate::exit::CliError;
-use crate::report::{Align, table};
-use crate::units::{number, percent, threads};
 
 /// What the columns are.
 const LEGEND: &str = "\
@@ -86,13 +87,13 @@ pub fn json(report: &BenchReport) -> String {
 ///
 /// # Errors
 /// Never in practice: it writes to memory.
-pub fn csv(report: &BenchReport) -> Result<String, CliError> {
+pub fn csv(report: &BenchReport) -> Result<String, Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for result in &report.results {
-        writer.serialize(result).map_err(CliError::run_failed)?;
+        writer.serialize(result).map_err(Error::run_failed)?;
     }
-    let bytes = writer.into_inner().map_err(|error| CliError::run_failed(error.into_error()))?;
-    String::from_utf8(bytes).map_err(CliError::run_failed)
+    let bytes = writer.into_inner().map_err(|error| Error::run_failed(error.into_error()))?;
+    String::from_utf8(bytes).map_err(Error::run_failed)
 }
 
 #[cfg(test)]

@@ -10,6 +10,12 @@ use std::sync::{Arc, Mutex};
 use memorize_data::{Preparation, Prepared, synthetic};
 use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Engine, Mat, Par, rows};
+use memorize_run::config::{Backend, CapacityConfig, OptimizerKind, Trainer};
+use memorize_run::error::{Error, WithHint};
+use memorize_run::run::machine::Machine;
+use memorize_run::run::memory::{self, Squares, copies_of_weights};
+use memorize_run::run::watch::Interrupt;
+use memorize_run::run_folder::RunFolder;
 use memorize_train::network::default_init_scale;
 use memorize_train::optim::{self, Limits, Method, full_batch};
 use memorize_train::schedule::StepDecay;
@@ -20,13 +26,7 @@ use memorize_train::{Network, Objective, Observer, Plan, Record, Route, Samples,
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use serde::Serialize;
 
-use crate::config::{Backend, CapacityConfig, OptimizerKind, Trainer};
-use crate::exit::{CliError, WithHint};
-use crate::progress::Progress;
-use crate::run::machine::Machine;
-use crate::run::memory::{self, Squares, copies_of_weights};
-use crate::run::watch::Interrupt;
-use crate::run_folder::RunFolder;
+use crate::console::Progress;
 pub use record::COLUMNS;
 use record::Recorder;
 
@@ -97,7 +97,7 @@ pub fn run<T: Element>(
     folder: &RunFolder,
     progress: Progress,
     interrupt: &Interrupt,
-) -> Result<Vec<Row>, CliError> {
+) -> Result<Vec<Row>, Error> {
     let sizes = config.sizes();
     let sets: Vec<(usize, u64)> =
         sizes.iter().flat_map(|&n| (0..config.seeds).map(move |i| (n, config.seed + i))).collect();
@@ -109,7 +109,7 @@ pub fn run<T: Element>(
             let rows = Set::<T>::new(config, engine, n, seed)?.trials(interrupt)?;
             // Poisoned only by a panic, which ends the program.
             let mut recorder = recorder.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            Ok::<(), CliError>(recorder.record(at, rows)?)
+            Ok::<(), Error>(recorder.record(at, rows)?)
         })
     });
     // What was finished is written, whatever became of the rest.
@@ -122,7 +122,7 @@ pub fn run<T: Element>(
 ///
 /// # Errors
 /// Bad input, with the advice what to ask for instead.
-pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Result<(), CliError> {
+pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Result<(), Error> {
     let (d, r, n) = (config.dim, config.neurons, config.sizes().last().copied().unwrap_or(0));
     let advice = "use narrower samples (--dim), smaller --ratios or fewer --threads";
     // Sizes that cannot even be counted.
@@ -158,7 +158,7 @@ struct Set<'a, T: Element> {
 }
 
 impl<'a, T: Element> Set<'a, T> {
-    fn new(config: &'a CapacityConfig, engine: Engine, n: usize, seed: u64) -> Result<Self, CliError> {
+    fn new(config: &'a CapacityConfig, engine: Engine, n: usize, seed: u64) -> Result<Self, Error> {
         let (inputs, _) = synthetic::tables(seed, n, config.dim)?;
         let preparation = Preparation { normalize: true, ..Preparation::default() };
         let prepared = Prepared::<T>::new(&engine, Arc::new(inputs), &preparation)?;
@@ -167,7 +167,7 @@ impl<'a, T: Element> Set<'a, T> {
     }
 
     /// The solver, whose loss the others are measured by, then descent. What an interruption has cut short is left out.
-    fn trials(&self, interrupt: &Interrupt) -> Result<Vec<Row>, CliError> {
+    fn trials(&self, interrupt: &Interrupt) -> Result<Vec<Row>, Error> {
         let mut observer = Listening(interrupt);
         if interrupt.is_set() {
             return Ok(Vec::new());
@@ -180,7 +180,7 @@ impl<'a, T: Element> Set<'a, T> {
             workspace: solve::WORKSPACE,
         };
         let solution =
-            solve::solve(self.engine, &self.x, &self.y, &settings, &mut observer).map_err(CliError::run_failed)?;
+            solve::solve(self.engine, &self.x, &self.y, &settings, &mut observer).map_err(Error::run_failed)?;
         let mut rows = Vec::new();
         for &optimizer in &self.config.optimizers {
             let row = match optimizer {
@@ -211,7 +211,7 @@ impl<'a, T: Element> Set<'a, T> {
         method: Method,
         solution: &Solution<T>,
         observer: &mut Listening<'_>,
-    ) -> Result<Option<Row>, CliError> {
+    ) -> Result<Option<Row>, Error> {
         let CapacityConfig { dim, neurons, iterations, tolerance, .. } = *self.config;
         let least = solution.evaluation.loss;
         let near = matches!(solution.verdict, Verdict::LeastSquares { .. }).then_some(NEAR * least);
@@ -222,9 +222,9 @@ impl<'a, T: Element> Set<'a, T> {
         let plan = Plan::new(Samples::All(self.y.len()), dim, neurons, self.config.route.forced());
         let objective = Objective { engine: self.engine, x: &self.x, y: &self.y, gamma: 0.0, route: plan.route };
         let mut network =
-            Network::random(neurons, dim, default_init_scale(neurons), self.seed).map_err(CliError::bad_input)?;
+            Network::random(neurons, dim, default_init_scale(neurons), self.seed).map_err(Error::bad_input)?;
         let outcome = full_batch(&objective, &mut network, &settings, observer).map_err(descent_error)?;
-        let loss = objective.evaluate(&network).map_err(CliError::run_failed)?.loss;
+        let loss = objective.evaluate(&network).map_err(Error::run_failed)?.loss;
         let ended = match outcome.reason {
             StopReason::Interrupted => return Ok(None),
             _ if loss <= tolerance => Ending::Memorised,
@@ -289,9 +289,9 @@ fn schedule(optimizer: Trainer, rate: f64, iterations: u64) -> StepDecay {
     }
 }
 
-fn descent_error(error: TrainError) -> CliError {
+fn descent_error(error: TrainError) -> Error {
     match error {
-        TrainError::Diverged { .. } => CliError::RunFailed(error.hint("a flag of `memorize capacity`: --lr X")),
-        error => CliError::run_failed(error),
+        TrainError::Diverged { .. } => Error::RunFailed(error.hint("a flag of `memorize capacity`: --lr X")),
+        error => Error::run_failed(error),
     }
 }

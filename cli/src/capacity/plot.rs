@@ -1,16 +1,16 @@
 //! The loss that remains against the number of samples: a fall to the tolerance on one side of the capacity, the least
 //! squares residual on the other.
 
+use memorize_analysis::plot::Drawing;
+use memorize_analysis::plot::axis::{LinearAxis, LogAxis};
+use memorize_analysis::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
+use memorize_run::config::Trainer;
+use memorize_run::units::{number, thousands};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::Row;
 use super::show::Report;
-use crate::config::Trainer;
-use crate::plot::Drawing;
-use crate::plot::axis::{LinearAxis, LogAxis};
-use crate::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
-use crate::units::{number, thousands};
 
 const FRAME: Frame = Frame::BELOW_A_LEGEND;
 /// Decades that are shown below the tolerance: a solver that is done is anywhere there.

@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+use memorize_run::run_folder::{CAPACITY_CSV, FolderError, RunFolder};
+use memorize_run::units::number;
+
 use super::Row;
-use crate::progress::Progress;
-use crate::run_folder::{CAPACITY_CSV, FolderError, RunFolder};
-use crate::units::number;
+use crate::console::Progress;
 
 /// The columns of `capacity.csv`.
 pub const COLUMNS: [&str; 14] = [
@@ -112,9 +113,10 @@ fn line(done: usize, total: usize, rows: &[Row]) -> String {
 mod tests {
     use super::*;
     use crate::capacity::Ending;
-    use crate::config::Trainer;
-    use crate::progress::{Mode, Plan};
-    use crate::run_folder::Existing;
+    use crate::console::Mode;
+    use memorize_run::config::Trainer;
+    use memorize_run::events::Plan;
+    use memorize_run::run_folder::Existing;
 
     fn row(n: usize, loss: f64) -> Row {
         Row {

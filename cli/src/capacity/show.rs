@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use memorize_analysis::text::{Align, table};
+use memorize_data::Shown;
+use memorize_run::config::{CapacityConfig, Dtype, Trainer};
+use memorize_run::run::machine::Machine;
+use memorize_run::run_folder::Written;
+use memorize_run::units::{duration, number, thousands};
 use memorize_train::theory::constants::theorem1_neurons;
 use memorize_train::theory::threshold::neurons_for_every_matrix;
 use serde::Serialize;
 
 use super::{Ending, Row};
-use memorize_data::Shown;
-
-use crate::config::{CapacityConfig, Dtype, Trainer};
-use crate::report::{Align, table};
-use crate::run::machine::Machine;
-use crate::run_folder::Written;
-use crate::units::{duration, number, thousands};
 
 /// The whole experiment, as `--json` prints it and `summary.json` holds it.
 #[derive(Clone, Debug, Serialize)]

@@ -6,34 +6,34 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use indicatif::ProgressBar;
+use memorize_analysis::plot::PictureFile;
 use memorize_data::Output;
+use memorize_run::config::at_most_threads;
+use memorize_run::error::{Error, WithHint};
+use memorize_run::run::machine::Machine;
 
 use crate::args::BenchArgs;
 use crate::bench::roofline::Roofline;
 use crate::bench::{self, compare, show};
-use crate::blas;
-use crate::config::at_most_threads;
-use crate::exit::{CliError, WithHint, build_warning};
-use crate::plot::PictureFile;
-use crate::progress::Mode;
-use crate::run::machine::Machine;
+use crate::console::Mode;
+use crate::exit::build_warning;
 use crate::say;
 
 /// Measures and prints.
 ///
 /// # Errors
 /// Bad input if a flag or the file to compare with is wrong; a failed run if a pass gives wrong results.
-pub fn bench(arguments: &BenchArgs) -> Result<(), CliError> {
+pub fn bench(arguments: &BenchArgs) -> Result<(), Error> {
     let old = arguments.compare.as_deref().map(compare::read).transpose()?;
     let place = |plot: &PictureFile| Output::new(plot.path(), arguments.overwrite, arguments.compare.as_deref());
     let place = arguments.plot.as_ref().map(place).transpose()?;
     let compute = &arguments.compute;
     if compute.route.is_some() {
         let error = anyhow!("a benchmark has no route to choose: every pass is of one route");
-        return Err(CliError::BadInput(error.hint("leave --route out; --filter chooses passes")));
+        return Err(Error::BadInput(error.hint("leave --route out; --filter chooses passes")));
     }
     at_most_threads("threads", compute.threads)?;
-    blas::announce(compute.backend, Mode::detect(false))?;
+    Mode::detect(false).announce_blas(compute.backend)?;
     let machine = Machine::new(compute.backend.unwrap_or_default(), compute.isa, compute.threads)?;
     if let Some(warning) = build_warning(true) {
         say::tell(warning);

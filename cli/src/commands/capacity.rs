@@ -2,19 +2,21 @@
 
 use std::time::Instant;
 
+use memorize_analysis::plot;
+use memorize_run::config::Dtype;
+use memorize_run::error::Error;
+use memorize_run::events::Plan;
+use memorize_run::run::machine::Machine;
+use memorize_run::run::memory;
+use memorize_run::run::watch::Interrupt;
+use memorize_run::run_folder::{CAPACITY_PNG, CAPACITY_SVG, Existing, RunFolder};
+
 use crate::args::CapacityArgs;
-use crate::blas;
 use crate::capacity::plot::ThresholdPlot;
 use crate::capacity::show::Report;
 use crate::capacity::{check_memory, run};
-use crate::config::Dtype;
-use crate::exit::{CliError, build_warning};
-use crate::plot;
-use crate::progress::{self, Mode, Progress};
-use crate::run::machine::Machine;
-use crate::run::memory;
-use crate::run::watch::Interrupt;
-use crate::run_folder::{CAPACITY_PNG, CAPACITY_SVG, Existing, RunFolder};
+use crate::console::{Mode, Progress};
+use crate::exit::build_warning;
 use crate::say;
 
 /// Trains on random data of several sizes, leaves a folder with the losses and their picture, and prints them.
@@ -22,14 +24,14 @@ use crate::say;
 /// # Errors
 /// Bad input if a flag or the folder is wrong, a failed run if descent diverges or a file cannot be written, interrupted if
 /// a signal arrived: what was finished until then is written and printed first.
-pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
+pub fn capacity(arguments: &CapacityArgs) -> Result<(), Error> {
     let started = Instant::now();
     let config = arguments.config()?;
     let existing = Existing::from_flag(arguments.overwrite);
     let out = arguments.folder();
     RunFolder::check(&out, existing, [])?;
     let quiet = arguments.quiet || arguments.json;
-    blas::announce(Some(config.backend), Mode::detect(quiet))?;
+    Mode::detect(quiet).announce_blas(Some(config.backend))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     match config.dtype {
         Dtype::F32 => check_memory::<f32>(&config, machine.threads)?,
@@ -38,9 +40,9 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
     if let Some(warning) = build_warning(true).filter(|_| !quiet) {
         say::tell(warning);
     }
-    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
     let folder = RunFolder::create(&out, existing, [], None)?;
-    let mut progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
+    let mut progress = Progress::new(Mode::detect(quiet), Plan::default());
     memory::announce().iter().for_each(|line| progress.note(line));
     folder.notes().iter().chain(&machine.notes).for_each(|note| progress.note(note));
     let rows = match config.dtype {
@@ -50,10 +52,10 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), CliError> {
     let interrupted = interrupt.is_set();
     let report = Report::new(&config, &machine, &rows, interrupted, started.elapsed());
     let drawing = ThresholdPlot::new(&report, &rows);
-    folder.write(CAPACITY_SVG, plot::svg(&drawing).map_err(CliError::run_failed)?.as_bytes())?;
-    folder.write(CAPACITY_PNG, &plot::png(&drawing).map_err(CliError::run_failed)?)?;
+    folder.write(CAPACITY_SVG, plot::svg(&drawing).map_err(Error::run_failed)?.as_bytes())?;
+    folder.write(CAPACITY_PNG, &plot::png(&drawing).map_err(Error::run_failed)?)?;
     let found = Report { files: folder.files(None)?, ..report.clone() };
     folder.commit_text(&found.summary(), None)?;
     say::print_either(arguments.json, || found.json(), || found.text(folder.path()))?;
-    if interrupted { Err(CliError::Interrupted) } else { Ok(()) }
+    if interrupted { Err(Error::Interrupted) } else { Ok(()) }
 }

@@ -1,6 +1,11 @@
 //! `memorize certify`: how far stored weights are from a second-order stationary point, and what follows for the loss.
 
 use memorize_kernels::{Mat, Rows, rows};
+use memorize_run::config::CertifyConfig;
+use memorize_run::error::Error;
+use memorize_run::run::machine::Machine;
+use memorize_run::run::memory::{self, Squares};
+use memorize_run::units::{number, thousands, threads};
 use memorize_train::span::Span;
 use memorize_train::theory::bounds::{self, Lifted, Lipschitz};
 use memorize_train::theory::curvature::{
@@ -13,14 +18,8 @@ use serde::Serialize;
 
 use super::stored::{self, Opened};
 use crate::args::CertifyArgs;
-use crate::blas;
-use crate::config::CertifyConfig;
-use crate::exit::CliError;
-use crate::progress::Mode;
-use crate::run::machine::Machine;
-use crate::run::memory::{self, Squares};
+use crate::console::Mode;
 use crate::say;
-use crate::units::{number, thousands, threads};
 
 /// Samples are kept in memory if they take no more than this: each product with the Hessian reads them twice.
 const KEPT_BYTES: usize = 2 << 30;
@@ -82,19 +81,19 @@ struct Certificate {
 ///
 /// # Errors
 /// Bad input if a flag or a file is wrong, a failed run if a decomposition fails.
-pub fn certify(arguments: &CertifyArgs) -> Result<(), CliError> {
+pub fn certify(arguments: &CertifyArgs) -> Result<(), Error> {
     let config = arguments.config()?;
-    blas::announce(Some(config.backend), Mode::detect(false))?;
+    Mode::detect(false).announce_blas(Some(config.backend))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     let found = machine.install(|| look_at(&config, &machine))?;
     say::print_either(config.json, || json(&found), || text(&found))
 }
 
-fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Certificate, CliError> {
+fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Certificate, Error> {
     let Opened { network, x, y, d, k, said } = stored::open::<f64>(&config.stored, machine.engine)?;
     said.iter().chain(&machine.notes).for_each(|line| Mode::detect(config.json).tell(line));
     if x.rows() == 0 {
-        return Err(CliError::bad_input(TrainError::NoSamples));
+        return Err(Error::bad_input(TrainError::NoSamples));
     }
     foresee(config, x.rows(), &network, machine)?;
     memory::announce().iter().for_each(|line| Mode::detect(config.json).tell(line));
@@ -104,13 +103,13 @@ fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Certificate, Cli
         return certificate(&about, &x, &y, &network);
     }
     // Directions outside of the span of the samples change no output.
-    let span = Span::new(&x).map_err(CliError::run_failed)?;
-    let within = span.within(&machine.engine, &network).map_err(CliError::run_failed)?;
+    let span = Span::new(&x).map_err(Error::run_failed)?;
+    let within = span.within(&machine.engine, &network).map_err(Error::run_failed)?;
     certificate(&about, &span.coordinates, &y, &within)
 }
 
 /// Makes sure that there is memory for what is computed, the samples apart.
-fn foresee(config: &CertifyConfig, n: usize, network: &Network<f64>, machine: &Machine) -> Result<(), CliError> {
+fn foresee(config: &CertifyConfig, n: usize, network: &Network<f64>, machine: &Machine) -> Result<(), Error> {
     let (d, r) = (network.width(), network.neurons());
     let width = n.min(d);
     let vectors = config.eigensolver.vectors(r.saturating_mul(width)) as u64;
@@ -140,23 +139,18 @@ struct About<'a> {
 }
 
 /// The certificate from samples and a network that is as wide as they are: those themselves, or in coordinates of the samples' span.
-fn certificate<X: Rows<f64>>(
-    about: &About<'_>,
-    x: &X,
-    y: &[f64],
-    within: &Network<f64>,
-) -> Result<Certificate, CliError> {
+fn certificate<X: Rows<f64>>(about: &About<'_>, x: &X, y: &[f64], within: &Network<f64>) -> Result<Certificate, Error> {
     let &About { config, machine, network, d, k } = about;
     let (n, width, r) = (x.rows(), network.width(), network.neurons());
     let plan = Plan::new(Samples::All(n), within.width(), r, config.route.forced());
     let objective = Objective { engine: machine.engine, x, y, gamma: 0.0, route: plan.route };
-    let hessian = HessianOperator::new(&objective, within).map_err(CliError::run_failed)?;
-    let gradient_norm = hessian.gradient().map_err(CliError::run_failed)?.frobenius_norm();
+    let hessian = HessianOperator::new(&objective, within).map_err(Error::run_failed)?;
+    let gradient_norm = hessian.gradient().map_err(Error::run_failed)?.frobenius_norm();
     let advice = "scale the inputs (--normalize, if the net was trained so)";
     stored::check_finite::<f64>(hessian.loss(), gradient_norm, advice)?;
     let mut notes = Vec::new();
-    let curvature = Curvature::find(config, &hessian, network, &mut notes).map_err(CliError::run_failed)?;
-    let sigma = sigma_min(config.sigma_min, x, &mut notes).map_err(CliError::run_failed)?;
+    let curvature = Curvature::find(config, &hessian, network, &mut notes).map_err(Error::run_failed)?;
+    let sigma = sigma_min(config.sigma_min, x, &mut notes).map_err(Error::run_failed)?;
     let lemma1_bound = lemma1(&curvature, sigma, n, width, &mut notes);
     let rho = Lipschitz::on_ball(bounds::largest_norm(x), 0.0, network.weights.frobenius_norm(), 0.0).hessian;
     Ok(Certificate {

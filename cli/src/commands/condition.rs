@@ -3,23 +3,24 @@
 use std::time::Instant;
 
 use memorize_kernels::Rows;
+use memorize_run::config::ConditionConfig;
+use memorize_run::error::Error;
+use memorize_run::events::Plan;
+use memorize_run::run::dataset::Inspected;
+use memorize_run::run::machine::Machine;
+use memorize_run::run::memory;
+use memorize_run::run::watch::{Interrupt, end_at_once, ends_at_once};
+use memorize_run::units::{mebibytes, scientific, thousands};
 use memorize_train::TrainError;
 use memorize_train::theory::davidson::Step;
 use memorize_train::theory::position::{self, Settings};
 use memorize_train::theory::preconditioner;
 
 use crate::args::ConditionArgs;
-use crate::blas;
 use crate::condition::{Report, Theory};
-use crate::config::ConditionConfig;
-use crate::exit::{CliError, build_warning};
-use crate::progress::{self, Mode, Progress};
-use crate::run::dataset::Inspected;
-use crate::run::machine::Machine;
-use crate::run::memory;
-use crate::run::watch::{Interrupt, end_at_once, ends_at_once};
+use crate::console::{Mode, Progress};
+use crate::exit::build_warning;
 use crate::say;
-use crate::units::{mebibytes, scientific, thousands};
 
 /// Least seconds between two lines of progress.
 const LINE_EVERY: f64 = 10.0;
@@ -31,16 +32,16 @@ const MANY_SAMPLES: usize = 5000;
 /// # Errors
 /// Bad input if a flag or a file is wrong, a failed run if a decomposition fails, interrupted if a signal arrived: what was
 /// known until then is printed first.
-pub fn condition(arguments: &ConditionArgs) -> Result<(), CliError> {
+pub fn condition(arguments: &ConditionArgs) -> Result<(), Error> {
     let config = arguments.config()?;
     let quiet = arguments.quiet || arguments.json;
-    blas::announce(Some(config.backend), Mode::detect(quiet))?;
+    Mode::detect(quiet).announce_blas(Some(config.backend))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
-    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
-    let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
+    let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
+    let progress = Progress::new(Mode::detect(quiet), Plan::default());
     let found = machine.install(|| look_at(&config, &machine, &interrupt, progress))?;
     say::print_either(arguments.json, || found.json(), || found.text())?;
-    if found.interrupted() { Err(CliError::Interrupted) } else { Ok(()) }
+    if found.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
 
 fn look_at(
@@ -48,7 +49,7 @@ fn look_at(
     machine: &Machine,
     interrupt: &Interrupt,
     mut progress: Progress,
-) -> Result<Report, CliError> {
+) -> Result<Report, Error> {
     let start = Instant::now();
     let samples =
         Inspected::open(&config.data, config.features.as_ref(), config.seed, config.memory_budget, &machine.engine)?;
@@ -74,12 +75,12 @@ fn look_at(
     let found = ends_at_once(|| position::examine(machine.engine, &samples.x, &settings, |step| watch.step(step)));
     watch.progress.finish();
     let found = found.map_err(position_error)?;
-    let theory = Theory::of(config, &samples, &found).map_err(CliError::run_failed)?;
+    let theory = Theory::of(config, &samples, &found).map_err(Error::run_failed)?;
     Ok(Report::new(config, machine, &samples, &settings, &found, theory, start.elapsed()))
 }
 
 /// Makes sure that there is memory for what the search needs, the samples apart.
-fn foresee(config: &ConditionConfig, settings: &Settings, sizes: [usize; 4]) -> Result<(), CliError> {
+fn foresee(config: &ConditionConfig, settings: &Settings, sizes: [usize; 4]) -> Result<(), Error> {
     let [here, n, width, threads] = sizes;
     let lower = "use a lower rank (--rank)";
     if !(settings.dense && position::is_dense(n, width)) {
@@ -96,13 +97,13 @@ fn foresee(config: &ConditionConfig, settings: &Settings, sizes: [usize; 4]) -> 
 }
 
 /// Numbers that cannot be computed with are bad input.
-fn position_error(error: TrainError) -> CliError {
+fn position_error(error: TrainError) -> Error {
     match error {
         TrainError::NotFinite { .. }
         | TrainError::NoSamples
         | TrainError::TooManySamples(_)
-        | TrainError::SingularValuesOutOfRange { .. } => CliError::bad_input(error),
-        error => CliError::run_failed(error),
+        | TrainError::SingularValuesOutOfRange { .. } => Error::bad_input(error),
+        error => Error::run_failed(error),
     }
 }
 

@@ -1,19 +1,19 @@
 //! `memorize data`: data files as such.
 
 use memorize_data::Shown;
+use memorize_run::error::Error;
+use memorize_run::threads::Threads;
+use memorize_run::units::thousands;
 
 use crate::args::{ConvertArgs, DataArgs, DataCommand, InfoArgs};
-use crate::exit::CliError;
 use crate::say::{print, print_exact};
 use crate::tables::{self, FileInfo, tell};
-use crate::threads::Threads;
-use crate::units::thousands;
 
 /// Looks at data files, converts them, or draws samples of them.
 ///
 /// # Errors
 /// Bad input if a file or a flag cannot be used, a failed run if a file cannot be written.
-pub fn data(arguments: &DataArgs) -> Result<(), CliError> {
+pub fn data(arguments: &DataArgs) -> Result<(), Error> {
     let (threads, note) = Threads::start(None);
     note.iter().for_each(|note| tell(note));
     threads.install(|| match &arguments.command {
@@ -23,18 +23,18 @@ pub fn data(arguments: &DataArgs) -> Result<(), CliError> {
     })
 }
 
-fn info(arguments: &InfoArgs) -> Result<(), CliError> {
+fn info(arguments: &InfoArgs) -> Result<(), Error> {
     let files: Vec<Vec<FileInfo>> = arguments.sources.iter().map(FileInfo::of).collect::<Result<_, _>>()?;
     let files: Vec<FileInfo> = files.into_iter().flatten().collect();
     if arguments.json {
-        let mut text = serde_json::to_string_pretty(&files).map_err(CliError::run_failed)?;
+        let mut text = serde_json::to_string_pretty(&files).map_err(Error::run_failed)?;
         text.push('\n');
         return print_exact(&text);
     }
     print(&tables::text(&files))
 }
 
-fn convert(arguments: &ConvertArgs) -> Result<(), CliError> {
+fn convert(arguments: &ConvertArgs) -> Result<(), Error> {
     let (table, _) = arguments.source.open()?;
     table.notes().iter().for_each(|note| tell(note));
     tables::convert(&table, &arguments.out, arguments.written)?;

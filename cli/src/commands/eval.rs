@@ -6,20 +6,20 @@ use memorize_data::source::Format;
 use memorize_data::{ElementType, Output, source};
 use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Mat, Rows};
+use memorize_run::blas::Blas;
+use memorize_run::config::{Dtype, EvalConfig};
+use memorize_run::error::Error;
+use memorize_run::ranks;
+use memorize_run::run::machine::Machine;
+use memorize_run::run::memory::{self, Squares};
+use memorize_run::units::{number, thousands, threads};
 use memorize_train::{Objective, Plan, Route, Samples};
 use serde::Serialize;
 
 use super::stored::{self, Opened};
 use crate::args::EvalArgs;
-use crate::blas::{self, Blas};
-use crate::config::{Dtype, EvalConfig};
-use crate::exit::CliError;
-use crate::progress::Mode;
-use crate::ranks;
-use crate::run::machine::Machine;
-use crate::run::memory::{self, Squares};
+use crate::console::Mode;
 use crate::say;
-use crate::units::{number, thousands, threads};
 
 /// What to do about numbers that f64 does not hold.
 const SCALE: &str = "scale the inputs (--normalize, if the net was trained so)";
@@ -56,9 +56,9 @@ struct Evaluation {
 ///
 /// # Errors
 /// Bad input if a flag or a file is wrong.
-pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
+pub fn eval(arguments: &EvalArgs) -> Result<(), Error> {
     let config = arguments.config()?;
-    blas::announce(Some(config.backend), Mode::detect(false))?;
+    Mode::detect(false).announce_blas(Some(config.backend))?;
     let inputs = stored::files(&config.stored);
     let named = config.gradient_out.as_ref().filter(|_| ranks::is_first());
     let out = named.map(|path| Output::new(path, config.overwrite, inputs.iter().map(PathBuf::as_path))).transpose()?;
@@ -70,7 +70,7 @@ pub fn eval(arguments: &EvalArgs) -> Result<(), CliError> {
     say::print_either(config.json, || json(&found), || text(&found))
 }
 
-fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Output>) -> Result<Evaluation, CliError> {
+fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Output>) -> Result<Evaluation, Error> {
     let Opened { network, x, y, d, k, said } = stored::open::<T>(&config.stored, machine.engine)?;
     said.iter().chain(&machine.notes).for_each(|line| Mode::detect(config.json).tell(line));
     let n = x.spread().whole();
@@ -88,7 +88,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     memory::announce().iter().for_each(|line| Mode::detect(config.json).tell(line));
     let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: config.gamma, route: plan.route };
     let mut gradient = Mat::zeros(network.neurons(), network.width());
-    let at = objective.gradient(&network, &mut gradient).map_err(CliError::run_failed)?;
+    let at = objective.gradient(&network, &mut gradient).map_err(Error::run_failed)?;
     let gradient_norm = gradient.frobenius_norm();
     stored::check_finite::<T>(
         at.regularized,
@@ -124,7 +124,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
 }
 
 /// Writes the gradient as the paper lays it out, d x r.
-fn write_gradient<T: Element>(out: &Output, gradient: &Mat<T>) -> Result<(), CliError> {
+fn write_gradient<T: Element>(out: &Output, gradient: &Mat<T>) -> Result<(), Error> {
     let element = if T::NAME == "f32" { ElementType::F32 } else { ElementType::F64 };
     let dims = [gradient.cols(), gradient.rows()];
     let gradient = gradient.transposed();

@@ -18,6 +18,17 @@ mod stored;
 mod sweep;
 mod train;
 
+use std::ffi::OsString;
+
+use clap::Parser;
+use memorize_analysis::plot;
+use memorize_run::error::Error;
+use memorize_run::events::Host;
+use memorize_run::run::watch::Interrupt;
+
+use crate::args::{Cli, Command};
+use crate::console::{Console, Voice};
+use crate::exit;
 pub use bench::bench;
 pub use capacity::capacity;
 pub use certify::certify;
@@ -35,21 +46,27 @@ pub use solve::solve;
 pub use sweep::sweep;
 pub use train::train;
 
-use std::ffi::OsString;
-
-use clap::Parser;
-
-use crate::args::{Cli, Command};
-use crate::exit::CliError;
-use crate::run::watch::Interrupt;
+/// What a run has of this program.
+fn host(voice: Voice, interrupt: &Interrupt) -> Host {
+    Host { listener: Box::new(Console::new(voice)), draw: plot::of_run, interrupt: interrupt.clone() }
+}
 
 /// Does what a process that was called with these arguments would do, `train` or `resume`, but for what that prints.
 ///
 /// # Errors
-/// As those commands.
-pub(crate) fn in_this_process(arguments: &[OsString], interrupt: &Interrupt) -> Result<(), CliError> {
+/// As those commands, with what the process would have said.
+fn in_this_process(arguments: &[OsString], interrupt: &Interrupt) -> Result<(), (Error, String)> {
+    within(arguments, interrupt).map_err(|error| {
+        let mut said = Vec::new();
+        // Memory does not fail to be written.
+        let _ = exit::print(&error, &mut said);
+        (error, String::from_utf8_lossy(&said).into_owned())
+    })
+}
+
+fn within(arguments: &[OsString], interrupt: &Interrupt) -> Result<(), Error> {
     let all = std::iter::once(OsString::from("memorize")).chain(arguments.iter().cloned());
-    match Cli::try_parse_from(all).map_err(CliError::bad_input)?.command {
+    match Cli::try_parse_from(all).map_err(Error::bad_input)?.command {
         Command::Train(arguments) => {
             train::finish(&arguments, interrupt).and_then(|(finished, _)| train::ended(&finished))
         }
@@ -57,6 +74,6 @@ pub(crate) fn in_this_process(arguments: &[OsString], interrupt: &Interrupt) -> 
             resume::Rest::Nothing { .. } => Ok(()),
             resume::Rest::Done(finished) => train::ended(&finished),
         },
-        _ => Err(CliError::bad_input(anyhow::anyhow!("only `train` and `resume` can be done within another command"))),
+        _ => Err(Error::bad_input(anyhow::anyhow!("only `train` and `resume` can be done within another command"))),
     }
 }

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use memorize_data::Output;
+use memorize_run::config::Dtype;
+use memorize_run::error::Error;
+use memorize_run::events::Plan;
+use memorize_run::run::machine::Machine;
+use memorize_run::run::watch::Interrupt;
 
 use crate::args::RaceArgs;
-use crate::blas;
-use crate::config::Dtype;
-use crate::exit::{CliError, build_warning};
-use crate::progress::{self, Mode, Progress};
+use crate::console::{Mode, Progress};
+use crate::exit::build_warning;
 use crate::race::run;
-use crate::run::machine::Machine;
-use crate::run::watch::Interrupt;
 use crate::say;
 
 /// Runs the optimisers one after the other and prints how many passes each took.
@@ -19,11 +20,11 @@ use crate::say;
 /// # Errors
 /// Bad input if a flag or the data are wrong, a failed run if a file cannot be written, interrupted if a signal arrived: what
 /// was finished until then is printed first.
-pub fn race(arguments: &RaceArgs) -> Result<(), CliError> {
+pub fn race(arguments: &RaceArgs) -> Result<(), Error> {
     let config = arguments.config()?;
     let quiet = arguments.quiet || arguments.json;
     let setup = &config.adam.run;
-    blas::announce(Some(setup.backend), Mode::detect(quiet))?;
+    Mode::detect(quiet).announce_blas(Some(setup.backend))?;
     let inputs = config.adam.data.files();
     let curves = |path| Output::new(path, arguments.overwrite, inputs.iter().map(PathBuf::as_path));
     let curves = arguments.curves.as_deref().map(curves).transpose()?;
@@ -31,12 +32,12 @@ pub fn race(arguments: &RaceArgs) -> Result<(), CliError> {
     if let Some(warning) = build_warning(true).filter(|_| !quiet) {
         say::tell(warning);
     }
-    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
-    let progress = Progress::new(Mode::detect(quiet), progress::Plan::default());
+    let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
+    let progress = Progress::new(Mode::detect(quiet), Plan::default());
     let found = machine.install(|| match setup.dtype {
         Dtype::F32 => run::<f32>(&config, &machine, progress, curves.as_ref(), &interrupt),
         Dtype::F64 => run::<f64>(&config, &machine, progress, curves.as_ref(), &interrupt),
     })?;
     say::print_either(arguments.json, || found.json(), || found.text())?;
-    if interrupt.is_set() { Err(CliError::Interrupted) } else { Ok(()) }
+    if interrupt.is_set() { Err(Error::Interrupted) } else { Ok(()) }
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use memorize_analysis::comparison::Comparison;
+use memorize_analysis::found::{FoundRun, NoRun, distinguish};
+use memorize_analysis::page::{self, Focus};
 use memorize_data::Shown;
+use memorize_run::error::Error;
 
 use crate::args::{CompareArgs, ReportArgs};
-use crate::comparison::Comparison;
-use crate::exit::CliError;
-use crate::page::{self, Focus};
-use crate::run_folder::{FoundRun, NoRun, distinguish};
 use crate::say::{self, print, print_exact};
 
 /// Writes a page about runs.
@@ -16,7 +16,7 @@ use crate::say::{self, print, print_exact};
 /// # Errors
 /// Bad input if none of the folders has a run in it, or the page cannot be put where it should. One that has none among
 /// others that do is warned of, on the page too.
-pub fn report(arguments: &ReportArgs) -> Result<(), CliError> {
+pub fn report(arguments: &ReportArgs) -> Result<(), Error> {
     let (mut runs, problems) = read(&arguments.runs, 1)?;
     distinguish(&mut runs);
     let index = page::write(&arguments.out, arguments.overwrite, &runs, &problems, Focus::Results)?;
@@ -28,10 +28,10 @@ pub fn report(arguments: &ReportArgs) -> Result<(), CliError> {
 ///
 /// # Errors
 /// As [`report`], but two of the folders must have a run if one has none: what is left would be compared with nothing.
-pub fn compare(arguments: &CompareArgs) -> Result<(), CliError> {
+pub fn compare(arguments: &CompareArgs) -> Result<(), Error> {
     let (mut runs, problems) = read(&arguments.runs, 2)?;
     // As they are: JSON has the folders, too.
-    let json = serde_json::to_string_pretty(&Comparison::of(&runs)).map_err(CliError::run_failed)?;
+    let json = serde_json::to_string_pretty(&Comparison::of(&runs)).map_err(Error::run_failed)?;
     distinguish(&mut runs);
     let index = page::write(&arguments.out, arguments.overwrite, &runs, &problems, Focus::Differences)?;
     if arguments.json {
@@ -41,7 +41,7 @@ pub fn compare(arguments: &CompareArgs) -> Result<(), CliError> {
 }
 
 /// The runs in folders, and what is wrong with folders that have none; an error if that leaves fewer runs than are needed.
-fn read(folders: &[PathBuf], at_least: usize) -> Result<(Vec<FoundRun>, Vec<String>), CliError> {
+fn read(folders: &[PathBuf], at_least: usize) -> Result<(Vec<FoundRun>, Vec<String>), Error> {
     let (mut runs, mut refused): (Vec<FoundRun>, Vec<NoRun>) = (Vec::new(), Vec::new());
     for folder in folders {
         match FoundRun::read(folder) {

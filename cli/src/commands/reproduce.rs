@@ -2,20 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use memorize_analysis::found::FoundRun;
+use memorize_analysis::page::{self, Focus};
+use memorize_analysis::text;
 use memorize_data::Shown;
+use memorize_run::error::Error;
+use memorize_run::run::already::Already;
+use memorize_run::run::resume::find;
+use memorize_run::run::watch::Interrupt;
+use memorize_run::run::{self, Finished, Target};
+use memorize_run::run_folder::Existing;
 
+use super::host;
 use super::resume::{Rest, go_on};
 use crate::args::{ReproduceArgs, Selection};
-use crate::blas;
-use crate::exit::{CliError, build_warning};
-use crate::page::{self, Focus};
-use crate::progress::Mode;
-use crate::report;
-use crate::run::already::Already;
-use crate::run::resume::find;
-use crate::run::watch::Interrupt;
-use crate::run::{self, Finished, Target};
-use crate::run_folder::{Existing, FoundRun};
+use crate::console::Mode;
+use crate::exit::build_warning;
 use crate::say;
 
 /// Runs the selected experiments, one after the other, and prints what came out beside what the paper reports. Of all
@@ -25,7 +27,7 @@ use crate::say;
 /// # Errors
 /// Bad input if a flag or an output folder is wrong: all are checked before the first experiment runs. A run that
 /// fails or is interrupted ends the command.
-pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
+pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
     let existing = Existing::from_flag(arguments.output.overwrite);
     let all = arguments.experiment == Selection::All;
     let voice = arguments.output.log.voice();
@@ -43,8 +45,9 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     if let Some(warning) = build_warning(!arguments.quick) {
         voice.mode.tell(warning);
     }
-    blas::announce(Some(arguments.compute.backend.unwrap_or_default()), voice.mode)?;
-    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    voice.mode.announce_blas(Some(arguments.compute.backend.unwrap_or_default()))?;
+    let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
+    let mut host = host(voice.clone(), &interrupt);
     let (mut summaries, mut folders, mut skipped, mut failures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let count = plans.len();
     for (at, (config, path, there)) in plans.into_iter().enumerate() {
@@ -59,7 +62,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
                 folders.push(path);
                 continue;
             }
-            Already::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), &voice, &interrupt)? {
+            Already::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), voice.mode, &mut host)? {
                 Rest::Nothing { line, summary } => {
                     say::print(&format!("{line}\n"))?;
                     summaries.extend(summary.map(|summary| *summary));
@@ -68,20 +71,17 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
                 }
                 Rest::Done(finished) => *finished,
             },
-            Already::Nothing => run::execute(
-                config,
-                Target::New { path: &path, existing, inputs: &[], held: None },
-                &voice,
-                &interrupt,
-            )?,
+            Already::Nothing => {
+                run::execute(config, Target::New { path: &path, existing, inputs: &[], held: None }, &mut host)?
+            }
         };
         let failure = finished.failure();
         let Finished { summary, interrupted, .. } = finished;
         if !all || interrupted {
-            let printed = say::print(&report::one(&summary, &path));
+            let printed = say::print(&text::one(&summary, &path));
             if interrupted {
                 // The terminal may be gone, which was the reason.
-                return Err(CliError::Interrupted);
+                return Err(Error::Interrupted);
             }
             printed?;
         }
@@ -96,7 +96,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
         return Ok(());
     }
     let index = write_page(&arguments.report_folder(), arguments.output.overwrite, &folders)?;
-    let mut text = report::many(&summaries);
+    let mut text = text::many(&summaries);
     if !skipped.is_empty() {
         text.push_str(&format!(
             "\ncomplete already, skipped (without their folders they are run again): {}\n",
@@ -107,7 +107,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), CliError> {
     failures.into_iter().next().map_or(Ok(()), Err)
 }
 
-fn write_page(folder: &Path, overwrite: bool, runs: &[PathBuf]) -> Result<PathBuf, CliError> {
+fn write_page(folder: &Path, overwrite: bool, runs: &[PathBuf]) -> Result<PathBuf, Error> {
     let runs: Vec<FoundRun> = runs.iter().map(|run| FoundRun::read(run)).collect::<Result<_, _>>()?;
     page::write(folder, overwrite, &runs, &[], Focus::Results)
 }

@@ -3,16 +3,17 @@
 use std::path::Path;
 
 use memorize_data::Shown;
+use memorize_run::config::{RunConfig, RunSection};
+use memorize_run::error::Error;
+use memorize_run::events::Host;
+use memorize_run::run::resume::{Found, find};
+use memorize_run::run::watch::Interrupt;
+use memorize_run::run::{self, Finished, Target};
+use memorize_run::run_folder::{Existing, Summary};
 
+use super::host;
 use crate::args::ResumeArgs;
-use crate::blas;
-use crate::config::{RunConfig, RunSection};
-use crate::exit::CliError;
-use crate::progress::Voice;
-use crate::run::resume::{Found, find};
-use crate::run::watch::Interrupt;
-use crate::run::{self, Finished, Target};
-use crate::run_folder::{Existing, Summary};
+use crate::console::Mode;
 use crate::say;
 
 /// Goes on from the newest checkpoint, or says that there is nothing to do.
@@ -20,8 +21,8 @@ use crate::say;
 /// # Errors
 /// Bad input if the folder is not that of a run, or of a run with other data, settings or another version; a run that fails or is
 /// interrupted.
-pub fn resume(arguments: &ResumeArgs) -> Result<(), CliError> {
-    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+pub fn resume(arguments: &ResumeArgs) -> Result<(), Error> {
+    let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
     match rest(arguments, &interrupt)? {
         Rest::Nothing { line, .. } => say::print(&format!("{line}\n")),
         Rest::Done(finished) => super::train::conclude(&finished, &arguments.run),
@@ -29,10 +30,12 @@ pub fn resume(arguments: &ResumeArgs) -> Result<(), CliError> {
 }
 
 /// The rest of a run, which says nothing in the end.
-pub(super) fn rest(arguments: &ResumeArgs, interrupt: &Interrupt) -> Result<Rest, CliError> {
+pub(super) fn rest(arguments: &ResumeArgs, interrupt: &Interrupt) -> Result<Rest, Error> {
     let path = &arguments.run;
     let settings = |run: &mut RunSection| arguments.apply(run);
-    go_on(find(path)?, path, settings, &arguments.log.voice(), interrupt)
+    let voice = arguments.log.voice();
+    let mode = voice.mode;
+    go_on(find(path)?, path, settings, mode, &mut host(voice, interrupt))
 }
 
 /// What was left to do.
@@ -53,19 +56,19 @@ pub(super) fn go_on(
     found: Found,
     path: &Path,
     settings: impl Fn(&mut RunSection),
-    voice: &Voice,
-    interrupt: &Interrupt,
-) -> Result<Rest, CliError> {
-    let execute = |mut config: RunConfig, target: Target<'_>| {
+    mode: Mode,
+    host: &mut Host,
+) -> Result<Rest, Error> {
+    let mut execute = |mut config: RunConfig, target: Target<'_>| {
         settings(&mut config.run);
         config.validate()?;
-        blas::announce(Some(config.run.backend), voice.mode)?;
-        run::execute(config, target, voice, interrupt).map(|finished| Rest::Done(Box::new(finished)))
+        mode.announce_blas(Some(config.run.backend))?;
+        run::execute(config, target, host).map(|finished| Rest::Done(Box::new(finished)))
     };
     match found {
         Found::Finished { line, summary } => Ok(Rest::Nothing { line, summary }),
         Found::Nothing { config, why, held } => {
-            voice.mode.tell(&format!("{} starts over: {why}", path.shown()));
+            mode.tell(&format!("{} starts over: {why}", path.shown()));
             execute(*config, Target::New { path, existing: Existing::Again, inputs: &[], held })
         }
         Found::Stopped(stopped) => execute(stopped.config.clone(), Target::Stopped { path, stopped }),

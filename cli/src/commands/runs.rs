@@ -1,12 +1,12 @@
 //! `memorize runs`: lists what there is.
 
+use memorize_analysis::found::FoundRun;
+use memorize_analysis::list::{Listing, find};
 use memorize_data::Shown;
+use memorize_run::error::{Error, WithHint};
+use memorize_run::nearest;
 
 use crate::args::RunsArgs;
-use crate::exit::{CliError, WithHint};
-use crate::nearest;
-use crate::run_folder::FoundRun;
-use crate::runs::{Listing, find};
 use crate::say::{self, print, print_exact};
 
 /// Lists the runs below some folders.
@@ -14,13 +14,13 @@ use crate::say::{self, print, print_exact};
 /// # Errors
 /// Bad input if a folder cannot be read or no run has a key that is asked for. A folder that only looks like a run's is warned
 /// of.
-pub fn runs(arguments: &RunsArgs) -> Result<(), CliError> {
+pub fn runs(arguments: &RunsArgs) -> Result<(), Error> {
     let mut found = Vec::new();
     for root in &arguments.folders {
         let folders = find(root).map_err(|error| {
             let error = anyhow::Error::new(error).context(format!("cannot look through {}", root.shown()));
             let otherwise = "name a folder with runs; `memorize train` and `reproduce` make them below runs/";
-            CliError::missing(error, nearest::path(root), Some(otherwise))
+            Error::missing(error, nearest::path(root), Some(otherwise))
         })?;
         for folder in folders {
             match FoundRun::read(&folder) {
@@ -30,13 +30,13 @@ pub fn runs(arguments: &RunsArgs) -> Result<(), CliError> {
         }
     }
     let mut listing = Listing::of(found);
-    let unknown = |error: crate::runs::UnknownKey| {
-        CliError::BadInput(error.hint("`memorize runs --json` shows every field and setting"))
+    let unknown = |error: memorize_analysis::list::UnknownKey| {
+        Error::BadInput(error.hint("`memorize runs --json` shows every field and setting"))
     };
     listing.filter(&arguments.filter).map_err(unknown)?;
     listing.sort(&arguments.sort, arguments.reverse).map_err(unknown)?;
     if arguments.json {
-        return print_exact(&format!("{}\n", listing.json().map_err(CliError::run_failed)?));
+        return print_exact(&format!("{}\n", listing.json().map_err(Error::run_failed)?));
     }
     if listing.is_empty() {
         say::tell("no runs");

@@ -7,16 +7,16 @@ use clap_mangen::Man;
 use memorize_data::Output;
 use memorize_data::Shown;
 use memorize_data::output::Staged;
+use memorize_run::error::Error;
 
 use crate::args::{self, CompletionsArgs, ManArgs};
-use crate::exit::CliError;
 use crate::say::{print, print_exact};
 
 /// Prints a shell's script for completing the program's commands and flags.
 ///
 /// # Errors
 /// If standard output cannot be written to.
-pub fn completions(arguments: &CompletionsArgs) -> Result<(), CliError> {
+pub fn completions(arguments: &CompletionsArgs) -> Result<(), Error> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut args::command(), "memorize", &mut script);
     print_exact(&String::from_utf8_lossy(&script))
@@ -26,7 +26,7 @@ pub fn completions(arguments: &CompletionsArgs) -> Result<(), CliError> {
 ///
 /// # Errors
 /// Bad input if a page is there already and may not be replaced, or the folder cannot be written to; a failed run if writing fails.
-pub fn man(arguments: &ManArgs) -> Result<(), CliError> {
+pub fn man(arguments: &ManArgs) -> Result<(), Error> {
     let out = &arguments.out;
     let mut pages = Vec::new();
     for (name, text) in rendered(args::command()) {

@@ -3,28 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use memorize_analysis::text;
 use memorize_data::Output;
 use memorize_data::Shown;
 use memorize_kernels::Element;
+use memorize_run::config::{Dtype, RunConfig};
+use memorize_run::error::Error;
+use memorize_run::events::{Plan, Snapshot};
+use memorize_run::ranks;
+use memorize_run::run::dataset::Dataset;
+use memorize_run::run::machine::Machine;
+use memorize_run::run::memory;
+use memorize_run::run::prospects::Prospects;
+use memorize_run::run::solution;
+use memorize_run::run::watch::{Interrupt, end_at_once};
+use memorize_run::units::{duration, number, thousands, threads};
 use memorize_train::solve::{self, Solution, Verdict};
 use memorize_train::{Observer, Record, TrainError, checkpoint};
 use serde::Serialize;
 
 use crate::args::SolveArgs;
-use crate::blas;
-use crate::config::{Dtype, RunConfig};
-use crate::exit::CliError;
-use crate::progress::{self, Mode, Progress, Snapshot};
-use crate::ranks;
-use crate::report;
-use crate::run::dataset::Dataset;
-use crate::run::machine::Machine;
-use crate::run::memory;
-use crate::run::prospects::Prospects;
-use crate::run::solution;
-use crate::run::watch::{Interrupt, end_at_once};
+use crate::console::{Mode, Progress};
 use crate::say;
-use crate::units::{duration, number, thousands, threads};
 
 /// What `solve` finds. A value that does not apply is null.
 #[derive(Clone, Debug, Serialize)]
@@ -69,18 +69,18 @@ struct Solved {
 /// # Errors
 /// Bad input if a flag or a file is wrong, a failed run if the weights cannot be written, interrupted if a signal arrived:
 /// what was reached until then is written and printed first.
-pub fn solve(arguments: &SolveArgs) -> Result<(), CliError> {
+pub fn solve(arguments: &SolveArgs) -> Result<(), Error> {
     let config = arguments.config()?;
     let inputs = config.data.files();
     let named = arguments.out.as_ref().filter(|_| ranks::is_first());
     let out =
         named.map(|path| Output::new(path, arguments.overwrite, inputs.iter().map(PathBuf::as_path))).transpose()?;
     let quiet = arguments.quiet || arguments.json;
-    blas::announce(Some(config.run.backend), Mode::detect(quiet))?;
+    Mode::detect(quiet).announce_blas(Some(config.run.backend))?;
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
-    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
     let watch = Watching {
-        progress: Progress::new(Mode::detect(quiet), progress::Plan::default()),
+        progress: Progress::new(Mode::detect(quiet), Plan::default()),
         interrupt,
         start: Instant::now(),
         n: 0,
@@ -90,7 +90,7 @@ pub fn solve(arguments: &SolveArgs) -> Result<(), CliError> {
         Dtype::F64 => run::<f64>(&config, &machine, out.as_ref(), watch),
     })?;
     say::print_either(arguments.json, || json(&found), || text(&found, arguments.out.as_deref()))?;
-    if found.verdict == "interrupted" { Err(CliError::Interrupted) } else { Ok(()) }
+    if found.verdict == "interrupted" { Err(Error::Interrupted) } else { Ok(()) }
 }
 
 fn run<T: Element>(
@@ -98,7 +98,7 @@ fn run<T: Element>(
     machine: &Machine,
     out: Option<&Output>,
     mut watch: Watching,
-) -> Result<Solved, CliError> {
+) -> Result<Solved, Error> {
     let dataset = Dataset::<T>::open(config, &machine.engine)?;
     let (here, n, width) = (dataset.x.rows(), dataset.whole(), dataset.x.cols());
     let section = config.optimizer.solve.as_ref().expect("the command asks for the solver");
@@ -152,12 +152,12 @@ fn run<T: Element>(
 }
 
 /// Numbers that cannot be computed with are bad input.
-fn solution_error(error: TrainError) -> CliError {
+fn solution_error(error: TrainError) -> Error {
     match error {
-        TrainError::NotFinite { .. } | TrainError::NoSamples | TrainError::ZeroSamples => CliError::bad_input(error),
+        TrainError::NotFinite { .. } | TrainError::NoSamples | TrainError::ZeroSamples => Error::bad_input(error),
         TrainError::WeightsOutOfRange { .. } => solution::out_of_range(error),
         TrainError::NoRoom { .. } => solution::no_room(error),
-        error => CliError::run_failed(error),
+        error => Error::run_failed(error),
     }
 }
 
@@ -223,7 +223,7 @@ fn text(found: &Solved, out: Option<&Path>) -> String {
     let eigenvalues = format!("{} positive and {} negative eigenvalues", found.positive, found.negative);
     lines.extend([
         ("network", format!("d = {}{layers}, r = {} neurons: {eigenvalues}", found.d, thousands(found.neurons as u64))),
-        ("size", report::parameters(found.parameters, found.n)),
+        ("size", text::parameters(found.parameters, found.n)),
         (
             "iterations",
             format!("{}, preconditioner of rank {}", thousands(found.iterations), thousands(found.rank as u64)),

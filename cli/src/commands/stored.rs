@@ -6,17 +6,17 @@ use std::sync::Arc;
 use memorize_data::Projection;
 use memorize_data::Shown;
 use memorize_kernels::{Element, Engine, Mat, Rows};
+use memorize_run::config::{DataSection, SamplesOf, Stored};
+use memorize_run::error::{Error, WithHint, is_missing};
+use memorize_run::layer::{DataLayer, Layer, text_of_run};
+use memorize_run::nearest;
+use memorize_run::run::alike;
+use memorize_run::run::dataset::Tables;
+use memorize_run::run_folder::CONFIG;
 use memorize_train::checkpoint::{self, Weights};
 use memorize_train::{Featured, Network, TrainError};
 
-use crate::config::{DataSection, SamplesOf, Stored};
-use crate::exit::{CliError, WithHint, is_missing};
-use crate::layer::{DataLayer, Layer, text_of_run};
-use crate::nearest;
-use crate::progress::Mode;
-use crate::run::alike;
-use crate::run::dataset::Tables;
-use crate::run_folder::CONFIG;
+use crate::console::Mode;
 
 /// A network, and the samples as its trained layer sees them.
 pub(super) struct Opened<T: Element> {
@@ -38,16 +38,16 @@ pub(super) struct Opened<T: Element> {
 ///
 /// # Errors
 /// Bad input if a file is wrong or they do not go together.
-pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened<T>, CliError> {
+pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened<T>, Error> {
     let path = || stored.weights.clone();
     let bytes = checkpoint::read(&stored.weights).map_err(|error| match &error {
         TrainError::Io { source, .. } if is_missing(source) => {
-            CliError::missing(error, nearest::path(&stored.weights), None)
+            Error::missing(error, nearest::path(&stored.weights), None)
         }
-        _ => CliError::bad_input(error),
+        _ => Error::bad_input(error),
     })?;
     let weights = checkpoint::parse::<T>(&bytes)
-        .map_err(|problem| CliError::bad_input(TrainError::Weights { path: path(), problem }))?;
+        .map_err(|problem| Error::bad_input(TrainError::Weights { path: path(), problem }))?;
     let (mut data, seed) = data(&stored.samples)?;
     alike::stored(&bytes, &data, seed)?;
     drop(bytes);
@@ -63,7 +63,7 @@ pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened
     let (prepared, y) = tables.prepare::<T>(&data, seed, projection, &engine)?;
     let x: Box<dyn Rows<T>> = match &weights.features {
         None => Box::new(prepared),
-        Some(layer) => Box::new(Featured::new(prepared, layer, engine).map_err(CliError::bad_input)?),
+        Some(layer) => Box::new(Featured::new(prepared, layer, engine).map_err(Error::bad_input)?),
     };
     let k = weights.features.as_ref().map(|layer| layer.weights().rows());
     Ok(Opened { network: weights.network, x, y, d, k, said })
@@ -73,7 +73,7 @@ pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened
 ///
 /// # Errors
 /// Bad input with both.
-pub(super) fn check_finite<T: Element>(loss: f64, gradient_norm: f64, advice: &str) -> Result<(), CliError> {
+pub(super) fn check_finite<T: Element>(loss: f64, gradient_norm: f64, advice: &str) -> Result<(), Error> {
     if loss.is_finite() && gradient_norm.is_finite() {
         return Ok(());
     }
@@ -82,7 +82,7 @@ pub(super) fn check_finite<T: Element>(loss: f64, gradient_norm: f64, advice: &s
          targets are too large",
         T::NAME
     );
-    Err(CliError::BadInput(error.hint(advice)))
+    Err(Error::BadInput(error.hint(advice)))
 }
 
 /// The files that are read, as far as they are known beforehand.
@@ -99,7 +99,7 @@ pub(super) fn files(stored: &Stored) -> Vec<PathBuf> {
 }
 
 /// The training set, and the seed of its noise and labels.
-fn data(samples: &SamplesOf) -> Result<(DataSection, u64), CliError> {
+fn data(samples: &SamplesOf) -> Result<(DataSection, u64), Error> {
     match samples {
         SamplesOf::Files { inputs, targets, normalize } => {
             let (inputs, targets) = (Some(inputs.clone()), Some(targets.clone()));
@@ -117,7 +117,7 @@ fn data(samples: &SamplesOf) -> Result<(DataSection, u64), CliError> {
 
 /// Whether the samples are scaled to length 1: as the weights' file says that they were for training. Samples that are prepared in
 /// another way would give outputs that mean nothing.
-fn as_for_training(stored: &Stored, trained: Option<bool>, asked: bool) -> Result<bool, CliError> {
+fn as_for_training(stored: &Stored, trained: Option<bool>, asked: bool) -> Result<bool, Error> {
     let weights = stored.weights.shown();
     match (trained, &stored.samples) {
         (None, _) => Ok(asked),
@@ -129,7 +129,7 @@ fn as_for_training(stored: &Stored, trained: Option<bool>, asked: bool) -> Resul
         }
         (Some(false), SamplesOf::Files { .. }) => {
             let error = anyhow::anyhow!("{weights} was trained on samples that were not scaled to length 1");
-            Err(CliError::BadInput(error.hint("leave --normalize out")))
+            Err(Error::BadInput(error.hint("leave --normalize out")))
         }
         (Some(trained), SamplesOf::Run(folder)) => {
             let scaled = |scaled: bool| if scaled { "scaled to length 1" } else { "not scaled to length 1" };
@@ -139,7 +139,7 @@ fn as_for_training(stored: &Stored, trained: Option<bool>, asked: bool) -> Resul
                 folder.shown(),
                 scaled(asked)
             );
-            Err(CliError::BadInput(
+            Err(Error::BadInput(
                 error.hint("give the weights of this run, or the samples as files: --inputs, --targets"),
             ))
         }
@@ -147,7 +147,7 @@ fn as_for_training(stored: &Stored, trained: Option<bool>, asked: bool) -> Resul
 }
 
 /// Compares the width of the samples with the width that the stored network takes them in.
-fn check_width<T: Element>(stored: &Stored, weights: &Weights<T>, d: usize) -> Result<(), CliError> {
+fn check_width<T: Element>(stored: &Stored, weights: &Weights<T>, d: usize) -> Result<(), Error> {
     let expected = match (&weights.projection, &weights.features) {
         (Some((basis, _)), _) => basis.cols(),
         (None, Some(layer)) => layer.weights().cols(),
@@ -164,5 +164,5 @@ fn check_width<T: Element>(stored: &Stored, weights: &Weights<T>, d: usize) -> R
         },
     );
     let error = anyhow::anyhow!("{samples} has {d} values a row, the network in {file} takes {expected}");
-    Err(CliError::BadInput(error.hint("give the inputs that the network was made for")))
+    Err(Error::BadInput(error.hint("give the inputs that the network was made for")))
 }

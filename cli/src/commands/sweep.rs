@@ -7,23 +7,26 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use memorize_analysis::found::FoundRun;
+use memorize_analysis::page::{self, Focus};
+use memorize_analysis::sweep::{Row, csv, is_table, text};
 use memorize_data::output::{self, Holder, Lock};
 use memorize_data::{Output, Shown, small};
-
-use crate::args::SweepArgs;
-use crate::exit::{CliError, WithHint};
-use crate::layer::text_of;
-use crate::page::{self, Focus};
-use crate::ranks::threads;
-use crate::run::already::Already;
-use crate::run::note_environment;
-use crate::run::watch::Interrupt;
-use crate::run_folder::{
-    CONFIG, Existing, FolderError, FoundRun, SWEEP_CSV, StopReason, lock, remove_leftovers, write_atomically,
+use memorize_run::error::{Error, WithHint};
+use memorize_run::layer::text_of;
+use memorize_run::ranks::threads;
+use memorize_run::run::already::Already;
+use memorize_run::run::note_environment;
+use memorize_run::run::watch::Interrupt;
+use memorize_run::run_folder::{
+    CONFIG, Existing, FolderError, SWEEP_CSV, StopReason, lock, remove_leftovers, write_atomically,
 };
+use memorize_run::sweep::{Ended, Job, Log, Member, Plan, run};
+use memorize_run::threads::default_count;
+
+use super::in_this_process;
+use crate::args::SweepArgs;
 use crate::say;
-use crate::sweep::{Ended, Job, Log, Member, Plan, Row, csv, is_table, run, text};
-use crate::threads::default_count;
 
 /// The folder of the page.
 const REPORT: &str = "report";
@@ -37,20 +40,20 @@ const LONGEST_HEADER: u64 = 1 << 16;
 /// # Errors
 /// Bad input if the file or one of its runs is wrong, or a folder holds another run: all are checked before the first one begins. A
 /// failed run if any fails, or cannot be begun, after the others have ended.
-pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
+pub fn sweep(arguments: &SweepArgs) -> Result<(), Error> {
     let mut plan = read(&arguments.file)?;
     if arguments.list {
         let lines: String = plan.members.iter().map(|member| format!("{}\n", member.name)).collect();
         return say::print(&lines);
     }
     plan.members.iter_mut().for_each(|member| note_environment(&mut member.config));
-    let interrupt = Interrupt::listen().map_err(CliError::run_failed)?;
+    let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
     let out = arguments.folder();
     let is_new = !out.exists();
     let unusable = |source| FolderError::Unusable { path: out.clone(), source };
     fs::create_dir_all(&out).map_err(unusable)?;
-    let outcome = lock(&out).map_err(CliError::from).and_then(|_lock| make(&plan, arguments, &out, &interrupt));
-    if is_new && matches!(outcome, Err(CliError::BadInput(_))) {
+    let outcome = lock(&out).map_err(Error::from).and_then(|_lock| make(&plan, arguments, &out, &interrupt));
+    if is_new && matches!(outcome, Err(Error::BadInput(_))) {
         // Nothing has come of it: it goes, if there is nothing in it.
         let _ = fs::remove_dir(&out);
     }
@@ -58,7 +61,7 @@ pub fn sweep(arguments: &SweepArgs) -> Result<(), CliError> {
 }
 
 /// Makes the runs of a plan in a folder whose lock is held.
-fn make(plan: &Plan, arguments: &SweepArgs, out: &Path, interrupt: &Interrupt) -> Result<(), CliError> {
+fn make(plan: &Plan, arguments: &SweepArgs, out: &Path, interrupt: &Interrupt) -> Result<(), Error> {
     let folders: Vec<PathBuf> = plan.members.iter().map(|member| out.join(&member.name)).collect();
     let existing = Existing::from_flag(arguments.overwrite);
     let note = |note: &str| {
@@ -70,7 +73,7 @@ fn make(plan: &Plan, arguments: &SweepArgs, out: &Path, interrupt: &Interrupt) -
     let there = plan.members.iter().zip(&folders).map(|(member, folder)| {
         let patience = PATIENCE.saturating_sub(begun.elapsed());
         if interrupt.is_set() {
-            return Err(CliError::Interrupted);
+            return Err(Error::Interrupted);
         }
         look(member, folder, existing, patience, &note)
     });
@@ -118,7 +121,7 @@ fn make(plan: &Plan, arguments: &SweepArgs, out: &Path, interrupt: &Interrupt) -
         // What a killed sweep leaves; the last one is written with the errors looked at.
         let _ = write_table(&table, plan, &rows);
     };
-    run(&jobs, at_a_time, interrupt, &over, &note);
+    run(&jobs, at_a_time, interrupt, in_this_process, &over, &note);
     write_table(&table, plan, &rows_now())?;
     conclude(out, arguments.overwrite, plan, &rows_now(), interrupt)
 }
@@ -127,7 +130,7 @@ fn make(plan: &Plan, arguments: &SweepArgs, out: &Path, interrupt: &Interrupt) -
 enum There {
     May(Already),
     Elsewhere(Holder),
-    Cannot(CliError),
+    Cannot(Error),
 }
 
 /// How long runs are waited for that another process is just ending, such as those of a sweep that was killed: it takes them with it.
@@ -141,7 +144,7 @@ fn look(
     existing: Existing,
     patience: Duration,
     note: &dyn Fn(&str),
-) -> Result<There, CliError> {
+) -> Result<There, Error> {
     if let Some(holder) = Lock::holder_after(folder, patience) {
         return Ok(There::Elsewhere(holder));
     }
@@ -162,10 +165,9 @@ fn is_ours(table: &Path) -> bool {
 }
 
 /// The file's plan.
-fn read(path: &Path) -> Result<Plan, CliError> {
-    Plan::in_file(path, &text_of(path)?).map_err(|error| {
-        CliError::BadInput(anyhow::Error::new(error).hint("`memorize sweep --help` shows such a file"))
-    })
+fn read(path: &Path) -> Result<Plan, Error> {
+    Plan::in_file(path, &text_of(path)?)
+        .map_err(|error| Error::BadInput(anyhow::Error::new(error).hint("`memorize sweep --help` shows such a file")))
 }
 
 /// Arguments that every run has.
@@ -185,7 +187,7 @@ fn job(
     configs: &Path,
     overwrite: bool,
     common: &[OsString],
-) -> Result<Job, CliError> {
+) -> Result<Job, Error> {
     let mut arguments: Vec<OsString> = match there {
         Already::Over(_) | Already::Stopped => vec!["resume".into(), folder.into()],
         Already::Nothing => {
@@ -212,14 +214,14 @@ fn first_row(there: &There, folder: &Path) -> Row {
     }
 }
 
-fn write_table(table: &Output, plan: &Plan, rows: &[Row]) -> Result<(), CliError> {
-    let text = csv(plan, rows).map_err(CliError::run_failed)?;
+fn write_table(table: &Output, plan: &Plan, rows: &[Row]) -> Result<(), Error> {
+    let text = csv(plan, rows).map_err(Error::run_failed)?;
     // It is written anew as each run ends.
     output::write_atomically(table.path(), |file| file.write_all(&text)).map_err(|source| table.failed(source).into())
 }
 
 /// Prints the table, writes the page, and says how it all ended.
-fn conclude(out: &Path, overwrite: bool, plan: &Plan, rows: &[Row], interrupt: &Interrupt) -> Result<(), CliError> {
+fn conclude(out: &Path, overwrite: bool, plan: &Plan, rows: &[Row], interrupt: &Interrupt) -> Result<(), Error> {
     say::print(&text(plan, rows))?;
     let failed: Vec<&str> = plan
         .members
@@ -236,17 +238,17 @@ fn conclude(out: &Path, overwrite: bool, plan: &Plan, rows: &[Row], interrupt: &
         say::print(&format!("report: {}\n", index.shown()))?;
     }
     if interrupt.is_set() {
-        return Err(CliError::Interrupted);
+        return Err(Error::Interrupted);
     }
     let Some(first) = failed.first() else {
         // One that somebody else has told to stop can be gone on with, like all of them.
         if rows.iter().any(|row| row.ended == Ended::Interrupted) {
-            return Err(CliError::Interrupted);
+            return Err(Error::Interrupted);
         }
         let elsewhere = rows.iter().filter(|row| matches!(row.ended, Ended::Elsewhere(_))).count();
         if elsewhere > 0 {
             let error = anyhow::anyhow!("{elsewhere} of {} runs are made by another process", rows.len());
-            return Err(CliError::RunFailed(
+            return Err(Error::RunFailed(
                 error.hint("the same command again, once it has ended, has them in its table"),
             ));
         }
@@ -255,5 +257,5 @@ fn conclude(out: &Path, overwrite: bool, plan: &Plan, rows: &[Row], interrupt: &
     let log = Log::beside(&out.join(first));
     let error = anyhow::anyhow!("{} of {} runs failed, {first} the first", failed.len(), rows.len());
     let said = log.path().map(|log| format!("what it said is in {}; ", log.shown())).unwrap_or_default();
-    Err(CliError::RunFailed(error.hint(format!("{said}the same command again goes on with what is not complete"))))
+    Err(Error::RunFailed(error.hint(format!("{said}the same command again goes on with what is not complete"))))
 }

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use memorize_run::config::ConditionConfig;
+use memorize_run::run::dataset::Inspected;
+use memorize_run::run::machine::Machine;
+use memorize_run::units::{duration, number, thousands, threads};
 use memorize_train::theory::constants::capacity;
 use memorize_train::theory::davidson::Stop;
 use memorize_train::theory::position::{Degeneracy, Method, Position, Settings, Verdict};
@@ -9,10 +13,6 @@ use serde::Serialize;
 
 use super::Theory;
 use super::theory::{Constants, RandomBound, Theorem1, Theorem5};
-use crate::config::ConditionConfig;
-use crate::run::dataset::Inspected;
-use crate::run::machine::Machine;
-use crate::units::{duration, number, thousands, threads};
 
 /// What was found. A value that does not apply or is not known is null, and `notes` says why.
 #[derive(Clone, Debug, Serialize)]

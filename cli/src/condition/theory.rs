@@ -1,13 +1,12 @@
 //! What the paper's theorems say of samples whose position is known.
 
+use memorize_run::config::ConditionConfig;
+use memorize_run::run::dataset::Inspected;
 use memorize_train::TrainError;
 use memorize_train::theory::constants::{Data, Theorem4, theorem1_neurons, theorem5_sizes};
 use memorize_train::theory::position::{Position, Verdict};
 use memorize_train::theory::random_position;
 use serde::Serialize;
-
-use crate::config::ConditionConfig;
-use crate::run::dataset::Inspected;
 
 /// The sizes, constants and bounds, with notes on those that do not apply.
 #[derive(Clone, Debug)]

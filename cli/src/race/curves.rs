@@ -3,9 +3,8 @@
 use std::io::{self, Write};
 
 use memorize_data::Output;
-
-use crate::config::OptimizerKind;
-use crate::exit::CliError;
+use memorize_run::config::OptimizerKind;
+use memorize_run::error::Error;
 
 /// The columns.
 pub const COLUMNS: [&str; 5] = ["optimizer", "iteration", "passes", "seconds", "loss"];
@@ -30,7 +29,7 @@ impl Curves {
         passes: f64,
         seconds: f64,
         loss: f64,
-    ) -> Result<(), CliError> {
+    ) -> Result<(), Error> {
         if self.rows == 0 {
             self.row(COLUMNS.map(str::to_owned))?;
         }
@@ -43,16 +42,16 @@ impl Curves {
     ///
     /// # Errors
     /// A failed run if it cannot be written.
-    pub(super) fn write(self, out: &Output) -> Result<(), CliError> {
+    pub(super) fn write(self, out: &Output) -> Result<(), Error> {
         if self.rows == 0 {
             return Ok(());
         }
-        let text = self.csv.into_inner().map_err(|error| CliError::run_failed(error.into_error()))?;
+        let text = self.csv.into_inner().map_err(|error| Error::run_failed(error.into_error()))?;
         Ok(out.write(|file| file.write_all(&text))?)
     }
 
     /// Memory does not fail to be written.
-    fn row(&mut self, cells: [String; 5]) -> Result<(), CliError> {
-        self.csv.write_record(&cells).map_err(io::Error::from).map_err(CliError::run_failed)
+    fn row(&mut self, cells: [String; 5]) -> Result<(), Error> {
+        self.csv.write_record(&cells).map_err(io::Error::from).map_err(Error::run_failed)
     }
 }

@@ -14,6 +14,16 @@ mod tests;
 use memorize_data::Output;
 use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Rows};
+use memorize_run::config::{Batch, OptimizerKind, RaceConfig};
+use memorize_run::error::Error;
+use memorize_run::layer::{AcceleratedLayer, NegativeCurvatureLayer};
+use memorize_run::run::dataset::Dataset;
+use memorize_run::run::machine::Machine;
+use memorize_run::run::memory;
+use memorize_run::run::memory::{Squares, copies_of_weights};
+use memorize_run::run::saddles::acceleration;
+use memorize_run::run::watch::Interrupt;
+use memorize_run::units::number;
 use memorize_train::network::default_init_scale;
 use memorize_train::optim::negative_curvature::Escape;
 use memorize_train::optim::pgd::{Thresholds, Training, perturbed_descent};
@@ -23,17 +33,7 @@ use memorize_train::theory::constants::theorem1_neurons;
 use memorize_train::theory::hessian::HessianOperator;
 use memorize_train::{Divergence, Network, Objective, Plan, Route, Samples, TrainError, solve};
 
-use crate::config::{Batch, OptimizerKind, RaceConfig};
-use crate::exit::CliError;
-use crate::layer::{AcceleratedLayer, NegativeCurvatureLayer};
-use crate::progress::Progress;
-use crate::run::dataset::Dataset;
-use crate::run::machine::Machine;
-use crate::run::memory;
-use crate::run::memory::{Squares, copies_of_weights};
-use crate::run::saddles::acceleration;
-use crate::run::watch::Interrupt;
-use crate::units::number;
+use crate::console::Progress;
 use curves::Curves;
 use runner::Runner;
 pub use show::{Course, Entry, Mark};
@@ -58,7 +58,7 @@ pub fn run<T: Element>(
     mut progress: Progress,
     curves: Option<&Output>,
     interrupt: &Interrupt,
-) -> Result<Course, CliError> {
+) -> Result<Course, Error> {
     let dataset = Dataset::<T>::open(&config.adam, &machine.engine)?;
     dataset.notes.iter().chain(&machine.notes).for_each(|note| progress.note(note));
     let track = Track::new(config, machine, &dataset)?;
@@ -100,12 +100,12 @@ pub fn run<T: Element>(
 }
 
 /// Numbers that cannot be computed with are bad input.
-fn entry_error(error: TrainError) -> CliError {
+fn entry_error(error: TrainError) -> Error {
     match error {
         TrainError::NotFinite { .. } | TrainError::NoSamples | TrainError::TooFewNeurons { .. } => {
-            CliError::bad_input(error)
+            Error::bad_input(error)
         }
-        error => CliError::run_failed(error),
+        error => Error::run_failed(error),
     }
 }
 
@@ -118,7 +118,7 @@ struct Track<'a, T: Element> {
 }
 
 impl<'a, T: Element> Track<'a, T> {
-    fn new(config: &'a RaceConfig, machine: &Machine, dataset: &'a Dataset<T>) -> Result<Self, CliError> {
+    fn new(config: &'a RaceConfig, machine: &Machine, dataset: &'a Dataset<T>) -> Result<Self, Error> {
         let (x, y) = (&dataset.x, &dataset.y[..]);
         let (n, d) = (x.rows(), x.cols());
         let r = config.neurons.unwrap_or_else(|| theorem1_neurons(d));
@@ -140,13 +140,13 @@ impl<'a, T: Element> Track<'a, T> {
         memory::foresee(&format!("a race on {n} samples of width {d}"), needed, advice)?;
         let route = Plan::new(Samples::All(n), d, r, config.adam.run.route.forced()).route;
         let objective = Objective { engine: machine.engine, x, y, gamma: 0.0, route };
-        let start = Network::random(r, d, default_init_scale(r), config.adam.run.seed).map_err(CliError::bad_input)?;
+        let start = Network::random(r, d, default_init_scale(r), config.adam.run.seed).map_err(Error::bad_input)?;
         if n == 0 {
-            return Err(CliError::bad_input(TrainError::NoSamples));
+            return Err(Error::bad_input(TrainError::NoSamples));
         }
         let rate = match config.learning_rate {
             Some(rate) => rate,
-            None => 1.0 / largest_curvature(&objective, &start).map_err(CliError::run_failed)?,
+            None => 1.0 / largest_curvature(&objective, &start).map_err(Error::run_failed)?,
         };
         Ok(Self { config, objective, start, rate })
     }
@@ -173,7 +173,9 @@ impl<'a, T: Element> Track<'a, T> {
             OptimizerKind::Gd => format!("step {}", number(self.rate)),
             OptimizerKind::Sgd => format!("step {}, {batch}", number(self.rate)),
             OptimizerKind::Pgd => format!("step {}, from W = 0", number(self.rate)),
-            OptimizerKind::Accelerated => format!("step {}, theta {}", number(self.rate), crate::layer::DEFAULT_THETA),
+            OptimizerKind::Accelerated => {
+                format!("step {}, theta {}", number(self.rate), memorize_run::layer::DEFAULT_THETA)
+            }
             OptimizerKind::NegativeCurvature => "exact line searches".to_owned(),
             OptimizerKind::Adam => {
                 let decay = adam.decay_every.map(|every| format!(", x{} every {every}", adam.decay_factor));

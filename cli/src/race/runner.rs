@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use memorize_run::config::{OptimizerKind, RaceConfig};
+use memorize_run::run::watch::Interrupt;
+use memorize_run::units::{number, thousands};
 use memorize_train::{self as train, Observer};
 
 use super::Mark;
-use crate::config::{OptimizerKind, RaceConfig};
-use crate::progress::Progress;
-use crate::run::watch::Interrupt;
-use crate::units::{number, thousands};
+use crate::console::Progress;
 
 /// Shortest time between two lines about the same optimiser.
 const LINE_EVERY: Duration = Duration::from_secs(10);

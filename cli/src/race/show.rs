@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use memorize_analysis::text::{Align, table};
+use memorize_run::config::{Dtype, OptimizerKind, RaceConfig};
+use memorize_run::run::machine::Machine;
+use memorize_run::units::{duration, number, thousands, threads};
 use serde::Serialize;
 
 use super::runner::Recorded;
-use crate::config::{Dtype, OptimizerKind, RaceConfig};
-use crate::report::{Align, table};
-use crate::run::machine::Machine;
-use crate::units::{duration, number, thousands, threads};
 
 /// A loss to reach, and what it took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -1,12 +1,13 @@
 //! Counting, without an optimiser.
 
+use memorize_run::config::Batch;
+use memorize_run::events::Plan as Shown;
+use memorize_run::layer::Layer;
 use memorize_train::{Observer, Record};
 
 use super::runner::Runner;
 use super::*;
-use crate::config::Batch;
-use crate::layer::Layer;
-use crate::progress::{Mode, Plan as Shown};
+use crate::console::Mode;
 
 fn config() -> RaceConfig {
     let adam = "[data]\nsource = \"synthetic\"\n[network]\nneurons = 2\n[run]\nepochs = 10\n";

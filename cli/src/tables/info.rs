@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use memorize_analysis::text::{Align, table};
 use memorize_data::Shown;
 use memorize_data::source::Form;
 use memorize_data::{Mnist, Statistics, Table};
+use memorize_run::error::Error;
+use memorize_run::run::opened;
+use memorize_run::units::{mebibytes, number, thousands};
 use memorize_train::checkpoint;
 use safetensors::SafeTensors;
 use serde::Serialize;
 
 use super::{Source, open, tell};
-use crate::exit::CliError;
-use crate::report::{Align, table};
-use crate::run::opened;
-use crate::units::{mebibytes, number, thousands};
 
 /// What `memorize data info` says of a file.
 #[derive(Debug, Serialize)]
@@ -75,7 +75,7 @@ impl FileInfo {
     ///
     /// # Errors
     /// Bad input if a file cannot be used.
-    pub fn of(source: &Source) -> Result<Vec<Self>, CliError> {
+    pub fn of(source: &Source) -> Result<Vec<Self>, Error> {
         match source {
             Source::Mnist => {
                 let Mnist { train_images, train_labels, test_images, test_labels } = opened::mnist(None)?;

@@ -14,15 +14,14 @@ use memorize_data::Shown;
 use memorize_data::output::Staged;
 use memorize_data::source::{Format, stage_rows};
 use memorize_data::{DataError, ElementType, Mnist, Output, Table};
-
-pub use info::{FileInfo, text};
-pub use sample::draw;
+use memorize_run::error::{Error, WithHint};
+use memorize_run::nearest;
+use memorize_run::run::opened;
 
 use crate::args::WrittenArgs;
-use crate::exit::{CliError, WithHint};
-use crate::nearest;
-use crate::run::opened;
 use crate::say;
+pub use info::{FileInfo, text};
+pub use sample::draw;
 
 const MNIST: &str = "mnist";
 const SYNTHETIC: &str = "synthetic";
@@ -60,13 +59,13 @@ impl Source {
     ///
     /// # Errors
     /// Bad input: a file that cannot be used, a set that is made and not read.
-    pub fn open(&self) -> Result<(Table, Option<Table>), CliError> {
+    pub fn open(&self) -> Result<(Table, Option<Table>), Error> {
         match self {
             Self::Mnist => {
                 let Mnist { train_images, train_labels, .. } = opened::mnist(None)?;
                 Ok((train_images, Some(train_labels)))
             }
-            Self::Synthetic => Err(CliError::BadInput(
+            Self::Synthetic => Err(Error::BadInput(
                 anyhow::anyhow!("the synthetic set is made, not read")
                     .hint("write it to a file: `memorize data sample synthetic --rows 300 --out X.npy`"),
             )),
@@ -76,7 +75,7 @@ impl Source {
 }
 
 /// The table in a file.
-fn open(path: &Path) -> Result<Table, CliError> {
+fn open(path: &Path) -> Result<Table, Error> {
     Table::open(path).map_err(|error| missing(path, error))
 }
 
@@ -86,10 +85,10 @@ pub fn tell(line: &str) {
 }
 
 /// A name that is no file's may be one of the sets', mistyped.
-fn missing(path: &Path, error: DataError) -> CliError {
+fn missing(path: &Path, error: DataError) -> Error {
     let typed = path.to_string_lossy();
     match nearest::name(&typed, [MNIST, SYNTHETIC]).filter(|_| !path.exists()) {
-        Some(name) => CliError::BadInput(error.hint(format!("did you mean `{name}`?"))),
+        Some(name) => Error::BadInput(error.hint(format!("did you mean `{name}`?"))),
         None => error.into(),
     }
 }
@@ -98,16 +97,16 @@ fn missing(path: &Path, error: DataError) -> CliError {
 ///
 /// # Errors
 /// Bad input if the name or a number does not fit; a failed run if the file cannot be written.
-pub fn convert(table: &Table, out: &Path, written: WrittenArgs) -> Result<(), CliError> {
+pub fn convert(table: &Table, out: &Path, written: WrittenArgs) -> Result<(), Error> {
     let out = Output::new(out, written.overwrite, [table.path()])?;
     let fill = |row: usize, numbers: &mut [f64]| table.decode_row(row, numbers);
     let staged = stage(&out, written, table.element_type(), table.dims(), fill)?;
-    table.check_unchanged().map_err(CliError::run_failed)?;
+    table.check_unchanged().map_err(Error::run_failed)?;
     commit(&out, staged)
 }
 
 /// Gives a file its name.
-fn commit(out: &Output, staged: Staged) -> Result<(), CliError> {
+fn commit(out: &Output, staged: Staged) -> Result<(), Error> {
     Ok(staged.commit().map_err(|source| out.failed(source))?)
 }
 
@@ -119,10 +118,10 @@ fn stage(
     element: ElementType,
     dims: &[usize],
     fill: impl FnMut(usize, &mut [f64]),
-) -> Result<Staged, CliError> {
+) -> Result<Staged, Error> {
     let out = place.path();
     let format = written.format.or_else(|| format_of(out)).ok_or_else(|| {
-        CliError::BadInput(
+        Error::BadInput(
             anyhow::anyhow!("the name {} does not say which format to write", out.shown())
                 .hint("end it in .npy or .idx, or pass --format npy or --format idx"),
         )

@@ -2,8 +2,7 @@
 
 use memorize_data::Shown;
 use memorize_data::Table;
-
-use crate::exit::{CliError, WithHint};
+use memorize_run::error::{Error, WithHint};
 
 /// Pixels between images.
 const GAP: usize = 2;
@@ -29,11 +28,11 @@ pub(super) struct Picture {
 ///
 /// # Errors
 /// Bad input if rows are no images, or too large for a picture; a failed run if they cannot be encoded.
-pub(super) fn grid(table: &Table, rows: &[u32]) -> Result<Picture, CliError> {
+pub(super) fn grid(table: &Table, rows: &[u32]) -> Result<Picture, Error> {
     let (height, width) = shape(table.dims()).ok_or_else(|| {
         let row_len = table.row_len();
         let error = anyhow::anyhow!("rows of {} are no images: {row_len} numbers are no square", table.path().shown());
-        CliError::BadInput(error.hint("draw into a table instead: --out FILE.npy"))
+        Error::BadInput(error.hint("draw into a table instead: --out FILE.npy"))
     })?;
     let columns = (rows.len() as f64).sqrt().ceil() as usize;
     let lines = rows.len().div_ceil(columns);
@@ -43,7 +42,7 @@ pub(super) fn grid(table: &Table, rows: &[u32]) -> Result<Picture, CliError> {
     };
     let (Some(all_width), Some(all_height)) = (pixels(columns, width), pixels(lines, height)) else {
         let error = anyhow::anyhow!("{} images of {height} x {width} are too large for one picture", rows.len());
-        return Err(CliError::BadInput(error.hint("draw fewer: --rows N")));
+        return Err(Error::BadInput(error.hint("draw fewer: --rows N")));
     };
     let bytes = table.element_type() == memorize_data::ElementType::U8;
     let mut grey = vec![BACKGROUND; all_width * all_height];
@@ -67,7 +66,7 @@ pub(super) fn grid(table: &Table, rows: &[u32]) -> Result<Picture, CliError> {
             }
         }
     }
-    let png = encode(&grey, all_width as u32, all_height as u32).map_err(CliError::run_failed)?;
+    let png = encode(&grey, all_width as u32, all_height as u32).map_err(Error::run_failed)?;
     Ok(Picture { png, height, width })
 }
 

@@ -8,11 +8,11 @@ use memorize_data::Shown;
 use memorize_data::output::Staged;
 use memorize_data::random::{Purpose, RowStream, Stream, shuffled};
 use memorize_data::{ElementType, Output, Table, labels, synthetic};
+use memorize_run::error::{Error, WithHint};
+use memorize_run::units::thousands;
 
 use super::{Source, commit, open, picture, stage, tell};
 use crate::args::{SampleArgs, WrittenArgs};
-use crate::exit::{CliError, WithHint};
-use crate::units::thousands;
 
 /// Rows in a picture unless it is said how many.
 const IN_A_PICTURE: usize = 100;
@@ -25,7 +25,7 @@ const SYNTHETIC: (usize, usize) = (300, 100);
 ///
 /// # Errors
 /// Bad input if something that is asked for is not there or does not go together; a failed run if a file cannot be written.
-pub fn draw(draw: &SampleArgs) -> Result<String, CliError> {
+pub fn draw(draw: &SampleArgs) -> Result<String, Error> {
     let places = Places::of(draw)?;
     if draw.source == Source::Synthetic {
         return make(draw, &places);
@@ -75,11 +75,11 @@ pub fn draw(draw: &SampleArgs) -> Result<String, CliError> {
     let kept = |targets: &Table| {
         let element = targets.element_type();
         let staged = places.stage_targets(draw, element, rows, |i, row| targets.decode_row(drawn[i] as usize, row))?;
-        targets.check_unchanged().map_err(CliError::run_failed)?;
-        Ok::<_, CliError>(staged)
+        targets.check_unchanged().map_err(Error::run_failed)?;
+        Ok::<_, Error>(staged)
     };
     let staged_targets = targets.as_ref().map(kept).transpose()?.flatten();
-    table.check_unchanged().map_err(CliError::run_failed)?;
+    table.check_unchanged().map_err(Error::run_failed)?;
     Ok(written + &places.commit(staged, staged_targets, rows)?)
 }
 
@@ -90,7 +90,7 @@ struct Places {
 }
 
 impl Places {
-    fn of(draw: &SampleArgs) -> Result<Self, CliError> {
+    fn of(draw: &SampleArgs) -> Result<Self, Error> {
         let table = match &draw.source {
             Source::File(path) => Some(path),
             Source::Mnist | Source::Synthetic => None,
@@ -109,14 +109,14 @@ impl Places {
         element: ElementType,
         rows: usize,
         fill: impl FnMut(usize, &mut [f64]),
-    ) -> Result<Option<Staged>, CliError> {
+    ) -> Result<Option<Staged>, Error> {
         // The type that was asked for is that of the samples.
         let written = WrittenArgs { element: None, ..draw.written };
         self.targets.as_ref().map(|out| stage(out, written, element, &[rows], fill)).transpose()
     }
 
     /// Gives both files their names, once both are there. Says what was written of targets.
-    fn commit(&self, samples: Staged, targets: Option<Staged>, rows: usize) -> Result<String, CliError> {
+    fn commit(&self, samples: Staged, targets: Option<Staged>, rows: usize) -> Result<String, Error> {
         commit(&self.samples, samples)?;
         let Some((out, targets)) = self.targets.as_ref().zip(targets) else { return Ok(String::new()) };
         commit(out, targets)?;
@@ -125,7 +125,7 @@ impl Places {
 }
 
 /// The first rows of the synthetic set.
-fn make(draw: &SampleArgs, places: &Places) -> Result<String, CliError> {
+fn make(draw: &SampleArgs, places: &Places) -> Result<String, Error> {
     if draw.resample || draw.targets.is_some() {
         let what = "the synthetic set is made and not drawn from";
         return Err(refused(what, "leave out --resample and --targets; it has targets of its own"));
@@ -157,7 +157,7 @@ fn first_of_shuffled(mut stream: RowStream, n: u32, rows: usize) -> Vec<u32> {
 
 /// Which rows are drawn, in order: row i of the sample is a function of (seed, i) if rows are put back, else the first of a
 /// random order of all.
-fn rows_drawn(table: &Table, rows: usize, resample: bool, seed: u64) -> Result<Vec<u32>, CliError> {
+fn rows_drawn(table: &Table, rows: usize, resample: bool, seed: u64) -> Result<Vec<u32>, Error> {
     let stream = Stream::new(seed, Purpose::Sample);
     let there = u32::try_from(table.rows())
         .map_err(|_| refused("rows are drawn from tables of less than 2^32 rows", "cut the table into parts first"))?;
@@ -180,8 +180,8 @@ fn rows_drawn(table: &Table, rows: usize, resample: bool, seed: u64) -> Result<V
     Ok(drawn)
 }
 
-fn refused(what: &str, advice: &str) -> CliError {
-    CliError::BadInput(anyhow::anyhow!("{what}").hint(advice))
+fn refused(what: &str, advice: &str) -> Error {
+    Error::BadInput(anyhow::anyhow!("{what}").hint(advice))
 }
 
 #[cfg(test)]

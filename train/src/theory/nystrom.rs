@@ -105,7 +105,7 @@ impl<T: Element> Nystrom<T> {
         let second = factor.saturating_add(whitening).saturating_add(2 * landmarks);
         let decomposed = product([k, k, own + 2 * wide]);
         // What was freed before is in pieces: counted.
-        let pieces = product([k, k, wide * 3 / 2]);
+        let pieces = product([k, k, 2 * wide]);
         let third = weighted_gram_bytes::<T>(here, rank, threads).max(decomposed).saturating_add(pieces);
         first.max(second).max(factor.saturating_add(whitening).saturating_add(third))
     }

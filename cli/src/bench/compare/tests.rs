@@ -95,7 +95,7 @@ fn nothing_in_common_is_refused_before_anything_is_measured() {
     let error = check_overlap(&old, &[other]).unwrap_err();
     assert_eq!(error.code(), 2);
     let mut shown = Vec::new();
-    error.print(&mut shown).unwrap();
+    error.print(&mut shown, &|_| true).unwrap();
     let shown = String::from_utf8(shown).unwrap();
     for words in ["features 1x2x3 f32 native avx2 on 2 threads and 1 more", "on 7 threads", "hint: "] {
         assert!(shown.contains(words), "{shown}");

@@ -1,0 +1,15 @@
+//! Finished runs, looked at: found in their folders ([`found`]), compared ([`comparison`], [`verdict`]), listed ([`list`]), drawn ([`plot`]),
+//! in words ([`text`]) and on a page ([`page`]).
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
+pub mod comparison;
+pub mod found;
+pub mod list;
+pub mod page;
+pub mod plot;
+pub mod sweep;
+pub mod text;
+pub mod trace;
+pub mod verdict;

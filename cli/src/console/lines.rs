@@ -1,0 +1,278 @@
+//! What a program that reads along is told: one JSON object per line. Numbers that are not finite are `null`.
+
+use std::path::Path;
+
+use memorize_run::config::{Backend, Batch, Dtype, OptimizerKind, Route};
+use memorize_run::error::Error;
+use memorize_run::events;
+use memorize_run::run::Finished;
+use memorize_run::run_folder::StopReason;
+use memorize_run::units::{scientific, thousands};
+use serde::Serialize;
+
+/// A line. Its field `event` says which.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Line<'a> {
+    /// A run begins.
+    Start(Start<'a>),
+    /// Something to know, in words.
+    Note {
+        /// The words.
+        text: &'a str,
+    },
+    /// How far the run is.
+    Progress(Now),
+    /// The step size follows its schedule.
+    LearningRate {
+        /// Steps done.
+        step: u64,
+        /// Passes over the training set done.
+        epoch: f64,
+        /// The step size so far.
+        from: f64,
+        /// The step size from here on.
+        to: f64,
+    },
+    /// A checkpoint is on the disk.
+    Checkpoint {
+        /// Steps done.
+        step: u64,
+        /// Seconds of training in this process.
+        elapsed: f64,
+    },
+    /// A signal asks the run to end.
+    Signal {
+        /// Seconds of training in this process.
+        elapsed: f64,
+    },
+    /// A run has ended, or could not begin.
+    End(End<'a>),
+    /// What ends the program, if it does not end well. It is the last line but the same in words.
+    Error {
+        /// What went wrong.
+        error: &'a str,
+        /// What to do about it; absent = `error` says so itself.
+        hint: Option<&'a str>,
+        /// The exit code.
+        code: u8,
+    },
+}
+
+/// A line with the name of its run.
+#[derive(Serialize)]
+struct Named<'a> {
+    #[serde(flatten)]
+    event: &'a Line<'a>,
+    name: &'a str,
+}
+
+impl Line<'_> {
+    /// The line, without its end.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("structs with string keys are always JSON")
+    }
+
+    /// The same with the name of the run that it is about. The line that begins a run has it anyway.
+    pub fn to_json_of(&self, name: &str) -> String {
+        match self {
+            Self::Start(_) => self.to_json(),
+            event => serde_json::to_string(&Named { event, name }).expect("structs with string keys are always JSON"),
+        }
+    }
+
+    /// What happens on the way, in words; nothing for what is told otherwise.
+    pub fn words(&self) -> Option<String> {
+        match self {
+            Self::LearningRate { step, from, to, .. } => {
+                Some(format!("iteration {}: lr {} -> {}", thousands(*step), scientific(*from), scientific(*to)))
+            }
+            Self::Checkpoint { step, .. } => Some(format!("iteration {}: checkpoint written", thousands(*step))),
+            Self::Signal { .. } => Some("a signal: the run ends after this iteration".to_owned()),
+            Self::Start(_) | Self::Note { .. } | Self::Progress(_) | Self::End(_) | Self::Error { .. } => None,
+        }
+    }
+}
+
+/// What a run sets out to do.
+#[derive(Debug, Serialize)]
+pub struct Start<'a> {
+    /// The run's folder.
+    pub run: &'a Path,
+    /// Version of this program.
+    pub version: &'static str,
+    /// Name of the run.
+    pub name: &'a str,
+    /// Samples.
+    pub n: usize,
+    /// Width of a sample as the trained layer sees it.
+    pub d: usize,
+    /// Neurons.
+    pub r: usize,
+    /// Type of the numbers.
+    pub dtype: Dtype,
+    /// Bytes that training takes besides the samples, at most.
+    pub memory: u64,
+    /// The algorithm.
+    pub optimizer: OptimizerKind,
+    /// Its first step size.
+    pub learning_rate: f64,
+    /// Samples of an iteration.
+    pub batch: Batch,
+    /// Seed of every random number.
+    pub seed: u64,
+    /// Implementation of the passes.
+    pub backend: Backend,
+    /// Instruction set.
+    pub isa: &'static str,
+    /// Threads of each rank.
+    pub threads: usize,
+    /// Processes.
+    pub ranks: usize,
+    /// How output and gradient are computed.
+    pub route: Route,
+    /// Iteration at which the run ends; absent = unknown.
+    pub iterations: Option<u64>,
+    /// Epoch at which it ends; absent = unknown.
+    pub epochs: Option<u64>,
+    /// Iterations that were done before, by the run that it resumes.
+    pub step: u64,
+}
+
+impl<'a> From<&events::Start<'a>> for Start<'a> {
+    fn from(start: &events::Start<'a>) -> Self {
+        let events::Start { run, name, n, d, r, dtype, memory, optimizer, learning_rate, batch, seed, .. } = *start;
+        let events::Start { backend, isa, threads, ranks, route, plan, .. } = *start;
+        let events::Plan { iterations, epochs, iterations_before: step, .. } = plan;
+        Self {
+            run,
+            version: env!("CARGO_PKG_VERSION"),
+            name,
+            n,
+            d,
+            r,
+            dtype,
+            memory,
+            optimizer,
+            learning_rate,
+            batch,
+            seed,
+            backend,
+            isa,
+            threads,
+            ranks,
+            route,
+            iterations,
+            epochs,
+            step,
+        }
+    }
+}
+
+/// How far a run is.
+#[derive(Debug, Serialize)]
+pub struct Now {
+    /// Steps done.
+    pub step: u64,
+    /// Passes over the training set done.
+    pub epoch: f64,
+    /// The loss f of this step, of its batch.
+    pub loss: f64,
+    /// The moving mean of it.
+    pub smoothed_loss: f64,
+    /// The step size; absent = the algorithm has none.
+    pub lr: Option<f64>,
+    /// Samples trained on for each second, by this process.
+    pub samples_per_second: Option<u64>,
+    /// Seconds until the end at this pace; absent = unknown.
+    pub seconds_left: Option<f64>,
+    /// Seconds of training in this process.
+    pub elapsed: f64,
+}
+
+/// How a run ended. What a run that failed has not come to is absent.
+#[derive(Debug, Serialize)]
+pub struct End<'a> {
+    /// The run's folder.
+    pub run: &'a Path,
+    /// Why it ended, as in `summary.json`, or `failed`.
+    pub reason: Reason,
+    /// The steps done.
+    pub step: Option<u64>,
+    /// The loss f over the whole training set.
+    pub f: Option<f64>,
+    /// 4 f.
+    pub mse: Option<f64>,
+    /// Mean squared error on the test set.
+    pub test_mse: Option<f64>,
+    /// Seconds from start to end, over all processes of the run.
+    pub seconds: Option<f64>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The run failed or could not begin.
+    Failed,
+    /// It came to a summary.
+    #[serde(untagged)]
+    Stopped(StopReason),
+}
+
+impl<'a> End<'a> {
+    /// Of a run in this folder.
+    pub fn of(run: &'a Path, outcome: &Result<Finished, Error>) -> Self {
+        match outcome {
+            Ok(finished @ Finished { summary, .. }) => Self {
+                run,
+                reason: Reason::Stopped(summary.stopped),
+                step: Some(summary.iterations),
+                f: Some(summary.train_loss),
+                mse: Some(summary.train_mse),
+                test_mse: summary.test_mse,
+                seconds: Some(summary.wall_seconds),
+                error: finished.failure().map(|failure| failure.to_string()),
+            },
+            Err(error) => Self {
+                run,
+                reason: Reason::Failed,
+                step: None,
+                f: None,
+                mse: None,
+                test_mse: None,
+                seconds: None,
+                error: Some(error.to_string()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn parsed(event: &Line<'_>) -> Value {
+        let line = event.to_json();
+        assert!(!line.contains('\n'), "{line}");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_finite_is_null_and_words_are_escaped() {
+        let rate = Line::LearningRate { step: 3, epoch: f64::NAN, from: f64::INFINITY, to: 0.5 };
+        assert_eq!(parsed(&rate), json!({"event": "learning_rate", "step": 3, "epoch": null, "from": null, "to": 0.5}));
+        assert_eq!(parsed(&Line::Note { text: "a \"b\"\nc" })["text"], "a \"b\"\nc");
+    }
+
+    #[test]
+    fn a_failure_is_an_end_too() {
+        let outcome = Err(Error::run_failed(anyhow::anyhow!("the disk is full")));
+        let end = parsed(&Line::End(End::of(Path::new("runs/a"), &outcome)));
+        assert_eq!((&end["reason"], &end["error"]), (&"failed".into(), &"the disk is full".into()));
+        assert_eq!((&end["run"], &end["f"]), (&"runs/a".into(), &Value::Null));
+    }
+}

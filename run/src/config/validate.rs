@@ -1,0 +1,332 @@
+//! The checks behind [`RunConfig::validate`]: one clear error for each way in which a value can be wrong.
+
+use std::fmt::Display;
+
+use memorize_data::Shown;
+use memorize_train::features::MAX_POWER;
+
+use super::{
+    Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
+    RunConfig, RunSection, SolveSection, Source, saddles, theory,
+};
+use crate::experiments::Experiment;
+use crate::layer::{
+    DEFAULT_BETA1, DEFAULT_BETA2, DEFAULT_DECAY_FACTOR, DEFAULT_EPSILON, DEFAULT_LEARNING_RATE, NEURONS_NEEDED,
+    PGD_NEEDS,
+};
+
+/// The outcome of a check.
+pub(super) type Check = Result<(), ConfigError>;
+
+/// Checks a whole configuration, section by section.
+pub(super) fn run(config: &RunConfig) -> Check {
+    data(&config.data)?;
+    targets(&config.data)?;
+    let prescribed = config.optimizer.theory.is_some();
+    network(&config.network, config.optimizer.kind, prescribed)?;
+    config.optimizer.theory.as_ref().map_or(Ok(()), |section| theory::check(section, config))?;
+    optimizer(&config.optimizer)?;
+    run_section(&config.run, prescribed)
+}
+
+/// An error for `field`.
+pub(super) fn invalid(field: &'static str, value: impl Display, advice: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { field, value: value.to_string(), advice: advice.into() }
+}
+
+/// Fails with the error unless `condition` holds.
+pub(super) fn ensure(condition: bool, error: impl FnOnce() -> ConfigError) -> Check {
+    if condition { Ok(()) } else { Err(error()) }
+}
+
+/// A count that may be absent but not zero.
+pub(super) fn at_least_one(field: &'static str, value: Option<usize>, flag: &str) -> Check {
+    ensure(value != Some(0), || invalid(field, 0, format!("must be at least 1; leave out {flag} for the default")))
+}
+
+/// A number that scales something: a step size, a standard deviation.
+pub(super) fn finite_positive(field: &'static str, value: f64, flag: &str) -> Check {
+    ensure(value.is_finite() && value > 0.0, || {
+        invalid(field, value, format!("must be a finite number above 0 ({flag})"))
+    })
+}
+
+/// A number that adds something: noise, a regulariser.
+pub(super) fn finite_non_negative(field: &'static str, value: f64, flag: &str) -> Check {
+    ensure(value.is_finite() && value >= 0.0, || {
+        invalid(field, value, format!("must be a finite number, 0 or above ({flag})"))
+    })
+}
+
+/// Everything but the targets, which what only looks at the samples can do without.
+pub(super) fn data(data: &DataSection) -> Check {
+    at_least_one("data.samples", data.samples, "--samples")?;
+    at_least_one("data.dim", data.dim, "--dim")?;
+    at_least_one("data.limit", data.limit, "--limit")?;
+    ensure(data.pca != Some(0), || {
+        invalid("data.pca", 0, "must keep at least 1 direction; leave out --pca to keep the inputs as they are")
+    })?;
+    finite_non_negative("data.noise", data.noise, "--noise")?;
+    sources(data)
+}
+
+/// Each source with the keys that it needs and without those of the others.
+fn sources(data: &DataSection) -> Check {
+    let files = data.source == Source::Files;
+    ensure(!files || data.inputs.is_some(), || ConfigError::Missing {
+        field: "data.inputs",
+        advice: "give the training samples with --inputs FILE, or choose --data mnist or --data synthetic",
+    })?;
+    ensure(data.test_inputs.is_some() == data.test_targets.is_some(), || ConfigError::Missing {
+        field: if data.test_inputs.is_some() { "data.test_targets" } else { "data.test_inputs" },
+        advice: "a test set has samples and targets: give both --test-inputs and --test-targets, or neither",
+    })?;
+    let paths = [
+        ("data.inputs", &data.inputs),
+        ("data.targets", &data.targets),
+        ("data.test_inputs", &data.test_inputs),
+        ("data.test_targets", &data.test_targets),
+    ];
+    for (field, path) in paths {
+        if let (false, Some(path)) = (files, path) {
+            return Err(invalid(field, path.shown(), not_of(data.source)));
+        }
+    }
+    let synthetic = data.source == Source::Synthetic;
+    for (field, value) in [("data.samples", data.samples), ("data.dim", data.dim)] {
+        if let (false, Some(value)) = (synthetic, value) {
+            let advice = format!("{}; --limit uses fewer samples", not_of(data.source));
+            return Err(invalid(field, value, advice));
+        }
+    }
+    ensure(data.dir.is_none() || data.source == Source::Mnist, || {
+        let value = data.dir.as_ref().map(|dir| dir.shown().to_string()).unwrap_or_default();
+        invalid("data.dir", value, not_of(data.source))
+    })
+}
+
+/// Says that something is of another source.
+fn not_of(source: Source) -> String {
+    format!("not read when data.source is {source}; leave it out")
+}
+
+/// Refuses a test set where none is looked at.
+pub(super) fn no_test_set(data: &DataSection) -> Check {
+    let test = data.test_inputs.as_ref().or(data.test_targets.as_ref());
+    ensure(test.is_none(), || {
+        let value = test.map(|path| path.shown().to_string()).unwrap_or_default();
+        invalid("data.test_inputs", value, "a test set is not looked at; name the set to look at with --inputs")
+    })
+}
+
+fn targets(data: &DataSection) -> Check {
+    let given = data.source != Source::Files || data.targets.is_some() || data.random_labels;
+    ensure(given, || ConfigError::Missing {
+        field: "data.targets",
+        advice: "give the training targets with --targets FILE, or ask for --random-labels",
+    })
+}
+
+fn network(network: &NetworkSection, kind: OptimizerKind, prescribed: bool) -> Check {
+    if kind.decides_neurons() {
+        let advice = |flag: &str| format!("--optimizer solve decides it; leave out {flag}");
+        ensure(network.neurons.is_none(), || {
+            invalid("network.neurons", network.neurons.unwrap_or(0), advice("--neurons"))
+        })?;
+        ensure(network.init_scale.is_none(), || {
+            invalid("network.init_scale", network.init_scale.unwrap_or(0.0), advice("--init-scale"))
+        })?;
+    } else if network.neurons.is_some() || !(prescribed || kind == OptimizerKind::NegativeCurvature) {
+        trained(network, kind)?;
+    }
+    network.features.as_ref().map_or(Ok(()), features)
+}
+
+/// A network that descends from somewhere.
+fn trained(network: &NetworkSection, kind: OptimizerKind) -> Check {
+    let neurons = network.neurons.ok_or(ConfigError::Missing { field: "network.neurons", advice: NEURONS_NEEDED })?;
+    ensure(neurons > 0, || invalid("network.neurons", 0, "a network needs at least 2 neurons (--neurons)"))?;
+    ensure(neurons.is_multiple_of(2), || {
+        let next = neurons.saturating_add(1);
+        let advice = format!("must be even, half of them have output weight +1 and half -1; try {next} (--neurons)");
+        invalid("network.neurons", neurons, advice)
+    })?;
+    if let Some(scale) = network.init_scale.filter(|&scale| scale != 0.0 || !kind.leaves_saddles()) {
+        finite_positive("network.init_scale", scale, "--init-scale; W = 0 is a saddle point")?;
+    }
+    Ok(())
+}
+
+/// Most threads that are started: more than any machine has, few enough to start.
+const MAX_THREADS: usize = 1024;
+
+/// Refuses numbers of threads that only a slip of the finger asks for.
+pub fn at_most_threads(field: &'static str, threads: Option<usize>) -> Check {
+    ensure(threads.is_none_or(|threads| threads <= MAX_THREADS), || {
+        invalid(field, threads.unwrap_or(0), format!("must be at most {MAX_THREADS} (--threads)"))
+    })
+}
+
+pub(super) fn features(features: &FeaturesSection) -> Check {
+    ensure(features.k > 0, || {
+        invalid("network.features.k", 0, "must be at least 1; leave out --features-k for a two-layer network")
+    })?;
+    ensure(features.p > 0, || invalid("network.features.p", 0, "the power must be at least 1 (--features-p)"))?;
+    ensure(features.p <= MAX_POWER, || {
+        invalid("network.features.p", features.p, format!("must be at most {MAX_POWER} (--features-p)"))
+    })?;
+    finite_positive("network.features.sigma", features.sigma, "--features-sigma")
+}
+
+fn optimizer(optimizer: &OptimizerSection) -> Check {
+    if optimizer.kind == OptimizerKind::NegativeCurvature {
+        let advice = "every step is as long as an exact line search finds best; leave out --lr";
+        let rate = optimizer.learning_rate;
+        ensure(rate == 0.0, || invalid("optimizer.learning_rate", rate, advice))?;
+    } else if optimizer.theory.is_none() {
+        finite_positive("optimizer.learning_rate", optimizer.learning_rate, "--lr")?;
+    }
+    batch(optimizer)?;
+    ensure(optimizer.decay_every != Some(0), || {
+        invalid("optimizer.decay_every", 0, "must be at least 1 epoch; leave out --lr-decay-every for a constant rate")
+    })?;
+    let factor = optimizer.decay_factor;
+    ensure(factor > 0.0 && factor <= 1.0, || {
+        invalid("optimizer.decay_factor", factor, "must be above 0 and at most 1 (--lr-decay-factor)")
+    })?;
+    for (field, beta, flag) in
+        [("optimizer.beta1", optimizer.beta1, "--beta1"), ("optimizer.beta2", optimizer.beta2, "--beta2")]
+    {
+        ensure((0.0..1.0).contains(&beta), || invalid(field, beta, format!("must be in [0, 1) ({flag})")))?;
+    }
+    finite_positive("optimizer.epsilon", optimizer.epsilon, "--adam-epsilon")?;
+    ensure(optimizer.epsilon >= f64::from(f32::MIN_POSITIVE), || {
+        invalid("optimizer.epsilon", optimizer.epsilon, "must be a number that f32 can tell from 0 (--adam-epsilon)")
+    })?;
+    not_read(optimizer)?;
+    let constant = !matches!(optimizer.kind, OptimizerKind::Gd | OptimizerKind::Sgd | OptimizerKind::Adam);
+    ensure(!constant || optimizer.decay_every.is_none(), || {
+        let advice = format!("{} has no step size that could decay; leave out --lr-decay-every", optimizer.kind);
+        invalid("optimizer.decay_every", "(given)", advice)
+    })?;
+    finite_non_negative("optimizer.gamma", optimizer.gamma, "--gamma")?;
+    saddles::check(optimizer)?;
+    if let Some(solve) = &optimizer.solve {
+        solver(solve, optimizer)?;
+    }
+    match &optimizer.pgd {
+        Some(pgd) => thresholds(pgd, optimizer),
+        None => ensure(optimizer.kind != OptimizerKind::Pgd || optimizer.theory.is_some(), || ConfigError::Missing {
+            field: "optimizer.pgd",
+            advice: PGD_NEEDS,
+        }),
+    }
+}
+
+/// Settings that the optimiser does not read, if they are not what they are when nobody speaks of them.
+fn not_read(optimizer: &OptimizerSection) -> Check {
+    let kind = optimizer.kind;
+    let adam = [
+        ("optimizer.beta1", optimizer.beta1, DEFAULT_BETA1),
+        ("optimizer.beta2", optimizer.beta2, DEFAULT_BETA2),
+        ("optimizer.epsilon", optimizer.epsilon, DEFAULT_EPSILON),
+    ];
+    for (field, value, default) in adam {
+        ensure(kind == OptimizerKind::Adam || value == default, || {
+            invalid(field, value, format!("read by --optimizer adam only, not by {kind}; leave it out"))
+        })?;
+    }
+    let factor = optimizer.decay_factor;
+    ensure(optimizer.decay_every.is_some() || factor == DEFAULT_DECAY_FACTOR, || {
+        let advice = "read only where the step size decays: give --lr-decay-every too, or leave out --lr-decay-factor";
+        invalid("optimizer.decay_factor", factor, advice)
+    })?;
+    let rate = optimizer.learning_rate;
+    ensure(kind != OptimizerKind::Solve || rate == DEFAULT_LEARNING_RATE, || {
+        invalid("optimizer.learning_rate", rate, "the solver takes no steps; leave out --lr")
+    })
+}
+
+fn solver(solve: &SolveSection, optimizer: &OptimizerSection) -> Check {
+    let kind = optimizer.kind;
+    ensure(kind == OptimizerKind::Solve, || {
+        invalid("optimizer.solve", "(given)", format!("read by --optimizer solve only, not by {kind}"))
+    })?;
+    at_least_one("optimizer.solve.rank", solve.rank, "--solve-rank")?;
+    ensure(optimizer.gamma == 0.0, || {
+        invalid("optimizer.gamma", optimizer.gamma, "the solver knows no regulariser; leave out --gamma")
+    })
+}
+
+fn batch(optimizer: &OptimizerSection) -> Check {
+    let Batch::Rows(rows) = optimizer.batch else { return Ok(()) };
+    ensure(rows > 0, || {
+        invalid("optimizer.batch", 0, "must be at least 1 sample, or `full` for the whole training set (--batch)")
+    })?;
+    let kind = optimizer.kind;
+    ensure(!kind.is_full_batch(), || {
+        let advice =
+            format!("{kind} sees the whole training set in every step; leave out --batch or use --optimizer sgd");
+        invalid("optimizer.batch", rows, advice)
+    })
+}
+
+fn thresholds(pgd: &PgdSection, optimizer: &OptimizerSection) -> Check {
+    let kind = optimizer.kind;
+    ensure(kind == OptimizerKind::Pgd, || {
+        invalid("optimizer.pgd", "(given)", format!("thresholds are read by --optimizer pgd only, not by {kind}"))
+    })?;
+    finite_positive("optimizer.pgd.radius", pgd.radius, "--pgd-radius")?;
+    finite_positive("optimizer.pgd.g_threshold", pgd.g_threshold, "--pgd-g-threshold")?;
+    finite_positive("optimizer.pgd.f_threshold", pgd.f_threshold, "--pgd-f-threshold")?;
+    ensure(pgd.t_threshold > 0, || {
+        invalid("optimizer.pgd.t_threshold", 0, "must be at least 1 iteration (--pgd-t-threshold)")
+    })
+}
+
+fn run_section(run: &RunSection, prescribed: bool) -> Check {
+    if let Some(name) = &run.experiment {
+        ensure(Experiment::from_name(name).is_some(), || {
+            let names = Experiment::ALL.map(Experiment::name).join(", ");
+            invalid("run.experiment", format!("{name:?}"), format!("not an experiment of the paper; there are {names}"))
+        })?;
+    }
+    duration(run, prescribed)?;
+    at_least_one("run.threads", run.threads, "--threads")?;
+    at_most_threads("run.threads", run.threads)?;
+    ensure(run.record_every > 0 || prescribed, || {
+        invalid("run.record_every", 0, "must be at least 1; 1 records every iteration (--record-every)")
+    })?;
+    if let Some(loss) = run.stop_below {
+        finite_positive("run.stop_below", loss, "--stop-below")?;
+    }
+    ensure(run.seed <= i64::MAX as u64, || {
+        invalid("run.seed", run.seed, "must be at most 9223372036854775807, the largest number in TOML (--seed)")
+    })?;
+    ensure(run.checkpoint_every != Some(0), || {
+        invalid("run.checkpoint_every", 0, "must be at least 1; leave out --checkpoint-every to go by time alone")
+    })?;
+    let minutes = run.checkpoint_minutes;
+    ensure(minutes.is_finite() && minutes >= 0.0, || {
+        let advice = "must be a finite number of minutes, 0 for no checkpoints by time (--checkpoint-minutes)";
+        invalid("run.checkpoint_minutes", minutes, advice)
+    })?;
+    ensure(run.memory_budget.is_none_or(|budget| budget.0 > 0), || {
+        invalid("run.memory_budget", 0, "must be above 0; leave out --memory-budget to have it chosen")
+    })?;
+    let name = run.name.as_str();
+    ensure(!name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']), || {
+        invalid("run.name", format!("{name:?}"), "names a folder inside runs/: not empty, no leading dot, no slash")
+    })
+}
+
+/// A run has to end: by epochs, by iterations, by whichever comes first, or when the algorithm returns.
+fn duration(run: &RunSection, prescribed: bool) -> Check {
+    let advice = "must be at least 1 (--epochs, --iterations)";
+    ensure(run.epochs != Some(0), || invalid("run.epochs", 0, advice))?;
+    ensure(run.iterations != Some(0), || invalid("run.iterations", 0, advice))?;
+    ensure(run.epochs.is_some() || run.iterations.is_some() || prescribed, || ConfigError::Missing {
+        field: "run.epochs",
+        advice: "say how long to train with --epochs N or --iterations N; with both, whichever comes first",
+    })
+}

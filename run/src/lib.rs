@@ -1,0 +1,34 @@
+//! From a configuration to the folder that a run leaves.
+//!
+//! ```text
+//! layer ──> config ──> run ──> run_folder
+//!             ^         │
+//!        experiments    └──> events, to whoever listens
+//! ```
+//!
+//! What was said ([`layer`]) and what it means ([`config`]) are different types: a layer has holes, a configuration has none, and only
+//! configurations are run and written to disk. [`sweep`] makes many of one file. [`ranks`] are the processes that share a run's work;
+//! [`threads`], [`blas`], [`allocator`] and [`fault`] are what a process computes with and survives.
+//!
+//! Nothing here prints or draws: who wants to see a run listens to its [`events`].
+
+#![deny(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
+pub mod allocator;
+pub mod blas;
+pub mod config;
+pub mod differences;
+pub mod error;
+pub mod events;
+pub mod experiments;
+pub mod fault;
+pub mod layer;
+pub mod nearest;
+pub mod provenance;
+pub mod ranks;
+pub mod run;
+pub mod run_folder;
+pub mod sweep;
+pub mod threads;
+pub mod units;
