@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use memorize_data::Shown;
-use memorize_run::run::theory::TheorySummary;
+use memorize_run::run_folder::TheorySummary;
 use memorize_run::run_folder::{StopReason, Summary};
 use memorize_run::units::{duration, number, shortened, thousands};
 

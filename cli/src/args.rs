@@ -33,7 +33,7 @@ pub use capacity::CapacityArgs;
 pub use certify::CertifyArgs;
 pub use condition::ConditionArgs;
 pub use config::ConfigArgs;
-pub use data::{ConvertArgs, DataArgs, DataCommand, InfoArgs, SampleArgs, WrittenArgs};
+pub use data::{ConvertArgs, DataArgs, DataCommand, InfoArgs, MNIST, SYNTHETIC, SampleArgs, Source, WrittenArgs};
 pub use help::{command, parse};
 pub use log::{LogArgs, LogFormat, asks_for_json};
 pub use race::RaceArgs;

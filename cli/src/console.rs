@@ -168,9 +168,9 @@ impl Listener for Console {
             }
             Event::Note(text) => self.tell(text),
             Event::Detail(text) if self.voice.verbose => self.tell(text),
-            Event::End { name, run, outcome } => {
+            Event::End { name, run, summary, error } => {
                 self.progress = None;
-                self.voice.mode.send_of(name, &Line::End(End::of(run, outcome)));
+                self.voice.mode.send_of(name, &Line::End(End::of(run, summary, error)));
             }
             _ => self.progress.iter_mut().for_each(|progress| progress.hear(event)),
         }

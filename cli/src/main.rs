@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use memorize::args::{self, Cli, Command};
 use memorize::session::Session;
-use memorize::{commands, exit};
+use memorize::{advice, commands, exit};
 use memorize_data::shown::printable;
 use memorize_run::error::{BAD_INPUT, Error};
 use memorize_run::ranks::{self, one_only};
@@ -21,7 +21,10 @@ fn main() -> ExitCode {
         exit::tell_json();
     }
     Session::begin().run(|| match args::parse() {
-        Ok((name, Cli { command })) => run(&name, command).map(|()| ExitCode::SUCCESS),
+        Ok((path, Cli { command })) => {
+            advice::enter(&path);
+            run(&path[0], command).map(|()| ExitCode::SUCCESS)
+        }
         Err(refused) => {
             // Help and version are refusals, too. Nobody is left to tell when the output is closed.
             if ranks::is_first() {

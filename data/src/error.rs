@@ -7,8 +7,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
+use crate::format::{ElementType, Format, Looks};
 use crate::shown::Shown;
-use crate::source::{ElementType, Format, Looks};
 
 /// What can go wrong between a path and a usable table.
 #[derive(Debug, thiserror::Error)]

@@ -63,7 +63,7 @@ fn check_scalar(table: &Table) -> Result<(), DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::ElementType;
+    use crate::format::ElementType;
 
     fn table(name: &str, element: ElementType, dims: &[usize], values: &[f64]) -> Table {
         Table::from_memory(name, element, dims, values).unwrap()

@@ -14,6 +14,7 @@
 
 pub mod digest;
 pub mod error;
+pub mod format;
 pub mod labels;
 pub mod mnist;
 pub mod normalize;
@@ -29,10 +30,11 @@ pub mod statistics;
 pub mod synthetic;
 
 pub use error::DataError;
+pub use format::ElementType;
 pub use mnist::Mnist;
 pub use output::{Output, OutputError};
 pub use pca::Projection;
 pub use samples::{Noise, Preparation, Prepared};
 pub use shown::Shown;
-pub use source::{Access, ElementType, Table};
+pub use source::{Access, Table};
 pub use statistics::Statistics;

@@ -4,7 +4,8 @@ use memorize_kernels::element::Element;
 use rayon::prelude::*;
 
 use crate::error::DataError;
-use crate::source::{ElementType, Table};
+use crate::format::ElementType;
+use crate::source::Table;
 
 /// The smallest norm that rows are divided by. Well inside the range of f32, so that f32 and f64 runs accept the same
 /// data and no quotient loses bits to subnormal numbers.

@@ -192,7 +192,7 @@ impl<T: Element> Rows<T> for Prepared<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::ElementType;
+    use crate::format::ElementType;
 
     fn table() -> Arc<Table> {
         let values: Vec<f64> = (0..300 * 6).map(|i| f64::from((i * 37) % 251 + 1)).collect();

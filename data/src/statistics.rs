@@ -210,7 +210,7 @@ fn order(value: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::ElementType;
+    use crate::format::ElementType;
 
     fn statistics(element: ElementType, dims: &[usize], values: &[f64]) -> Statistics {
         Statistics::of(&Table::from_memory("t", element, dims, values).unwrap())

@@ -6,8 +6,9 @@ use memorize_kernels::element::Element;
 use memorize_kernels::mat::Mat;
 
 use crate::error::DataError;
+use crate::format::ElementType;
 use crate::random::{Purpose, Stream};
-use crate::source::{ElementType, Table};
+use crate::source::Table;
 
 /// E y^2 of the targets: 1/3 for a uniform number in [-1, 1).
 pub const TARGET_MEAN_SQUARE: f64 = 1.0 / 3.0;

@@ -4,10 +4,11 @@ use memorize_kernels::{Element, Engine, Mat, Par};
 use memorize_train::observe::Record;
 use memorize_train::optim::accelerated::{Acceleration, accelerated_descent};
 use memorize_train::optim::negative_curvature::{Escape, escaping_descent};
-use memorize_train::optim::pgd::{Landscape, Thresholds, Training, perturbed_descent};
+use memorize_train::optim::pgd::{Landscape, Training, perturbed_descent};
 use memorize_train::optim::small::SmallTraining;
 use memorize_train::optim::{Limits, Method, Settings, full_batch, mini_batch};
 use memorize_train::schedule::StepDecay;
+use memorize_train::theory::constants::Thresholds;
 use memorize_train::{Network, Objective, Observer, Outcome, Route, State, TrainError};
 
 /// Samples, their width, neurons (2d+2, as the methods that leave saddle points need) and iterations of the run.

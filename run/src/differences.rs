@@ -1,5 +1,7 @@
 //! In which settings configurations differ.
 
+use std::collections::BTreeMap;
+
 use toml::{Table, Value};
 
 use crate::config::RunConfig;
@@ -27,13 +29,13 @@ pub fn settings(configs: &[Option<&RunConfig>]) -> Vec<Setting> {
     for (i, config) in configs.iter().enumerate() {
         // What has no form in TOML cannot have been read from a file either.
         let table = config.and_then(|config| Table::try_from(config).ok()).unwrap_or_default();
-        flatten("", &table, &mut |key, value| {
+        for (key, value) in flatten(&table) {
             let at = settings.iter().position(|setting| setting.key == key).unwrap_or_else(|| {
-                settings.push(Setting { key: key.to_owned(), values: vec![None; configs.len()] });
+                settings.push(Setting { key, values: vec![None; configs.len()] });
                 settings.len() - 1
             });
-            settings[at].values[i] = Some(value);
-        });
+            settings[at].values[i] = Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
     }
     // Stable: what only a later configuration has goes to its section.
     let section = |setting: &Setting| {
@@ -56,15 +58,26 @@ pub fn last_part(key: &str) -> &str {
 
 const SECTIONS: [&str; 4] = ["data", "network", "optimizer", "run"];
 
-fn flatten(prefix: &str, table: &Table, found: &mut impl FnMut(&str, String)) {
-    for (key, value) in table {
-        let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        match value {
-            Value::Table(table) => flatten(&key, table, found),
-            Value::String(text) => found(&key, text.clone()),
-            value => found(&key, value.to_string()),
+/// Every value of nested tables, with its key, sections and all.
+pub fn flatten(table: &Table) -> Vec<(String, &Value)> {
+    fn descend<'a>(prefix: &str, table: &'a Table, found: &mut Vec<(String, &'a Value)>) {
+        for (key, value) in table {
+            let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match value {
+                Value::Table(table) => descend(&key, table, found),
+                value => found.push((key, value)),
+            }
         }
     }
+    let mut found = Vec::new();
+    descend("", table, &mut found);
+    found
+}
+
+/// The settings in the text of a configuration by their keys, text in quotes.
+pub fn by_key(text: &str) -> BTreeMap<String, String> {
+    let table = text.parse::<Table>().unwrap_or_default();
+    flatten(&table).into_iter().map(|(key, value)| (key, value.to_string())).collect()
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Backend, Batch, Dtype, OptimizerKind, Route};
 use crate::error::Error;
-use crate::run::Finished;
-use crate::run::watch::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::run_folder::{Record, Summary};
 
 /// Hears what happens in runs, one after the other.
@@ -121,8 +120,10 @@ pub enum Event<'a> {
         name: &'a str,
         /// Its folder.
         run: &'a Path,
-        /// How it ended.
-        outcome: &'a Result<Finished, Error>,
+        /// What came out; absent = nothing.
+        summary: Option<&'a Summary>,
+        /// What went wrong; absent = nothing.
+        error: Option<&'a Error>,
     },
 }
 

@@ -23,6 +23,7 @@ pub mod error;
 pub mod events;
 pub mod experiments;
 pub mod fault;
+pub mod interrupt;
 pub mod layer;
 pub mod nearest;
 pub mod provenance;

@@ -9,6 +9,7 @@ mod failure;
 mod metrics;
 mod read;
 mod summary;
+mod theory;
 
 use std::fs;
 use std::io::{self, Write};
@@ -25,6 +26,7 @@ pub use failure::{Failure, record_failure};
 pub use metrics::{FLUSH_EVERY, MetricsError, MetricsWriter, Record, SMOOTHING, Smoother};
 pub use read::config_of;
 pub use summary::{StopReason, Summary};
+pub use theory::TheorySummary;
 
 /// The configuration, enough to repeat the run.
 pub const CONFIG: &str = "config.toml";

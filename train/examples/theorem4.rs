@@ -16,7 +16,7 @@ use memorize_kernels::{Engine, Mat};
 use memorize_train::StopReason;
 use memorize_train::observe::Silent;
 use memorize_train::optim::Limits;
-use memorize_train::theory::prescription::{Prescription, Request};
+use memorize_train::optim::prescription::{Prescription, Request};
 
 /// n, d, epsilon.
 const SIZES: [(usize, usize, f64); 8] =

@@ -36,8 +36,13 @@ pub enum TrainError {
         needed: usize,
     },
     /// The power of the features is zero or absurd.
-    #[error("the power p of the random features is {0}; it must be from 1 to {max}", max = crate::features::MAX_POWER)]
-    Power(u32),
+    #[error("the power p of the random features is {power}; it must be from 1 to {most}")]
+    Power {
+        /// The power p.
+        power: u32,
+        /// The largest that is computed.
+        most: u32,
+    },
     /// There is nothing to train on.
     #[error("the training set is empty")]
     NoSamples,

@@ -33,7 +33,11 @@ impl<T: Element> FeatureLayer<T> {
     /// # Errors
     /// [`TrainError::Power`] if p is zero or above [`MAX_POWER`].
     pub fn new(weights: Mat<T>, power: u32) -> Result<Self, TrainError> {
-        if (1..=MAX_POWER).contains(&power) { Ok(Self { weights, power }) } else { Err(TrainError::Power(power)) }
+        if (1..=MAX_POWER).contains(&power) {
+            Ok(Self { weights, power })
+        } else {
+            Err(TrainError::Power { power, most: MAX_POWER })
+        }
     }
 
     /// R, k x d.
@@ -132,7 +136,7 @@ mod tests {
     fn powers_out_of_range_are_refused() {
         for power in [0, MAX_POWER + 1, u32::MAX] {
             let layer = FeatureLayer::<f32>::random(2, 2, power, 1.0, 1);
-            assert!(matches!(layer, Err(TrainError::Power(found)) if found == power));
+            assert!(matches!(layer, Err(TrainError::Power { power: found, .. }) if found == power));
         }
     }
 }

@@ -8,7 +8,6 @@ use memorize_kernels::{Element, Engine, Mat, Rows, pass};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::planner::Route;
-use crate::theory::hessian::HessianOperator;
 
 /// Rounding errors of a target that a residual has at least where it means something. In f32 the synthetic experiment ends with residuals
 /// of 1.0 by its own arithmetic, and of 2.5 in truth.
@@ -138,16 +137,6 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
         Ok((self.evaluation(squares, net)?, moment))
     }
 
-    /// The Hessian of g at W applied to Z, both as transposes (r x d):
-    /// M Z A + 2/n sum_j h_j x_j x_j^T W A + gamma Z with h_j = x_j^T (W A Z^T) x_j. For many products at one point make a
-    /// [`HessianOperator`], which computes M once.
-    ///
-    /// # Errors
-    /// If the shapes do not go together.
-    pub fn hessian_vector(&self, net: &Network<T>, z: &Mat<T>) -> Result<Mat<T>, TrainError> {
-        HessianOperator::new(self, net)?.apply(z)
-    }
-
     fn evaluation(&self, squares: f64, net: &Network<T>) -> Result<Evaluation, TrainError> {
         let n = self.x.spread().whole();
         if n == 0 {
@@ -167,6 +156,7 @@ mod tests {
     use memorize_kernels::{Backend, Par};
 
     use super::*;
+    use crate::theory::hessian::HessianOperator;
 
     fn problem() -> (Mat<f64>, Vec<f64>, Network<f64>) {
         let x = Mat::from_fn(37, 9, |i, j| ((i * 31 + j * 17) % 23) as f64 / 11.0 - 1.0);
@@ -206,7 +196,7 @@ mod tests {
         let (x, y, net) = problem();
         let z = Network::<f64>::random(14, 9, 1.0, 5).unwrap().weights;
         for objective in objectives(&x, &y) {
-            let product = objective.hessian_vector(&net, &z).unwrap();
+            let product = HessianOperator::new(&objective, &net).unwrap().apply(&z).unwrap();
             let at = |h| {
                 let mut g = Mat::zeros(14, 9);
                 objective.gradient(&shifted(&net, &z, h), &mut g).unwrap();

@@ -1,12 +1,14 @@
 //! `memorize data`: looking at data files, converting them, drawing samples of them.
 
-use std::path::PathBuf;
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueHint};
 use memorize_data::ElementType;
-use memorize_data::source::Format;
+use memorize_data::format::Format;
 
-use crate::tables::Source;
+use crate::say;
 
 /// `memorize data`
 #[derive(Args, Debug)]
@@ -153,4 +155,37 @@ fn format(text: &str) -> Result<Format, String> {
 fn element(text: &str) -> Result<ElementType, String> {
     let found = ElementType::ALL.into_iter().find(|element| element.name() == text);
     found.ok_or_else(|| format!("write one of {}", ElementType::ALL.map(ElementType::name).join(", ")))
+}
+
+/// The name of [`Source::Mnist`].
+pub const MNIST: &str = "mnist";
+/// The name of [`Source::Synthetic`].
+pub const SYNTHETIC: &str = "synthetic";
+
+/// What a table is read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The files of MNIST.
+    Mnist,
+    /// The synthetic set of the paper's figure 2.
+    Synthetic,
+    /// A file.
+    File(PathBuf),
+}
+
+impl FromStr for Source {
+    type Err = Infallible;
+
+    /// A file that has one of the names can be written with its folder: `./mnist`.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let set = match text {
+            MNIST => Self::Mnist,
+            SYNTHETIC => Self::Synthetic,
+            path => return Ok(Self::File(path.into())),
+        };
+        if Path::new(text).exists() {
+            say::tell(&format!("note: `{text}` stands for a set of the program; the file of that name is ./{text}"));
+        }
+        Ok(set)
+    }
 }

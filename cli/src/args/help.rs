@@ -5,7 +5,6 @@ use std::fmt::Write;
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use super::Cli;
-use crate::advice;
 
 /// Every command in one group.
 const GROUPS: [(&str, &[&str]); 4] = [
@@ -36,16 +35,15 @@ pub fn command() -> Command {
     ))
 }
 
-/// What was typed, with the name of its command, which [`advice`] is told.
+/// What was typed, with the names of its command and of the one below it, as in `data info`.
 ///
 /// # Errors
 /// If it is no command of the program, or asks for help or the version: the error is what to print.
-pub fn parse() -> Result<(String, Cli), clap::Error> {
+pub fn parse() -> Result<(Vec<String>, Cli), clap::Error> {
     let matches = command().try_get_matches()?;
     let below = std::iter::successors(matches.subcommand(), |(_, matches)| matches.subcommand());
-    let path: Vec<String> = below.map(|(name, _)| name.to_owned()).collect();
-    advice::enter(&path);
-    Ok((path.first().cloned().unwrap_or_default(), Cli::from_arg_matches(&matches)?))
+    let path = below.map(|(name, _)| name.to_owned()).collect();
+    Ok((path, Cli::from_arg_matches(&matches)?))
 }
 
 #[cfg(test)]

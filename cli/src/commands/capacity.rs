@@ -6,9 +6,9 @@ use memorize_analysis::plot;
 use memorize_run::config::Dtype;
 use memorize_run::error::Error;
 use memorize_run::events::Plan;
+use memorize_run::interrupt::Interrupt;
 use memorize_run::run::machine::Machine;
 use memorize_run::run::memory;
-use memorize_run::run::watch::Interrupt;
 use memorize_run::run_folder::{CAPACITY_PNG, CAPACITY_SVG, Existing, RunFolder};
 
 use crate::args::CapacityArgs;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use memorize_data::source::Format;
+use memorize_data::format::Format;
 use memorize_data::{ElementType, Output, source};
 use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Mat, Rows};

@@ -24,7 +24,7 @@ use clap::Parser;
 use memorize_analysis::plot;
 use memorize_run::error::Error;
 use memorize_run::events::Host;
-use memorize_run::run::watch::Interrupt;
+use memorize_run::interrupt::Interrupt;
 
 use crate::args::{Cli, Command};
 use crate::console::{Console, Voice};

@@ -6,8 +6,8 @@ use memorize_data::Output;
 use memorize_run::config::Dtype;
 use memorize_run::error::Error;
 use memorize_run::events::Plan;
+use memorize_run::interrupt::Interrupt;
 use memorize_run::run::machine::Machine;
-use memorize_run::run::watch::Interrupt;
 
 use crate::args::RaceArgs;
 use crate::console::{Mode, Progress};

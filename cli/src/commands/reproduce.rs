@@ -7,9 +7,9 @@ use memorize_analysis::page::{self, Focus};
 use memorize_analysis::text;
 use memorize_data::Shown;
 use memorize_run::error::Error;
+use memorize_run::interrupt::Interrupt;
 use memorize_run::run::already::Already;
 use memorize_run::run::resume::find;
-use memorize_run::run::watch::Interrupt;
 use memorize_run::run::{self, Finished, Target};
 use memorize_run::run_folder::Existing;
 

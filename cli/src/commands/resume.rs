@@ -6,8 +6,8 @@ use memorize_data::Shown;
 use memorize_run::config::{RunConfig, RunSection};
 use memorize_run::error::Error;
 use memorize_run::events::Host;
+use memorize_run::interrupt::Interrupt;
 use memorize_run::run::resume::{Found, find};
-use memorize_run::run::watch::Interrupt;
 use memorize_run::run::{self, Finished, Target};
 use memorize_run::run_folder::{Existing, Summary};
 

@@ -11,7 +11,7 @@ use memorize_run::error::{Error, WithHint, is_missing};
 use memorize_run::layer::{DataLayer, Layer, text_of_run};
 use memorize_run::nearest;
 use memorize_run::run::alike;
-use memorize_run::run::dataset::Tables;
+use memorize_run::run::opened;
 use memorize_run::run_folder::CONFIG;
 use memorize_train::checkpoint::{self, Weights};
 use memorize_train::{Featured, Network, TrainError};
@@ -56,7 +56,7 @@ pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened
         let basis = Mat::from_fn(basis.rows(), basis.cols(), |i, j| basis.row(i)[j].to_f64());
         Arc::new(Projection { basis, mean: mean.clone(), variances: Vec::new() })
     });
-    let mut tables = Tables::training(&data, seed)?;
+    let mut tables = opened::training(&data, seed)?;
     let said = std::mem::take(&mut tables.said);
     let d = tables.inputs.row_len();
     check_width(stored, &weights, d)?;

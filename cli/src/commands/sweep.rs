@@ -13,11 +13,11 @@ use memorize_analysis::sweep::{Row, csv, is_table, text};
 use memorize_data::output::{self, Holder, Lock};
 use memorize_data::{Output, Shown, small};
 use memorize_run::error::{Error, WithHint};
+use memorize_run::interrupt::Interrupt;
 use memorize_run::layer::text_of;
 use memorize_run::ranks::threads;
 use memorize_run::run::already::Already;
 use memorize_run::run::note_environment;
-use memorize_run::run::watch::Interrupt;
 use memorize_run::run_folder::{
     CONFIG, Existing, FolderError, SWEEP_CSV, StopReason, lock, remove_leftovers, write_atomically,
 };

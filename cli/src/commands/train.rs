@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use memorize_analysis::text;
 use memorize_run::error::Error;
-use memorize_run::run::watch::Interrupt;
+use memorize_run::interrupt::Interrupt;
 use memorize_run::run::{self, Finished, Target};
 use memorize_run::run_folder::Existing;
 

@@ -5,8 +5,7 @@ use std::path::Path;
 use memorize_run::config::{Backend, Batch, Dtype, OptimizerKind, Route};
 use memorize_run::error::Error;
 use memorize_run::events;
-use memorize_run::run::Finished;
-use memorize_run::run_folder::StopReason;
+use memorize_run::run_folder::{StopReason, Summary};
 use memorize_run::units::{scientific, thousands};
 use serde::Serialize;
 
@@ -224,28 +223,16 @@ pub enum Reason {
 
 impl<'a> End<'a> {
     /// Of a run in this folder.
-    pub fn of(run: &'a Path, outcome: &Result<Finished, Error>) -> Self {
-        match outcome {
-            Ok(finished @ Finished { summary, .. }) => Self {
-                run,
-                reason: Reason::Stopped(summary.stopped),
-                step: Some(summary.iterations),
-                f: Some(summary.train_loss),
-                mse: Some(summary.train_mse),
-                test_mse: summary.test_mse,
-                seconds: Some(summary.wall_seconds),
-                error: finished.failure().map(|failure| failure.to_string()),
-            },
-            Err(error) => Self {
-                run,
-                reason: Reason::Failed,
-                step: None,
-                f: None,
-                mse: None,
-                test_mse: None,
-                seconds: None,
-                error: Some(error.to_string()),
-            },
+    pub fn of(run: &'a Path, summary: Option<&Summary>, error: Option<&Error>) -> Self {
+        Self {
+            run,
+            reason: summary.map_or(Reason::Failed, |summary| Reason::Stopped(summary.stopped)),
+            step: summary.map(|summary| summary.iterations),
+            f: summary.map(|summary| summary.train_loss),
+            mse: summary.map(|summary| summary.train_mse),
+            test_mse: summary.and_then(|summary| summary.test_mse),
+            seconds: summary.map(|summary| summary.wall_seconds),
+            error: error.map(ToString::to_string),
         }
     }
 }
@@ -270,8 +257,8 @@ mod tests {
 
     #[test]
     fn a_failure_is_an_end_too() {
-        let outcome = Err(Error::run_failed(anyhow::anyhow!("the disk is full")));
-        let end = parsed(&Line::End(End::of(Path::new("runs/a"), &outcome)));
+        let error = Error::run_failed(anyhow::anyhow!("the disk is full"));
+        let end = parsed(&Line::End(End::of(Path::new("runs/a"), None, Some(&error))));
         assert_eq!((&end["reason"], &end["error"]), (&"failed".into(), &"the disk is full".into()));
         assert_eq!((&end["run"], &end["f"]), (&"runs/a".into(), &Value::Null));
     }

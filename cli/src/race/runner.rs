@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use memorize_run::config::{OptimizerKind, RaceConfig};
-use memorize_run::run::watch::Interrupt;
+use memorize_run::interrupt::Interrupt;
 use memorize_run::units::{number, thousands};
 use memorize_train::{self as train, Observer};
 

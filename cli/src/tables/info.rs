@@ -14,7 +14,8 @@ use memorize_train::checkpoint;
 use safetensors::SafeTensors;
 use serde::Serialize;
 
-use super::{Source, open, tell};
+use super::{open, tell};
+use crate::args::Source;
 
 /// What `memorize data info` says of a file.
 #[derive(Debug, Serialize)]

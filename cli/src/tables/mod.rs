@@ -6,53 +6,21 @@ mod info;
 mod picture;
 mod sample;
 
-use std::convert::Infallible;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 
 use memorize_data::Shown;
+use memorize_data::format::Format;
 use memorize_data::output::Staged;
-use memorize_data::source::{Format, stage_rows};
+use memorize_data::source::stage_rows;
 use memorize_data::{DataError, ElementType, Mnist, Output, Table};
 use memorize_run::error::{Error, WithHint};
 use memorize_run::nearest;
 use memorize_run::run::opened;
 
-use crate::args::WrittenArgs;
+use crate::args::{MNIST, SYNTHETIC, Source, WrittenArgs};
 use crate::say;
 pub use info::{FileInfo, text};
 pub use sample::draw;
-
-const MNIST: &str = "mnist";
-const SYNTHETIC: &str = "synthetic";
-
-/// What a table is read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The files of MNIST.
-    Mnist,
-    /// The synthetic set of the paper's figure 2.
-    Synthetic,
-    /// A file.
-    File(PathBuf),
-}
-
-impl FromStr for Source {
-    type Err = Infallible;
-
-    /// A file that has one of the names can be written with its folder: `./mnist`.
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        let set = match text {
-            MNIST => Self::Mnist,
-            SYNTHETIC => Self::Synthetic,
-            path => return Ok(Self::File(path.into())),
-        };
-        if Path::new(text).exists() {
-            tell(&format!("`{text}` stands for a set of the program; the file of that name is ./{text}"));
-        }
-        Ok(set)
-    }
-}
 
 impl Source {
     /// The table, and the targets that belong to it by nature.

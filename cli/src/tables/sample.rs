@@ -11,8 +11,8 @@ use memorize_data::{ElementType, Output, Table, labels, synthetic};
 use memorize_run::error::{Error, WithHint};
 use memorize_run::units::thousands;
 
-use super::{Source, commit, open, picture, stage, tell};
-use crate::args::{SampleArgs, WrittenArgs};
+use super::{commit, open, picture, stage, tell};
+use crate::args::{SampleArgs, Source, WrittenArgs};
 
 /// Rows in a picture unless it is said how many.
 const IN_A_PICTURE: usize = 100;

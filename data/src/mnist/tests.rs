@@ -3,7 +3,8 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::source::{ElementType, write_idx, write_npy};
+use crate::format::ElementType;
+use crate::source::{write_idx, write_npy};
 
 /// A small set of the user's own: `rows` images of 2 x 2 in training, one in the test set.
 fn write_own(dir: &Path, rows: usize) {

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use flate2::bufread::GzDecoder;
 
-use super::header::{Format, Header, PREFIX_LEN};
-use super::looks::Looks;
+use super::header::Header;
 use super::map::reserve;
+use super::recognise::{self, PREFIX_LEN, format_of};
 use crate::error::DataError;
+use crate::format::Looks;
 
 /// The first bytes of a gzip file.
 pub(super) const MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -33,12 +34,12 @@ pub(super) fn decompress(path: &Path, compressed: &[u8]) -> Result<(Header, Vec<
         read.map(drop).map_err(|source| decoder.error(source))
     };
     read_to(PREFIX_LEN, &mut bytes)?;
-    let Some(format) = Format::recognise(&bytes) else {
+    let Some(format) = format_of(&bytes) else {
         read_to(512, &mut bytes)?;
         return Err(DataError::GzipNotRecognised { path: path.into(), looks: Looks::from_prefix(&bytes) });
     };
-    read_to(format.header_len(path, &bytes)?, &mut bytes)?;
-    let header = format.parse(path, &bytes)?;
+    read_to(recognise::header_len(format, path, &bytes)?, &mut bytes)?;
+    let header = recognise::parse(format, path, &bytes)?;
 
     let declared = header.total_len;
     let limit = compressed.len().saturating_mul(MAX_EXPANSION).saturating_add(SLACK);

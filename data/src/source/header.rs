@@ -1,62 +1,9 @@
 //! What the headers of both formats come down to, and the check of their sizes.
 
-use std::fmt;
 use std::path::Path;
 
-use super::element::{ByteOrder, ElementType};
-use super::{idx, npy};
 use crate::error::DataError;
-
-/// A file format of uncompressed numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Format {
-    /// IDX, the format of the MNIST files.
-    Idx,
-    /// NumPy's .npy.
-    Npy,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Idx => "IDX",
-            Self::Npy => ".npy",
-        })
-    }
-}
-
-/// Bytes that are enough to recognise a format and to know the length of its header.
-pub(super) const PREFIX_LEN: usize = 12;
-
-impl Format {
-    /// Recognises a format by its first bytes.
-    pub(super) fn recognise(prefix: &[u8]) -> Option<Self> {
-        if prefix.starts_with(npy::MAGIC) {
-            Some(Self::Npy)
-        } else if prefix.starts_with(idx::MAGIC) {
-            Some(Self::Idx)
-        } else {
-            None
-        }
-    }
-
-    /// Length of the header in bytes. `prefix` is the start of the file: [`PREFIX_LEN`] bytes, or all of a shorter one.
-    pub(super) fn header_len(self, path: &Path, prefix: &[u8]) -> Result<usize, DataError> {
-        match self {
-            Self::Idx => idx::header_len(path, prefix),
-            Self::Npy => npy::header_len(path, prefix),
-        }
-    }
-
-    /// Parses the header. `start` is the start of the file: the whole header, or all of a shorter file.
-    pub(super) fn parse(self, path: &Path, start: &[u8]) -> Result<Header, DataError> {
-        match self {
-            Self::Idx => idx::parse(path, start),
-            Self::Npy => npy::parse(path, start),
-        }
-    }
-}
+use crate::format::{ByteOrder, ElementType, Format};
 
 /// A parsed header whose sizes multiply without overflow.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use super::element::{ByteOrder, ElementType};
-use super::header::{Format, Header};
+use super::header::Header;
 use crate::error::DataError;
+use crate::format::{ByteOrder, ElementType, Format};
 
 /// The first two bytes.
 pub(super) const MAGIC: &[u8] = &[0, 0];

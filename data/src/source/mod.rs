@@ -13,14 +13,13 @@
 //! Fortran order are copied row by row, and files that the system does not map are read.
 
 mod contents;
-mod element;
 mod fortran;
 mod gzip;
 mod header;
 mod idx;
-mod looks;
 mod map;
 mod npy;
+mod recognise;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -33,16 +32,13 @@ use crate::shown::Shown;
 use memorize_kernels::element::Element;
 use rayon::prelude::*;
 
-pub use element::ElementType;
-pub use header::Format;
-pub use looks::Looks;
 pub use map::Access;
 pub use write::{stage_rows, write_idx, write_npy, write_rows};
 
 use crate::digest::sha256;
 use crate::error::DataError;
+use crate::format::{ByteOrder, ElementType, Format, Looks};
 use contents::Pieces;
-use element::ByteOrder;
 use header::Header;
 use map::Bytes;
 
@@ -131,9 +127,9 @@ impl Table {
             let (header, expanded) = gzip::decompress(path, &bytes)?;
             (Form::Compressed(header.format), header, Bytes::Owned(expanded))
         } else {
-            let format = Format::recognise(&bytes)
+            let format = recognise::format_of(&bytes)
                 .ok_or_else(|| DataError::NotRecognised { path: path.into(), looks: Looks::from_prefix(&bytes) })?;
-            let header = format.parse(path, &bytes)?;
+            let header = recognise::parse(format, path, &bytes)?;
             header.check_len(path, bytes.len())?;
             (Form::Plain(format), header, bytes)
         };

@@ -9,9 +9,9 @@ mod foreign;
 
 use std::path::Path;
 
-use super::element::{ByteOrder, ElementType};
-use super::header::{Format, Header};
+use super::header::Header;
 use crate::error::DataError;
+use crate::format::{ByteOrder, ElementType, Format};
 
 /// The first bytes.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::element::{ByteOrder, ElementType};
-use super::header::{Format, check_dims, count};
+use super::header::{check_dims, count};
 use super::{idx, npy};
 use crate::error::DataError;
+use crate::format::{ByteOrder, ElementType, Format};
 use crate::output::{self, Output, Staged};
 
 /// Writes an IDX file of `dims` (rows first) whose numbers are `values` in row-major order.

@@ -4,8 +4,7 @@ use std::marker::PhantomData;
 
 use pulp::Simd;
 
-use super::microkernel::{Tile, load, prefetch, store};
-use super::sweep::Epilogue;
+use super::microkernel::{Epilogue, Tile, load, prefetch, store};
 use crate::block::{CACHE_LINE, LINES_AHEAD};
 use crate::element::{Element, lanes};
 use crate::mat::{MatMut, MatRef};

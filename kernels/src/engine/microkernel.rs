@@ -21,11 +21,42 @@
 use bytemuck::Pod;
 use pulp::Simd;
 
-use super::sweep::Epilogue;
 use crate::element::{Element, lanes};
 
 /// The accumulators of a tile: element (r, v) holds row r, lanes `v * LANES..` of the panel.
 pub(crate) type Tile<S, T, const MV: usize, const NR: usize> = [[<T as Element>::Vector<S>; MV]; NR];
+
+/// What happens to a finished tile.
+///
+/// An epilogue may do its work late: `finish` puts the tile aside, `stages` says how many pieces of work wait, `stage`
+/// does one of them between the multiply-adds of the next tile, and `flush` does what waits when there is no next tile.
+pub(crate) trait Epilogue<T: Element> {
+    /// Whether panels may be triangular: only then the stairs along a diagonal are compiled.
+    const TRIANGULAR: bool = false;
+
+    /// Consumes the tile of rows `row..row + valid` (`valid <= NR`; the tile's further rows repeat the last valid one).
+    fn finish<S: Simd, const MV: usize, const NR: usize>(
+        &mut self,
+        simd: S,
+        tile: Tile<S, T, MV, NR>,
+        row: usize,
+        valid: usize,
+    );
+
+    /// Pieces of work that wait for the next tile.
+    #[inline(always)]
+    fn stages<const MV: usize, const NR: usize>(&self) -> usize {
+        0
+    }
+
+    /// Does one of them. `next` is the row that the tile in the making begins at.
+    #[inline(always)]
+    fn stage<S: Simd, const MV: usize>(&mut self, _simd: S, _stage: usize, _next: usize) {}
+
+    /// Does all that waits.
+    #[inline(always)]
+    fn flush<S: Simd, const MV: usize, const NR: usize>(&mut self, _simd: S) {}
+}
 
 /// The operands of a tile.
 #[derive(Clone, Copy)]

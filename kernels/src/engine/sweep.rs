@@ -6,10 +6,9 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::microkernel::{Operands, Tile, tile};
+use super::microkernel::{Epilogue, Operands, tile};
 use crate::element::{Element, lanes};
 use crate::mat::MatRef;
-use crate::pass::Batch;
 
 /// The operand whose elements are broadcast: `rows` rows. Element k of row r of the tile that begins at row t lies at
 /// `base + t * tile_step + r * row_step + k * depth_step`.
@@ -40,11 +39,10 @@ impl<'a, T: Element> Broadcast<'a, T> {
         Self::new(base, (columns.len(), x.rows()), (1, 1, x.stride()))
     }
 
-    /// The columns of a batch as rows, read from its strips of NR; the depth is the number of samples.
-    pub(crate) fn strips<const NR: usize>(batch: &'a Batch<T>) -> Self {
-        let (columns, depth) = (batch.cols(), batch.rows());
-        assert!(batch.strips().len() >= columns.next_multiple_of(NR) * depth, "the batch has no strips");
-        Self::new(batch.strips().as_ptr(), (columns, depth), (depth, 1, NR))
+    /// Columns of a matrix as rows, read from strips of NR of them; the depth is the number of its rows.
+    pub(crate) fn strips<const NR: usize>(strips: &'a [T], columns: usize, depth: usize) -> Self {
+        assert!(strips.len() >= columns.next_multiple_of(NR) * depth, "the columns are not in strips");
+        Self::new(strips.as_ptr(), (columns, depth), (depth, 1, NR))
     }
 
     fn new(base: *const T, (rows, depth): (usize, usize), steps: (usize, usize, usize)) -> Self {
@@ -81,38 +79,6 @@ impl<'a, T: Element> PanelPart<'a, T> {
     pub(crate) fn triangular(panel: &'a [T], vectors: usize, columns: usize) -> Self {
         Self { data: panel, vectors, width: None, diagonal: columns }
     }
-}
-
-/// What happens to a finished tile.
-///
-/// An epilogue may do its work late: `finish` puts the tile aside, `stages` says how many pieces of work wait, `stage`
-/// does one of them between the multiply-adds of the next tile, and `flush` does what waits when there is no next tile.
-pub(crate) trait Epilogue<T: Element> {
-    /// Whether panels may be triangular: only then the stairs along a diagonal are compiled.
-    const TRIANGULAR: bool = false;
-
-    /// Consumes the tile of rows `row..row + valid` (`valid <= NR`; the tile's further rows repeat the last valid one).
-    fn finish<S: Simd, const MV: usize, const NR: usize>(
-        &mut self,
-        simd: S,
-        tile: Tile<S, T, MV, NR>,
-        row: usize,
-        valid: usize,
-    );
-
-    /// Pieces of work that wait for the next tile.
-    #[inline(always)]
-    fn stages<const MV: usize, const NR: usize>(&self) -> usize {
-        0
-    }
-
-    /// Does one of them. `next` is the row that the tile in the making begins at.
-    #[inline(always)]
-    fn stage<S: Simd, const MV: usize>(&mut self, _simd: S, _stage: usize, _next: usize) {}
-
-    /// Does all that waits.
-    #[inline(always)]
-    fn flush<S: Simd, const MV: usize, const NR: usize>(&mut self, _simd: S) {}
 }
 
 /// Sweeps a panel over all rows of the broadcast operand.

@@ -18,11 +18,11 @@ mod worked_example;
 
 pub use batch::Batch;
 pub use features::features;
-pub use fused_step::{Backward, FusedStep, Weights};
+pub use fused_step::FusedStep;
 pub use gradient::{gradient_from_moment, network_matrix};
 pub use moment::{LossAndMoment, loss_and_moment};
 pub use neuron_route::{LossAndGradient, loss_and_gradient, outputs};
 pub use quadratic_forms::quadratic_forms;
-pub use update::{AdamStep, Rule, update};
+pub use update::{AdamStep, Backward, Rule, Weights, update};
 pub use vector_product::{times_vector, transposed_times_vector};
 pub use weighted_gram::{weighted_gram, weighted_gram_bytes};

@@ -5,8 +5,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::batch::Batch;
-use super::fused_step::{Backward, Weights};
-use super::update::{Parameters, Rule, update};
+use super::update::{Backward, Parameters, Rule, Weights, update};
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::{Isa, Kernel};
 use crate::backend::{Accum, Factor, gemm};
@@ -14,9 +13,9 @@ use crate::block::GEMM_NEURONS;
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
-use crate::engine::microkernel::{Tile, prefetch};
+use crate::engine::microkernel::{Epilogue, Tile, prefetch};
 use crate::engine::pack::{PanelLayout, pack_panel, panel_layout, unpack_panel};
-use crate::engine::sweep::{Broadcast, Epilogue, PanelPart, sweep};
+use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::mat::{Mat, MatMut, all_finite};
 use crate::parallel::Par;
 
@@ -137,7 +136,7 @@ impl<T: Element> Kernel for PanelStep<'_, T> {
         if let Some(Backward { batch, delta, rule }) = backward {
             let u = &mut group.u[..batch.rows() * width];
             scale_rows(simd, u, width, delta);
-            let left = Broadcast::strips::<NR>(batch);
+            let left = Broadcast::strips::<NR>(batch.strips(), batch.cols(), batch.rows());
             let mut apply = ApplyRule {
                 rule,
                 width,

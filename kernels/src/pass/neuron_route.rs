@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::batch::Batch;
-use super::fused_step::{Backward, FusedStep, Weights};
-use super::update::Rule;
+use super::fused_step::FusedStep;
+use super::update::{Backward, Rule, Weights};
 use crate::block::{FLOPS_PER_MOVE, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::Engine;

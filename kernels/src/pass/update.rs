@@ -3,11 +3,13 @@
 
 use pulp::Simd;
 
+use super::batch::Batch;
 use crate::arch::Kernel;
 use crate::block::UPDATE_CHUNK;
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
+use crate::mat::Mat;
 use crate::parallel::Par;
 
 /// An update of parameters w from their gradient g, elementwise.
@@ -79,6 +81,69 @@ impl<T: Element> AdamStep<T> {
             epsilon: T::from_f64(eps * root),
             gamma: T::from_f64(gamma),
         }
+    }
+}
+
+/// A batch whose forward pass has been done: its samples and delta_j times the batch's weight (1/b for a mean).
+///
+/// ```
+/// use memorize_kernels::pass::{Backward, Batch, FusedStep, Rule, Weights};
+/// use memorize_kernels::{Engine, Mat};
+///
+/// let engine = Engine::best();
+/// let mut network = FusedStep::new(engine, &Weights::new(Mat::from_slice(1, 1, &[3.0f64])), &[1.0], 2)?;
+/// let mut batch = Batch::new(&engine, 2, 1);
+/// batch.fill(2, |mut x| {
+///     x.row_mut(0)[0] = 1.0;
+///     x.row_mut(1)[0] = 2.0;
+/// });
+/// let mut q = [0.0; 2];
+/// network.forward(&batch, &mut q)?;
+/// // Targets 8 and 37: residuals 1 and -1, halved for the mean over two samples.
+/// let delta = [(q[0] - 8.0) / 2.0, (q[1] - 37.0) / 2.0];
+/// // The gradient alone: sum_j delta_j (w x_j) x_j = 3 / 2 - 12 / 2.
+/// network.step(Backward { batch: &batch, delta: &delta, rule: Rule::Accumulate }, None, &mut [])?;
+/// assert_eq!(network.weights().first.row(0), [-4.5]);
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Backward<'a, T: Element> {
+    /// The samples, b x d.
+    pub batch: &'a Batch<T>,
+    /// The weighted residuals, b.
+    pub delta: &'a [T],
+    /// What is done with the gradient.
+    pub rule: Rule<T>,
+}
+
+/// Parameters with the rule's memory, a neuron a row (r x d each).
+///
+/// ```
+/// use memorize_kernels::pass::{FusedStep, Weights};
+/// use memorize_kernels::{Engine, Mat};
+///
+/// // What is laid out comes back as it was: a run goes on where another one stopped.
+/// let (w, first) = (Mat::from_slice(2, 1, &[1.0f32, 2.0]), Mat::from_slice(2, 1, &[0.25, 0.5]));
+/// let stopped = Weights { first, ..Weights::new(w) };
+/// let weights = FusedStep::new(Engine::best(), &stopped, &[1.0, -1.0], 8)?.weights();
+/// assert_eq!((weights.w.row(1), weights.first.row(1), weights.second.row(1)), (&[2.0][..], &[0.5][..], &[0.0][..]));
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Weights<T: Element> {
+    /// W^T.
+    pub w: Mat<T>,
+    /// Sum of gradients, or Adam's m / (1 - beta1).
+    pub first: Mat<T>,
+    /// Adam's v / (1 - beta2).
+    pub second: Mat<T>,
+}
+
+impl<T: Element> Weights<T> {
+    /// Weights without a past: `first` and `second` are zero.
+    pub fn new(w: Mat<T>) -> Self {
+        let (first, second) = (Mat::zeros(w.rows(), w.cols()), Mat::zeros(w.rows(), w.cols()));
+        Self { w, first, second }
     }
 }
 

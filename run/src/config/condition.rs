@@ -1,6 +1,6 @@
 //! What `memorize condition` is asked to do, checked.
 
-use memorize_train::theory::prescription::DELTA;
+use memorize_train::optim::prescription::DELTA;
 
 use super::validate::{at_least_one, at_most_threads, data, ensure, features, finite_positive, invalid, no_test_set};
 use super::{Backend, ConfigError, DataSection, FeaturesSection, IsaName, Route};

@@ -42,7 +42,7 @@ pub const DEFAULT_SOLVE_ITERATIONS: u64 = 1000;
 pub const DEFAULT_SOLVE_LOSS: f64 = 1e-5;
 
 /// Probability that a run by Theorem 4 may fail with.
-pub use memorize_train::theory::prescription::DELTA as DEFAULT_DELTA;
+pub use memorize_train::optim::prescription::DELTA as DEFAULT_DELTA;
 /// The constant that Theorem 4 leaves open: the largest for which no step can increase the value.
 pub const DEFAULT_THEORY_C: f64 = 1.0;
 

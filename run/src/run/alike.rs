@@ -12,10 +12,10 @@ use memorize_data::digest::sha256;
 use memorize_kernels::{Backend, Isa};
 use serde::Serialize;
 
-use super::dataset::Tables;
-use super::resume::settings;
+use super::tables::Tables;
 use crate::blas::Blas;
 use crate::config::{DataSection, RunConfig};
+use crate::differences::by_key;
 use crate::error::Error;
 use crate::ranks;
 
@@ -86,9 +86,9 @@ fn without_files(data: &DataSection) -> DataSection {
 
 /// Settings by their keys.
 fn flat(all: &(impl Serialize + Debug)) -> BTreeMap<String, String> {
-    let by_key = toml::to_string(all).map(|text| settings(&text)).unwrap_or_default();
-    if !by_key.is_empty() {
-        return by_key;
+    let keys = toml::to_string(all).map(|text| by_key(&text)).unwrap_or_default();
+    if !keys.is_empty() {
+        return keys;
     }
     // What TOML cannot hold, such as the largest seeds, is compared as well.
     [("configuration".to_owned(), format!("{all:?}"))].into()

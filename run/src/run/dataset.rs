@@ -5,18 +5,18 @@ mod digests;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
-use memorize_data::digest::Hasher;
 use memorize_data::{Noise, Preparation, Prepared, Projection, Table, labels};
 use memorize_kernels::rows::Part;
-use memorize_kernels::{Element, Engine, Mat, Par, Rows, Spread, rows};
+use memorize_kernels::{Element, Engine, Mat, Par, Rows, rows};
 use memorize_train::checkpoint::Weights;
 use memorize_train::theory::random_position;
 use memorize_train::{FeatureLayer, Featured, Network, Objective, Plan, Route, Samples};
 
-use super::watch::ends_at_once;
+use super::tables::Tables;
 use super::{memory, opened};
 use crate::config::{DataSection, FeaturesSection, RunConfig};
 use crate::error::Error;
+use crate::interrupt::ends_at_once;
 use crate::ranks;
 use crate::units::{ByteSize, mebibytes, thousands};
 pub use digests::{Digests, digests_of};
@@ -63,74 +63,7 @@ impl Sources {
 /// This rank's prepared samples.
 pub type Share<T> = Part<Prepared<T>>;
 
-/// The tables behind a training or test set.
-pub struct Tables {
-    /// Samples, a row each.
-    pub inputs: Arc<Table>,
-    /// Targets, if the source has any.
-    pub(super) targets: Option<Table>,
-    /// Which of all rows they are.
-    spread: Spread,
-    /// What is read, and what it costs: a line each.
-    pub said: Vec<String>,
-}
-
 impl Tables {
-    /// The first `limit` rows of samples and targets, all of them if `None`.
-    pub(super) fn new(mut inputs: Table, mut targets: Option<Table>, limit: Option<usize>) -> Result<Self, Error> {
-        if let Some(targets) = &targets {
-            labels::check_pair(&inputs, targets)?;
-        }
-        if let Some(rows) = limit {
-            inputs.truncate(rows);
-            targets.iter_mut().for_each(|targets| targets.truncate(rows));
-        }
-        let spread = Spread::alone(inputs.rows());
-        Ok(Self { inputs: Arc::new(inputs), targets, spread, said: Vec::new() })
-    }
-
-    /// This rank's share of the training set.
-    ///
-    /// # Errors
-    /// Bad input: files that cannot be used, or are not those of the other ranks.
-    pub fn training(data: &DataSection, seed: u64) -> Result<Self, Error> {
-        let train = opened::training(data, seed)?;
-        if ranks::count() > 1 {
-            // For what the ranks compare on the way.
-            train.digest(data)?;
-        }
-        Ok(train.shared())
-    }
-
-    /// This rank's share of the rows.
-    fn shared(self) -> Self {
-        let spread = ranks::spread(self.inputs.rows());
-        let own = |mut table: Table| {
-            table.keep(spread.range());
-            table
-        };
-        let inputs = Arc::into_inner(self.inputs).expect("nobody else has the table yet");
-        Self { inputs: Arc::new(own(inputs)), targets: self.targets.map(own), spread, ..self }
-    }
-
-    /// SHA-256 of the samples and of the targets that are used.
-    ///
-    /// # Errors
-    /// Bad input: this rank's share is not what rank 0 has in its place, or another's is not.
-    fn digest(&self, data: &DataSection) -> Result<String, Error> {
-        let rows = ranks::spread(self.inputs.rows()).range();
-        let of = |table: &Table| match ranks::team() {
-            Some(team) => table.digest_among(team, rows.clone()),
-            None => Ok(table.digest()),
-        };
-        let mut hasher = Hasher::default();
-        hasher.piece(of(&self.inputs)?.as_bytes());
-        if let Some(targets) = self.targets.as_ref().filter(|_| !data.random_labels) {
-            hasher.piece(of(targets)?.as_bytes());
-        }
-        Ok(hasher.finish())
-    }
-
     /// The training set as a two-layer net sees it: normalised, projected, with its noise, and with its own targets or
     /// random ones.
     ///
@@ -259,7 +192,7 @@ impl Inspected {
         budget: Option<ByteSize>,
         engine: &Engine,
     ) -> Result<Self, Error> {
-        let mut train = Tables::training(data, seed)?;
+        let mut train = opened::training(data, seed)?;
         let mut notes = std::mem::take(&mut train.said);
         let projection = principal(&train, data, engine)?;
         let input_width = train.inputs.row_len();

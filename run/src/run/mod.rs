@@ -14,6 +14,7 @@ pub mod resume;
 pub mod saddles;
 pub mod solution;
 mod start;
+pub mod tables;
 mod tell;
 pub mod theory;
 pub mod watch;
@@ -25,9 +26,10 @@ use std::time::Instant;
 
 use memorize_data::output::{Lock, Staged};
 use memorize_kernels::{Element, Rows};
+use memorize_train::optim::prescription::Prescription;
 use memorize_train::optim::small::SmallTraining;
 use memorize_train::optim::{Limits, Settings, full_batch, mini_batch, pgd};
-use memorize_train::theory::prescription::Prescription;
+use memorize_train::theory::constants::Thresholds;
 use memorize_train::{
     Divergence, Evaluation, Network, Objective, Observer, Outcome, Plan, Route, Samples, TrainError, checkpoint, solve,
     spectrum,
@@ -36,6 +38,7 @@ use memorize_train::{
 use crate::config::{Batch, Dtype, RunConfig};
 use crate::error::Error;
 use crate::events::{self, Curve, Draw, Event, Host};
+use crate::interrupt;
 use crate::provenance::Provenance;
 use crate::ranks;
 use crate::run_folder::{CHECKPOINT, CONFIG, Existing, Record, RunFolder, StopReason, Summary, record_failure};
@@ -103,7 +106,9 @@ pub fn execute(mut config: RunConfig, target: Target<'_>, host: &mut Host) -> Re
     if let (Err(error), Some(folder)) = (&outcome, begun.get()) {
         record_failure(folder, error);
     }
-    host.listener.hear(&Event::End { name: &name, run: &path, outcome: &outcome });
+    let failure = outcome.as_ref().ok().and_then(Finished::failure);
+    let (summary, error) = (outcome.as_ref().ok().map(|finished| &finished.summary), outcome.as_ref().err());
+    host.listener.hear(&Event::End { name: &name, run: &path, summary, error: error.or(failure.as_ref()) });
     outcome
 }
 
@@ -163,7 +168,7 @@ impl<'a, T: Element> Run<'a, T> {
         let plan = Plan::new(samples, d, network.neurons(), config.run.route.forced());
         let sigma_min = match config.run.experiment.as_deref() {
             Some("synthetic") if n <= spectrum::DENSE_SAMPLES => {
-                let found = watch::ends_at_once(|| spectrum::singular_values(&dataset.x));
+                let found = interrupt::ends_at_once(|| spectrum::singular_values(&dataset.x));
                 Some(found.map_err(Error::run_failed)?.min)
             }
             _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
@@ -345,7 +350,7 @@ impl<'a, T: Element> Run<'a, T> {
                 found.outcome
             }
             (_, Some(section), ..) => {
-                let thresholds = pgd::Thresholds {
+                let thresholds = Thresholds {
                     eta: optimizer.learning_rate,
                     radius: section.radius,
                     g_thres: section.g_threshold,
@@ -445,7 +450,7 @@ impl<'a, T: Element> Run<'a, T> {
             theory: self
                 .prescription
                 .as_ref()
-                .map(|prescription| theory::TheorySummary::new(prescription, at.loss, self.saddles)),
+                .map(|prescription| theory::summarize(prescription, at.loss, self.saddles)),
             perturbations: self.saddles.perturbations,
             escapes: self.saddles.escapes,
             init: self.init.to_owned(),

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use memorize_data::{DataError, Mnist, Shown, Table, mnist, synthetic};
 
-use super::dataset::Tables;
+use super::tables::Tables;
 use super::{alike, memory};
 use crate::config::{DataSection, Source};
 use crate::error::Error;
 use crate::nearest;
+use crate::ranks;
 use crate::units::thousands;
 
 /// The four files of MNIST, or of another set: those in the folder that was named, or the cache's.
@@ -37,15 +38,19 @@ pub(super) fn both(data: &DataSection, seed: u64) -> Result<(Tables, Option<Tabl
     Ok((train, test))
 }
 
-/// The training set alone, whole.
+/// This rank's share of the training set alone.
 ///
 /// # Errors
 /// Bad input: files that cannot be used, or are not those of the other ranks.
-pub(super) fn training(data: &DataSection, seed: u64) -> Result<Tables, Error> {
+pub fn training(data: &DataSection, seed: u64) -> Result<Tables, Error> {
     let (mut train, _) = tables(data, seed)?;
     alike::headers(&train, None, data.random_labels)?;
     train.said = said(data, seed, &train, None);
-    Ok(train)
+    if ranks::count() > 1 {
+        // For what the ranks compare on the way.
+        train.digest(data)?;
+    }
+    Ok(train.shared())
 }
 
 /// Opens what a `[data]` section names, whole.

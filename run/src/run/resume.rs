@@ -9,10 +9,10 @@ use memorize_data::output::Lock;
 use memorize_data::{Shown, small};
 use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_train::{State, TrainError, checkpoint};
-use toml::{Table, Value};
 
 use super::keeper::{About, Before, Identity};
 use crate::config::{IsaName, RunConfig};
+use crate::differences::by_key;
 use crate::error::{Error, WithHint};
 use crate::layer::{LONGEST, Layer, text_of_bytes};
 use crate::nearest;
@@ -198,7 +198,7 @@ pub fn check_settings(folder: &Path, asked: &RunConfig, strict: &[&str]) -> Resu
     let path = folder.join(CONFIG);
     let text = small::read_text(&path, LONGEST as u64);
     let text = text.map_err(|error| wrong(&path, &error.to_string(), "check it, and its permissions"))?;
-    let (there, asked) = (settings(&text), settings(&asked.to_toml()?));
+    let (there, asked) = (by_key(&text), by_key(&asked.to_toml()?));
     let differs = |(key, value): &(&String, &String)| {
         let may_differ = MAY_DIFFER.contains(&key.as_str()) && !strict.contains(&key.as_str());
         !may_differ && there.get(*key) != Some(*value)
@@ -253,7 +253,7 @@ impl Stopped {
         compare("instruction set", &then.isa, &now.isa);
         let library = |blas: &Option<String>| blas.clone().unwrap_or_else(|| "none".to_owned());
         compare("BLAS", &library(&then.blas), &library(&now.blas));
-        let (then, now) = (settings(&then.config), settings(&now.config));
+        let (then, now) = (by_key(&then.config), by_key(&now.config));
         let keys: BTreeSet<_> = then.keys().chain(now.keys()).collect();
         for key in keys.into_iter().filter(|key| !MAY_DIFFER.contains(&key.as_str())) {
             let value =
@@ -269,24 +269,6 @@ impl Stopped {
     }
 }
 
-/// The settings in a configuration, by their keys.
-pub(super) fn settings(text: &str) -> BTreeMap<String, String> {
-    let mut settings = BTreeMap::new();
-    flatten("", text.parse::<Table>().unwrap_or_default(), &mut settings);
-    settings
-}
-
-fn flatten(prefix: &str, table: Table, settings: &mut BTreeMap<String, String>) {
-    for (key, value) in table {
-        match value {
-            Value::Table(inner) => flatten(&format!("{prefix}{key}."), inner, settings),
-            value => {
-                settings.insert(format!("{prefix}{key}"), value.to_string());
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -295,7 +277,7 @@ mod tests {
 
     #[test]
     fn settings_are_compared_by_value_and_named_by_their_keys() {
-        let found = settings("# a comment\n[run]\nseed = 1\n[optimizer.pgd]\nradius = 1e-3\n");
+        let found = by_key("# a comment\n[run]\nseed = 1\n[optimizer.pgd]\nradius = 1e-3\n");
         let pairs: Vec<_> = found.iter().map(|(key, value)| format!("{key} = {value}")).collect();
         assert_eq!(pairs, ["optimizer.pgd.radius = 0.001", "run.seed = 1"]);
     }
@@ -312,7 +294,7 @@ mod tests {
         let data = &mut config.data;
         (data.dir, data.inputs, data.targets, data.test_inputs, data.test_targets) =
             (file(), file(), file(), file(), file());
-        let settings = settings(&config.to_toml().unwrap());
+        let settings = by_key(&config.to_toml().unwrap());
         for key in MAY_DIFFER {
             assert!(settings.contains_key(key), "{key}");
         }

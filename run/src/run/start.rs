@@ -10,17 +10,17 @@ use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::Method;
+use memorize_train::optim::prescription::Prescription;
 use memorize_train::schedule::StepDecay;
-use memorize_train::theory::prescription::Prescription;
 use memorize_train::{Network, Plan, Route, Samples, network};
 
 use super::dataset::Dataset;
 use super::machine::Machine;
 use super::memory::{self, Squares, Training, copies_of_weights};
-use super::watch::ends_at_once;
 use super::{saddles, theory};
 use crate::config::{Batch, IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
 use crate::error::Error;
+use crate::interrupt::ends_at_once;
 use crate::ranks;
 
 /// Writes what the environment decides into the configuration, so that the file in the folder repeats the run elsewhere.

@@ -1,14 +1,13 @@
 //! Perturbed gradient descent as Theorem 4 prescribes it: what is said before, what is refused, what is left on the disk.
 
 use memorize_kernels::{Element, Rows};
+use memorize_train::optim::prescription::{HOPELESS_FLOPS, Prescription, Request, SigmaSource};
 use memorize_train::optim::small::SmallTraining;
-use memorize_train::theory::prescription::{HOPELESS_FLOPS, Prescription, Request, SigmaSource};
-use serde::Serialize;
 
 use super::saddles::Saddles;
 use crate::config::TheorySection;
 use crate::error::{Error, WithHint};
-use crate::run_folder::{StopReason, Summary};
+use crate::run_folder::{StopReason, Summary, TheorySummary};
 use crate::units::number;
 
 /// Records that a run leaves when nobody says how many.
@@ -134,94 +133,36 @@ pub fn record_every(prescription: &Prescription) -> u64 {
     (prescription.least_iterations() / RECORDS).clamp(1.0, 1e15) as u64
 }
 
-/// `theory` in `summary.json`: Theorem 4's constants and what became of its promise.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TheorySummary {
-    /// Loss asked for.
-    pub epsilon: f64,
-    /// Probability of failing that was allowed.
-    pub delta: f64,
-    /// The constant that the theorem leaves open.
-    pub c: f64,
-    /// Whether f <= epsilon at the end.
-    pub reached: bool,
-    /// sigma_min used.
-    pub sigma_min: f64,
-    /// `measured`, `given` or `upper bound`.
-    pub sigma_min_source: &'static str,
-    /// B, the largest norm of a sample.
-    pub input_bound: f64,
-    /// Y, the largest modulus of a target.
-    pub target_bound: f64,
-    /// f(0).
-    pub loss_at_zero: f64,
-    /// C.
-    #[serde(rename = "C")]
-    pub big_c: f64,
-    /// Regulariser gamma.
-    pub gamma: f64,
-    /// Radius of the ball that descent does not leave.
-    pub ball: f64,
-    /// rho.
-    pub rho: f64,
-    /// l.
-    pub l: f64,
-    /// eps', which Algorithm 1 was called with.
-    pub epsilon_prime: f64,
-    /// chi.
-    pub chi: f64,
-    /// Step size.
-    pub eta: f64,
-    /// Radius of the perturbations.
-    pub perturbation_radius: f64,
-    /// g_thres.
-    pub g_threshold: f64,
-    /// f_thres.
-    pub f_threshold: f64,
-    /// t_thres.
-    pub t_threshold: u64,
-    /// Fewest iterations that were to be expected.
-    pub iterations_at_least: f64,
-    /// Most iterations by the theorem's way of counting.
-    pub iterations_at_most: f64,
-    /// Perturbations that were made.
-    pub perturbations: u64,
-    /// What f64 could not resolve.
-    pub warnings: Vec<String>,
-}
-
-impl TheorySummary {
-    /// Of a run that ended with the loss f.
-    pub fn new(prescription: &Prescription, loss: f64, saddles: Saddles) -> Self {
-        let Prescription { request, data, constants, algorithm, .. } = prescription;
-        let thresholds = &algorithm.thresholds;
-        Self {
-            epsilon: request.epsilon,
-            delta: request.delta,
-            c: request.c,
-            reached: loss <= request.epsilon,
-            sigma_min: data.sigma,
-            sigma_min_source: prescription.sigma_source.name(),
-            input_bound: data.input_bound,
-            target_bound: data.target_bound,
-            loss_at_zero: data.loss_at_zero,
-            big_c: constants.c,
-            gamma: constants.gamma,
-            ball: constants.radius,
-            rho: constants.rho,
-            l: constants.l,
-            epsilon_prime: constants.epsilon,
-            chi: algorithm.chi,
-            eta: thresholds.eta,
-            perturbation_radius: thresholds.radius,
-            g_threshold: thresholds.g_thres,
-            f_threshold: thresholds.f_thres,
-            t_threshold: thresholds.t_thres,
-            iterations_at_least: prescription.least_iterations(),
-            iterations_at_most: algorithm.iterations_bound(),
-            perturbations: saddles.perturbations.unwrap_or(0),
-            warnings: prescription.warnings().iter().map(ToString::to_string).collect(),
-        }
+/// Theorem 4's constants and what became of its promise in a run that ended with the loss f.
+pub fn summarize(prescription: &Prescription, loss: f64, saddles: Saddles) -> TheorySummary {
+    let Prescription { request, data, constants, algorithm, .. } = prescription;
+    let thresholds = &algorithm.thresholds;
+    TheorySummary {
+        epsilon: request.epsilon,
+        delta: request.delta,
+        c: request.c,
+        reached: loss <= request.epsilon,
+        sigma_min: data.sigma,
+        sigma_min_source: prescription.sigma_source.name(),
+        input_bound: data.input_bound,
+        target_bound: data.target_bound,
+        loss_at_zero: data.loss_at_zero,
+        big_c: constants.c,
+        gamma: constants.gamma,
+        ball: constants.radius,
+        rho: constants.rho,
+        l: constants.l,
+        epsilon_prime: constants.epsilon,
+        chi: algorithm.chi,
+        eta: thresholds.eta,
+        perturbation_radius: thresholds.radius,
+        g_threshold: thresholds.g_thres,
+        f_threshold: thresholds.f_thres,
+        t_threshold: thresholds.t_thres,
+        iterations_at_least: prescription.least_iterations(),
+        iterations_at_most: algorithm.iterations_bound(),
+        perturbations: saddles.perturbations.unwrap_or(0),
+        warnings: prescription.warnings().iter().map(ToString::to_string).collect(),
     }
 }
 

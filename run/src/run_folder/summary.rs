@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Written;
+use super::{TheorySummary, Written};
 use crate::blas::Blas;
 use crate::config::{Backend, Dtype, Route};
 use crate::provenance::Provenance;
-use crate::run::theory::TheorySummary;
 
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::config::{ConfigError, RunConfig};
-use crate::differences::last_part;
+use crate::differences::{flatten, last_part};
 use crate::layer::{DataLayer, LONGEST, Layer, NetworkLayer, OptimizerLayer, RunLayer};
 
 /// Most runs of a sweep. More of them come from a slip, such as a grid over every setting at once.
@@ -171,13 +171,10 @@ impl Plan {
 impl Section {
     /// The settings of each member.
     fn sets(self) -> Result<Vec<Set>, PlanError> {
-        let mut axes = Vec::new();
-        each_leaf("", &self.grid, &mut |key, value| axes.push((key, value.clone())));
+        let axes: Vec<_> = flatten(&self.grid).into_iter().map(|(key, value)| (key, value.clone())).collect();
         let mut sets: Vec<Set> = Vec::new();
         for table in &self.list {
-            let mut set = Set::new();
-            each_leaf("", table, &mut |key, value| set.push((key, value.clone())));
-            sets.push(set);
+            sets.push(flatten(table).into_iter().map(|(key, value)| (key, value.clone())).collect());
         }
         if axes.is_empty() && sets.is_empty() {
             return Err(PlanError::Nothing);
@@ -219,17 +216,6 @@ fn fixed(key: &str) -> Option<&'static str> {
         "run.threads" => Some("the threads of the machine are shared out among the runs at a time"),
         "run.experiment" => Some("a run that differs from the paper's experiment is not that experiment"),
         _ => None,
-    }
-}
-
-/// Calls `found` with every value of nested tables and its key, sections and all.
-fn each_leaf(prefix: &str, table: &Table, found: &mut impl FnMut(String, &Value)) {
-    for (key, value) in table {
-        let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        match value {
-            Value::Table(table) => each_leaf(&key, table, found),
-            value => found(key, value),
-        }
     }
 }
 

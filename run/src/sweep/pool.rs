@@ -14,7 +14,7 @@ use memorize_data::output::Lock;
 
 use super::log::{self, Log};
 use crate::error::{Error, INTERRUPTED};
-use crate::run::watch::{Interrupt, PARENT};
+use crate::interrupt::{Interrupt, PARENT};
 
 /// How often a run is asked whether it is over.
 const PATIENCE: Duration = Duration::from_millis(50);

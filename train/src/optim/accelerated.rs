@@ -25,6 +25,7 @@
 
 use memorize_kernels::{Element, Mat};
 
+use super::matrix::{add, dot};
 use super::pgd::{Landscape, perturb};
 use super::{Guard, Limits};
 use crate::error::TrainError;
@@ -69,17 +70,6 @@ pub struct Accelerated<T: Element> {
     pub perturbations: u64,
     /// Steps that exploited negative curvature.
     pub exploitations: u64,
-}
-
-/// target += factor * v.
-pub(super) fn add<T: Element>(target: &mut Mat<T>, factor: f64, v: &Mat<T>) {
-    let factor = T::from_f64(factor);
-    target.padded_mut().iter_mut().zip(v.padded()).for_each(|(target, &v)| *target += factor * v);
-}
-
-/// <a, b>, summed in f64.
-pub(super) fn dot<T: Element>(a: &Mat<T>, b: &Mat<T>) -> f64 {
-    a.padded().iter().zip(b.padded()).map(|(a, b)| a.to_f64() * b.to_f64()).sum()
 }
 
 /// Runs the algorithm from `start` until a limit ends it. Perturbation number i is drawn from the stream (seed, ball, i). Limits

@@ -6,10 +6,11 @@ use crate::objective::Objective;
 use crate::observe::Silent;
 use crate::optim::accelerated::{Acceleration, accelerated_descent};
 use crate::optim::negative_curvature::{Escape, escaping_descent};
-use crate::optim::pgd::{Thresholds, Training, perturbed_descent};
+use crate::optim::pgd::{Training, perturbed_descent};
 use crate::optim::{Limits, Settings, full_batch, mini_batch};
 use crate::planner::Route;
 use crate::schedule::StepDecay;
+use crate::theory::constants::Thresholds;
 
 const N: usize = 12;
 const D: usize = 5;

@@ -6,9 +6,11 @@
 pub mod accelerated;
 mod full_batch;
 mod guard;
+mod matrix;
 mod mini_batch;
 pub mod negative_curvature;
 pub mod pgd;
+pub mod prescription;
 #[cfg(test)]
 mod resume_tests;
 mod shuffle;

@@ -24,7 +24,7 @@ use std::borrow::Cow;
 use memorize_kernels::error::check_shape;
 use memorize_kernels::{Element, Mat, Rows, pass};
 
-use super::accelerated::{add, dot};
+use super::matrix::{add, dot};
 use super::{Guard, Limits};
 use crate::error::{Divergence, TrainError};
 use crate::network::Network;

@@ -17,31 +17,17 @@
 use memorize_data::random::{Purpose, Stream};
 use memorize_kernels::{Element, Mat, Rows, pass};
 
-use super::accelerated::dot;
+use super::matrix::dot;
 use super::{Guard, Limits};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::{Evaluation, Objective};
 use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
 use crate::state::{State, Tensor, WEIGHTS};
+use crate::theory::constants::Thresholds;
 
 /// The name that a state says.
 const NAME: &str = "perturbed gradient descent";
-
-/// The thresholds of Algorithm 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Thresholds {
-    /// Step size eta.
-    pub eta: f64,
-    /// Radius r of the ball that perturbations are drawn from.
-    pub radius: f64,
-    /// Gradient norm at or below which a point is perturbed.
-    pub g_thres: f64,
-    /// Decrease that a perturbation must bring within t_thres steps.
-    pub f_thres: f64,
-    /// Steps between a perturbation and the test whether it escaped.
-    pub t_thres: u64,
-}
 
 /// A function to descend on, over matrices of weights.
 pub trait Landscape<T: Element> {

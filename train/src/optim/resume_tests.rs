@@ -4,7 +4,7 @@ use memorize_kernels::{Backend, Element, Engine, Isa, Mat, Par};
 
 use super::accelerated::{Acceleration, accelerated_descent};
 use super::negative_curvature::{Escape, escaping_descent};
-use super::pgd::{Thresholds, Training, perturbed_descent};
+use super::pgd::{Training, perturbed_descent};
 use super::small::SmallTraining;
 use super::*;
 use crate::checkpoint::{Frame, Weights, load_state};
@@ -12,6 +12,7 @@ use crate::network::Network;
 use crate::objective::Objective;
 use crate::observe::{Observer, Outcome, Record};
 use crate::planner::Route;
+use crate::theory::constants::Thresholds;
 
 /// Keeps every state and every record.
 #[derive(Default)]

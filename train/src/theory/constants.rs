@@ -5,8 +5,6 @@
 //! is C (n d/(sigma^2 eps))^(1/4). It is what makes sqrt(rho eps') = gamma, which the proof uses. And Lemma 4's proof once
 //! writes f with the factor 1/n; f has 1/(4n) throughout.
 
-use crate::optim::pgd::Thresholds;
-
 use super::bounds::Lipschitz;
 
 /// Largest number of samples that width d can hold in general position: d(d+1)/2 (Theorem 1).
@@ -24,6 +22,21 @@ pub fn theorem5_sizes(n: usize) -> (usize, usize) {
     let floor = n.isqrt();
     let root = if floor * floor < n { floor + 1 } else { floor };
     (2 * root, theorem1_neurons(2 * root))
+}
+
+/// The thresholds of Algorithm 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// Step size eta.
+    pub eta: f64,
+    /// Radius r of the ball that perturbations are drawn from.
+    pub radius: f64,
+    /// Gradient norm at or below which a point is perturbed.
+    pub g_thres: f64,
+    /// Decrease that a perturbation must bring within t_thres steps.
+    pub f_thres: f64,
+    /// Steps between a perturbation and the test whether it escaped.
+    pub t_thres: u64,
 }
 
 /// What Theorem 4 has to know of a data set.

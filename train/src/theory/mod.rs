@@ -10,7 +10,6 @@ pub mod lanczos;
 pub mod nystrom;
 pub mod position;
 pub mod preconditioner;
-pub mod prescription;
 pub mod random_position;
 pub mod threshold;
 pub(crate) mod vector;

@@ -5,10 +5,10 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use memorize_data::mnist;
 
-use super::Tables;
 use crate::config::{DataSection, Source};
 use crate::error::Error;
 use crate::run::opened;
+use crate::run::tables::Tables;
 
 /// SHA-256 of the sets as they come from their source.
 #[derive(Clone, Debug, PartialEq, Eq)]

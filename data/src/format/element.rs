@@ -37,7 +37,7 @@ pub enum ElementType {
 
 /// The order of the bytes of one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ByteOrder {
+pub(crate) enum ByteOrder {
     /// Most significant byte first: IDX, and .npy from some machines.
     Big,
     /// Least significant byte first: .npy, and tables in memory.
@@ -96,7 +96,7 @@ impl ElementType {
 
     /// Appends `value` in this type, or says that it does not exist there: not an integer, out of range, or finite and
     /// rounded to infinity. Floats are rounded to nearest; NaN and infinities are stored as they are.
-    pub(super) fn encode(self, order: ByteOrder, value: f64, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn encode(self, order: ByteOrder, value: f64, out: &mut Vec<u8>) -> bool {
         let integer = |low: f64, high: f64| value.fract() == 0.0 && (low..=high).contains(&value);
         match self {
             Self::Bool if integer(0.0, 1.0) => out.push(value as u8),
@@ -128,7 +128,7 @@ impl ElementType {
     ///
     /// `bytes` holds exactly `out.len() * size()` bytes.
     #[inline(always)]
-    pub(super) fn decode<T: Element>(self, order: ByteOrder, bytes: &[u8], out: &mut [T]) {
+    pub(crate) fn decode<T: Element>(self, order: ByteOrder, bytes: &[u8], out: &mut [T]) {
         use ByteOrder::{Big, Little};
         debug_assert_eq!(bytes.len(), out.len() * self.size());
         // The compiler folds the detour over f64 away where it changes nothing (u8 to f32, f32 to f32).

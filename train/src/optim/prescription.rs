@@ -3,17 +3,17 @@
 
 use memorize_kernels::{Element, Engine, Mat, Par, Rows, rows};
 
-use super::bounds::Lifted;
-use super::constants::{Algorithm1, ConstantsError, Data, Theorem4, Warning, capacity, theorem1_neurons};
-use super::gram_operator::squared_length;
+use super::Limits;
+use super::pgd::{Perturbation, Training, perturbed_descent};
+use super::small::{SmallTraining, in_f64};
 use crate::error::TrainError;
 use crate::network::Network;
 use crate::objective::{Evaluation, Objective};
 use crate::observe::{Observer, Outcome};
-use crate::optim::Limits;
-use crate::optim::pgd::{Perturbation, Training, perturbed_descent};
-use crate::optim::small::{SmallTraining, in_f64};
 use crate::planner::{Plan, Samples};
+use crate::theory::bounds::Lifted;
+use crate::theory::constants::{Algorithm1, ConstantsError, Data, Theorem4, Warning, capacity, theorem1_neurons};
+use crate::theory::gram_operator::squared_length;
 
 /// Floating-point operations above which a run counts as hopeless: the fastest of the passes need hours for them on a server,
 /// the loops for tiny problems days.
