@@ -2,10 +2,13 @@
 
 mod capacity;
 mod certificate;
+mod check;
 mod choices;
 mod condition;
+pub mod defaults;
 mod error;
 mod evaluation;
+mod experiment;
 mod race;
 mod saddles;
 mod theory;
@@ -15,7 +18,6 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::layer::{Layer, not_writable};
 use crate::units::ByteSize;
 pub use capacity::{CapacityConfig, Trainer};
 pub use certificate::CertifyConfig;
@@ -23,6 +25,7 @@ pub use choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 pub use condition::{ConditionConfig, ConditionDefaults};
 pub use error::ConfigError;
 pub use evaluation::{EvalConfig, SamplesOf, Stored};
+pub use experiment::Experiment;
 pub use race::RaceConfig;
 pub use saddles::{AcceleratedSection, NegativeCurvatureSection};
 pub use theory::TheorySection;
@@ -197,22 +200,12 @@ fn is_zero(value: &f64) -> bool {
 }
 
 impl RunConfig {
-    /// Reads a complete configuration, such as the one that a run has left. The inverse of [`RunConfig::to_toml`].
-    ///
-    /// # Errors
-    /// If the text is not TOML, has an unknown key, leaves out what has no default, or fails [`RunConfig::validate`].
-    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let config = Layer::from_toml(text)?.resolve()?;
-        config.validate()?;
-        Ok(config)
-    }
-
     /// The text of `config.toml`.
     ///
     /// # Errors
     /// If a value has no form in TOML: a path that is not UTF-8, a count above 2^63 - 1.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
-        let body = toml::to_string(self).map_err(|error| not_writable(self, &error))?;
+        let body = toml::to_string(self).map_err(|error| ConfigError::not_writable(self, &error))?;
         Ok(format!("# Repeat this run with: memorize train --config config.toml --out DIR\n\n{body}"))
     }
 

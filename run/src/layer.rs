@@ -3,8 +3,8 @@
 //! One set of structs serves both, so that a flag and a key cannot drift apart: the documentation of a field is the help
 //! text of its flag. [`Layer::resolve`] fills the holes and gives a [`RunConfig`](crate::config::RunConfig).
 
-mod defaults;
 mod merge;
+mod resolve;
 mod saddles;
 mod template;
 
@@ -13,12 +13,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use serde::{Deserialize, Serialize};
 
+pub use crate::config::defaults::*;
 use crate::config::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
 use crate::units::ByteSize;
-pub use defaults::*;
-pub use merge::not_writable;
 pub use merge::{LONGEST, text_of, text_of_bytes, text_of_run};
-pub use saddles::*;
+pub use resolve::seeded;
+pub use saddles::{AcceleratedLayer, NegativeCurvatureLayer};
 pub use template::{key_of, template};
 
 /// Everything that flags or a file may say about a run.

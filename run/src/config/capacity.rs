@@ -6,7 +6,8 @@ use clap::ValueEnum;
 use memorize_train::theory::threshold::samples_at;
 use serde::Serialize;
 
-use super::validate::{at_least_one, at_most_threads, ensure, finite_positive, invalid};
+use super::check::{at_least_one, ensure, finite_positive, invalid};
+use super::validate::at_most_threads;
 use super::{Backend, ConfigError, Dtype, IsaName, Route};
 
 /// How a network for random data is looked for.

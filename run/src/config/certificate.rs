@@ -2,7 +2,8 @@
 
 use memorize_train::theory::lanczos::LanczosOptions;
 
-use super::validate::{at_least_one, at_most_threads, finite_positive};
+use super::check::{at_least_one, finite_positive};
+use super::validate::at_most_threads;
 use super::{Backend, ConfigError, IsaName, Route, Stored};
 
 /// A certificate for stored weights on given samples.

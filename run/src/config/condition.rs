@@ -2,7 +2,8 @@
 
 use memorize_train::optim::prescription::DELTA;
 
-use super::validate::{at_least_one, at_most_threads, data, ensure, features, finite_positive, invalid, no_test_set};
+use super::check::{at_least_one, ensure, finite_positive, invalid};
+use super::validate::{at_most_threads, data, features, no_test_set};
 use super::{Backend, ConfigError, DataSection, FeaturesSection, IsaName, Route};
 use crate::units::ByteSize;
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use memorize_data::Shown;
+use serde::Serialize;
 
 use crate::nearest;
 
@@ -74,6 +75,18 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// The error for something that has no form in TOML, with the key of the value that has none.
+    pub fn not_writable(value: &impl Serialize, error: &toml::ser::Error) -> Self {
+        let reason = match serde_json::to_value(value) {
+            Ok(value) => too_large(&value, "").map(|(key, number)| {
+                format!("{key} = {number} is above {}, the largest number there; give a smaller one", i64::MAX)
+            }),
+            // Of text, JSON refuses what TOML does.
+            Err(error) => Some(format!("{error}; rename the file or folder")),
+        };
+        Self::NotWritable { reason: reason.unwrap_or_else(|| error.to_string()) }
+    }
+
     /// Turns the parser's error into ours, with a suggestion where a name was mistyped.
     pub(crate) fn from_toml(error: &toml::de::Error) -> Self {
         Self::Syntax { message: error.to_string().trim_end().to_owned(), suggestion: suggestion(error.message()) }
@@ -89,6 +102,18 @@ fn suggestion(message: &str) -> Option<String> {
     let mut names = message.split('`').skip(1).step_by(2);
     let unknown = names.next()?;
     nearest::name(unknown, names).map(str::to_owned)
+}
+
+/// The first number that TOML has no room for.
+fn too_large(value: &serde_json::Value, key: &str) -> Option<(String, u64)> {
+    match value {
+        serde_json::Value::Object(table) => table.iter().find_map(|(name, value)| {
+            too_large(value, &if key.is_empty() { name.clone() } else { format!("{key}.{name}") })
+        }),
+        number => {
+            number.as_u64().filter(|&number| i64::try_from(number).is_err()).map(|number| (key.to_owned(), number))
+        }
+    }
 }
 
 #[cfg(test)]

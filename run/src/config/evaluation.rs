@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::validate::{at_least_one, at_most_threads, finite_non_negative};
+use super::check::{at_least_one, finite_non_negative};
+use super::validate::at_most_threads;
 use super::{Backend, ConfigError, Dtype, IsaName, Route};
 
 /// Stored weights and the samples they are looked at with.

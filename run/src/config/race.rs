@@ -1,6 +1,7 @@
 //! What `memorize race` is asked to do, checked.
 
-use super::validate::{ensure, finite_positive, invalid, no_test_set};
+use super::check::{ensure, finite_positive, invalid};
+use super::validate::no_test_set;
 use super::{ConfigError, OptimizerKind, RunConfig};
 
 /// Several optimisers on one training set.

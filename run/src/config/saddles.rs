@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::validate::{Check, ensure, finite_non_negative, finite_positive, invalid};
+use super::check::{Check, ensure, finite_non_negative, finite_positive, invalid};
 use super::{OptimizerKind, OptimizerSection};
 
 /// Perturbed accelerated gradient descent (Jin et al., 2017), with the paper's names.

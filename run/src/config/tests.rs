@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::experiments::{Experiment, Scale};
 use crate::layer::{
-    AcceleratedLayer, DataLayer, FeaturesLayer, NegativeCurvatureLayer, NetworkLayer, OptimizerLayer, PgdLayer,
+    AcceleratedLayer, DataLayer, FeaturesLayer, Layer, NegativeCurvatureLayer, NetworkLayer, OptimizerLayer, PgdLayer,
     RunLayer,
 };
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::validate::{Check, ensure, finite_positive, invalid};
+use super::check::{Check, ensure, finite_positive, invalid};
 use super::{Dtype, OptimizerKind, RunConfig};
 
 /// What Theorem 4 is asked for. Step size, thresholds and regulariser follow from it and the data.

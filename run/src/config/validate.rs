@@ -1,22 +1,17 @@
 //! The checks behind [`RunConfig::validate`]: one clear error for each way in which a value can be wrong.
 
-use std::fmt::Display;
-
 use memorize_data::Shown;
 use memorize_train::features::MAX_POWER;
 
-use super::{
-    Batch, ConfigError, DataSection, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection,
-    RunConfig, RunSection, SolveSection, Source, saddles, theory,
-};
-use crate::experiments::Experiment;
-use crate::layer::{
+use super::check::{Check, at_least_one, ensure, finite_non_negative, finite_positive, invalid};
+use super::defaults::{
     DEFAULT_BETA1, DEFAULT_BETA2, DEFAULT_DECAY_FACTOR, DEFAULT_EPSILON, DEFAULT_LEARNING_RATE, NEURONS_NEEDED,
     PGD_NEEDS,
 };
-
-/// The outcome of a check.
-pub(super) type Check = Result<(), ConfigError>;
+use super::{
+    Batch, ConfigError, DataSection, Experiment, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection,
+    PgdSection, RunConfig, RunSection, SolveSection, Source, saddles, theory,
+};
 
 /// Checks a whole configuration, section by section.
 pub(super) fn run(config: &RunConfig) -> Check {
@@ -27,35 +22,6 @@ pub(super) fn run(config: &RunConfig) -> Check {
     config.optimizer.theory.as_ref().map_or(Ok(()), |section| theory::check(section, config))?;
     optimizer(&config.optimizer)?;
     run_section(&config.run, prescribed)
-}
-
-/// An error for `field`.
-pub(super) fn invalid(field: &'static str, value: impl Display, advice: impl Into<String>) -> ConfigError {
-    ConfigError::Invalid { field, value: value.to_string(), advice: advice.into() }
-}
-
-/// Fails with the error unless `condition` holds.
-pub(super) fn ensure(condition: bool, error: impl FnOnce() -> ConfigError) -> Check {
-    if condition { Ok(()) } else { Err(error()) }
-}
-
-/// A count that may be absent but not zero.
-pub(super) fn at_least_one(field: &'static str, value: Option<usize>, flag: &str) -> Check {
-    ensure(value != Some(0), || invalid(field, 0, format!("must be at least 1; leave out {flag} for the default")))
-}
-
-/// A number that scales something: a step size, a standard deviation.
-pub(super) fn finite_positive(field: &'static str, value: f64, flag: &str) -> Check {
-    ensure(value.is_finite() && value > 0.0, || {
-        invalid(field, value, format!("must be a finite number above 0 ({flag})"))
-    })
-}
-
-/// A number that adds something: noise, a regulariser.
-pub(super) fn finite_non_negative(field: &'static str, value: f64, flag: &str) -> Check {
-    ensure(value.is_finite() && value >= 0.0, || {
-        invalid(field, value, format!("must be a finite number, 0 or above ({flag})"))
-    })
 }
 
 /// Everything but the targets, which what only looks at the samples can do without.

@@ -5,10 +5,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use memorize_data::small;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::defaults::seeded;
+use super::resolve::seeded;
 use super::{DataLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, TheoryLayer};
 use crate::config::{ConfigError, OptimizerKind, RunConfig, Source};
 
@@ -219,31 +219,7 @@ impl DataLayer {
 }
 
 fn to_table(layer: &Layer) -> Result<Table, ConfigError> {
-    Table::try_from(layer).map_err(|error| not_writable(layer, &error))
-}
-
-/// The error for something that has no form in TOML, with the key of the value that has none.
-pub fn not_writable(value: &impl Serialize, error: &toml::ser::Error) -> ConfigError {
-    let reason = match serde_json::to_value(value) {
-        Ok(value) => too_large(&value, "").map(|(key, number)| {
-            format!("{key} = {number} is above {}, the largest number there; give a smaller one", i64::MAX)
-        }),
-        // Of text, JSON refuses what TOML does.
-        Err(error) => Some(format!("{error}; rename the file or folder")),
-    };
-    ConfigError::NotWritable { reason: reason.unwrap_or_else(|| error.to_string()) }
-}
-
-/// The first number that TOML has no room for.
-fn too_large(value: &serde_json::Value, key: &str) -> Option<(String, u64)> {
-    match value {
-        serde_json::Value::Object(table) => table.iter().find_map(|(name, value)| {
-            too_large(value, &if key.is_empty() { name.clone() } else { format!("{key}.{name}") })
-        }),
-        number => {
-            number.as_u64().filter(|&number| i64::try_from(number).is_err()).map(|number| (key.to_owned(), number))
-        }
-    }
+    Table::try_from(layer).map_err(|error| ConfigError::not_writable(layer, &error))
 }
 
 /// Lays `upper` over `base`, table by table.
@@ -255,5 +231,17 @@ fn overlay(base: &mut Table, upper: Table) {
                 base.insert(key, value);
             }
         }
+    }
+}
+
+impl RunConfig {
+    /// Reads a complete configuration, such as the one that a run has left. The inverse of [`RunConfig::to_toml`].
+    ///
+    /// # Errors
+    /// If the text is not TOML, has an unknown key, leaves out what has no default, or fails [`RunConfig::validate`].
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config = Layer::from_toml(text)?.resolve()?;
+        config.validate()?;
+        Ok(config)
     }
 }

@@ -1,57 +1,13 @@
-//! The values that fill the holes of a layer, and the filling.
+//! How the holes of a layer are filled.
 
 use super::{
     DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, RunLayer, SolveLayer, TheoryLayer,
 };
+use crate::config::defaults::*;
 use crate::config::{
     Batch, ConfigError, DataSection, Dtype, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection,
     PgdSection, RunConfig, RunSection, SolveSection, Source, TheorySection,
 };
-
-/// Samples of the synthetic data set; the paper's number.
-pub const DEFAULT_SAMPLES: usize = 300;
-/// Width of a synthetic sample; the paper's number.
-pub const DEFAULT_DIM: usize = 100;
-/// Power of the random features; the paper's number.
-pub const DEFAULT_FEATURES_P: u32 = 2;
-/// Standard deviation of the random features' weights; the paper's number.
-pub const DEFAULT_FEATURES_SIGMA: f64 = 0.15;
-/// Adam's step size; the paper's number.
-pub const DEFAULT_ADAM_LEARNING_RATE: f64 = 0.003;
-/// Step size of plain and perturbed gradient descent.
-pub const DEFAULT_LEARNING_RATE: f64 = 0.1;
-/// Samples in a mini-batch; the paper's number.
-pub const DEFAULT_BATCH: usize = 128;
-/// Factor of a step-size decay; the paper's number.
-pub const DEFAULT_DECAY_FACTOR: f64 = 0.3;
-/// Adam's first decay.
-pub const DEFAULT_BETA1: f64 = 0.9;
-/// Adam's second decay.
-pub const DEFAULT_BETA2: f64 = 0.999;
-/// Adam's addend to the denominator.
-pub const DEFAULT_EPSILON: f64 = 1e-8;
-/// Iterations between two records of the loss; the paper's number.
-pub const DEFAULT_RECORD_EVERY: u64 = 5;
-
-/// Minutes between two checkpoints.
-pub const DEFAULT_CHECKPOINT_MINUTES: f64 = 10.0;
-
-/// Products after which the linear solver gives up.
-pub const DEFAULT_SOLVE_ITERATIONS: u64 = 1000;
-/// Loss at which the linear solver has memorised; what the paper's figures show.
-pub const DEFAULT_SOLVE_LOSS: f64 = 1e-5;
-
-/// Probability that a run by Theorem 4 may fail with.
-pub use memorize_train::optim::prescription::DELTA as DEFAULT_DELTA;
-/// The constant that Theorem 4 leaves open: the largest for which no step can increase the value.
-pub const DEFAULT_THEORY_C: f64 = 1.0;
-
-/// What is said when the number of neurons is missing.
-pub const NEURONS_NEEDED: &str = "say how many hidden neurons to train with --neurons R; the paper uses 300 and 3000";
-
-/// What is said when a threshold of perturbed gradient descent is missing: none of them has a default.
-pub const PGD_NEEDS: &str = "--optimizer pgd needs all four of --pgd-radius, --pgd-g-threshold, \
-    --pgd-f-threshold and --pgd-t-threshold, or --theory --epsilon E to compute them from the data";
 
 /// The name of a run with a seed that is not the default: jobs that differ in it alone do not take each other's folder.
 pub fn seeded(name: &str, seed: u64) -> String {

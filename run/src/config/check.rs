@@ -1,0 +1,37 @@
+//! What checks of values have in common: one clear error for each way in which one can be wrong.
+
+use std::fmt::Display;
+
+use super::ConfigError;
+
+/// The outcome of a check.
+pub(super) type Check = Result<(), ConfigError>;
+
+/// An error for `field`.
+pub(super) fn invalid(field: &'static str, value: impl Display, advice: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { field, value: value.to_string(), advice: advice.into() }
+}
+
+/// Fails with the error unless `condition` holds.
+pub(super) fn ensure(condition: bool, error: impl FnOnce() -> ConfigError) -> Check {
+    if condition { Ok(()) } else { Err(error()) }
+}
+
+/// A count that may be absent but not zero.
+pub(super) fn at_least_one(field: &'static str, value: Option<usize>, flag: &str) -> Check {
+    ensure(value != Some(0), || invalid(field, 0, format!("must be at least 1; leave out {flag} for the default")))
+}
+
+/// A number that scales something: a step size, a standard deviation.
+pub(super) fn finite_positive(field: &'static str, value: f64, flag: &str) -> Check {
+    ensure(value.is_finite() && value > 0.0, || {
+        invalid(field, value, format!("must be a finite number above 0 ({flag})"))
+    })
+}
+
+/// A number that adds something: noise, a regulariser.
+pub(super) fn finite_non_negative(field: &'static str, value: f64, flag: &str) -> Check {
+    ensure(value.is_finite() && value >= 0.0, || {
+        invalid(field, value, format!("must be a finite number, 0 or above ({flag})"))
+    })
+}
