@@ -1,14 +1,13 @@
 //! Files that are wrong, one accident a test: the exit code, the message, and nothing half-written.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::ground::{D, Ground, N, R, listing};
-use common::{Numbers, Tensor, memorize, safetensors, signs, write_inputs, write_targets};
 use memorize_data::ElementType;
 use memorize_data::source::{write_idx, write_npy};
+
+use crate::common::ground::{D, Ground, N, R, listing};
+use crate::common::{Numbers, Tensor, memorize, safetensors, signs, write_inputs, write_targets};
 
 #[test]
 fn good_input_is_accepted() {
@@ -350,7 +349,7 @@ fn a_folder_where_a_file_is_needed() {
 
 #[test]
 fn a_mistyped_path_gets_the_one_that_may_have_been_meant() {
-    let root = common::scratch();
+    let root = crate::common::scratch();
     let at = |name: &str| root.path().join(name);
     let run = "train --data synthetic --samples 20 --dim 4 -r 10 --optimizer gd --lr 0.1 --iterations 2 --quiet";
     memorize(run).with("--out", at("runs/small")).succeeds();

@@ -1,11 +1,9 @@
 //! Settings that are wrong, one accident a test: numbers, names, folders; the exit code, the message, and nothing half-written.
 
-mod common;
-
 use std::fs;
 
-use common::ground::{Ground, N, listing};
-use common::{column, memorize, summary};
+use crate::common::ground::{Ground, N, listing};
+use crate::common::{column, memorize, summary};
 
 // ---- numbers that cannot be run with
 

@@ -1,11 +1,10 @@
 //! `memorize bench`: what it prints, never how fast it is.
 
-mod common;
-
 use std::fs;
 
-use common::{backends, memorize, scratch};
 use serde_json::Value;
+
+use crate::common::{backends, memorize, scratch};
 
 const SMALL: &str = "bench --quick --filter small-gradient";
 

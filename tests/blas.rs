@@ -1,11 +1,10 @@
 //! `--backend blas`: how a build without it refuses, and what a build with it tells about the library. What it computes is
 //! compared with the other backends wherever those are compared with each other.
 
-mod common;
-
-use common::{Call, memorize, scratch, write_inputs, write_targets, write_weights};
 use memorize_kernels::reference::Dense;
 use tempfile::TempDir;
+
+use crate::common::{Call, memorize, scratch, write_inputs, write_targets, write_weights};
 
 /// A folder with the files that `eval` wants.
 fn problem() -> TempDir {

@@ -1,12 +1,11 @@
 //! `memorize capacity`: the threshold of Theorem 1 in what it prints and leaves.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{Outcome, backends, left, memorize, number, scratch, summary};
 use serde_json::Value;
+
+use crate::common::{Outcome, backends, left, memorize, number, scratch, summary};
 
 /// d = 6: 21 samples are the capacity.
 const SMALL: &str = "capacity --dim 6 --ratios 0.5,1.5 --seeds 2 --iterations 5000";

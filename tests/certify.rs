@@ -1,17 +1,16 @@
 //! `memorize certify`: what it prints, against the naive loops of the reference.
 
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 
-use common::{
-    Call, Numbers, Tensor, assert_close, features, memorize, number, safetensors, scratch, signs, write_inputs,
-    write_targets, write_weights,
-};
 use memorize_kernels::reference::{self, Dense};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::{
+    Call, Numbers, Tensor, assert_close, features, memorize, number, safetensors, scratch, signs, write_inputs,
+    write_targets, write_weights,
+};
 
 /// A network and samples on the disk.
 struct Problem {

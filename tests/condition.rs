@@ -1,13 +1,12 @@
 //! `memorize condition`: what it says of samples whose singular values are known, or whose position is.
 
-mod common;
-
 use std::path::PathBuf;
 
-use common::{Call, Numbers, assert_close, backends, memorize, number, scratch, write_inputs, write_targets};
 use memorize_kernels::reference::Dense;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::{Call, Numbers, assert_close, backends, memorize, number, scratch, write_inputs, write_targets};
 
 /// Samples on the disk.
 struct Samples(TempDir);

@@ -7,10 +7,11 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
 
-use fuzz::weights::{self, with_another_number};
-use fuzz::{TARGETS, Target, memory, tables};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
+
+use fuzz::weights::{self, with_another_number};
+use fuzz::{TARGETS, Target, memory, tables};
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;

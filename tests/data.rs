@@ -1,13 +1,12 @@
 //! `memorize data`: what is in files, and files made of others.
 
-mod common;
-
 use std::fs;
 
-use common::{Numbers, left, memorize, scratch, write_inputs, write_targets};
 use memorize_data::source::{write_idx, write_npy};
 use memorize_data::{ElementType, Table, synthetic};
 use serde_json::{Value, json};
+
+use crate::common::{Numbers, left, memorize, scratch, write_inputs, write_targets};
 
 fn info(path: &std::path::Path) -> Value {
     let told = memorize(&format!("data info --json {}", path.display())).succeeds();

@@ -7,10 +7,7 @@
 
 #![cfg(unix)]
 
-mod common;
-#[path = "documents/output.rs"]
 mod output;
-#[path = "documents/page.rs"]
 mod page;
 
 use std::fs;
@@ -19,10 +16,11 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use common::{PROGRAM, memorize, scratch};
+use tempfile::TempDir;
+
+use crate::common::{PROGRAM, memorize, scratch};
 use output::Numbers;
 use page::{Block, Typed};
-use tempfile::TempDir;
 
 /// Pages of Markdown that have commands.
 const PAGES: [&str; 8] = [

@@ -1,20 +1,19 @@
 //! `memorize eval`: what it prints and writes, against the naive loops of the reference.
 
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 
-use common::{
-    Call, Checkpoint, Numbers, Tensor, assert_close, backends, features, left, memorize, normalized, number,
-    safetensors, scratch, signs, summary, write_inputs, write_targets, write_weights,
-};
 use memorize_data::source::{write_idx, write_npy};
 use memorize_data::{ElementType, Table};
 use memorize_kernels::Isa;
 use memorize_kernels::reference::{self, Dense};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::{
+    Call, Checkpoint, Numbers, Tensor, assert_close, backends, features, left, memorize, normalized, number,
+    safetensors, scratch, signs, summary, write_inputs, write_targets, write_weights,
+};
 
 /// A two-layer problem on the disk.
 struct Problem {

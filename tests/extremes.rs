@@ -1,19 +1,18 @@
 //! Samples far from the origin, of any scale, and far fewer than they have numbers each.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{
-    Call, Checkpoint, Numbers, assert_close, left, memorize, number, scratch, signs, summary, write_inputs,
-    write_targets, write_weights,
-};
 use memorize_data::ElementType;
 use memorize_data::source::write_npy;
 use memorize_kernels::reference::{self, Dense};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::{
+    Call, Checkpoint, Numbers, assert_close, left, memorize, number, scratch, signs, summary, write_inputs,
+    write_targets, write_weights,
+};
 
 /// Samples and targets on the disk.
 struct Files(TempDir);
@@ -257,7 +256,7 @@ fn commands_that_do_not_fit_in_memory_say_so_before_they_begin() {
         let files = files.0.path().display();
         let command = format!(
             "ulimit -v {kib}; exec {} {arguments} --inputs {files}/x.npy --targets {files}/y.npy",
-            common::PROGRAM
+            crate::common::PROGRAM
         );
         std::process::Command::new("bash").args(["-c", &command]).output().unwrap()
     };

@@ -22,10 +22,11 @@ use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::running::{Running, children};
-use common::{Numbers, PROGRAM, left, memorize, metrics, scratch, write_inputs, write_targets};
 use memorize_train::checkpoint;
 use tempfile::TempDir;
+
+use common::running::{Running, children};
+use common::{Numbers, PROGRAM, left, memorize, metrics, scratch, write_inputs, write_targets};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 

@@ -1,13 +1,12 @@
 //! How people find their way: help, completions, pages of the manual.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use common::{left, memorize, scratch};
 use serde_json::Value;
+
+use crate::common::{left, memorize, scratch};
 
 #[test]
 fn help_lists_every_command_by_what_it_is_for() {

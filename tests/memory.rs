@@ -2,8 +2,6 @@
 
 #![cfg(target_os = "linux")]
 
-mod common;
-
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -11,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::{PROGRAM, memorize, mnist_folder, scratch};
+use crate::common::{PROGRAM, memorize, mnist_folder, scratch};
 
 const MIB: f64 = 1024.0 * 1024.0;
 

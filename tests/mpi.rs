@@ -1,7 +1,5 @@
 //! The program as several ranks of an MPI job on this machine: every number of them leaves the same bits as one process.
 
-mod common;
-#[path = "mpi/differences.rs"]
 mod differences;
 
 use std::fs::{self, File};
@@ -11,11 +9,6 @@ use std::process::{Command, ExitCode, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::running::{Running, children};
-use common::{
-    Numbers, PROGRAM, left, memorize, metrics, mnist_folder, number, scratch, summary, write_inputs, write_targets,
-};
-use differences::{FEW, Ground, Kind, MORE};
 use memorize::session::Session;
 use memorize_data::ElementType;
 use memorize_data::source::write_npy;
@@ -24,6 +17,12 @@ use memorize_run::run::panics::caught;
 use memorize_train::checkpoint;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::running::{Running, children};
+use crate::common::{
+    Numbers, PROGRAM, left, memorize, metrics, mnist_folder, number, scratch, summary, write_inputs, write_targets,
+};
+use differences::{FEW, Ground, Kind, MORE};
 
 /// `mpirun` with the program and these arguments.
 fn mpirun(ranks: usize, arguments: &str) -> Command {
@@ -377,7 +376,7 @@ fn what_a_rank_does() {
 fn a_rank_that_panics_ends_all_at_once() {
     for (within_a_run, code) in [(false, 101), (true, 1)] {
         let mut command = launch(3, &std::env::current_exe().unwrap());
-        command.args(["--ignored", "--exact", "--nocapture", "--test-threads", "1", "what_a_rank_does"]);
+        command.args(["--ignored", "--exact", "--nocapture", "--test-threads", "1", "mpi::what_a_rank_does"]);
         if within_a_run {
             command.env(WITHIN_A_RUN, "1");
         }

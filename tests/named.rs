@@ -1,16 +1,15 @@
 //! What is named is what is used: folders, files, settings. A name that cannot be meant is refused, and nothing is put in its place.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::ground::{Ground, listing};
-#[cfg(unix)]
-use common::running::Running;
-use common::{Call, memorize, mnist_folder};
 use memorize_data::ElementType;
 use memorize_data::source::{write_idx, write_npy};
+
+use crate::common::ground::{Ground, listing};
+#[cfg(unix)]
+use crate::common::running::Running;
+use crate::common::{Call, memorize, mnist_folder};
 
 /// A data set in four files, `rows` images of 2 x 3 to train on, under what `name` makes of the official names.
 fn write_set(folder: &Path, rows: usize, name: impl Fn(&str) -> String) {
@@ -273,7 +272,7 @@ fn arrays_of_other_types_and_orders_train_to_the_same_bits() {
     let loss = |name: &str| {
         let _ = fs::remove_dir_all(ground.path("out"));
         ground.train(name, "y.npy").succeeds();
-        common::summary(&ground.path("out"))["train_loss"].clone()
+        crate::common::summary(&ground.path("out"))["train_loss"].clone()
     };
     write_npy(&ground.path("f64.npy"), ElementType::F64, &[12, 5], &values).unwrap();
     let expected = loss("f64.npy");

@@ -1,11 +1,10 @@
 //! Runs that go nowhere: they fail, and what is known beforehand is said before the first step.
 
-mod common;
-
 use std::path::Path;
 
-use common::*;
 use memorize_kernels::reference::Dense;
+
+use crate::common::*;
 
 /// Samples with entries of size `scale`, and targets of size 1, as X.npy and y.npy.
 fn data(folder: &Path, n: usize, d: usize, scale: f64) {

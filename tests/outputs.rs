@@ -2,16 +2,15 @@
 
 #![cfg(unix)]
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{Call, Numbers, PROGRAM, memorize, scratch, signs, write_inputs, write_targets, write_weights};
 use memorize_data::Table;
 use tempfile::TempDir;
+
+use crate::common::{Call, Numbers, PROGRAM, memorize, scratch, signs, write_inputs, write_targets, write_weights};
 
 /// A folder with samples, targets and weights.
 fn ground() -> TempDir {

@@ -1,12 +1,11 @@
 //! What a run says while it runs.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{memorize, metrics, number, scratch, summary};
 use serde_json::Value;
+
+use crate::common::{memorize, metrics, number, scratch, summary};
 
 /// Twenty steps, the step size halved after ten, two checkpoints.
 const SMALL: &str = "train --data synthetic --samples 40 --dim 8 --normalize -r 12 --optimizer adam --lr 0.01 --batch 20 \
@@ -123,7 +122,7 @@ fn what_is_wrong_before_a_run_begins_is_told_in_json_too() {
 #[cfg(unix)]
 #[test]
 fn a_signal_is_told() {
-    use common::running::Running;
+    use crate::common::running::Running;
 
     let root = scratch();
     let out = root.path().join("run");
@@ -216,7 +215,10 @@ fn tensorboard_gets_an_event_for_every_record_and_the_results() {
         assert!(records[2..records.len() - 1].iter().all(|record| holds(record, word)), "{word}");
     }
     assert!(["result/f", "result/mse"].iter().all(|word| holds(records.last().unwrap(), word)));
-    assert_eq!(common::left(&out, "checkpoint.safetensors"), common::left(&plain, "checkpoint.safetensors"));
+    assert_eq!(
+        crate::common::left(&out, "checkpoint.safetensors"),
+        crate::common::left(&plain, "checkpoint.safetensors")
+    );
 
     // A folder that is a file is refused before anything is done.
     let (file, never) = (root.path().join("file"), root.path().join("never"));

@@ -1,11 +1,10 @@
 //! `memorize race` from end to end.
 
-mod common;
-
 use std::fs;
 
-use common::{memorize, scratch};
 use serde_json::Value;
+
+use crate::common::{memorize, scratch};
 
 const SMALL: &str = "race --quiet --data synthetic --samples 20 --dim 8 --normalize --dtype f64 --passes 400";
 

@@ -1,14 +1,13 @@
 //! Pages about runs: `reproduce all`, `report` and `compare` from end to end, and folders that are not what they should be.
 //! What the page does in a browser is tested by `report_page.py`.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use common::{memorize, number, scratch, summary};
 use serde_json::Value;
+
+use crate::common::{memorize, number, scratch, summary};
 
 /// Every experiment of the paper, in its order.
 const EXPERIMENTS: [&str; 7] = [

@@ -1,21 +1,20 @@
 //! Training from the command line: the paper's experiments, what they leave, the same bits again, and learning.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use common::{
-    Call, Checkpoint, Numbers, assert_close, backends, column, features, left, memorize, metrics, normalized, number,
-    scratch, summary, write_inputs, write_targets,
-};
 use memorize_data::labels::random_labels;
 use memorize_data::perturb::add_noise;
 use memorize_data::{Mnist, synthetic};
 use memorize_kernels::Isa;
 use memorize_kernels::reference::{self, Dense};
 use serde_json::Value;
+
+use crate::common::{
+    Call, Checkpoint, Numbers, assert_close, backends, column, features, left, memorize, metrics, normalized, number,
+    scratch, summary, write_inputs, write_targets,
+};
 
 const FILES: [&str; 6] =
     ["config.toml", "metrics.csv", "summary.json", "curve.svg", "curve.png", "checkpoint.safetensors"];
@@ -209,7 +208,7 @@ fn the_loss_of_the_synthetic_run_is_that_of_its_weights() {
     let folder = quick("synthetic");
     let Checkpoint { w, a, features, basis, .. } = Checkpoint::of(&folder);
     assert_eq!((w.rows, w.cols), (100, 300));
-    assert_eq!(a, common::signs(300));
+    assert_eq!(a, crate::common::signs(300));
     assert!(features.is_none() && basis.is_none());
     // All that is left is the rounding of outputs of size 1 to f32.
     assert!(number(&summary(&folder), "train_loss") < 1e-12);
@@ -227,7 +226,7 @@ fn the_loss_of_the_synthetic_run_is_that_of_its_weights() {
 
 #[test]
 fn the_losses_of_mnist_runs_are_those_of_their_weights() {
-    let Mnist { train_images, train_labels, .. } = Mnist::open(Some(&common::mnist_folder())).unwrap();
+    let Mnist { train_images, train_labels, .. } = Mnist::open(Some(&crate::common::mnist_folder())).unwrap();
     let unit = normalized(&Dense::from_fn(2000, 784, |i, k| train_images.value(i, k)));
     let mut noisy = unit.clone();
     for (i, row) in noisy.data.chunks_mut(784).enumerate() {

@@ -2,15 +2,16 @@
 
 #![cfg(unix)]
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::running::Running;
-use common::{Checkpoint, Numbers, left, memorize, metrics, number, scratch, summary, write_inputs, write_targets};
 use memorize_train::checkpoint;
 use tempfile::TempDir;
+
+use crate::common::running::Running;
+use crate::common::{
+    Checkpoint, Numbers, left, memorize, metrics, number, scratch, summary, write_inputs, write_targets,
+};
 
 const SYNTHETIC: &str = "train --quiet --data synthetic --samples 90 --dim 20 --normalize -r 42";
 

@@ -1,10 +1,8 @@
 //! `memorize train` with the optimisers that leave saddle points by momentum and along negative curvature.
 
-mod common;
-
 use std::fs;
 
-use common::{assert_close, column, left, memorize, number, scratch, summary};
+use crate::common::{assert_close, column, left, memorize, number, scratch, summary};
 
 const SMALL: &str = "train --quiet --data synthetic --samples 20 --dim 8 --normalize --dtype f64 --record-every 1";
 

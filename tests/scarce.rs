@@ -5,16 +5,15 @@
 
 #![cfg(target_os = "linux")]
 
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use common::ground::Ground;
-use common::{Call, Outcome, left, memorize, scratch};
 use tempfile::TempDir;
+
+use crate::common::ground::Ground;
+use crate::common::{Call, Outcome, left, memorize, scratch};
 
 /// Refuses new threads if `NO_THREADS` is set (all of them, or all after so many), new processes if `NO_PROCESSES` is, and maps of files
 /// that are shared (`NO_MAPS=shared`) or of any kind (`NO_MAPS=all`).

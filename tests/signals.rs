@@ -2,16 +2,15 @@
 
 #![cfg(unix)]
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use common::running::{Running, hangups_are_ignored};
-use common::{Checkpoint, column, left, memorize, number, scratch, summary, write_targets};
 use memorize_data::ElementType;
 use memorize_data::source::write_npy;
+
+use crate::common::running::{Running, hangups_are_ignored};
+use crate::common::{Checkpoint, column, left, memorize, number, scratch, summary, write_targets};
 
 /// What is in a run's folder after it was interrupted with exit code 130.
 fn assert_interrupted(output: &Output, run: &Path) {
@@ -106,7 +105,7 @@ fn a_run_that_is_to_outlive_its_terminal_does() {
     let arguments = "train --data synthetic --samples 50 --dim 10 --normalize -r 20 --optimizer gd --lr 0.01 --record-every 1000 \
                      --iterations 1000000000000";
     // As nohup starts it.
-    let script = format!("trap '' HUP; exec {} {arguments} --out {}", common::PROGRAM, out.display());
+    let script = format!("trap '' HUP; exec {} {arguments} --out {}", crate::common::PROGRAM, out.display());
     let mut run = Running::spawn(std::process::Command::new("sh").args(["-c", &script]));
     run.wait_for_records(&out.join("metrics.csv"));
     run.send("HUP");

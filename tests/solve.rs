@@ -1,17 +1,16 @@
 //! `memorize solve` and `--optimizer solve`: what the weights that they leave do, by the naive loops of the reference.
 
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 
-use common::{
-    Call, Checkpoint, Numbers, assert_close, backends, column, left, memorize, mnist_folder, number, scratch, summary,
-    write_inputs, write_targets,
-};
 use memorize_kernels::reference::{self, Dense};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::{
+    Call, Checkpoint, Numbers, assert_close, backends, column, left, memorize, mnist_folder, number, scratch, summary,
+    write_inputs, write_targets,
+};
 
 /// Samples and targets on the disk.
 struct Problem {

@@ -1,12 +1,11 @@
 //! Sweeps: many runs of one file, whatever becomes of each.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Checkpoint, left, memorize, number, scratch, summary};
 use tempfile::TempDir;
+
+use crate::common::{Checkpoint, left, memorize, number, scratch, summary};
 
 /// A file with this sweep over a small set of samples, and a folder for the runs.
 fn sweep(section: &str) -> (TempDir, PathBuf, PathBuf) {
@@ -96,11 +95,11 @@ fn members_with_long_names_or_names_alike_are_all_run_and_one_that_cannot_be_doe
     let long = root.path().join("d".repeat(125)).join("d".repeat(125));
     fs::create_dir_all(&long).unwrap();
     let [one, two, three] = [root.path().join("a b.npy"), root.path().join("a_b.npy"), long.join("x.npy")];
-    let mut numbers = common::Numbers::new(2);
+    let mut numbers = crate::common::Numbers::new(2);
     for path in [&one, &two, &three] {
-        common::write_inputs(path, &numbers.dense(20, 4));
+        crate::common::write_inputs(path, &numbers.dense(20, 4));
     }
-    common::write_targets(&root.path().join("y.npy"), &numbers.values(20));
+    crate::common::write_targets(&root.path().join("y.npy"), &numbers.values(20));
     let text = |inputs: &[&PathBuf]| {
         format!(
             "[data]\nsource = \"files\"\ntargets = \"y.npy\"\n[network]\nneurons = 4\n[run]\niterations = 3\n\
@@ -152,7 +151,7 @@ fn a_file_that_is_wrong_anywhere_runs_nothing() {
 #[cfg(unix)]
 #[test]
 fn a_signal_stops_every_run_with_a_checkpoint_and_the_next_sweep_goes_on() {
-    use common::running::{Running, hangups_are_ignored};
+    use crate::common::running::{Running, hangups_are_ignored};
 
     let (root, file, out) = sweep("[sweep]\njobs = 2\n[sweep.grid]\nnetwork.neurons = [4, 8, 10]\n");
     let long = fs::read_to_string(&file).unwrap().replace("iterations = 30", "iterations = 300000\nrecord_every = 100");
@@ -177,7 +176,7 @@ fn a_signal_stops_every_run_with_a_checkpoint_and_the_next_sweep_goes_on() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_sweep_that_is_killed_takes_its_runs_with_it_and_a_run_that_is_stopped_alone_is_no_failure() {
-    use common::running::Running;
+    use crate::common::running::Running;
 
     let (_root, file, out) = sweep("[sweep.grid]\nnetwork.neurons = [4]\n");
     let long =
@@ -199,7 +198,7 @@ fn a_sweep_that_is_killed_takes_its_runs_with_it_and_a_run_that_is_stopped_alone
     running.wait_for("the run to go on", || !member.join("summary.json").exists());
     let checkpoint = fs::metadata(member.join("metrics.csv")).unwrap().len();
     running.wait_for("records", || fs::metadata(member.join("metrics.csv")).unwrap().len() > checkpoint + 100);
-    let [child] = common::running::children(running.child().id())[..] else { panic!("one run at a time") };
+    let [child] = crate::common::running::children(running.child().id())[..] else { panic!("one run at a time") };
     assert!(std::process::Command::new("kill").args(["-s", "USR1", &child.to_string()]).status().unwrap().success());
     let ended = running.ends();
     assert_eq!(ended.status.code(), Some(130), "{}", String::from_utf8_lossy(&ended.stderr));

@@ -1,11 +1,12 @@
 //! `memorize train --optimizer pgd --theory`: Theorem 4 from the data to the loss that it promises.
 
-mod common;
-
 use std::fs;
 
-use common::{Checkpoint, Numbers, assert_close, memorize, number, scratch, summary, write_inputs, write_targets};
 use memorize_kernels::reference::{self, Dense};
+
+use crate::common::{
+    Checkpoint, Numbers, assert_close, memorize, number, scratch, summary, write_inputs, write_targets,
+};
 
 const THEORY: &str = "train --optimizer pgd --theory";
 /// f(0) = 0.041.

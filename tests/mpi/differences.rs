@@ -10,8 +10,8 @@ use memorize_data::ElementType;
 use memorize_data::source::{write_idx, write_npy};
 use tempfile::TempDir;
 
-use super::common::{Numbers, PROGRAM, memorize, scratch};
 use super::{launch, text};
+use crate::common::{Numbers, PROGRAM, memorize, scratch};
 
 /// Ranks of each job; the last is the one that differs.
 const RANKS: usize = 3;
