@@ -257,7 +257,10 @@ impl Output {
             return Ok(());
         }
         match Lock::of_file(target) {
-            Ok(lock) => *held = Some(lock),
+            Ok(lock) => {
+                *held = Some(lock);
+                leftovers::remove_files(folder_of(target));
+            }
             // A result of this process that has the same name: [`differs_from`](Self::differs_from) says so.
             Err(LockError::Held(holder)) if holder.is_this_process() => {}
             Err(LockError::Held(holder)) => return Err(OutputError::Busy { path: self.path.clone(), holder }),

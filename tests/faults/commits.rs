@@ -71,9 +71,8 @@ impl Made<'_> {
         for number in (1..).step_by(step) {
             let out = root.path().join(format!("killed{number}"));
             let ended = killed_at(calls, number, &format!("{command} --out {}", out.display()));
-            let was_killed = ended.status.code().is_none() || ended.status.code() == Some(128 + 9);
             // A run of a sweep that was killed is one that failed.
-            if !was_killed && ended.status.success() {
+            if ended.status.success() {
                 break;
             }
             kills += 1;
@@ -94,6 +93,70 @@ impl Made<'_> {
         }
         kills
     }
+}
+
+/// A command that replaces files, in the place of `OUT`.
+struct Replaced<'a> {
+    command: &'a str,
+    files: &'a [&'a str],
+}
+
+impl Replaced<'_> {
+    /// Kills it at every call until it is through, and returns how many kills that took: each file is there all the time, the old one or
+    /// the new one.
+    fn killed(&self, root: &Path) -> usize {
+        let command = |out: &Path| {
+            let folders = [("ROOT", root), ("OUT", out)];
+            folders
+                .iter()
+                .fold(self.command.to_owned(), |text, (name, path)| text.replace(name, path.to_str().unwrap()))
+        };
+        let [whole, killed] = ["whole", "killed"].map(|name| root.join(name));
+        let put_back = |folder: &Path| {
+            std::fs::create_dir_all(folder).unwrap();
+            self.files.iter().for_each(|file| std::fs::write(folder.join(file), "before").unwrap());
+        };
+        put_back(&whole);
+        memorize(&command(&whole)).succeeds();
+        let mut kills = 0;
+        for number in 1.. {
+            put_back(&killed);
+            let ended = killed_at(CHANGES, number, &command(&killed));
+            if ended.status.success() {
+                break;
+            }
+            kills += 1;
+            for file in self.files {
+                let found = left(&killed, file);
+                assert!(found == b"before" || found == left(&whole, file), "{}, call {number}: {file}", self.command);
+            }
+            memorize(&command(&killed)).succeeds();
+            self.files.iter().for_each(|file| assert!(left(&killed, file) == left(&whole, file), "{file}"));
+            assert_tidy(&killed);
+        }
+        [whole, killed].iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
+        kills
+    }
+}
+
+/// Commands whose files are the same each time.
+const REPLACED: [Replaced; 4] = [
+    Replaced {
+        command: "data sample synthetic --rows 40 --dim 5 --out OUT/X.npy --targets-out OUT/y.npy --overwrite",
+        files: &["X.npy", "y.npy"],
+    },
+    Replaced { command: "data convert ROOT/X.npy OUT/X.idx --type f64 --overwrite", files: &["X.idx"] },
+    Replaced {
+        command: "solve --quiet --data synthetic --samples 60 --dim 10 --normalize --out OUT/W.safetensors --overwrite",
+        files: &["W.safetensors"],
+    },
+    Replaced { command: "eval --run ROOT/run --gradient-out OUT/G.npy --overwrite", files: &["G.npy"] },
+];
+
+/// What these commands read.
+fn inputs_of_replaced(root: &Path) {
+    memorize("data sample synthetic --rows 40 --dim 5").with("--out", root.join("X.npy")).succeeds();
+    memorize(&train(20)).with("--out", root.join("run")).succeeds();
 }
 
 const RUN: &str = "--data synthetic --samples 60 --dim 10 --normalize -r 20 --threads 1";
@@ -137,6 +200,16 @@ fn a_series_of_experiments_that_is_killed_while_files_get_their_names() {
     assert!(kills >= 5, "{kills}");
 }
 
+#[test]
+fn a_command_that_is_killed_while_it_replaces_files() {
+    if can_trace() {
+        let root = scratch();
+        inputs_of_replaced(root.path());
+        let kills: usize = REPLACED.iter().map(|made| made.killed(root.path())).sum();
+        assert!(kills >= 20, "{kills}");
+    }
+}
+
 /// `cargo test --release --test faults -- --ignored --nocapture killed_at_a_thousand_calls`
 #[test]
 #[ignore = "many minutes: the long form of the tests above"]
@@ -145,7 +218,7 @@ fn killed_at_a_thousand_calls() {
         return;
     }
     let root = scratch();
-    let (many, sweep) = (train(1), sweep(root.path(), 2));
+    let (many, sweep) = (train(1), sweep(root.path(), 1));
     let solve = format!("train --quiet {} --optimizer solve", RUN.replace("-r 20", ""));
     let quick = "reproduce all --quick --quiet --threads 1".to_owned();
     let paper = ["synthetic-quick", "mnist-2layer-quick", "mnist-2layer-noise-quick", "mnist-3layer-quick"];
@@ -160,5 +233,12 @@ fn killed_at_a_thousand_calls() {
         println!("{kills} kills of `{command}`: nothing lost, the same bits");
         all += kills;
     }
+    inputs_of_replaced(root.path());
+    for made in REPLACED {
+        let kills = made.killed(root.path());
+        println!("{kills} kills of `{}`: the old files or the new ones", made.command);
+        all += kills;
+    }
     println!("{all} kills in all");
+    assert!(all >= 1000, "{all}");
 }

@@ -1,11 +1,12 @@
 //! What killed processes have left half-written.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
-use super::is_temporary;
 use super::lock::{is_lock, remove_if_left};
+use super::{TEMPORARY, is_temporary};
 
 /// Holds a new temporary file for as long as it is open; `false` if it was taken for a leftover before that, and is gone.
 pub(super) fn hold(file: &File) -> io::Result<bool> {
@@ -52,6 +53,23 @@ pub fn remove_leftovers(folder: &Path) -> io::Result<usize> {
     Ok(removed)
 }
 
+/// Removes the temporary files of processes that were killed while they wrote in a folder where the caller has but one file to write: those
+/// that nobody holds, and nothing else that begins as they do. What cannot be removed stays.
+pub(super) fn remove_files(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_named_at_random(&entry.file_name()) && is_file() && !is_held(&entry.path()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a name is one that the library for temporary files makes up.
+fn is_named_at_random(name: &OsStr) -> bool {
+    let random = name.as_encoded_bytes().strip_prefix(TEMPORARY.as_bytes());
+    random.is_some_and(|random| random.len() == 6 && random.iter().all(u8::is_ascii_alphanumeric))
+}
+
 fn is_held(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
@@ -60,7 +78,7 @@ fn is_held(path: &Path) -> bool {
 mod tests {
     use std::io::Write;
 
-    use super::super::{Lock, TEMPORARY, stage, temporary_in};
+    use super::super::{Lock, stage, temporary_in};
     use super::*;
 
     #[test]
@@ -83,5 +101,19 @@ mod tests {
         left.sort();
         assert_eq!(left, ["result", "thesis.tex"]);
         assert_eq!(fs::read(at("result")).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn beside_a_single_file_no_more_goes_than_what_is_surely_left() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        let kept = [".memorize-summary.json", ".memorize-lock-0123456789abcdef", ".memorize-a", "thesis.tex"];
+        kept.iter().for_each(|name| fs::write(at(name), "mine").unwrap());
+        fs::create_dir(at(".memorize-folder")).unwrap();
+        fs::write(at(".memorize-aB3xyZ"), "half").unwrap();
+        let living = temporary_in(root.path()).unwrap();
+        remove_files(root.path());
+        assert!(living.path().exists() && at(".memorize-folder").is_dir() && !at(".memorize-aB3xyZ").exists());
+        assert!(kept.iter().all(|name| at(name).exists()));
     }
 }
