@@ -287,7 +287,7 @@ fn a_rank_that_finds_other_things_than_the_rest_ends_all_before_they_begin() {
     differ(&FEW.iter().collect::<Vec<_>>());
 }
 
-/// `cargo test -p memorize --features mpi --test mpi -- --ignored --nocapture rank_differences_of_many_kinds`
+/// `cargo test -p memorize --features mpi --test end_to_end -- --ignored --nocapture rank_differences_of_many_kinds`
 #[test]
 #[ignore = "a minute: the long form of `a_rank_that_finds_other_things_than_the_rest_ends_all_before_they_begin`"]
 fn rank_differences_of_many_kinds() {

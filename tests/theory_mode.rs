@@ -31,6 +31,10 @@ fn the_promise_is_kept_and_repeated_from_the_file() {
     assert!(iterations <= number(theory, "iterations_at_most"));
     assert_eq!((found["r"].as_u64(), theory["warnings"].as_array().map(Vec::len)), (Some(6), Some(0)));
 
+    let listed = memorize("runs --json").with_bare(folder.path()).succeeds().stdout;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(&listed[0]["summary"]["theory"], theory);
+
     memorize("train").with("--config", first.join("config.toml")).with("--out", &second).succeeds();
     let weights = |folder: &std::path::Path| fs::read(folder.join("checkpoint.safetensors")).unwrap();
     assert_eq!(weights(&first), weights(&second));

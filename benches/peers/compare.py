@@ -23,6 +23,7 @@ from workloads import SHAPES, available
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+RUST = HERE / "rust"
 # The problem of microseconds is one thread's: sharing it costs every one of them more than it gains.
 ONE_THREAD = {"small-gradient"}
 
@@ -50,10 +51,10 @@ def run(command, **options):
     return done.stdout
 
 
-def build(package):
-    """Builds a package of the workspace; the path of its program."""
+def build(package, *more):
+    """Builds a package; the path of its program."""
     print(f"building {package}", file=sys.stderr)
-    command = ["cargo", "build", "--release", "--locked", "--package", package, "--message-format", "json"]
+    command = ["cargo", "build", "--release", "--locked", "--package", package, "--message-format", "json", *more]
     lines = map(json.loads, run(command, cwd=ROOT).splitlines())
     return [line["executable"] for line in lines if line.get("executable")][-1]
 
@@ -74,7 +75,7 @@ def peers():
     scripts = ["torch_peer.py", "jax_peer.py", "numpy_peer.py"]
     commands, left = {script: [sys.executable, str(HERE / script)] for script in scripts}, {}
     try:
-        commands["Rust peers"] = [build("memorize-peers")]
+        commands["Rust peers"] = [build("memorize-peers", "--manifest-path", str(RUST / "Cargo.toml"), "--target-dir", str(ROOT / "target" / "peers"))]
     except Left as reason:
         left["Rust peers"] = str(reason)
     return commands, left

@@ -89,7 +89,7 @@ pub struct Row {
 /// Returns the rows, in the order of sizes, seeds and optimisers whatever the number of threads; fewer if interrupted.
 ///
 /// # Errors
-/// Bad input if the sizes need more memory than there is or a step size lets descent diverge; a failed run if a file cannot
+/// Bad input if the sizes need more memory than there is; a failed run if a step size lets descent diverge or a file cannot
 /// be written.
 pub fn run<T: Element>(
     config: &CapacityConfig,

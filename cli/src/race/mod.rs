@@ -195,8 +195,9 @@ impl<'a, T: Element> Track<'a, T> {
     fn run(&self, kind: OptimizerKind, runner: &mut Runner) -> Result<Option<f64>, TrainError> {
         match self.train(kind, runner) {
             Ok(network) => {
+                let forced = self.config.adam.run.route.forced();
                 let route =
-                    Plan::new(Samples::All(self.objective.x.rows()), network.width(), network.neurons(), None).route;
+                    Plan::new(Samples::All(self.objective.x.rows()), network.width(), network.neurons(), forced).route;
                 let objective = Objective { route, ..self.objective };
                 Ok(Some(objective.evaluate(&network)?.loss).filter(|loss| loss.is_finite()))
             }

@@ -143,7 +143,7 @@ pub fn summarize(prescription: &Prescription, loss: f64, saddles: Saddles) -> Th
         c: request.c,
         reached: loss <= request.epsilon,
         sigma_min: data.sigma,
-        sigma_min_source: prescription.sigma_source.name(),
+        sigma_min_source: prescription.sigma_source.name().to_owned(),
         input_bound: data.input_bound,
         target_bound: data.target_bound,
         loss_at_zero: data.loss_at_zero,

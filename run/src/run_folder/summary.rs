@@ -105,8 +105,9 @@ pub struct Summary {
     pub test_mse: Option<f64>,
     /// Smallest singular value of [x_1 (x) x_1, ..., x_n (x) x_n]; absent = not computed.
     pub sigma_min: Option<f64>,
-    /// Theorem 4's constants and what became of its promise; absent = not asked for. Not read back.
-    #[serde(skip_deserializing)]
+    /// Theorem 4's constants and what became of its promise; absent = not asked for, or written by a version
+    /// that said other things of it.
+    #[serde(default, deserialize_with = "theory_if_known")]
     pub theory: Option<TheorySummary>,
     /// Perturbations that were made; absent = an optimiser that makes none.
     pub perturbations: Option<u64>,
@@ -141,8 +142,12 @@ pub struct Summary {
 }
 
 /// A number that is `null` in the file was not finite.
-fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(super) fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+fn theory_if_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TheorySummary>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(deserializer)?).ok())
 }
 
 fn one() -> usize {
