@@ -163,7 +163,7 @@ impl Listener for Console {
                     .of_run(start.name)
                     .with_details(self.voice.verbose)
                     .with_event_file(self.event_file.take());
-                progress.send(&Line::Start(start.into()));
+                progress.send(&Line::Start(start));
                 self.progress = Some(progress);
             }
             Event::Note(text) => self.tell(text),

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::config::{Backend, Batch, Dtype, OptimizerKind, Route};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
@@ -128,10 +130,12 @@ pub enum Event<'a> {
 }
 
 /// What a run sets out to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Start<'a> {
     /// The run's folder.
     pub run: &'a Path,
+    /// Version of this program.
+    pub version: &'static str,
     /// Name of the run.
     pub name: &'a str,
     /// Samples.
@@ -163,21 +167,25 @@ pub struct Start<'a> {
     /// How output and gradient are computed.
     pub route: Route,
     /// How far it will go.
+    #[serde(flatten)]
     pub plan: Plan,
 }
 
 /// How far a run will go; unknown ends are absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// Iteration at which the run ends.
     pub iterations: Option<u64>,
     /// Epoch at which the run ends.
     pub epochs: Option<u64>,
     /// Iterations that were done before this process, by the run that it resumes.
+    #[serde(rename = "step")]
     pub iterations_before: u64,
     /// Samples that were seen before this process.
+    #[serde(skip)]
     pub samples_before: u64,
     /// Whether the step size follows a schedule, so that each change of it is worth telling.
+    #[serde(skip)]
     pub decays: bool,
 }
 

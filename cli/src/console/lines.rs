@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use memorize_run::config::{Backend, Batch, Dtype, OptimizerKind, Route};
 use memorize_run::error::Error;
-use memorize_run::events;
+use memorize_run::events::Start;
 use memorize_run::run_folder::{StopReason, Summary};
 use memorize_run::units::{scientific, thousands};
 use serde::Serialize;
@@ -14,7 +13,7 @@ use serde::Serialize;
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Line<'a> {
     /// A run begins.
-    Start(Start<'a>),
+    Start(&'a Start<'a>),
     /// Something to know, in words.
     Note {
         /// The words.
@@ -89,81 +88,6 @@ impl Line<'_> {
             Self::Checkpoint { step, .. } => Some(format!("iteration {}: checkpoint written", thousands(*step))),
             Self::Signal { .. } => Some("a signal: the run ends after this iteration".to_owned()),
             Self::Start(_) | Self::Note { .. } | Self::Progress(_) | Self::End(_) | Self::Error { .. } => None,
-        }
-    }
-}
-
-/// What a run sets out to do.
-#[derive(Debug, Serialize)]
-pub struct Start<'a> {
-    /// The run's folder.
-    pub run: &'a Path,
-    /// Version of this program.
-    pub version: &'static str,
-    /// Name of the run.
-    pub name: &'a str,
-    /// Samples.
-    pub n: usize,
-    /// Width of a sample as the trained layer sees it.
-    pub d: usize,
-    /// Neurons.
-    pub r: usize,
-    /// Type of the numbers.
-    pub dtype: Dtype,
-    /// Bytes that training takes besides the samples, at most.
-    pub memory: u64,
-    /// The algorithm.
-    pub optimizer: OptimizerKind,
-    /// Its first step size.
-    pub learning_rate: f64,
-    /// Samples of an iteration.
-    pub batch: Batch,
-    /// Seed of every random number.
-    pub seed: u64,
-    /// Implementation of the passes.
-    pub backend: Backend,
-    /// Instruction set.
-    pub isa: &'static str,
-    /// Threads of each rank.
-    pub threads: usize,
-    /// Processes.
-    pub ranks: usize,
-    /// How output and gradient are computed.
-    pub route: Route,
-    /// Iteration at which the run ends; absent = unknown.
-    pub iterations: Option<u64>,
-    /// Epoch at which it ends; absent = unknown.
-    pub epochs: Option<u64>,
-    /// Iterations that were done before, by the run that it resumes.
-    pub step: u64,
-}
-
-impl<'a> From<&events::Start<'a>> for Start<'a> {
-    fn from(start: &events::Start<'a>) -> Self {
-        let events::Start { run, name, n, d, r, dtype, memory, optimizer, learning_rate, batch, seed, .. } = *start;
-        let events::Start { backend, isa, threads, ranks, route, plan, .. } = *start;
-        let events::Plan { iterations, epochs, iterations_before: step, .. } = plan;
-        Self {
-            run,
-            version: env!("CARGO_PKG_VERSION"),
-            name,
-            n,
-            d,
-            r,
-            dtype,
-            memory,
-            optimizer,
-            learning_rate,
-            batch,
-            seed,
-            backend,
-            isa,
-            threads,
-            ranks,
-            route,
-            iterations,
-            epochs,
-            step,
         }
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn start<'a>(
 ) -> Start<'a> {
     Start {
         run,
+        version: env!("CARGO_PKG_VERSION"),
         name: &config.run.name,
         n,
         d,
