@@ -9,11 +9,11 @@ use crate::error::RUN_FAILED;
 /// Makes an error of what would otherwise end the process without a word, or with words about the program's insides.
 ///
 /// SIGABRT, after an allocation that the system has refused, ends the process with a message and
-/// [`RUN_FAILED`](crate::error::RUN_FAILED), behind the line that says how many bytes were asked for. So does the panic by which some
+/// [`RUN_FAILED`], behind the line that says how many bytes were asked for. So does the panic by which some
 /// libraries answer such a refusal.
 ///
 /// SIGBUS, when memory that stands for a part of a file cannot be had, ends the process with a message and
-/// [`RUN_FAILED`](crate::error::RUN_FAILED): the computation cannot go on without the numbers, and no code can run that might use
+/// [`RUN_FAILED`]: the computation cannot go on without the numbers, and no code can run that might use
 /// them. SIGXFSZ, beyond the limit of `ulimit -f`, is ignored: the write that caused it then fails with an error of its own.
 pub fn listen() {
     #[cfg(unix)]

@@ -125,6 +125,19 @@ pub enum TrainError {
         /// The largest entry of a sample in modulus.
         largest: f64,
     },
+    /// Weights, samples and targets whose loss or gradient is beyond what the type holds.
+    #[error(
+        "the loss at these weights is {loss} and the norm of its gradient {gradient_norm} in {dtype}: the weights, the inputs or the \
+         targets are too large"
+    )]
+    Overflow {
+        /// f(W).
+        loss: f64,
+        /// The gradient's Frobenius norm.
+        gradient_norm: f64,
+        /// `f32` or `f64`.
+        dtype: &'static str,
+    },
     /// A dense decomposition did not converge.
     #[error("the eigenvalues of a {0} x {0} matrix did not converge; are the inputs finite and not too large?")]
     Eigenvalues(usize),

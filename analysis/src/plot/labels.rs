@@ -50,7 +50,7 @@ const DISTANCES: [f64; 11] = [0.0, 12.0, 24.0, 36.0, 52.0, 72.0, 96.0, 124.0, 15
 /// Distance between the points that stand for a line, in pixels.
 const STEP: f64 = 6.0;
 
-/// Points along a line through `points`, no more than [`STEP`] apart.
+/// Points along a line through `points`, no more than a few pixels apart.
 pub fn along(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {
     points.windows(2).flat_map(|ends| {
         let (dx, dy) = (ends[1].0 - ends[0].0, ends[1].1 - ends[0].1);

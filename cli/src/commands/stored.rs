@@ -77,12 +77,7 @@ pub(super) fn check_finite<T: Element>(loss: f64, gradient_norm: f64, advice: &s
     if loss.is_finite() && gradient_norm.is_finite() {
         return Ok(());
     }
-    let error = anyhow::anyhow!(
-        "the loss at these weights is {loss} and the norm of its gradient {gradient_norm} in {}: the weights, the inputs or the \
-         targets are too large",
-        T::NAME
-    );
-    Err(Error::BadInput(error.hint(advice)))
+    Err(Error::BadInput(TrainError::Overflow { loss, gradient_norm, dtype: T::NAME }.hint(advice)))
 }
 
 /// The files that are read, as far as they are known beforehand.

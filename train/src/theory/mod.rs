@@ -1,6 +1,7 @@
 //! The paper's theory as numbers of one's own data: constants, sizes, bounds, curvature.
 
 pub mod bounds;
+pub mod certificate;
 pub mod constants;
 pub mod curvature;
 pub mod davidson;
