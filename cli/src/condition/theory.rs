@@ -1,11 +1,10 @@
-//! What the paper's theorems say of samples whose position is known.
+//! What the paper's theorems say of samples, as `memorize condition` prints it.
 
 use memorize_run::config::ConditionConfig;
 use memorize_run::run::dataset::Inspected;
 use memorize_train::TrainError;
-use memorize_train::theory::constants::{Data, Theorem4, theorem1_neurons, theorem5_sizes};
-use memorize_train::theory::position::{Position, Verdict};
-use memorize_train::theory::random_position;
+use memorize_train::theory::position::Position;
+use memorize_train::theory::statements::{self, Chance, Lifting, Missing, Question, Statements, statements};
 use serde::Serialize;
 
 /// The sizes, constants and bounds, with notes on those that do not apply.
@@ -83,108 +82,68 @@ impl Theory {
     /// # Errors
     /// If a decomposition fails.
     pub fn of(config: &ConditionConfig, samples: &Inspected, found: &Position) -> Result<Self, TrainError> {
-        let mut notes = Vec::new();
-        let (features, neurons) = theorem5_sizes(found.samples);
-        let y = samples.y.as_deref();
-        let fits = !matches!(found.verdict, Verdict::Degenerate(_) | Verdict::NumericallyDegenerate);
+        let question = Question {
+            epsilon: config.epsilon,
+            delta: config.delta,
+            noise: config.data.noise,
+            features_sigma: config.features.as_ref().map_or(1.0, |features| features.sigma),
+        };
+        let lifting = samples.features.as_ref().map(|layer| Lifting { layer, before: samples.before.as_ref() });
+        let said = statements(&question, found, samples.y.as_deref(), lifting)?;
+        let Statements { target_bound, theorem1_neurons, theorem1_applies, theorem5_sizes, theorem4, .. } = said;
+        let k = samples.features.as_ref().map_or(0, |layer| layer.weights().rows());
         Ok(Self {
-            target_bound: y.map(|y| y.iter().fold(0.0f64, |largest, y| largest.max(y.abs()))),
-            theorem1: Theorem1 { neurons: theorem1_neurons(found.width), applies: fits },
-            theorem5: Theorem5 { features, neurons },
-            theorem4: constants(config, y, found, &mut notes),
-            random: random(config, samples, found, &mut notes)?,
-            notes,
+            target_bound,
+            theorem1: Theorem1 { neurons: theorem1_neurons, applies: theorem1_applies },
+            theorem5: Theorem5 { features: theorem5_sizes.0, neurons: theorem5_sizes.1 },
+            theorem4: theorem4.map(|constants| Constants::of(&question, &constants)),
+            random: said.sigma_bound.map(|bound| RandomBound {
+                bound: bound.bound,
+                probability: bound.probability,
+                over: match bound.over {
+                    Chance::Noise => "noise",
+                    Chance::Features => "random features",
+                },
+            }),
+            notes: said.missing.iter().map(|missing| words(missing, found.samples, k)).collect(),
         })
     }
 }
 
-fn constants(
-    config: &ConditionConfig,
-    y: Option<&[f64]>,
-    found: &Position,
-    notes: &mut Vec<String>,
-) -> Option<Constants> {
-    let Some(y) = y else {
-        notes.push("the constants of Theorem 4 need targets: give them with --targets FILE".to_owned());
-        return None;
-    };
-    if found.verdict != Verdict::GeneralPosition {
-        notes.push("Theorem 4 asks for samples in general position: no constants".to_owned());
-        return None;
-    }
-    let min = found.min.expect("samples in general position have a sigma_min");
-    let loss_at_zero = y.iter().map(|y| y * y).sum::<f64>() / (4.0 * y.len() as f64);
-    // With a sigma that is too large the theorem does not hold.
-    let sigma = min.value - min.error;
-    let data = Data {
-        samples: found.samples,
-        width: found.width,
-        input_bound: found.input_bound,
-        target_bound: y.iter().fold(0.0f64, |largest, y| largest.max(y.abs())),
-        sigma,
-        loss_at_zero,
-    };
-    let theorem4 = match Theorem4::new(&data, config.epsilon) {
-        Ok(theorem4) => theorem4,
-        Err(error) => {
-            notes.push(format!("no constants of Theorem 4: {error}"));
-            return None;
+impl Constants {
+    fn of(question: &Question, said: &statements::Constants) -> Self {
+        let statements::Constants { data, theorem4, iterations_order } = *said;
+        Self {
+            epsilon: question.epsilon,
+            delta: question.delta,
+            sigma: data.sigma,
+            loss_at_zero: data.loss_at_zero,
+            c: theorem4.c,
+            gamma: theorem4.gamma,
+            radius: theorem4.radius,
+            rho: theorem4.rho,
+            l: theorem4.l,
+            algorithm_epsilon: theorem4.epsilon,
+            delta_f: theorem4.delta_f,
+            iterations_order,
         }
-    };
-    let weights = theorem1_neurons(found.width).saturating_mul(found.width);
-    let order = theorem4.iterations_order(weights, config.delta);
-    Some(Constants {
-        epsilon: config.epsilon,
-        delta: config.delta,
-        sigma,
-        loss_at_zero,
-        c: theorem4.c,
-        gamma: theorem4.gamma,
-        radius: theorem4.radius,
-        rho: theorem4.rho,
-        l: theorem4.l,
-        algorithm_epsilon: theorem4.epsilon,
-        delta_f: theorem4.delta_f,
-        iterations_order: order.is_finite().then_some(order),
-    })
+    }
 }
 
-fn random(
-    config: &ConditionConfig,
-    samples: &Inspected,
-    found: &Position,
-    notes: &mut Vec<String>,
-) -> Result<Option<RandomBound>, TrainError> {
-    let (n, noise, delta) = (found.samples, config.data.noise, config.delta);
-    let stated = |bound: Option<f64>, over| bound.map(|bound| RandomBound { bound, probability: 1.0 - delta, over });
-    let Some(layer) = &samples.features else {
-        return Ok((noise > 0.0)
-            .then(|| stated(random_position::of_noise(n, found.width, noise, delta), "noise"))
-            .flatten());
-    };
-    let Some(before) = &samples.before else {
-        notes.push(format!(
-            "no lower bound on sigma_min(Z) in the part of Lemma 13: {n} samples are too many for the dense decomposition that it takes"
-        ));
-        return Ok(None);
-    };
-    let (k, power) = (layer.weights().rows(), layer.power());
-    let bound = if noise > 0.0 {
-        stated(random_position::of_noise_and_features(n, layer, noise, delta)?, "noise")
-    } else {
-        let sigma = config.features.as_ref().map_or(1.0, |features| features.sigma);
-        stated(random_position::of_features(before, k, power, sigma, delta)?, "random features")
-    };
-    if bound.is_none() {
-        notes.push(if noise > 0.0 {
-            format!("no lower bound on sigma_min(Z) in the part of Lemma 13: products of the {k} features do not span enough forms for {n} samples")
-        } else {
-            format!(
-                "no lower bound on sigma_min(Z) in the part of Lemma 13: without noise it takes as many features as samples (k = {k}, \
-                 n = {n}) whose tensor powers of order {} are independent; with noise (--noise) k(k+1)/2 >= n is enough",
-                2 * power
-            )
-        });
+/// Why something is missing for n samples behind k random features, with the flags that change it.
+fn words(missing: &Missing, n: usize, k: usize) -> String {
+    const NO_BOUND: &str = "no lower bound on sigma_min(Z) in the part of Lemma 13:";
+    match missing {
+        Missing::Targets => "the constants of Theorem 4 need targets: give them with --targets FILE".to_owned(),
+        Missing::GeneralPosition => "Theorem 4 asks for samples in general position: no constants".to_owned(),
+        Missing::Constants(error) => format!("no constants of Theorem 4: {error}"),
+        Missing::Decomposition => {
+            format!("{NO_BOUND} {n} samples are too many for the dense decomposition that it takes")
+        }
+        Missing::Forms => format!("{NO_BOUND} products of the {k} features do not span enough forms for {n} samples"),
+        Missing::Powers { order } => format!(
+            "{NO_BOUND} without noise it takes as many features as samples (k = {k}, n = {n}) whose tensor powers of order {order} are \
+             independent; with noise (--noise) k(k+1)/2 >= n is enough"
+        ),
     }
-    Ok(bound)
 }

@@ -12,5 +12,6 @@ pub mod nystrom;
 pub mod position;
 pub mod preconditioner;
 pub mod random_position;
+pub mod statements;
 pub mod threshold;
 pub(crate) mod vector;
