@@ -13,6 +13,7 @@ pub mod objective;
 pub mod observe;
 pub mod optim;
 pub mod planner;
+pub mod race;
 pub mod schedule;
 pub mod solve;
 pub mod span;

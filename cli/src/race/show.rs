@@ -6,9 +6,8 @@ use memorize_analysis::text::{Align, table};
 use memorize_run::config::{Dtype, OptimizerKind, RaceConfig};
 use memorize_run::run::machine::Machine;
 use memorize_run::units::{duration, number, thousands, threads};
+use memorize_train::race::Lap;
 use serde::Serialize;
-
-use super::runner::Recorded;
 
 /// A loss to reach, and what it took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -39,15 +38,14 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(
-        optimizer: OptimizerKind,
-        settings: String,
-        records: &[Recorded],
-        reached: Vec<Mark>,
-        loss: Option<f64>,
-    ) -> Self {
-        let (passes, seconds) = records.last().map_or((0.0, 0.0), |last| (last.passes, last.seconds));
-        Self { optimizer, settings, loss, passes, seconds, reached }
+    pub(super) fn new(optimizer: OptimizerKind, settings: String, lap: &Lap) -> Self {
+        let (passes, seconds) = lap.records.last().map_or((0.0, 0.0), |last| (last.passes, last.seconds));
+        let reached = lap.marks.iter().map(|mark| Mark {
+            loss: mark.loss,
+            passes: mark.reached.map(|reached| reached.passes),
+            seconds: mark.reached.map(|reached| reached.seconds),
+        });
+        Self { optimizer, settings, loss: lap.loss, passes, seconds, reached: reached.collect() }
     }
 
     /// In one line.

@@ -1,0 +1,339 @@
+//! How many passes over a training set each optimiser takes to a loss.
+//!
+//! A pass is what one loss and gradient of the whole set takes: a quadratic form of every sample and their weighted Gram matrix,
+//! 2 n d^2 operations. Then an iteration of full-batch descent is one, an epoch of mini-batches is one (each sample is seen
+//! once, though by another route), a product of the linear solver is one, and the solver's preconditioner is what its operations
+//! come to.
+
+use std::time::Instant;
+
+use memorize_kernels::{Element, Engine, Rows};
+
+use crate::error::{Divergence, TrainError};
+use crate::network::{Network, default_init_scale};
+use crate::objective::Objective;
+use crate::observe::{Observer, Record};
+use crate::optim::accelerated::{Acceleration, accelerated_descent};
+use crate::optim::negative_curvature::{Escape, escaping_descent};
+use crate::optim::pgd::{Training, perturbed_descent};
+use crate::optim::{Limits, Method, Settings, full_batch, mini_batch};
+use crate::planner::{Plan, Route, Samples};
+use crate::schedule::StepDecay;
+use crate::solve;
+use crate::theory::constants::Thresholds;
+use crate::theory::hessian::HessianOperator;
+
+/// Products with the Hessian that its largest eigenvalue is found by: to a few percent, and the step size allows for twice.
+const PRODUCTS: usize = 20;
+
+/// Who takes part, with what is its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Entrant {
+    /// Gradient descent on the whole set.
+    Descent,
+    /// Gradient descent or Adam on batches of so many samples, `None` for the whole set.
+    Batches {
+        /// Which of the two.
+        method: Method,
+        /// Its step sizes.
+        schedule: StepDecay,
+        /// Samples of a batch.
+        rows: Option<usize>,
+    },
+    /// The paper's Algorithm 1, from W = 0.
+    Perturbed(Thresholds),
+    /// Accelerated descent.
+    Accelerated(Acceleration),
+    /// Descent along negative curvature.
+    NegativeCurvature(Escape),
+    /// The linear solver.
+    Solver,
+}
+
+/// What is asked of all of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// Losses f(W) to reach, in descending order: an entrant ends at the last.
+    pub losses: Vec<f64>,
+    /// Passes after which an entrant gives up.
+    pub passes: u64,
+    /// How outputs and gradients are computed, `None` for the cheaper way.
+    pub route: Option<Route>,
+    /// Seed of everything that is random.
+    pub seed: u64,
+}
+
+/// A loss of the whole training set on the way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recorded {
+    /// Steps done.
+    pub iteration: u64,
+    /// Passes done.
+    pub passes: f64,
+    /// Seconds since the start.
+    pub seconds: f64,
+    /// f.
+    pub loss: f64,
+}
+
+/// A loss to reach, and what it took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mark {
+    /// f(W).
+    pub loss: f64,
+    /// What was recorded when it was; absent = it was not.
+    pub reached: Option<Recorded>,
+}
+
+/// What came of one entrant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lap {
+    /// f(W) at the end, computed from W; absent = it diverged.
+    pub loss: Option<f64>,
+    /// Every loss on the way.
+    pub records: Vec<Recorded>,
+    /// The losses to reach.
+    pub marks: Vec<Mark>,
+}
+
+/// Watches a race.
+pub trait Spectator {
+    /// Sees a loss of the whole training set.
+    fn see(&mut self, recorded: &Recorded);
+
+    /// Whether the entrant may go on.
+    fn goes_on(&mut self) -> bool;
+}
+
+/// What all entrants have in common.
+pub struct Track<'a, T: Element, X> {
+    /// The training set.
+    pub objective: Objective<'a, T, X>,
+    /// Where they start, but for those that have a start of their own.
+    pub start: Network<T>,
+    /// Step size of full-batch descent.
+    pub rate: f64,
+    rules: Rules,
+}
+
+impl<'a, T: Element, X: Rows<T>> Track<'a, T, X> {
+    /// A training set, r neurons, and a step size, `None` for 1/lambda_max at the start.
+    ///
+    /// # Errors
+    /// [`TrainError::NoSamples`], [`TrainError::Neurons`], and [`TrainError::Diverged`] if the Hessian at the start is not finite.
+    pub fn new(
+        engine: Engine,
+        (x, y): (&'a X, &'a [T]),
+        neurons: usize,
+        rate: Option<f64>,
+        rules: Rules,
+    ) -> Result<Self, TrainError> {
+        let (n, d) = (x.rows(), x.cols());
+        let route = Plan::new(Samples::All(n), d, neurons, rules.route).route;
+        let objective = Objective { engine, x, y, gamma: 0.0, route };
+        let start = Network::random(neurons, d, default_init_scale(neurons), rules.seed)?;
+        if n == 0 {
+            return Err(TrainError::NoSamples);
+        }
+        let rate = rate.map_or_else(|| largest_curvature(&objective, &start).map(|largest| 1.0 / largest), Ok)?;
+        Ok(Self { objective, start, rate, rules })
+    }
+
+    /// Rank of the solver's preconditioner.
+    pub fn rank(&self) -> usize {
+        solve::default_rank::<T>(self.objective.x.rows(), self.start.width(), solve::WORKSPACE)
+    }
+
+    /// Lets one run. That it diverges is no error, it is what came of it.
+    ///
+    /// # Errors
+    /// What keeps an entrant from running at all.
+    pub fn run(&self, entrant: Entrant, spectator: &mut dyn Spectator) -> Result<Lap, TrainError> {
+        let mut runner = Runner::new(&self.rules, spectator);
+        let loss = match self.train(entrant, &mut runner) {
+            Ok(network) => {
+                let route = Plan::of_network(Samples::All(self.objective.x.rows()), &network, self.rules.route).route;
+                let objective = Objective { route, ..self.objective };
+                Some(objective.evaluate(&network)?.loss).filter(|loss| loss.is_finite())
+            }
+            Err(TrainError::Diverged { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let Runner { records, marks, .. } = runner;
+        Ok(Lap { loss, records, marks })
+    }
+
+    fn limits(&self, iterations: u64, record_every: u64) -> Limits {
+        Limits { iterations, record_every, stop_below: self.rules.losses.last().copied() }
+    }
+
+    fn train(&self, entrant: Entrant, runner: &mut Runner<'_>) -> Result<Network<T>, TrainError> {
+        let (objective, seed, passes) = (&self.objective, self.rules.seed, self.rules.passes);
+        let limits = self.limits(passes, 1);
+        let mut network = self.start.clone();
+        match entrant {
+            Entrant::Descent => {
+                let settings = Settings { method: Method::Descent, schedule: StepDecay::constant(self.rate), limits };
+                full_batch(objective, &mut network, &settings, runner)?;
+            }
+            Entrant::Batches { method, schedule, rows: None } => {
+                full_batch(objective, &mut network, &Settings { method, schedule, limits }, runner)?;
+            }
+            Entrant::Batches { method, schedule, rows: Some(rows) } => {
+                self.mini_batches(&mut network, method, schedule, rows, runner)?;
+            }
+            Entrant::Perturbed(thresholds) => {
+                network = Network::zeros(self.start.neurons(), self.start.width())?;
+                let mut landscape = Training::new(objective, network.clone());
+                let start = network.weights.clone();
+                network.weights = perturbed_descent(&mut landscape, start, &thresholds, &limits, seed, runner)?.weights;
+            }
+            Entrant::Accelerated(parameters) => {
+                let mut landscape = Training::new(objective, network.clone());
+                let start = network.weights.clone();
+                network.weights =
+                    accelerated_descent(&mut landscape, start, &parameters, &limits, seed, runner)?.weights;
+            }
+            Entrant::NegativeCurvature(parameters) => {
+                escaping_descent(objective, &mut network, &parameters, &limits, runner)?;
+            }
+            Entrant::Solver => network = self.solve(runner)?,
+        }
+        Ok(network)
+    }
+
+    fn mini_batches(
+        &self,
+        network: &mut Network<T>,
+        method: Method,
+        schedule: StepDecay,
+        rows: usize,
+        runner: &mut Runner<'_>,
+    ) -> Result<(), TrainError> {
+        let n = self.objective.x.rows();
+        let rows = rows.clamp(1, n);
+        let an_epoch = n.div_ceil(rows) as u64;
+        let limits = self.limits(self.rules.passes.saturating_mul(an_epoch), an_epoch);
+        let route = Plan::of_network(Samples::Batch(rows), &self.start, self.rules.route).route;
+        let objective = Objective { route, ..self.objective };
+        runner.batches(an_epoch);
+        mini_batch(&objective, network, &Settings { method, schedule, limits }, rows, self.rules.seed, runner)?;
+        Ok(())
+    }
+
+    fn solve(&self, runner: &mut Runner<'_>) -> Result<Network<T>, TrainError> {
+        let (n, d, rank) = (self.objective.x.rows() as f64, self.start.width() as f64, self.rank());
+        let operations = 3.0 * n * (rank as f64).powi(2) + 2.0 * n * d * rank as f64;
+        runner.begin_with(operations / (2.0 * n * d * d));
+        let settings = solve::Settings {
+            tolerance: self.rules.losses.last().copied().unwrap_or(0.0),
+            max_products: usize::try_from(self.rules.passes).unwrap_or(usize::MAX),
+            rank,
+            seed: self.rules.seed,
+            workspace: solve::WORKSPACE,
+        };
+        let Objective { engine, x, y, .. } = self.objective;
+        Ok(solve::solve(engine, x, y, &settings, runner)?.network)
+    }
+}
+
+/// The largest eigenvalue of the Hessian in modulus, by power iteration from a random direction.
+fn largest_curvature<T: Element, X: Rows<T>>(
+    objective: &Objective<'_, T, X>,
+    at: &Network<T>,
+) -> Result<f64, TrainError> {
+    let hessian = HessianOperator::new(objective, at)?;
+    let mut z = Network::<T>::random(at.neurons(), at.width(), 1.0, 1)?.weights;
+    let mut norm = 0.0;
+    for _ in 0..PRODUCTS {
+        let scale = T::from_f64(1.0 / z.frobenius_norm());
+        z.padded_mut().iter_mut().for_each(|z| *z *= scale);
+        z = hessian.apply(&z)?;
+        norm = z.frobenius_norm();
+    }
+    if norm.is_finite() && norm > 0.0 {
+        return Ok(norm);
+    }
+    let what = Divergence::Loss(hessian.loss());
+    Err(TrainError::Diverged { what, iteration: 0, last_finite: None, learning_rate: 0.0 })
+}
+
+/// Counts the passes of one entrant.
+struct Runner<'a> {
+    spectator: &'a mut dyn Spectator,
+    budget: f64,
+    started: Instant,
+    /// Passes before the first iteration.
+    before: f64,
+    iterations_a_pass: f64,
+    /// Whether what is recorded is the loss of a batch.
+    records_batches: bool,
+    spent: Option<f64>,
+    passes: f64,
+    records: Vec<Recorded>,
+    marks: Vec<Mark>,
+}
+
+impl<'a> Runner<'a> {
+    /// Starts the clock.
+    fn new(rules: &Rules, spectator: &'a mut dyn Spectator) -> Self {
+        Self {
+            spectator,
+            budget: rules.passes as f64,
+            started: Instant::now(),
+            before: 0.0,
+            iterations_a_pass: 1.0,
+            records_batches: false,
+            spent: None,
+            passes: 0.0,
+            records: Vec::new(),
+            marks: rules.losses.iter().map(|&loss| Mark { loss, reached: None }).collect(),
+        }
+    }
+
+    /// Counts so many passes as done before the first iteration.
+    fn begin_with(&mut self, passes: f64) {
+        self.before = passes;
+    }
+
+    /// An iteration is one of so many batches; their losses are not those looked for.
+    fn batches(&mut self, an_epoch: u64) {
+        (self.iterations_a_pass, self.records_batches) = (an_epoch as f64, true);
+    }
+
+    /// Takes the loss of the whole training set after so many iterations.
+    fn take(&mut self, iteration: u64, loss: f64) {
+        let done = self.spent.take().unwrap_or(iteration as f64 / self.iterations_a_pass);
+        self.passes = self.before + done;
+        let recorded = Recorded { iteration, passes: self.passes, seconds: self.started.elapsed().as_secs_f64(), loss };
+        self.records.push(recorded);
+        for mark in self.marks.iter_mut().filter(|mark| mark.reached.is_none() && loss <= mark.loss) {
+            mark.reached = Some(recorded);
+        }
+        self.spectator.see(&recorded);
+    }
+}
+
+impl Observer for Runner<'_> {
+    fn record(&mut self, record: &Record) {
+        if !self.records_batches {
+            self.take(record.iteration, record.loss);
+        }
+    }
+
+    fn whole(&mut self, record: &Record) {
+        self.take(record.iteration, record.loss);
+    }
+
+    fn spent(&mut self, passes: f64) {
+        self.spent = Some(passes);
+    }
+
+    fn keep_going(&mut self) -> bool {
+        self.passes < self.budget && self.spectator.goes_on()
+    }
+}
+
+#[cfg(test)]
+#[path = "race_tests.rs"]
+mod tests;
