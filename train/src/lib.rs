@@ -20,6 +20,7 @@ pub mod span;
 pub mod spectrum;
 pub mod state;
 pub mod theory;
+pub mod trial;
 
 pub use error::{Divergence, TrainError};
 pub use features::{FeatureLayer, Featured};

@@ -16,26 +16,16 @@ use memorize_run::interrupt::Interrupt;
 use memorize_run::run::machine::Machine;
 use memorize_run::run::memory::{self, Squares, copies_of_weights};
 use memorize_run::run_folder::RunFolder;
-use memorize_train::network::default_init_scale;
-use memorize_train::optim::{self, Limits, Method, full_batch};
-use memorize_train::schedule::StepDecay;
-use memorize_train::solve::{self, Solution, Verdict};
 use memorize_train::theory::constants::capacity;
 use memorize_train::theory::threshold::expected_least_squares_loss;
-use memorize_train::{Network, Objective, Observer, Plan, Record, Route, Samples, StopReason, TrainError};
+use memorize_train::trial::{self, Settings, Tried};
+use memorize_train::{Observer, Record, Route, TrainError, solve};
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use serde::Serialize;
 
 use crate::console::Progress;
 pub use record::COLUMNS;
 use record::Recorder;
-
-/// Descent ends when it is this near to the least squares loss, as a factor of it: it comes as near as one waits.
-const NEAR: f64 = 1.001;
-
-/// Adam has so many step sizes one after the other, each the paper's factor of the one before.
-const STAGES: u64 = 5;
-const DECAY: f64 = 0.3;
 
 /// How a trial ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -49,6 +39,17 @@ pub enum Ending {
     Resolution,
     /// All iterations were used.
     Budget,
+}
+
+impl From<trial::Ending> for Ending {
+    fn from(ending: trial::Ending) -> Self {
+        match ending {
+            trial::Ending::Memorised => Self::Memorised,
+            trial::Ending::LeastSquares => Self::LeastSquares,
+            trial::Ending::Resolution => Self::Resolution,
+            trial::Ending::Budget => Self::Budget,
+        }
+    }
 }
 
 /// One optimiser on one training set. The fields are the columns of `capacity.csv`.
@@ -168,98 +169,44 @@ impl<'a, T: Element> Set<'a, T> {
 
     /// The solver, whose loss the others are measured by, then descent. What an interruption has cut short is left out.
     fn trials(&self, interrupt: &Interrupt) -> Result<Vec<Row>, Error> {
-        let mut observer = Listening(interrupt);
         if interrupt.is_set() {
             return Ok(Vec::new());
         }
-        let settings = solve::Settings {
-            tolerance: self.config.tolerance,
-            max_products: usize::try_from(self.config.iterations).unwrap_or(usize::MAX),
-            rank: solve::default_rank::<T>(self.y.len(), self.config.dim, solve::WORKSPACE),
-            seed: self.seed,
-            workspace: solve::WORKSPACE,
-        };
-        let solution =
-            solve::solve(self.engine, &self.x, &self.y, &settings, &mut observer).map_err(Error::run_failed)?;
-        let mut rows = Vec::new();
-        for &optimizer in &self.config.optimizers {
-            let row = match optimizer {
-                Trainer::Solve => self.solved(&solution),
-                Trainer::Adam => self.descended(optimizer, Method::ADAM, &solution, &mut observer)?,
-                Trainer::Gd => self.descended(optimizer, Method::Descent, &solution, &mut observer)?,
-            };
-            rows.extend(row);
-        }
-        Ok(rows)
+        let &CapacityConfig { dim, neurons, iterations, tolerance, route, ref optimizers, .. } = self.config;
+        let settings = Settings { neurons, iterations, tolerance, route: route.forced(), seed: self.seed };
+        let rate = |trainer: Trainer| self.config.learning_rate.unwrap_or_else(|| trainer.default_learning_rate(dim));
+        let trainers: Vec<trial::Trainer> = optimizers
+            .iter()
+            .map(|&trainer| match trainer {
+                Trainer::Solve => trial::Trainer::Solver,
+                Trainer::Adam => trial::Trainer::Adam(rate(trainer)),
+                Trainer::Gd => trial::Trainer::Descent(rate(trainer)),
+            })
+            .collect();
+        let mut observer = Listening(interrupt);
+        let found = trial::trials(self.engine, (&self.x, &self.y), &trainers, &settings, &mut observer);
+        let rows = optimizers.iter().zip(found.map_err(descent_error)?);
+        Ok(rows.filter_map(|(&optimizer, tried)| tried.map(|tried| self.row(optimizer, &tried))).collect())
     }
 
-    fn solved(&self, solution: &Solution<T>) -> Option<Row> {
-        let ended = match solution.verdict {
-            Verdict::Memorised => Ending::Memorised,
-            Verdict::LeastSquares { .. } => Ending::LeastSquares,
-            Verdict::Resolution => Ending::Resolution,
-            Verdict::Budget => Ending::Budget,
-            Verdict::Interrupted => return None,
-        };
-        let (loss, iterations) = (solution.evaluation.loss, solution.outcome.iterations);
-        Some(self.row(Trainer::Solve, &solution.network, ended, loss, loss, iterations))
-    }
-
-    fn descended(
-        &self,
-        optimizer: Trainer,
-        method: Method,
-        solution: &Solution<T>,
-        observer: &mut Listening<'_>,
-    ) -> Result<Option<Row>, Error> {
-        let CapacityConfig { dim, neurons, iterations, tolerance, .. } = *self.config;
-        let least = solution.evaluation.loss;
-        let near = matches!(solution.verdict, Verdict::LeastSquares { .. }).then_some(NEAR * least);
-        let limits =
-            Limits { iterations, record_every: iterations, stop_below: Some(near.unwrap_or(tolerance).max(tolerance)) };
-        let rate = self.config.learning_rate.unwrap_or_else(|| optimizer.default_learning_rate(dim));
-        let settings = optim::Settings { method, schedule: schedule(optimizer, rate, iterations), limits };
-        let plan = Plan::new(Samples::All(self.y.len()), dim, neurons, self.config.route.forced());
-        let objective = Objective { engine: self.engine, x: &self.x, y: &self.y, gamma: 0.0, route: plan.route };
-        let mut network =
-            Network::random(neurons, dim, default_init_scale(neurons), self.seed).map_err(Error::bad_input)?;
-        let outcome = full_batch(&objective, &mut network, &settings, observer).map_err(descent_error)?;
-        let loss = objective.evaluate(&network).map_err(Error::run_failed)?.loss;
-        let ended = match outcome.reason {
-            StopReason::Interrupted => return Ok(None),
-            _ if loss <= tolerance => Ending::Memorised,
-            StopReason::Target => Ending::LeastSquares,
-            StopReason::Budget | StopReason::Returned => Ending::Budget,
-        };
-        Ok(Some(self.row(optimizer, &network, ended, loss, least, outcome.iterations)))
-    }
-
-    fn row(
-        &self,
-        optimizer: Trainer,
-        network: &Network<T>,
-        ended: Ending,
-        loss: f64,
-        least_squares_loss: f64,
-        iterations: u64,
-    ) -> Row {
+    fn row(&self, optimizer: Trainer, tried: &Tried) -> Row {
         let (n, d) = (self.y.len(), self.config.dim);
         let capacity = capacity_of(d);
         Row {
             ratio: n as f64 / capacity as f64,
             n,
             d,
-            r: network.neurons(),
+            r: tried.neurons,
             capacity,
             seed: self.seed,
             optimizer,
-            ended,
-            loss,
-            least_squares_loss,
+            ended: tried.ended.into(),
+            loss: tried.loss,
+            least_squares_loss: tried.least_squares_loss,
             predicted_loss: expected_least_squares_loss(n, d, synthetic::TARGET_MEAN_SQUARE),
-            iterations,
-            parameters: network.parameters(),
-            parameters_per_sample: network.parameters() as f64 / n as f64,
+            iterations: tried.iterations,
+            parameters: tried.parameters,
+            parameters_per_sample: tried.parameters as f64 / n as f64,
         }
     }
 }
@@ -280,18 +227,10 @@ impl Observer for Listening<'_> {
     }
 }
 
-/// Adam's steps have a length of their own, and where the loss is flat in most directions, as it is close to the capacity,
-/// they end in oscillations unless they become shorter. Gradient descent has no need of that.
-fn schedule(optimizer: Trainer, rate: f64, iterations: u64) -> StepDecay {
-    match optimizer {
-        Trainer::Adam => StepDecay { initial: rate, factor: DECAY, every: iterations.div_ceil(STAGES) },
-        Trainer::Gd | Trainer::Solve => StepDecay::constant(rate),
-    }
-}
-
 fn descent_error(error: TrainError) -> Error {
     match error {
         TrainError::Diverged { .. } => Error::RunFailed(error.hint("a flag of `memorize capacity`: --lr X")),
+        TrainError::Neurons(_) => Error::bad_input(error),
         error => Error::run_failed(error),
     }
 }
