@@ -23,10 +23,13 @@ use output::Numbers;
 use page::{Block, Typed};
 
 /// Pages of Markdown that have commands.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 11] = [
     "README.md",
+    "docs/benchmarks.md",
     "docs/checkpoints.md",
     "docs/memory.md",
+    "docs/mpi.md",
+    "docs/openblas.md",
     "docs/scaling.md",
     "docs/theory.md",
     "docs/tutorial.md",
@@ -96,6 +99,7 @@ fn brought(page: &str) -> Vec<String> {
     let files = |files: &[&str]| files.iter().map(|&file| file.to_owned()).collect::<Vec<_>>();
     match page {
         "README.md" => [files(&[OWN, SIZES]), runs(&["RUN"])].concat(),
+        "docs/mpi.md" => [files(&[OWN]), runs(&["RUN"])].concat(),
         "docs/checkpoints.md" => files(&["memorize config --default >job.toml"]),
         "data/mnist/README.md" => files(&["cp \"$REPOSITORY\"/data/mnist/* ."]),
         "memorize" => files(&[OWN, SIZES]),
@@ -262,6 +266,16 @@ fn runs(page: &str) {
 #[test]
 fn the_readme_runs() {
     runs("README.md");
+}
+
+#[test]
+fn the_page_on_benchmarks_runs() {
+    runs("docs/benchmarks.md");
+}
+
+#[test]
+fn the_pages_on_optional_features_run() {
+    ["docs/mpi.md", "docs/openblas.md"].into_iter().for_each(runs);
 }
 
 #[test]

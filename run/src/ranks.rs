@@ -199,7 +199,7 @@ pub fn connect() -> (Connection, Option<String>) {
     let warning = match (number("OMPI_COMM_WORLD_SIZE"), number("OMPI_COMM_WORLD_RANK")) {
         (Some(ranks @ 2..), Some(0)) => Some(format!(
             "warning: mpirun has started {ranks} processes, but this program was built without the feature `mpi`, so each \
-             works alone;\n         build it with `cargo build --release --features mpi` (see README.md)"
+             works alone;\n         build it with `cargo build --release --features mpi` (see docs/mpi.md)"
         )),
         _ => None,
     };

@@ -64,7 +64,8 @@ impl Machine {
 fn without_backend(error: KernelError) -> Error {
     match error {
         KernelError::BackendNotBuilt { asked } => {
-            let hint = format!("build the program with it: cargo build --release --features {asked} (see README.md)");
+            let hint =
+                format!("build the program with it: cargo build --release --features {asked} (see docs/openblas.md)");
             Error::BadInput(error.hint(hint))
         }
         error => Error::bad_input(error),
