@@ -68,6 +68,8 @@ fn all_experiments_are_on_a_page_and_are_not_run_twice() {
         fs::write(path, text.replace(from, to)).unwrap();
     };
     let again = reproduce("").succeeds().stdout;
+    // What says how fast a run is and how often it is kept makes it no other run.
+    reproduce("--checkpoint-minutes 5 --checkpoint-every 7 --threads 1 --memory-budget 2GiB").succeeds();
     assert_eq!(EXPERIMENTS.map(weights).to_vec(), before, "nothing ran");
     assert!(
         again.contains("skipped (without their folders they are run again): synthetic-quick, mnist-2layer-quick"),

@@ -11,6 +11,7 @@ use memorize_data::output::stdout_is_taken;
 use memorize_data::shown::printable;
 use memorize_run::error::Error;
 use memorize_run::ranks;
+use serde::Serialize;
 
 /// Says something to people, on standard error.
 pub fn tell(line: &str) {
@@ -40,6 +41,13 @@ pub fn print_either(
     people: impl FnOnce() -> String,
 ) -> Result<(), Error> {
     if json { print_exact(&programs()) } else { print(&people()) }
+}
+
+/// One JSON value on a line, for programs.
+pub fn json(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(value).expect("structs with string keys are always JSON");
+    text.push('\n');
+    text
 }
 
 /// Prints what programs read, as [`print()`] does.

@@ -195,6 +195,10 @@ pub struct RunSection {
     pub memory_budget: Option<ByteSize>,
 }
 
+/// Settings that say how fast a run is and how often it is kept: its results do not depend on them.
+pub const CHANGE_NO_BIT: [&str; 4] =
+    ["run.threads", "run.memory_budget", "run.checkpoint_every", "run.checkpoint_minutes"];
+
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
@@ -210,12 +214,15 @@ impl RunConfig {
     }
 
     /// Whether a run that has left the configuration `done` has done what this one asks for: the same results, bit for bit.
-    /// What a run fills in counts as asked for; the number of threads and the memory change no bit.
+    /// What a run fills in counts as asked for, and [`CHANGE_NO_BIT`] may differ.
     pub fn is_done_by(&self, done: &Self) -> bool {
         let mut asked = self.clone();
         asked.network.init_scale = asked.network.init_scale.or(done.network.init_scale);
         asked.network.neurons = asked.network.neurons.or(done.network.neurons);
-        (asked.run.threads, asked.run.memory_budget) = (done.run.threads, done.run.memory_budget);
+        let (asked_run, done_run) = (&mut asked.run, &done.run);
+        (asked_run.threads, asked_run.memory_budget) = (done_run.threads, done_run.memory_budget);
+        asked_run.checkpoint_every = done_run.checkpoint_every;
+        asked_run.checkpoint_minutes = done_run.checkpoint_minutes;
         asked == *done
     }
 

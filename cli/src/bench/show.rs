@@ -5,6 +5,7 @@ use memorize_run::error::Error;
 use memorize_run::units::{number, percent, threads};
 
 use super::{BenchReport, Measurement};
+use crate::say;
 
 /// What the columns are.
 const LEGEND: &str = "\
@@ -78,9 +79,7 @@ pub fn seconds(value: f64) -> String {
 
 /// One JSON object, on one line.
 pub fn json(report: &BenchReport) -> String {
-    let mut text = serde_json::to_string(report).expect("a struct with string keys is always JSON");
-    text.push('\n');
-    text
+    say::json(report)
 }
 
 /// A header and a row a measurement.

@@ -15,6 +15,7 @@ use memorize_train::theory::threshold::neurons_for_every_matrix;
 use serde::Serialize;
 
 use super::{Ending, Row};
+use crate::say;
 
 /// The whole experiment, as `--json` prints it and `summary.json` holds it.
 #[derive(Clone, Debug, Serialize)]
@@ -157,9 +158,7 @@ impl Report {
 
     /// One JSON object, on one line.
     pub fn json(&self) -> String {
-        let mut text = serde_json::to_string(self).expect("a struct with string keys is always JSON");
-        text.push('\n');
-        text
+        say::json(self)
     }
 
     /// The text of `summary.json`.

@@ -192,9 +192,7 @@ fn words(remark: &Remark, found: &Certificate, [n, d, r]: [usize; 3]) -> String 
 }
 
 fn json(found: &Report) -> String {
-    let mut text = serde_json::to_string(found).expect("a struct with string keys is always JSON");
-    text.push('\n');
-    text
+    say::json(found)
 }
 
 fn text(found: &Report) -> String {

@@ -136,9 +136,7 @@ fn write_gradient<T: Element>(out: &Output, gradient: &Mat<T>) -> Result<(), Err
 }
 
 fn json(found: &Evaluation) -> String {
-    let mut text = serde_json::to_string(found).expect("a struct with string keys is always JSON");
-    text.push('\n');
-    text
+    say::json(found)
 }
 
 fn text(found: &Evaluation) -> String {

@@ -207,9 +207,7 @@ impl Observer for Watching {
 }
 
 fn json(found: &Solved) -> String {
-    let mut text = serde_json::to_string(found).expect("a struct with string keys is always JSON");
-    text.push('\n');
-    text
+    say::json(found)
 }
 
 fn text(found: &Solved, out: Option<&Path>) -> String {

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::Theory;
 use super::theory::{Constants, RandomBound, Theorem1, Theorem5};
+use crate::say;
 
 /// What was found. A value that does not apply or is not known is null, and `notes` says why.
 #[derive(Clone, Debug, Serialize)]
@@ -147,9 +148,7 @@ impl Report {
 
     /// One JSON object on a line.
     pub fn json(&self) -> String {
-        let mut text = serde_json::to_string(self).expect("a struct with string keys is always JSON");
-        text.push('\n');
-        text
+        say::json(self)
     }
 
     /// Lines for people.

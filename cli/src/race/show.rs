@@ -9,6 +9,8 @@ use memorize_run::units::{duration, number, thousands, threads};
 use memorize_train::race::Lap;
 use serde::Serialize;
 
+use crate::say;
+
 /// A loss to reach, and what it took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Mark {
@@ -101,9 +103,7 @@ impl Course {
 
     /// One JSON object, on one line.
     pub fn json(&self) -> String {
-        let mut text = serde_json::to_string(self).expect("a struct with string keys is always JSON");
-        text.push('\n');
-        text
+        say::json(self)
     }
 
     /// The race for a person.

@@ -370,6 +370,8 @@ fn a_run_is_done_by_the_configuration_that_it_leaves_and_by_no_other() {
     let asked = Experiment::Mnist2LayerNoise.config(Scale::Full);
     let mut done = asked.clone();
     (done.network.init_scale, done.run.threads) = (Some(0.0955), Some(7));
+    (done.run.checkpoint_minutes, done.run.checkpoint_every) = (5.0, Some(3));
+    done.run.memory_budget = Some(ByteSize(1 << 30));
     assert!(asked.is_done_by(&done));
     let changes: [fn(&mut RunConfig); 5] = [
         |config| config.run.seed = 1,

@@ -11,7 +11,7 @@ use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_train::{State, TrainError, checkpoint};
 
 use super::keeper::{About, Before, Identity};
-use crate::config::{IsaName, RunConfig};
+use crate::config::{CHANGE_NO_BIT, IsaName, RunConfig};
 use crate::differences::by_key;
 use crate::error::{Error, WithHint};
 use crate::layer::{LONGEST, Layer, text_of_bytes};
@@ -22,19 +22,14 @@ use crate::run_folder::{
     remove_leftovers, settle,
 };
 
-/// Settings that do not decide the bits, or name files whose contents are compared instead.
-const MAY_DIFFER: [&str; 10] = [
-    "run.name",
-    "run.threads",
-    "run.memory_budget",
-    "run.checkpoint_every",
-    "run.checkpoint_minutes",
-    "data.dir",
-    "data.inputs",
-    "data.targets",
-    "data.test_inputs",
-    "data.test_targets",
-];
+/// Settings that say where something is: a run may have been moved, and of files the contents are compared instead.
+const PLACES: [&str; 6] =
+    ["run.name", "data.dir", "data.inputs", "data.targets", "data.test_inputs", "data.test_targets"];
+
+/// Whether a run may go on with another value of a setting.
+fn may_differ(key: &str) -> bool {
+    CHANGE_NO_BIT.contains(&key) || PLACES.contains(&key)
+}
 
 /// Digits of a digest that are shown.
 pub(super) const SHOWN_DIGITS: usize = 12;
@@ -200,7 +195,7 @@ pub fn check_settings(folder: &Path, asked: &RunConfig, strict: &[&str]) -> Resu
     let text = text.map_err(|error| wrong(&path, &error.to_string(), "check it, and its permissions"))?;
     let (there, asked) = (by_key(&text), by_key(&asked.to_toml()?));
     let differs = |(key, value): &(&String, &String)| {
-        let may_differ = MAY_DIFFER.contains(&key.as_str()) && !strict.contains(&key.as_str());
+        let may_differ = may_differ(key) && !strict.contains(&key.as_str());
         !may_differ && there.get(*key) != Some(*value)
     };
     let difference = |(key, value): (&String, &String)| {
@@ -255,7 +250,7 @@ impl Stopped {
         compare("BLAS", &library(&then.blas), &library(&now.blas));
         let (then, now) = (by_key(&then.config), by_key(&now.config));
         let keys: BTreeSet<_> = then.keys().chain(now.keys()).collect();
-        for key in keys.into_iter().filter(|key| !MAY_DIFFER.contains(&key.as_str())) {
+        for key in keys.into_iter().filter(|key| !may_differ(key)) {
             let value =
                 |settings: &BTreeMap<String, String>| settings.get(key).cloned().unwrap_or_else(|| "none".to_owned());
             compare(key, &value(&then), &value(&now));
@@ -295,7 +290,7 @@ mod tests {
         (data.dir, data.inputs, data.targets, data.test_inputs, data.test_targets) =
             (file(), file(), file(), file(), file());
         let settings = by_key(&config.to_toml().unwrap());
-        for key in MAY_DIFFER {
+        for key in CHANGE_NO_BIT.into_iter().chain(PLACES) {
             assert!(settings.contains_key(key), "{key}");
         }
     }
