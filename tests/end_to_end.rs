@@ -1,4 +1,5 @@
-//! The program from end to end, a module for each command and for what all of them have in common.
+//! The program from end to end, a module for each command and for what all of them have in common. Apart are `memory`, which wants a small
+//! process to measure from, `corpus`, which counts what it allocates, and `faults`, which has long forms.
 
 mod common;
 
@@ -14,7 +15,6 @@ mod documents;
 mod eval;
 mod extremes;
 mod help;
-mod memory;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod named;

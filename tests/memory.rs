@@ -2,6 +2,8 @@
 
 #![cfg(target_os = "linux")]
 
+mod common;
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -9,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::common::{PROGRAM, memorize, mnist_folder, scratch};
+use common::{PROGRAM, memorize, mnist_folder, scratch};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -24,6 +26,7 @@ struct Measured {
 #[allow(clippy::zombie_processes, reason = "`wait4` waits for it")]
 fn measure(arguments: &str, limit: Option<&str>) -> Measured {
     let mut command = Command::new("bash");
+    let is_limited = limit.is_some();
     let limit = limit.map_or(String::new(), |limit| format!("{limit}; "));
     command.args(["-c", &format!("{limit}exec \"$0\" \"$@\""), PROGRAM]).args(arguments.split_whitespace());
     command.env_remove("MEMORIZE_ISA").env("MEMORIZE_DATA_DIR", mnist_folder());
@@ -38,7 +41,17 @@ fn measure(arguments: &str, limit: Option<&str>) -> Measured {
         usage
     };
     let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
-    Measured { code, said, peak: usage.ru_maxrss as f64 * 1024.0 / MIB }
+    let peak = usage.ru_maxrss as f64 * 1024.0 / MIB;
+    // What a process has at its most is passed on to a child that it starts.
+    assert!(is_limited || peak > own_peak(), "the tests themselves have taken more than {arguments}");
+    Measured { code, said, peak }
+}
+
+/// The most that this process has taken, in MiB.
+fn own_peak() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap() * 1024.0 / MIB
 }
 
 /// What was foreseen, in MiB.
