@@ -405,3 +405,48 @@ fn assert_that_what_it_names_exists(command: &str) {
         }
     }
 }
+
+/// Every Markdown file of the repository, but for what is built or installed.
+fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() && !name.starts_with('.') && name != "target" {
+            markdown(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The places that a page links to, in the text or by a name.
+fn links(text: &str) -> Vec<&str> {
+    let inline = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+    let named = text.lines().filter(|line| line.starts_with('[')).filter_map(|line| line.split_once("]: "));
+    inline.chain(named.map(|(_, link)| link.trim())).collect()
+}
+
+#[test]
+fn every_link_of_a_page_leads_somewhere() {
+    let mut pages = Vec::new();
+    markdown(&repository(), &mut pages);
+    let mut seen = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in links(&text) {
+            let file = link.split('#').next().unwrap();
+            if link.contains("://") || file.is_empty() {
+                continue;
+            }
+            seen += 1;
+            assert!(page.parent().unwrap().join(file).exists(), "{}: {link}", page.display());
+        }
+        // Names that are used are defined, on pages that have such links.
+        let has_names = text.lines().any(|line| line.starts_with('[') && line.contains("]: "));
+        for name in text.split("][").skip(1).filter_map(|rest| rest.split_once(']')).map(|(name, _)| name) {
+            assert!(!has_names || text.contains(&format!("\n[{name}]: ")), "{}: [{name}]", page.display());
+        }
+    }
+    assert!(seen > 50, "{seen}");
+    assert_eq!(links("see [a](b.md#c), ![d](e.png)\n[f]: g.md\n"), ["b.md#c", "e.png", "g.md"]);
+}

@@ -122,7 +122,8 @@ fn a_second_signal_ends_the_program_at_once() {
     let first = stderr.lines().find(|line| line.as_ref().unwrap().contains("iteration 0/"));
     assert!(first.is_some(), "the run has ended by itself");
     running.send("INT");
-    sleep(Duration::from_millis(30));
+    #[cfg(target_os = "linux")]
+    running.wait_until_no_signal_is_pending();
     let output = running.signal("TERM");
     assert_eq!(output.status.code(), Some(130));
     assert!(!run.join("summary.json").exists() && !run.join(CHECKPOINT).exists(), "there was time to tidy up");
@@ -173,8 +174,9 @@ fn a_data_file_that_is_made_shorter() {
         // The last page is still there, with zeros at its end: found out before anything is written.
         (bytes.len() as u64 - 8, &["x.npy was changed while it was being used"]),
     ] {
-        let running = if streamed.run.exists() { Running::resume(&streamed.run) } else { streamed.start() };
-        sleep(Duration::from_millis(30));
+        let mut running = if streamed.run.exists() { Running::resume(&streamed.run) } else { streamed.start() };
+        let before = iteration(&streamed.run);
+        running.wait_for("another step", || iteration(&streamed.run) > before);
         File::options().write(true).open(&streamed.x).unwrap().set_len(len).unwrap();
         assert_failed(&running.ends(), words);
         assert!(iteration(&streamed.run) > 0 && !streamed.run.join("summary.json").exists());

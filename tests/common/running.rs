@@ -58,6 +58,18 @@ impl Running {
         self.wait_until("a handler", || catches() == Some(true));
     }
 
+    /// Waits until a signal that was sent has been delivered.
+    #[cfg(target_os = "linux")]
+    pub fn wait_until_no_signal_is_pending(&mut self) {
+        let status = format!("/proc/{}/status", self.child().id());
+        let pending = || -> Option<u64> {
+            let text = fs::read_to_string(&status).ok()?;
+            let mask = text.lines().find_map(|line| line.strip_prefix("ShdPnd:"))?;
+            u64::from_str_radix(mask.trim(), 16).ok()
+        };
+        self.wait_until("the signal's delivery", || pending() == Some(0));
+    }
+
     fn wait_until(&mut self, what: &str, arrived: impl Fn() -> bool) {
         let started = Instant::now();
         while !arrived() {
