@@ -214,7 +214,7 @@ impl RunConfig {
     }
 
     /// Whether a run that has left the configuration `done` has done what this one asks for: the same results, bit for bit.
-    /// What a run fills in counts as asked for, and [`CHANGE_NO_BIT`] may differ.
+    /// A setting that a run has filled in counts as asked for; those of [`CHANGE_NO_BIT`] may differ.
     pub fn is_done_by(&self, done: &Self) -> bool {
         let mut asked = self.clone();
         asked.network.init_scale = asked.network.init_scale.or(done.network.init_scale);

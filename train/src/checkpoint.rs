@@ -63,7 +63,7 @@ const LONGEST_HEADER: u64 = 100_000_000;
 const STATE: &str = "state.";
 
 impl Frame {
-    /// What stands around the weights of this network.
+    /// The signs, the features, the projection and the names that a file has beside the weights of this network.
     pub fn new<T: Element>(weights: &Weights<T>) -> Self {
         let mut tensors = BTreeMap::from([("a".to_owned(), Tensor::vector(&weights.network.signs))]);
         let mut metadata = BTreeMap::from([("memorize".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);

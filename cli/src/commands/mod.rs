@@ -51,7 +51,7 @@ fn host(voice: Voice, interrupt: &Interrupt) -> Host {
     Host { listener: Box::new(Console::new(voice)), draw: plot::of_run, interrupt: interrupt.clone() }
 }
 
-/// Does what a process that was called with these arguments would do, `train` or `resume`, but for what that prints.
+/// Runs `train` or `resume` in this process, with these arguments, and prints no results.
 ///
 /// # Errors
 /// As those commands, with what the process would have said.

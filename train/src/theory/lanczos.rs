@@ -134,7 +134,7 @@ struct Step {
     vectors: Dense<f64>,
     /// The eigenvector of the smallest.
     smallest: Vec<f64>,
-    /// What of the product is outside the basis, and its length.
+    /// The part of the product that is orthogonal to the basis, and its length.
     outside: Vec<f64>,
     length: f64,
     /// Residual norm of the smallest Ritz pair.

@@ -14,7 +14,8 @@ const SMALLEST_RANK: usize = 500;
 /// Bytes that preconditioner and basis take at most, three quarters and one, where nobody says what they may.
 pub const WORKSPACE: u64 = 2 << 30;
 
-/// What of a workspace is the preconditioner's unless its rank is given; beyond it in f64, it is kept in f32.
+/// Share of the workspace that the preconditioner takes if no rank is given. A preconditioner that needs more than that in f64 is kept
+/// in f32.
 fn share(workspace: u64) -> u64 {
     workspace / 4 * 3
 }

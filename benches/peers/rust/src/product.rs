@@ -46,7 +46,7 @@ pub enum Accum {
     Add,
 }
 
-/// What of a symmetric result is there.
+/// The part of a symmetric result that is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Half {
     /// All of it.
