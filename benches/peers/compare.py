@@ -54,7 +54,7 @@ def run(command, **options):
 def build(package, *more):
     """Builds a package; the path of its program."""
     print(f"building {package}", file=sys.stderr)
-    command = ["cargo", "build", "--release", "--locked", "--package", package, "--message-format", "json", *more]
+    command = ["cargo", "build", "--release", "--package", package, "--message-format", "json", *more]
     lines = map(json.loads, run(command, cwd=ROOT).splitlines())
     return [line["executable"] for line in lines if line.get("executable")][-1]
 
@@ -75,7 +75,8 @@ def peers():
     scripts = ["torch_peer.py", "jax_peer.py", "numpy_peer.py"]
     commands, left = {script: [sys.executable, str(HERE / script)] for script in scripts}, {}
     try:
-        commands["Rust peers"] = [build("memorize-peers", "--manifest-path", str(RUST / "Cargo.toml"), "--target-dir", str(ROOT / "target" / "peers"))]
+        place = ["--manifest-path", str(RUST / "Cargo.toml"), "--target-dir", str(ROOT / "target" / "peers")]
+        commands["Rust peers"] = [build("memorize-peers", *place)]
     except Left as reason:
         left["Rust peers"] = str(reason)
     return commands, left
@@ -212,7 +213,7 @@ def main():
 
     comparison = Comparison()
     try:
-        program = arguments.memorize or build("memorize")
+        program = arguments.memorize or build("memorize", "--locked")
         commands, left = peers()
         passes = list(dict.fromkeys(arguments.passes)) or list(SHAPES)
         comparison.left |= {(peer, name): reason for peer, reason in left.items() for name in passes}

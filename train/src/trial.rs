@@ -32,6 +32,18 @@ pub enum Ending {
     Budget,
 }
 
+impl Ending {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memorised => "memorised",
+            Self::LeastSquares => "least_squares",
+            Self::Resolution => "resolution",
+            Self::Budget => "budget",
+        }
+    }
+}
+
 /// How a network is looked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Trainer {

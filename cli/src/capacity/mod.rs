@@ -18,39 +18,14 @@ use memorize_run::run::memory::{self, Squares, copies_of_weights};
 use memorize_run::run_folder::RunFolder;
 use memorize_train::theory::constants::capacity;
 use memorize_train::theory::threshold::expected_least_squares_loss;
-use memorize_train::trial::{self, Settings, Tried};
+use memorize_train::trial::{self, Ending, Settings, Tried};
 use memorize_train::{Observer, Record, Route, TrainError, solve};
 use rayon::iter::{ParallelBridge, ParallelIterator};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::console::Progress;
 pub use record::COLUMNS;
 use record::Recorder;
-
-/// How a trial ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// The loss is what was asked for.
-    Memorised,
-    /// It is not, and no network does better (within 0.1 % for descent).
-    LeastSquares,
-    /// Rounding errors keep the solver above the tolerance.
-    Resolution,
-    /// All iterations were used.
-    Budget,
-}
-
-impl From<trial::Ending> for Ending {
-    fn from(ending: trial::Ending) -> Self {
-        match ending {
-            trial::Ending::Memorised => Self::Memorised,
-            trial::Ending::LeastSquares => Self::LeastSquares,
-            trial::Ending::Resolution => Self::Resolution,
-            trial::Ending::Budget => Self::Budget,
-        }
-    }
-}
 
 /// One optimiser on one training set. The fields are the columns of `capacity.csv`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -70,6 +45,7 @@ pub struct Row {
     /// What was tried.
     pub optimizer: Trainer,
     /// How it ended.
+    #[serde(serialize_with = "by_name")]
     pub ended: Ending,
     /// f(W) of the network returned.
     pub loss: f64,
@@ -84,6 +60,10 @@ pub struct Row {
     pub parameters: usize,
     /// The same for each sample.
     pub parameters_per_sample: f64,
+}
+
+fn by_name<S: Serializer>(ended: &Ending, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(ended.name())
 }
 
 /// Tries everything on every training set, several of them at a time, and writes `capacity.csv` as rows become known.
@@ -200,7 +180,7 @@ impl<'a, T: Element> Set<'a, T> {
             capacity,
             seed: self.seed,
             optimizer,
-            ended: tried.ended.into(),
+            ended: tried.ended,
             loss: tried.loss,
             least_squares_loss: tried.least_squares_loss,
             predicted_loss: expected_least_squares_loss(n, d, synthetic::TARGET_MEAN_SQUARE),

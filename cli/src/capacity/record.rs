@@ -112,11 +112,11 @@ fn line(done: usize, total: usize, rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capacity::Ending;
     use crate::console::Mode;
     use memorize_run::config::Trainer;
     use memorize_run::events::Plan;
     use memorize_run::run_folder::Existing;
+    use memorize_train::trial::Ending;
 
     fn row(n: usize, loss: f64) -> Row {
         Row {

@@ -12,9 +12,10 @@ use memorize_run::run_folder::Written;
 use memorize_run::units::{duration, number, thousands};
 use memorize_train::theory::constants::theorem1_neurons;
 use memorize_train::theory::threshold::neurons_for_every_matrix;
+use memorize_train::trial::Ending;
 use serde::Serialize;
 
-use super::{Ending, Row};
+use super::Row;
 use crate::say;
 
 /// The whole experiment, as `--json` prints it and `summary.json` holds it.
