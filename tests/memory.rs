@@ -103,6 +103,7 @@ fn commands(root: &Path) -> Vec<String> {
         "train --samples 6000 --dim 600 --optimizer solve --out OUT",
         "solve --samples 20000 --dim 300",
         "solve --samples 1000 --dim 2000",
+        "solve --samples 2000 --dim 2200 --dtype f64",
         "condition --samples 10000 --dim 200",
         "condition --samples 1000 --dim 2000",
         "race --samples 20000 --dim 400 --passes 2",
@@ -111,8 +112,14 @@ fn commands(root: &Path) -> Vec<String> {
         let (command, rest) = command.split_once(' ').unwrap();
         format!("{command} --data synthetic --normalize {rest}")
     });
+    // One set after another, and two at once: few products for each, then as many as there are samples.
+    let searches = [
+        "capacity --dim 240 --seeds 1 --ratios 0.5 --iterations 50 --threads 1 --out OUT",
+        "capacity --dim 200 --seeds 2 --ratios 0.1,0.5 --iterations 50 --threads 2 --out OUT",
+        "capacity --dim 80 --seeds 2 --ratios 1 --optimizer solve --threads 2 --out OUT",
+    ];
     let stored = [format!("eval --run {}", many.display()), format!("certify --run {}", wide.display())];
-    synthetic.into_iter().chain(stored).collect()
+    synthetic.into_iter().chain(searches.map(str::to_owned)).chain(stored).collect()
 }
 
 #[test]
@@ -147,7 +154,7 @@ fn what_is_foreseen_is_what_is_taken() {
 const PROGRAM_PAGES: f64 = 9.0;
 /// By how much more may be foreseen: where a decomposition's matrices come to lie differs from one time to the next, and the most is
 /// foreseen.
-const SHARE: f64 = 1.2;
+const SHARE: f64 = 1.15;
 
 #[test]
 fn less_than_that_is_an_error_that_says_so() {

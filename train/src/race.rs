@@ -225,14 +225,10 @@ impl<'a, T: Element, X: Rows<T>> Track<'a, T, X> {
         let (n, d, rank) = (self.objective.x.rows() as f64, self.start.width() as f64, self.rank());
         let operations = 3.0 * n * (rank as f64).powi(2) + 2.0 * n * d * rank as f64;
         runner.begin_with(operations / (2.0 * n * d * d));
-        let settings = solve::Settings {
-            tolerance: self.rules.losses.last().copied().unwrap_or(0.0),
-            max_products: usize::try_from(self.rules.passes).unwrap_or(usize::MAX),
-            rank,
-            seed: self.rules.seed,
-            workspace: solve::WORKSPACE,
-        };
         let Objective { engine, x, y, .. } = self.objective;
+        let tolerance = self.rules.losses.last().copied().unwrap_or(0.0);
+        let shape = [x.rows(), self.start.width()];
+        let settings = solve::Settings::new::<T>(shape, tolerance, self.rules.passes, self.rules.seed);
         Ok(solve::solve(engine, x, y, &settings, runner)?.network)
     }
 }

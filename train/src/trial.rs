@@ -100,13 +100,8 @@ pub fn trials<T: Element, X: Rows<T>>(
     settings: &Settings,
     observer: &mut dyn Observer,
 ) -> Result<Vec<Option<Tried>>, TrainError> {
-    let solver = solve::Settings {
-        tolerance: settings.tolerance,
-        max_products: usize::try_from(settings.iterations).unwrap_or(usize::MAX),
-        rank: solve::default_rank::<T>(y.len(), x.cols(), solve::WORKSPACE),
-        seed: settings.seed,
-        workspace: solve::WORKSPACE,
-    };
+    let shape = [y.len(), x.cols()];
+    let solver = solve::Settings::new::<T>(shape, settings.tolerance, settings.iterations, settings.seed);
     let solution = solve::solve(engine, x, y, &solver, observer)?;
     let mut descend = |method, schedule| descended(engine, (x, y), (method, schedule), settings, &solution, observer);
     let one = |trainer: &Trainer| match *trainer {

@@ -109,7 +109,6 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
     // Sizes that cannot even be counted.
     memory::ensure::<f64>("the training sets", &[2, threads, n, d], advice)?;
     memory::ensure::<T>("the weights and their two moments", &[5, threads, r, d], advice)?;
-    let rank = solve::default_rank::<T>(n, d, solve::WORKSPACE);
     let descent = memory::Training {
         n,
         d,
@@ -119,12 +118,19 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
         activations: ROW_BLOCK,
         squares: Some(Squares { threads: 1, by_library: config.backend != Backend::Native, of_batches: false }),
     };
-    // Of the samples there is a copy in f64 and one in T.
-    let set = (n as u64).saturating_mul(16).saturating_mul(d as u64);
-    let each = solve::bytes::<T>(n, n, d, rank, 1).max(descent.bytes::<T>()).saturating_add(set);
+    // The samples in T. They are drawn in f64: between what other threads hold, that lies in pieces when it is freed, and so does what
+    // is left of smaller sets.
+    let drawn = if threads > 1 { size_of::<f64>() } else { 0 };
+    let set = [size_of::<T>() + drawn, n, d].into_iter().fold(1, |all: u64, factor| all.saturating_mul(factor as u64));
+    let solving = |&n: &usize| {
+        solve::bytes::<T>(n, n, d, &solve::Settings::new::<T>([n, d], config.tolerance, config.iterations, 0), 1)
+    };
+    let solving = config.sizes().iter().map(solving).max().unwrap_or(0);
+    let each = solving.max(descent.bytes::<T>()).saturating_add(set);
+    let pieces = if threads > 1 && config.sizes().len() > 1 { each / 12 } else { 0 };
     memory::foresee(
         &format!("training sets of up to {n} samples on {threads} threads"),
-        each.saturating_add(each / 3).saturating_mul(threads as u64),
+        each.saturating_add(pieces).saturating_mul(threads as u64),
         advice,
     )
 }

@@ -128,9 +128,9 @@ fn foresee<T: Element>(config: &RaceConfig, machine: &Machine, [n, d, r]: [usize
         activations: ROW_BLOCK,
         squares: Some(Squares::new(machine)),
     };
-    let rank = solve::default_rank::<T>(n, d, solve::WORKSPACE);
+    let settings = solve::Settings::new::<T>([n, d], 0.0, config.passes(), 0);
     let solves = config.optimizers.contains(&OptimizerKind::Solve);
-    let solving = if solves { solve::bytes::<T>(n, n, d, rank, machine.threads) } else { 0 };
+    let solving = if solves { solve::bytes::<T>(n, n, d, &settings, machine.threads) } else { 0 };
     let needed = training.bytes::<T>().saturating_add(solving);
     let advice = "use fewer samples (--limit), narrower ones (--pca), or fewer neurons (--neurons)";
     memory::foresee(&format!("a race on {n} samples of width {d}"), needed, advice)

@@ -2,7 +2,7 @@
 
 use memorize_kernels::{Element, Rows};
 use memorize_train::TrainError;
-use memorize_train::solve::{self, Settings, WORKSPACE, default_rank};
+use memorize_train::solve::{self, Settings};
 use memorize_train::theory::nystrom::Nystrom;
 
 use super::dataset::Dataset;
@@ -15,13 +15,8 @@ use crate::units::{mebibytes, thousands};
 /// on the samples.
 pub fn settings<T: Element>(run: &RunSection, section: &SolveSection, n: usize, d: usize) -> Settings {
     let products = [run.epochs, run.iterations].into_iter().flatten().min().unwrap_or(0);
-    Settings {
-        tolerance: run.stop_below.unwrap_or(0.0),
-        max_products: usize::try_from(products).unwrap_or(usize::MAX),
-        rank: section.rank.unwrap_or_else(|| default_rank::<T>(n, d, WORKSPACE)),
-        seed: run.seed,
-        workspace: WORKSPACE,
-    }
+    let usual = Settings::new::<T>([n, d], run.stop_below.unwrap_or(0.0), products, run.seed);
+    Settings { rank: section.rank.unwrap_or(usual.rank), ..usual }
 }
 
 /// Makes sure that the solver has the memory that it takes, and says how many bytes that is, the samples apart.
@@ -35,14 +30,15 @@ pub fn foresee<T: Element>(
     threads: usize,
 ) -> Result<u64, Error> {
     let (here, n, d) = (dataset.x.rows(), dataset.whole(), dataset.x.cols());
-    let Settings { rank, .. } = settings::<T>(run, section, n, d);
+    let settings = settings::<T>(run, section, n, d);
+    let rank = settings.rank;
     memory::within_budget(
         &format!("the solver's preconditioner of rank {}", thousands(rank.min(n) as u64)),
         Nystrom::<T>::bytes(here, rank).saturating_add(solve::least_search_bytes(here)),
         run.memory_budget,
         "ask for a lower rank (--rank of `solve`, --solve-rank of `train`)",
     )?;
-    let needed = solve::bytes::<T>(here, n, d, rank, threads);
+    let needed = solve::bytes::<T>(here, n, d, &settings, threads);
     memory::foresee(
         &format!("solving for the network that memorises {n} samples of width {d}"),
         needed,

@@ -66,6 +66,14 @@ pub struct Settings {
     pub workspace: u64,
 }
 
+impl Settings {
+    /// For n samples of width d, with the rank and the workspace of where nobody says what they are.
+    pub fn new<T: Element>([n, d]: [usize; 2], tolerance: f64, max_products: u64, seed: u64) -> Self {
+        let (rank, workspace) = (default_rank::<T>(n, d, WORKSPACE), WORKSPACE);
+        Self { tolerance, max_products: usize::try_from(max_products).unwrap_or(usize::MAX), rank, seed, workspace }
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -136,38 +144,65 @@ impl<T: Element> fmt::Display for Solution<T> {
     }
 }
 
-/// Bytes that [`solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, a preconditioner of this
-/// rank, and so many threads. Directions of the search are left out: see [`least_search_bytes`].
-pub fn bytes<T: Element>(here: usize, n: usize, d: usize, rank: usize, threads: usize) -> u64 {
-    let [width, d, threads] = [n.min(d), d, threads].map(|size| size as u64);
-    let rank = rank.min(n) as u64;
+/// Bytes that [`solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, and so many threads. For
+/// samples that are less random than [`expected_products`] takes them to be, the search may take more, up to half of the workspace.
+pub fn bytes<T: Element>(here: usize, n: usize, d: usize, settings: &Settings, threads: usize) -> u64 {
+    let [width, wide_d, threads] = [n.min(d), d, threads].map(|size| size as u64);
+    let rank = settings.rank.min(n);
     let (wide, own) = (size_of::<f64>() as u64, size_of::<T>() as u64);
-    let narrower = Span::is_narrower(n, d as usize);
+    let narrower = Span::is_narrower(n, d);
     let element = if narrower { wide } else { own };
     let here = if narrower { n } else { here };
     let product = |factors: &[u64]| factors.iter().fold(1u64, |all, &factor| all.saturating_mul(factor));
-    let (rank, cores) = (rank as usize, threads as usize);
-    let (kept, made) = if narrower || own == wide {
-        (Nystrom::<f64>::bytes(here, rank), Nystrom::<f64>::peak(here, n, width as usize, rank, cores))
+    let cores = threads as usize;
+    let (kept, made) = if element == wide {
+        (Nystrom::<f64>::bytes(here, rank), Nystrom::<f64>::peak(here, n, n.min(d), rank, cores))
     } else {
-        (Nystrom::<T>::bytes(here, rank), Nystrom::<T>::peak(here, n, width as usize, rank, cores))
+        (Nystrom::<T>::bytes(here, rank), Nystrom::<T>::peak(here, n, n.min(d), rank, cores))
     };
-    let search = kept.saturating_add(least_search_bytes(here));
-    // S with its decomposition, and what a product with K holds.
-    let squares = |more: u64| product(&[width, width, 5 * wide + (more + threads).saturating_mul(element)]);
+    // In exact arithmetic n directions are all that there are.
+    let products = expected_products(n, n.min(d)).min(n).min(settings.max_products);
+    let directions = products.clamp(FEWEST_DIRECTIONS, directions_that_fit(n, settings.workspace / 2));
+    let search = kept.saturating_add(search_bytes(here, directions));
+    // What a product with K holds.
+    let squares = product(&[width, width, (3 + threads).saturating_mul(element)]);
     // Up to 2 width neurons, as they are decomposed, and in T with a layout for the outputs.
     if narrower {
-        let network = product(&[2 * width, d, wide * 3 / 2 + 3 * own]);
-        Span::with(n, d as usize, made.max(squares(5).saturating_add(search)).max(network))
+        let network = product(&[2 * width, wide_d, 5 * wide / 2 + 2 * own]);
+        // S with its decomposition, and the samples.
+        let decomposed = product(&[width, width, 17 * wide / 2]).saturating_add(product(&[width, wide_d, 5 * own / 2]));
+        let searched = squares.max(decomposed).saturating_add(search);
+        Span::with(n, d, made.max(searched).max(network))
     } else {
-        let network = product(&[2 * width, d, wide + own]);
-        made.max([search, squares(3), network].into_iter().fold(0, u64::saturating_add))
+        let network = product(&[2 * width, wide_d, wide + own]);
+        let decomposed = product(&[width, width, 5 * wide]);
+        made.max([search, squares, decomposed, network].into_iter().fold(0, u64::saturating_add))
     }
 }
 
-/// Bytes of the directions that are kept whatever they take; each product adds two vectors of n, up to half of [`WORKSPACE`].
+/// Products with K that a search among n samples of width d takes, if they are random, without its preconditioner: half of
+/// sqrt(kappa) ln(2/epsilon) as for conjugate gradients (Saad, Iterative Methods for Sparse Linear Systems, 2003, section 6.11), where
+/// the n samples x (x) x in their d(d+1)/2 dimensions have the kappa of the law of Marchenko and Pastur (1967):
+///
+/// ```text
+/// gamma = n/(d(d+1)/2),  sqrt(kappa) = (1 + sqrt(gamma))/|1 - sqrt(gamma)|
+/// ```
+fn expected_products(n: usize, d: usize) -> usize {
+    const EPSILON: f64 = 1e-7;
+    let gamma = n as f64 / capacity(d) as f64;
+    let condition = (1.0 + gamma.sqrt()) / (1.0 - gamma.sqrt()).abs();
+    // What is too large, and infinity, saturate.
+    (condition * (2.0 / EPSILON).ln() / 2.0).ceil() as usize
+}
+
+/// Bytes of the directions that are kept whatever they take.
 pub fn least_search_bytes(n: usize) -> u64 {
-    (FEWEST_DIRECTIONS * 2 * size_of::<f64>()) as u64 * n as u64
+    search_bytes(n, FEWEST_DIRECTIONS)
+}
+
+/// Each product adds two vectors of n, up to half of the workspace.
+fn search_bytes(n: usize, directions: usize) -> u64 {
+    [2, size_of::<f64>(), n, directions].into_iter().fold(1, |all, factor| all.saturating_mul(factor as u64))
 }
 
 /// Solves for a network that memorises `x` and `y`. A record is one product with K, its loss the one that the recursion

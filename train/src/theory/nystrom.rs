@@ -104,8 +104,8 @@ impl<T: Element> Nystrom<T> {
         let whitening = product([k, k, 2 * own]);
         let second = factor.saturating_add(whitening).saturating_add(2 * landmarks);
         let decomposed = product([k, k, own + 2 * wide]);
-        // What was freed before is in pieces: counted.
-        let pieces = product([k, k, 2 * wide]);
+        // Of the first, what lies in pieces that nothing of the third fits into, as measured.
+        let pieces = product([k, k, 2 * wide - own]);
         let third = weighted_gram_bytes::<T>(here, rank, threads).max(decomposed).saturating_add(pieces);
         first.max(second).max(factor.saturating_add(whitening).saturating_add(third))
     }
