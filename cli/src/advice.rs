@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use clap::Command;
-use memorize_run::layer::key_of;
+use memorize_run::layer::Layer;
+use memorize_run::settings::Group;
 
 use crate::args;
 
@@ -59,6 +60,12 @@ fn note(flag: &str, command: &str) -> Option<String> {
     owners.truncate(OWNERS);
     let owners: Vec<String> = owners.iter().map(|owner| format!("`memorize {owner}`")).collect();
     Some(format!("`memorize {command}` has no --{flag}, which is a flag of {}{key}", owners.join(", ")))
+}
+
+/// The key of a flag, with its section, if it is one of those that a configuration file has keys for.
+fn key_of(flag: &str) -> Option<&'static str> {
+    let settings = Layer::settings().into_iter();
+    settings.filter(|setting| setting.flag.is_some_and(|own| own.long == flag)).map(|setting| setting.path).next()
 }
 
 /// The commands that have a flag.

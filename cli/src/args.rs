@@ -6,6 +6,7 @@ mod certify;
 mod condition;
 mod config;
 mod data;
+mod flags;
 mod help;
 mod log;
 mod race;
@@ -21,12 +22,10 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
-use memorize_run::config::{
-    Backend, ConfigError, Dtype, EvalConfig, IsaName, OptimizerKind, Route, RunConfig, RunSection,
-};
+use memorize_run::config::{ConfigError, Dtype, EvalConfig, RunConfig};
 use memorize_run::experiments::{Experiment, Scale};
-use memorize_run::layer::{COMPUTE, Layer, seeded};
-use memorize_run::units::ByteSize;
+use memorize_run::layer::{Layer, seeded};
+use memorize_run::settings::{COMPUTE, Effect, RunLayer, Section};
 
 pub use bench::BenchArgs;
 pub use capacity::CapacityArgs;
@@ -34,11 +33,12 @@ pub use certify::CertifyArgs;
 pub use condition::ConditionArgs;
 pub use config::ConfigArgs;
 pub use data::{ConvertArgs, DataArgs, DataCommand, InfoArgs, MNIST, SYNTHETIC, SampleArgs, Source, WrittenArgs};
+pub use flags::{All, Compute, Flags, GoingOn, Keys, Looked, Raced, Reproduced, Solved, choice};
 pub use help::{command, parse};
 pub use log::{LogArgs, LogFormat, asks_for_json};
 pub use race::RaceArgs;
 pub use report::{CompareArgs, ReportArgs};
-pub use resume::{CheckpointArgs, ResumeArgs};
+pub use resume::ResumeArgs;
 pub use runs::RunsArgs;
 pub use shell::{CompletionsArgs, ManArgs};
 pub use solve::SolveArgs;
@@ -167,34 +167,9 @@ pub struct ReproduceArgs {
     /// Run a small version in seconds: fewer samples, neurons and epochs
     #[arg(long)]
     pub quick: bool,
-    /// Stop after so many passes over the training set [default: the experiment's]
-    #[arg(long, value_name = "N")]
-    pub epochs: Option<u64>,
-    /// Another algorithm than the paper's, with its own defaults; `solve` takes seconds instead of minutes
-    #[arg(long, value_name = "NAME")]
-    pub optimizer: Option<OptimizerKind>,
-    /// Seed of every random number [default: 0]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
-    pub seed: Option<u64>,
-    /// Standard deviation of the weights at the start [default: chosen from the network's size]
-    #[arg(long, value_name = "X")]
-    pub init_scale: Option<f64>,
-    /// Folder with the four files of MNIST, or of a data set in the same four files (Fashion-MNIST, EMNIST), gzipped or not [default:
-    /// the copy of MNIST that comes with the program]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub data_dir: Option<PathBuf>,
-    /// Type of the numbers [default: f32]
-    #[arg(long, value_name = "TYPE", help_heading = COMPUTE)]
-    pub dtype: Option<Dtype>,
-    /// Memory for what can be kept or recomputed, as in 4GiB [default: from what the machine has]
-    #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
-    pub memory_budget: Option<ByteSize>,
-    /// How to compute.
+    /// What may be said about it.
     #[command(flatten)]
-    pub compute: ComputeArgs,
-    /// When checkpoints are written.
-    #[command(flatten)]
-    pub checkpoints: CheckpointArgs,
+    pub layer: Flags<Layer, Reproduced>,
     /// Go on with an experiment that was stopped, and leave a finished one alone; `all` does so anyway
     #[arg(long, conflicts_with = "overwrite", help_heading = "Output")]
     pub resume: bool,
@@ -225,33 +200,20 @@ impl ReproduceArgs {
     /// If a flag has a value that cannot be run with.
     pub fn config(&self, experiment: Experiment) -> Result<RunConfig, ConfigError> {
         let scale = if self.quick { Scale::Quick } else { Scale::Full };
-        let mut config = experiment.config_with(scale, self.optimizer)?;
-        let run = &mut config.run;
-        if self.epochs.is_some() {
-            (run.epochs, run.iterations) = (self.epochs, None);
+        let mut config = experiment.config_with(scale, self.layer.optimizer.kind)?;
+        if self.layer.run.epochs.is_some() {
+            config.run.iterations = None;
         }
-        run.seed = self.seed.unwrap_or(run.seed);
-        run.name = seeded(&run.name, run.seed);
-        run.dtype = self.dtype.unwrap_or(run.dtype);
-        run.backend = self.compute.backend.unwrap_or(run.backend);
-        run.isa = self.compute.isa.or(run.isa);
-        run.route = self.compute.route.unwrap_or(run.route);
-        self.apply(run);
-        config.network.init_scale = self.init_scale.or(config.network.init_scale);
+        config.run.lay(&self.layer.run, &Effect::ALL);
+        config.run.name = seeded(&config.run.name, config.run.seed);
+        config.network.lay(&self.layer.network, &Effect::ALL);
         // Of all experiments, those that read the files find them there; one alone that reads none refuses the folder.
         if experiment.uses_mnist() || self.experiment != Selection::All {
             config.data.dir =
-                self.data_dir.as_ref().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.clone()));
+                self.layer.data.dir.as_ref().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.clone()));
         }
         config.validate()?;
         Ok(config)
-    }
-
-    /// Lays the flags that change no bit over the settings of a run that goes on.
-    pub fn apply(&self, run: &mut RunSection) {
-        self.checkpoints.apply(run);
-        run.threads = self.compute.threads.or(run.threads);
-        run.memory_budget = self.memory_budget.or(run.memory_budget);
     }
 
     /// The folder for a run: `runs/<name>`, or `--out`, or a folder below `--out` when several experiments share it.
@@ -277,7 +239,7 @@ pub struct TrainArgs {
     pub config: Option<PathBuf>,
     /// Everything that a file may say too.
     #[command(flatten)]
-    pub layer: Layer,
+    pub layer: Flags<Layer>,
     /// Where the results go.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -329,7 +291,7 @@ pub struct EvalArgs {
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
     /// Type of the numbers; f64 here, where exactness matters more than speed
-    #[arg(long, value_name = "TYPE", default_value_t = Dtype::F64, value_enum, help_heading = COMPUTE)]
+    #[arg(long, value_name = "TYPE", default_value = "f64", value_parser = choice::<Dtype>(), help_heading = COMPUTE)]
     pub dtype: Dtype,
     /// How to compute.
     #[command(flatten)]
@@ -365,22 +327,19 @@ impl EvalArgs {
     }
 }
 
-/// How to compute: nothing here changes which result is computed, beyond rounding.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = COMPUTE)]
-pub struct ComputeArgs {
-    /// Implementation of the heavy passes [default: native]
-    #[arg(long, value_name = "NAME")]
-    pub backend: Option<Backend>,
-    /// Instruction set of the native backend [default: the variable MEMORIZE_ISA, else the best that this CPU has]
-    #[arg(long, value_name = "NAME")]
-    pub isa: Option<IsaName>,
-    /// Threads; the results do not depend on it [default: one for each core]
-    #[arg(long, short = 't', value_name = "N")]
-    pub threads: Option<usize>,
-    /// How output and gradient are computed [default: auto]
-    #[arg(long, value_name = "NAME")]
-    pub route: Option<Route>,
+/// With what a result is computed.
+pub type ComputeArgs = Flags<RunLayer, Compute>;
+
+/// How a command shows what it finds.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub struct ShownArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// No progress on the screen
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// Where results go, and what is said on the way.

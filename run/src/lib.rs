@@ -1,12 +1,12 @@
 //! From a configuration to the folder that a run leaves.
 //!
 //! ```text
-//! layer ──> config ──> run ──> run_folder
-//!             ^         │
-//!        experiments    └──> events, to whoever listens
+//! settings ──> layer ──> config ──> run ──> run_folder
+//!                          ^         │
+//!                     experiments    └──> events, to whoever listens
 //! ```
 //!
-//! What was said ([`layer`]) and what it means ([`config`]) are different types: a layer has holes, a configuration has none, and only
+//! Each of the [`settings`] is declared once. What was said of them ([`layer`]) and what it means ([`config`]) are different types: a layer has holes, a configuration has none, and only
 //! configurations are run and written to disk. [`sweep`] makes many of one file. [`ranks`] are the processes that share a run's work;
 //! [`threads`], [`blas`], [`allocator`] and [`fault`] are what a process computes with and survives.
 //!
@@ -14,6 +14,9 @@
 
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
+#[macro_use]
+pub mod settings;
 
 pub mod allocator;
 pub mod blas;

@@ -30,8 +30,8 @@ fn a_flag_of_another_command_is_explained() {
         "`memorize sweep` has no --neurons, which is a flag of `memorize train`; in a configuration file it is \
          `network.neurons`"
     );
-    assert_eq!(key_of("lr").as_deref(), Some("optimizer.learning_rate"));
-    assert_eq!(key_of("accelerated-gamma").as_deref(), Some("optimizer.accelerated.gamma"));
+    assert_eq!(key_of("lr"), Some("optimizer.learning_rate"));
+    assert_eq!(key_of("accelerated-gamma"), Some("optimizer.accelerated.gamma"));
     assert_eq!(
         note("resample", "train").unwrap(),
         "`memorize train` has no --resample, which is a flag of `memorize data sample`"

@@ -7,11 +7,11 @@ use memorize_analysis::plot::PictureFile;
 use memorize_benches::Shape;
 use memorize_run::config::Dtype;
 
-use super::{COMPUTE, ComputeArgs};
+use super::{COMPUTE, ComputeArgs, choice};
 
 /// `memorize bench`
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES, mut_arg("route", |arg| arg.hide(true)), mut_arg("threads", |arg| arg.help(THREADS)))]
+#[command(after_help = EXAMPLES, mut_arg("run.route", |arg| arg.hide(true)), mut_arg("run.threads", |arg| arg.help(THREADS)))]
 pub struct BenchArgs {
     /// Only the best instruction set and f32, with fewer repetitions
     #[arg(long)]
@@ -23,7 +23,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "NxDxR", value_parser = shape)]
     pub shape: Option<Shape>,
     /// Only this type of numbers [default: both]
-    #[arg(long, value_name = "TYPE", help_heading = COMPUTE)]
+    #[arg(long, value_name = "TYPE", value_parser = choice::<Dtype>(), help_heading = COMPUTE)]
     pub dtype: Option<Dtype>,
     /// How to compute.
     #[command(flatten)]

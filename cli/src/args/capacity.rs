@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use memorize_run::config::{CapacityConfig, ConfigError, Dtype, Trainer};
-use memorize_run::layer::{COMPUTE, seeded};
+use memorize_run::layer::seeded;
+use memorize_run::settings::COMPUTE;
 use memorize_train::theory::constants::theorem1_neurons;
 
-use super::ComputeArgs;
+use super::{ComputeArgs, ShownArgs, choice};
 
 /// Where the results go unless `--out` says otherwise.
 const FOLDER: &str = "runs/capacity";
@@ -37,7 +38,7 @@ pub struct CapacityArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// How networks are looked for, separated by commas
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "solve,adam")]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = choice::<Trainer>(), default_value = "solve,adam")]
     pub optimizer: Vec<Trainer>,
     /// Most iterations on a training set
     #[arg(long, value_name = "N", default_value_t = 20_000)]
@@ -54,14 +55,11 @@ pub struct CapacityArgs {
     /// Replace the results of an earlier run in that folder
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
-    /// Print one JSON object
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// No progress on the screen
-    #[arg(long, short, help_heading = "Output")]
-    pub quiet: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub shown: ShownArgs,
     /// Type of the numbers; f64 here, where exactness matters more than speed
-    #[arg(long, value_name = "TYPE", default_value_t = Dtype::F64, value_enum, help_heading = COMPUTE)]
+    #[arg(long, value_name = "TYPE", default_value = "f64", value_parser = choice::<Dtype>(), help_heading = COMPUTE)]
     pub dtype: Dtype,
     /// How to compute.
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use memorize_run::config::{CertifyConfig, ConfigError};
-use memorize_run::layer::COMPUTE;
+use memorize_run::settings::COMPUTE;
 use memorize_run::units::ByteSize;
 use memorize_train::theory::lanczos::LanczosOptions;
 

@@ -2,21 +2,17 @@
 
 use clap::Args;
 use memorize_run::config::{ConditionConfig, ConfigError};
-use memorize_run::layer::{COMPUTE, DataLayer, FeaturesLayer};
-use memorize_run::units::ByteSize;
+use memorize_run::layer::Layer;
 
-use super::ComputeArgs;
+use super::{Flags, Looked, ShownArgs};
 
 /// `memorize condition`
 #[derive(Args, Debug)]
 #[command(allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct ConditionArgs {
-    /// Which samples, and what happens to them.
+    /// Which samples, and with what they are computed.
     #[command(flatten)]
-    pub data: DataLayer,
-    /// The fixed first layer of a three-layer network.
-    #[command(flatten, next_help_heading = "Network")]
-    pub features: FeaturesLayer,
+    pub layer: Flags<Layer, Looked>,
     /// Loss that Theorem 4's constants are computed for; needs targets [default: 0.01]
     #[arg(long, value_name = "F", help_heading = "Theory")]
     pub epsilon: Option<f64>,
@@ -35,22 +31,9 @@ pub struct ConditionArgs {
     /// Use the iterative eigensolver also where the set is small enough for a dense decomposition
     #[arg(long, help_heading = "Eigensolver")]
     pub iterative: bool,
-    /// Seed of the noise, the random labels, the random features and the start vectors [default: 0]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64), help_heading = "Eigensolver")]
-    pub seed: Option<u64>,
-    /// Print one JSON object
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// No progress on the screen
-    #[arg(long, short, help_heading = "Output")]
-    pub quiet: bool,
-    /// Memory for samples that are kept instead of made again, as in 4GiB; a search that needs more than it is refused, not cut
-    /// [default: from what the machine has, and up to 2GiB for the search]
-    #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
-    pub memory_budget: Option<ByteSize>,
-    /// How to compute.
+    /// How it is shown.
     #[command(flatten)]
-    pub compute: ComputeArgs,
+    pub shown: ShownArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -75,22 +58,22 @@ impl ConditionArgs {
     /// # Errors
     /// If something is missing that has no default, or a flag has a value that cannot be used.
     pub fn config(&self) -> Result<ConditionConfig, ConfigError> {
-        let default = ConditionConfig::defaults();
+        let (default, run) = (ConditionConfig::defaults(), &self.layer.run);
         let config = ConditionConfig {
-            data: self.data.clone().resolve()?,
-            features: self.features.clone().resolve()?,
+            data: self.layer.data.clone().resolve()?,
+            features: self.layer.network.features.clone().resolve()?,
             epsilon: self.epsilon.unwrap_or(default.epsilon),
             delta: self.delta.unwrap_or(default.delta),
             tolerance: self.tolerance.unwrap_or(default.tolerance),
             max_products: self.max_products.unwrap_or(default.max_products),
             rank: self.rank,
             dense: !self.iterative,
-            seed: self.seed.unwrap_or(0),
-            memory_budget: self.memory_budget,
-            backend: self.compute.backend.unwrap_or_default(),
-            isa: self.compute.isa,
-            threads: self.compute.threads,
-            route: self.compute.route,
+            seed: run.seed.unwrap_or(0),
+            memory_budget: run.memory_budget,
+            backend: run.backend.unwrap_or_default(),
+            isa: run.isa,
+            threads: run.threads,
+            route: run.route,
         };
         config.validate()?;
         Ok(config)

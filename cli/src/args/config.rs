@@ -6,6 +6,8 @@ use clap::{Args, ValueHint};
 use memorize_run::config::{ConfigError, RunConfig};
 use memorize_run::layer::Layer;
 
+use super::Flags;
+
 /// `memorize config`
 #[derive(Args, Debug)]
 #[command(allow_negative_numbers = true, after_help = EXAMPLES)]
@@ -18,7 +20,7 @@ pub struct ConfigArgs {
     pub config: Option<PathBuf>,
     /// Everything that a file may say too.
     #[command(flatten)]
-    pub layer: Layer,
+    pub layer: Flags<Layer>,
 }
 
 const EXAMPLES: &str = "\

@@ -3,30 +3,27 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use memorize_run::config::{Batch, ConfigError, Dtype, OptimizerKind, RaceConfig};
-use memorize_run::layer::{COMPUTE, DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, RunLayer};
-use memorize_run::units::ByteSize;
+use memorize_run::config::{ConfigError, OptimizerKind, RaceConfig};
+use memorize_run::layer::Layer;
 
-use super::ComputeArgs;
+use super::{Flags, Raced, ShownArgs, choice};
 
 /// `memorize race`
 #[derive(Args, Debug)]
 #[command(allow_negative_numbers = true, after_help = EXAMPLES)]
 pub struct RaceArgs {
-    /// Which samples, and what happens to them.
+    /// Which samples, and with what they are computed.
     #[command(flatten)]
-    pub data: DataLayer,
+    pub layer: Flags<Layer, Raced>,
     /// Hidden neurons, r; even [default: Theorem 1's 2d+2, of the features' width with three layers]
     #[arg(long, short = 'r', value_name = "R", help_heading = "Network")]
     pub neurons: Option<usize>,
-    /// The fixed first layer of a three-layer network.
-    #[command(flatten, next_help_heading = "Network")]
-    pub features: FeaturesLayer,
     /// Who takes part, separated by commas
     #[arg(
         long,
         value_name = "NAMES",
         value_delimiter = ',',
+        value_parser = choice::<OptimizerKind>(),
         default_value = "gd,pgd,accelerated,negative-curvature,adam,solve",
         help_heading = "Race"
     )]
@@ -43,36 +40,18 @@ pub struct RaceArgs {
     /// Step size of Adam at the start [default: 0.003]
     #[arg(long, value_name = "LR", help_heading = "Race")]
     pub adam_lr: Option<f64>,
-    /// Samples in a step of Adam and sgd, or `full` [default: 128]
-    #[arg(long, value_name = "N|full", help_heading = "Race")]
-    pub batch: Option<Batch>,
     /// Multiply Adam's step size by 0.3 every so many passes; the paper: 15 on MNIST [default: never]
     #[arg(long = "adam-decay-every", value_name = "PASSES", help_heading = "Race")]
     pub adam_decay_every: Option<u64>,
-    /// Seed of the data, the random start and the perturbations [default: 0]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64), help_heading = "Race")]
-    pub seed: Option<u64>,
     /// Write the losses on the way as CSV: optimizer, iteration, passes, seconds, loss
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub curves: Option<PathBuf>,
     /// Replace the file that --curves names
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
-    /// Print one JSON object
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// No progress on the screen
-    #[arg(long, short, help_heading = "Output")]
-    pub quiet: bool,
-    /// Type of the numbers [default: f32]
-    #[arg(long, value_name = "TYPE", help_heading = COMPUTE)]
-    pub dtype: Option<Dtype>,
-    /// Memory for samples that are kept instead of made again, as in 4GiB [default: from what the machine has]
-    #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
-    pub memory_budget: Option<ByteSize>,
-    /// How to compute.
+    /// How it is shown.
     #[command(flatten)]
-    pub compute: ComputeArgs,
+    pub shown: ShownArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -96,32 +75,11 @@ impl RaceArgs {
     /// # Errors
     /// If something is missing that has no default, or a value cannot be run with.
     pub fn config(&self) -> Result<RaceConfig, ConfigError> {
-        let mut layer = Layer {
-            data: self.data.clone(),
-            network: NetworkLayer {
-                neurons: Some(self.neurons.unwrap_or(2)),
-                features: self.features.clone(),
-                ..NetworkLayer::default()
-            },
-            optimizer: OptimizerLayer {
-                kind: Some(OptimizerKind::Adam),
-                learning_rate: self.adam_lr,
-                batch: self.batch,
-                decay_every: self.adam_decay_every,
-                ..OptimizerLayer::default()
-            },
-            run: RunLayer {
-                epochs: Some(self.passes),
-                seed: self.seed,
-                dtype: self.dtype,
-                memory_budget: self.memory_budget,
-                backend: self.compute.backend,
-                isa: self.compute.isa,
-                threads: self.compute.threads,
-                route: self.compute.route,
-                ..RunLayer::default()
-            },
-        };
+        let mut layer = Layer::clone(&self.layer);
+        layer.network.neurons = Some(self.neurons.unwrap_or(2));
+        layer.optimizer.kind = Some(OptimizerKind::Adam);
+        (layer.optimizer.learning_rate, layer.optimizer.decay_every) = (self.adam_lr, self.adam_decay_every);
+        layer.run.epochs = Some(self.passes);
         layer.make_paths_absolute();
         let mut losses = self.losses.clone();
         losses.sort_by(|a, b| b.total_cmp(a));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use memorize_run::layer::COMPUTE;
+use memorize_run::settings::COMPUTE;
 
 /// `memorize sweep`
 #[derive(Args, Debug)]

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use indicatif::ProgressBar;
 use memorize_analysis::plot::PictureFile;
 use memorize_data::Output;
-use memorize_run::config::at_most_threads;
+use memorize_run::config::check_threads;
 use memorize_run::error::{Error, WithHint};
 use memorize_run::run::machine::Machine;
 
@@ -32,7 +32,7 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), Error> {
         let error = anyhow!("a benchmark has no route to choose: every pass is of one route");
         return Err(Error::BadInput(error.hint("leave --route out; --filter chooses passes")));
     }
-    at_most_threads("threads", compute.threads)?;
+    check_threads(compute.threads)?;
     Mode::detect(false).announce_blas(compute.backend)?;
     let machine = Machine::new(compute.backend.unwrap_or_default(), compute.isa, compute.threads)?;
     if let Some(warning) = build_warning(true) {

@@ -30,7 +30,7 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), Error> {
     let existing = Existing::from_flag(arguments.overwrite);
     let out = arguments.folder();
     RunFolder::check(&out, existing, [])?;
-    let quiet = arguments.quiet || arguments.json;
+    let quiet = arguments.shown.quiet || arguments.shown.json;
     Mode::detect(quiet).announce_blas(Some(config.backend))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     match config.dtype {
@@ -56,6 +56,6 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), Error> {
     folder.write(CAPACITY_PNG, &plot::png(&drawing).map_err(Error::run_failed)?)?;
     let found = Report { files: folder.files(None)?, ..report.clone() };
     folder.commit_text(&found.summary(), None)?;
-    say::print_either(arguments.json, || found.json(), || found.text(folder.path()))?;
+    say::print_either(arguments.shown.json, || found.json(), || found.text(folder.path()))?;
     if interrupted { Err(Error::Interrupted) } else { Ok(()) }
 }

@@ -34,13 +34,13 @@ const MANY_SAMPLES: usize = 5000;
 /// known until then is printed first.
 pub fn condition(arguments: &ConditionArgs) -> Result<(), Error> {
     let config = arguments.config()?;
-    let quiet = arguments.quiet || arguments.json;
+    let quiet = arguments.shown.quiet || arguments.shown.json;
     Mode::detect(quiet).announce_blas(Some(config.backend))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
     let progress = Progress::new(Mode::detect(quiet), Plan::default());
     let found = machine.install(|| look_at(&config, &machine, &interrupt, progress))?;
-    say::print_either(arguments.json, || found.json(), || found.text())?;
+    say::print_either(arguments.shown.json, || found.json(), || found.text())?;
     if found.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
 

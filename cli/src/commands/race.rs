@@ -22,7 +22,7 @@ use crate::say;
 /// was finished until then is printed first.
 pub fn race(arguments: &RaceArgs) -> Result<(), Error> {
     let config = arguments.config()?;
-    let quiet = arguments.quiet || arguments.json;
+    let quiet = arguments.shown.quiet || arguments.shown.json;
     let setup = &config.adam.run;
     Mode::detect(quiet).announce_blas(Some(setup.backend))?;
     let inputs = config.adam.data.files();
@@ -38,6 +38,6 @@ pub fn race(arguments: &RaceArgs) -> Result<(), Error> {
         Dtype::F32 => run::<f32>(&config, &machine, progress, curves.as_ref(), &interrupt),
         Dtype::F64 => run::<f64>(&config, &machine, progress, curves.as_ref(), &interrupt),
     })?;
-    say::print_either(arguments.json, || found.json(), || found.text())?;
+    say::print_either(arguments.shown.json, || found.json(), || found.text())?;
     if interrupt.is_set() { Err(Error::Interrupted) } else { Ok(()) }
 }

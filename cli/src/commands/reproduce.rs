@@ -45,7 +45,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
     if let Some(warning) = build_warning(!arguments.quick) {
         voice.mode.tell(warning);
     }
-    voice.mode.announce_blas(Some(arguments.compute.backend.unwrap_or_default()))?;
+    voice.mode.announce_blas(Some(arguments.layer.run.backend.unwrap_or_default()))?;
     let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
     let mut host = host(voice.clone(), &interrupt);
     let (mut summaries, mut folders, mut skipped, mut failures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -62,7 +62,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
                 folders.push(path);
                 continue;
             }
-            Already::Stopped => match go_on(find(&path)?, &path, |run| arguments.apply(run), voice.mode, &mut host)? {
+            Already::Stopped => match go_on(find(&path)?, &path, &arguments.layer.run, voice.mode, &mut host)? {
                 Rest::Nothing { line, summary } => {
                     say::print(&format!("{line}\n"))?;
                     summaries.extend(summary.map(|summary| *summary));

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use memorize_data::Shown;
-use memorize_run::config::{RunConfig, RunSection};
+use memorize_run::config::RunConfig;
 use memorize_run::error::Error;
 use memorize_run::events::Host;
 use memorize_run::interrupt::Interrupt;
 use memorize_run::run::resume::{Found, find};
 use memorize_run::run::{self, Finished, Target};
 use memorize_run::run_folder::{Existing, Summary};
+use memorize_run::settings::{Effect, RunLayer, Section};
 
 use super::host;
 use crate::args::ResumeArgs;
@@ -32,10 +33,9 @@ pub fn resume(arguments: &ResumeArgs) -> Result<(), Error> {
 /// The rest of a run, which says nothing in the end.
 pub(super) fn rest(arguments: &ResumeArgs, interrupt: &Interrupt) -> Result<Rest, Error> {
     let path = &arguments.run;
-    let settings = |run: &mut RunSection| arguments.apply(run);
     let voice = arguments.log.voice();
     let mode = voice.mode;
-    go_on(find(path)?, path, settings, mode, &mut host(voice, interrupt))
+    go_on(find(path)?, path, &arguments.settings, mode, &mut host(voice, interrupt))
 }
 
 /// What was left to do.
@@ -51,16 +51,10 @@ pub(super) enum Rest {
     Done(Box<Finished>),
 }
 
-/// Does what is left of a run, with settings of its own for how to compute.
-pub(super) fn go_on(
-    found: Found,
-    path: &Path,
-    settings: impl Fn(&mut RunSection),
-    mode: Mode,
-    host: &mut Host,
-) -> Result<Rest, Error> {
+/// Does what is left of a run, with what is said about its speed.
+pub(super) fn go_on(found: Found, path: &Path, said: &RunLayer, mode: Mode, host: &mut Host) -> Result<Rest, Error> {
     let mut execute = |mut config: RunConfig, target: Target<'_>| {
-        settings(&mut config.run);
+        config.run.lay(said, &[Effect::Speed]);
         config.validate()?;
         mode.announce_blas(Some(config.run.backend))?;
         run::execute(config, target, host).map(|finished| Rest::Done(Box::new(finished)))

@@ -75,7 +75,7 @@ pub fn solve(arguments: &SolveArgs) -> Result<(), Error> {
     let named = arguments.out.as_ref().filter(|_| ranks::is_first());
     let out =
         named.map(|path| Output::new(path, arguments.overwrite, inputs.iter().map(PathBuf::as_path))).transpose()?;
-    let quiet = arguments.quiet || arguments.json;
+    let quiet = arguments.shown.quiet || arguments.shown.json;
     Mode::detect(quiet).announce_blas(Some(config.run.backend))?;
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
     let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
@@ -89,7 +89,7 @@ pub fn solve(arguments: &SolveArgs) -> Result<(), Error> {
         Dtype::F32 => run::<f32>(&config, &machine, out.as_ref(), watch),
         Dtype::F64 => run::<f64>(&config, &machine, out.as_ref(), watch),
     })?;
-    say::print_either(arguments.json, || json(&found), || text(&found, arguments.out.as_deref()))?;
+    say::print_either(arguments.shown.json, || json(&found), || text(&found, arguments.out.as_deref()))?;
     if found.verdict == "interrupted" { Err(Error::Interrupted) } else { Ok(()) }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use memorize_data::Output;
 use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Rows};
-use memorize_run::config::{Batch, OptimizerKind, RaceConfig};
+use memorize_run::config::{Batch, ConfigError, OptimizerKind, RaceConfig};
 use memorize_run::error::Error;
 use memorize_run::interrupt::Interrupt;
 use memorize_run::layer::{AcceleratedLayer, NegativeCurvatureLayer};
@@ -68,7 +68,7 @@ pub fn run<T: Element>(
     let mut failed = None;
     for &kind in &config.optimizers {
         let mut watch = Watch { kind, budget: config.passes(), progress, interrupt, shown: Instant::now() };
-        let lap = track.run(entrant(kind, config, track.rate), &mut watch);
+        let lap = track.run(entrant(kind, config, track.rate)?, &mut watch);
         progress = watch.progress;
         if interrupt.is_set() {
             break;
@@ -137,13 +137,13 @@ fn foresee<T: Element>(config: &RaceConfig, machine: &Machine, [n, d, r]: [usize
 }
 
 /// Who takes part under this name, with the step size of full-batch descent.
-fn entrant(kind: OptimizerKind, config: &RaceConfig, eta: f64) -> Entrant {
+fn entrant(kind: OptimizerKind, config: &RaceConfig, eta: f64) -> Result<Entrant, ConfigError> {
     let adam = &config.adam.optimizer;
     let rows = match adam.batch {
         Batch::Full => None,
         Batch::Rows(rows) => Some(rows),
     };
-    match kind {
+    Ok(match kind {
         OptimizerKind::Gd => Entrant::Descent,
         OptimizerKind::Sgd => Entrant::Batches { method: Method::Descent, schedule: StepDecay::constant(eta), rows },
         OptimizerKind::Adam => {
@@ -154,13 +154,15 @@ fn entrant(kind: OptimizerKind, config: &RaceConfig, eta: f64) -> Entrant {
         OptimizerKind::Pgd => {
             Entrant::Perturbed(Thresholds { eta, radius: RADIUS, g_thres: G_THRES, f_thres: F_THRES, t_thres: T_THRES })
         }
-        OptimizerKind::Accelerated => Entrant::Accelerated(acceleration(&AcceleratedLayer::default().settle(eta), eta)),
+        OptimizerKind::Accelerated => {
+            Entrant::Accelerated(acceleration(&AcceleratedLayer::default().settle(eta)?, eta))
+        }
         OptimizerKind::NegativeCurvature => {
-            let section = NegativeCurvatureLayer::default().settle();
+            let section = NegativeCurvatureLayer::default().settle()?;
             Entrant::NegativeCurvature(Escape { g_thres: section.g_threshold, tolerance: section.tolerance })
         }
         OptimizerKind::Solve => Entrant::Solver,
-    }
+    })
 }
 
 /// Step sizes and the like, in words.

@@ -1,30 +1,21 @@
 //! What `memorize capacity` is asked to do, checked.
 
-use std::fmt;
-
-use clap::ValueEnum;
 use memorize_train::theory::threshold::samples_at;
 use serde::Serialize;
 
 use super::check::{at_least_one, ensure, finite_positive, invalid};
-use super::validate::at_most_threads;
+use super::validate::check_threads;
 use super::{Backend, ConfigError, Dtype, IsaName, Route};
 
-/// How a network for random data is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Trainer {
-    /// No descent: the linear system of least squares, as in `memorize solve`
-    Solve,
-    /// Adam on the whole training set, from a random start
-    Adam,
-    /// Gradient descent on the whole training set, from a random start
-    Gd,
-}
-
-impl fmt::Display for Trainer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
+choice! {
+    /// How a network for random data is looked for.
+    enum Trainer in "lowercase" {
+        /// No descent: the linear system of least squares, as in `memorize solve`
+        Solve,
+        /// Adam on the whole training set, from a random start
+        Adam,
+        /// Gradient descent on the whole training set, from a random start
+        Gd,
     }
 }
 
@@ -109,8 +100,7 @@ impl CapacityConfig {
         ensure(self.iterations > 0, || invalid("iterations", 0, "must be at least 1 (--iterations)"))?;
         finite_positive("tolerance", self.tolerance, "--tolerance")?;
         self.learning_rate()?;
-        at_least_one("threads", self.threads, "--threads")?;
-        at_most_threads("threads", self.threads)
+        check_threads(self.threads)
     }
 
     fn learning_rate(&self) -> Result<(), ConfigError> {

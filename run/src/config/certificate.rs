@@ -3,7 +3,7 @@
 use memorize_train::theory::lanczos::LanczosOptions;
 
 use super::check::{at_least_one, finite_positive};
-use super::validate::at_most_threads;
+use super::validate::check_threads;
 use super::{Backend, ConfigError, IsaName, Route, Stored};
 
 /// A certificate for stored weights on given samples.
@@ -33,8 +33,7 @@ impl CertifyConfig {
     /// # Errors
     /// The first value that cannot be used, and what to write instead.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        at_least_one("threads", self.threads, "--threads")?;
-        at_most_threads("threads", self.threads)?;
+        check_threads(self.threads)?;
         at_least_one("max-products", Some(self.eigensolver.max_products), "--max-products")?;
         finite_positive("tolerance", self.eigensolver.tolerance, "--tolerance")?;
         self.sigma_min.map_or(Ok(()), |sigma| finite_positive("sigma-min", sigma, "--sigma-min"))

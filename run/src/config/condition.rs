@@ -3,8 +3,9 @@
 use memorize_train::optim::prescription::DELTA;
 
 use super::check::{at_least_one, ensure, finite_positive, invalid};
-use super::validate::{at_most_threads, data, features, no_test_set};
+use super::validate::{check_threads, data, no_test_set};
 use super::{Backend, ConfigError, DataSection, FeaturesSection, IsaName, Route};
+use crate::settings::Section;
 use crate::units::ByteSize;
 
 /// A look at the position of a training set.
@@ -66,7 +67,7 @@ impl ConditionConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         data(&self.data)?;
         no_test_set(&self.data)?;
-        self.features.as_ref().map_or(Ok(()), features)?;
+        self.features.as_ref().map_or(Ok(()), FeaturesSection::check_ranges)?;
         finite_positive("epsilon", self.epsilon, "--epsilon")?;
         ensure(self.delta > 0.0 && self.delta < 1.0, || {
             invalid("delta", self.delta, "must be a probability between 0 and 1 (--delta)")
@@ -89,7 +90,6 @@ impl ConditionConfig {
         ensure(self.route.is_none(), || {
             invalid("route", "(given)", "a route is of networks, and none is looked at; leave out --route")
         })?;
-        at_least_one("threads", self.threads, "--threads")?;
-        at_most_threads("threads", self.threads)
+        check_threads(self.threads)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::check::{at_least_one, finite_non_negative};
-use super::validate::at_most_threads;
+use super::check::finite_non_negative;
+use super::validate::check_threads;
 use super::{Backend, ConfigError, Dtype, IsaName, Route};
 
 /// Stored weights and the samples they are looked at with.
@@ -62,8 +62,7 @@ impl EvalConfig {
     /// # Errors
     /// The first value that cannot be used, and what to write instead.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        at_least_one("threads", self.threads, "--threads")?;
-        at_most_threads("threads", self.threads)?;
+        check_threads(self.threads)?;
         finite_non_negative("gamma", self.gamma, "--gamma")
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use proptest::option;
 use proptest::prelude::*;
+use strum::VariantArray;
 
 use super::*;
 use crate::experiments::{Experiment, Scale};
@@ -12,6 +12,7 @@ use crate::layer::{
     AcceleratedLayer, DataLayer, FeaturesLayer, Layer, NegativeCurvatureLayer, NetworkLayer, OptimizerLayer, PgdLayer,
     RunLayer,
 };
+use crate::units::ByteSize;
 
 /// The smallest file that is a whole configuration.
 const SMALL: &str = "[data]\nsource = \"mnist\"\n[network]\nneurons = 300\n[run]\nepochs = 2\n";
@@ -77,9 +78,7 @@ fn every_number_out_of_range_is_named_with_its_value_and_its_flag() {
         ("network.features.k = 0", "--features-k", |c| c.network.features = Some(features(0, 2, 0.1))),
         ("network.features.p = 0", "--features-p", |c| c.network.features = Some(features(1, 0, 0.1))),
         ("network.features.p = 65", "at most 64", |c| c.network.features = Some(features(1, 65, 0.1))),
-        ("optimizer.epsilon = 0.00000000000000000000000000000000000000000000000001", "--adam-epsilon", |c| {
-            c.optimizer.epsilon = 1e-50
-        }),
+        ("optimizer.epsilon = 1e-50", "--adam-epsilon", |c| c.optimizer.epsilon = 1e-50),
         ("run.experiment = \"mnist\"", "mnist-3layer", |c| c.run.experiment = Some("mnist".to_owned())),
         ("optimizer.decay_every = (given)", "--lr-decay-every", |c| {
             let (kind, decay_every, batch) = (OptimizerKind::Pgd, Some(3), Batch::Full);
@@ -313,7 +312,7 @@ fn run() -> impl Strategy<Value = RunLayer> {
     let length = (option::of(1..=i64::MAX as u64), 1..9_u64, option::of(scale()), option::of(1..9_u64));
     let how = (
         option::of(prop_oneof![Just(Dtype::F32), Just(Dtype::F64)]),
-        option::of(prop::sample::select(Backend::value_variants())),
+        option::of(prop::sample::select(Backend::VARIANTS)),
         option::of(prop_oneof![Just(IsaName::Avx512), Just(IsaName::Avx2), Just(IsaName::Scalar)]),
         option::of(prop_oneof![Just(Route::Auto), Just(Route::Neuron), Just(Route::Gram)]),
     );

@@ -1,17 +1,17 @@
 //! The checks behind [`RunConfig::validate`]: one clear error for each way in which a value can be wrong.
 
 use memorize_data::Shown;
-use memorize_train::features::MAX_POWER;
 
-use super::check::{Check, at_least_one, ensure, finite_non_negative, finite_positive, invalid};
-use super::defaults::{
-    DEFAULT_BETA1, DEFAULT_BETA2, DEFAULT_DECAY_FACTOR, DEFAULT_EPSILON, DEFAULT_LEARNING_RATE, NEURONS_NEEDED,
-    PGD_NEEDS,
-};
+use super::check::{Check, ensure, finite_positive, invalid};
 use super::{
     Batch, ConfigError, DataSection, Experiment, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection,
     PgdSection, RunConfig, RunSection, SolveSection, Source, saddles, theory,
 };
+use crate::settings::defaults::{
+    DEFAULT_BETA1, DEFAULT_BETA2, DEFAULT_DECAY_FACTOR, DEFAULT_EPSILON, DEFAULT_LEARNING_RATE, NEURONS_NEEDED,
+    PGD_NEEDS,
+};
+use crate::settings::{Group, RunLayer, Section};
 
 /// Checks a whole configuration, section by section.
 pub(super) fn run(config: &RunConfig) -> Check {
@@ -26,13 +26,7 @@ pub(super) fn run(config: &RunConfig) -> Check {
 
 /// Everything but the targets, which what only looks at the samples can do without.
 pub(super) fn data(data: &DataSection) -> Check {
-    at_least_one("data.samples", data.samples, "--samples")?;
-    at_least_one("data.dim", data.dim, "--dim")?;
-    at_least_one("data.limit", data.limit, "--limit")?;
-    ensure(data.pca != Some(0), || {
-        invalid("data.pca", 0, "must keep at least 1 direction; leave out --pca to keep the inputs as they are")
-    })?;
-    finite_non_negative("data.noise", data.noise, "--noise")?;
+    data.check_ranges()?;
     sources(data)
 }
 
@@ -94,6 +88,7 @@ fn targets(data: &DataSection) -> Check {
 }
 
 fn network(network: &NetworkSection, kind: OptimizerKind, prescribed: bool) -> Check {
+    network.check_ranges()?;
     if kind.decides_neurons() {
         let advice = |flag: &str| format!("--optimizer solve decides it; leave out {flag}");
         ensure(network.neurons.is_none(), || {
@@ -105,7 +100,7 @@ fn network(network: &NetworkSection, kind: OptimizerKind, prescribed: bool) -> C
     } else if network.neurons.is_some() || !(prescribed || kind == OptimizerKind::NegativeCurvature) {
         trained(network, kind)?;
     }
-    network.features.as_ref().map_or(Ok(()), features)
+    network.features.as_ref().map_or(Ok(()), FeaturesSection::check_ranges)
 }
 
 /// A network that descends from somewhere.
@@ -123,25 +118,18 @@ fn trained(network: &NetworkSection, kind: OptimizerKind) -> Check {
     Ok(())
 }
 
-/// Most threads that are started: more than any machine has, few enough to start.
-const MAX_THREADS: usize = 1024;
-
-/// Refuses numbers of threads that only a slip of the finger asks for.
-pub fn at_most_threads(field: &'static str, threads: Option<usize>) -> Check {
-    ensure(threads.is_none_or(|threads| threads <= MAX_THREADS), || {
-        invalid(field, threads.unwrap_or(0), format!("must be at most {MAX_THREADS} (--threads)"))
-    })
-}
-
-pub(super) fn features(features: &FeaturesSection) -> Check {
-    ensure(features.k > 0, || {
-        invalid("network.features.k", 0, "must be at least 1; leave out --features-k for a two-layer network")
-    })?;
-    ensure(features.p > 0, || invalid("network.features.p", 0, "the power must be at least 1 (--features-p)"))?;
-    ensure(features.p <= MAX_POWER, || {
-        invalid("network.features.p", features.p, format!("must be at most {MAX_POWER} (--features-p)"))
-    })?;
-    finite_positive("network.features.sigma", features.sigma, "--features-sigma")
+/// Checks the threads of what has no `[run]`, as those of a run are checked.
+///
+/// # Errors
+/// A number that is no number of threads, or more than any machine has.
+pub fn check_threads(threads: Option<usize>) -> Check {
+    let threads_of_a_run = RunLayer::settings().into_iter().find(|setting| setting.key == "threads");
+    match threads_of_a_run.map_or(Ok(()), |setting| setting.check(threads.as_ref())) {
+        Err(ConfigError::Invalid { value, advice, .. }) => {
+            Err(ConfigError::Invalid { field: "threads", value, advice })
+        }
+        other => other,
+    }
 }
 
 fn optimizer(optimizer: &OptimizerSection) -> Check {
@@ -152,30 +140,14 @@ fn optimizer(optimizer: &OptimizerSection) -> Check {
     } else if optimizer.theory.is_none() {
         finite_positive("optimizer.learning_rate", optimizer.learning_rate, "--lr")?;
     }
+    optimizer.check_ranges()?;
     batch(optimizer)?;
-    ensure(optimizer.decay_every != Some(0), || {
-        invalid("optimizer.decay_every", 0, "must be at least 1 epoch; leave out --lr-decay-every for a constant rate")
-    })?;
-    let factor = optimizer.decay_factor;
-    ensure(factor > 0.0 && factor <= 1.0, || {
-        invalid("optimizer.decay_factor", factor, "must be above 0 and at most 1 (--lr-decay-factor)")
-    })?;
-    for (field, beta, flag) in
-        [("optimizer.beta1", optimizer.beta1, "--beta1"), ("optimizer.beta2", optimizer.beta2, "--beta2")]
-    {
-        ensure((0.0..1.0).contains(&beta), || invalid(field, beta, format!("must be in [0, 1) ({flag})")))?;
-    }
-    finite_positive("optimizer.epsilon", optimizer.epsilon, "--adam-epsilon")?;
-    ensure(optimizer.epsilon >= f64::from(f32::MIN_POSITIVE), || {
-        invalid("optimizer.epsilon", optimizer.epsilon, "must be a number that f32 can tell from 0 (--adam-epsilon)")
-    })?;
     not_read(optimizer)?;
     let constant = !matches!(optimizer.kind, OptimizerKind::Gd | OptimizerKind::Sgd | OptimizerKind::Adam);
     ensure(!constant || optimizer.decay_every.is_none(), || {
         let advice = format!("{} has no step size that could decay; leave out --lr-decay-every", optimizer.kind);
         invalid("optimizer.decay_every", "(given)", advice)
     })?;
-    finite_non_negative("optimizer.gamma", optimizer.gamma, "--gamma")?;
     saddles::check(optimizer)?;
     if let Some(solve) = &optimizer.solve {
         solver(solve, optimizer)?;
@@ -218,7 +190,7 @@ fn solver(solve: &SolveSection, optimizer: &OptimizerSection) -> Check {
     ensure(kind == OptimizerKind::Solve, || {
         invalid("optimizer.solve", "(given)", format!("read by --optimizer solve only, not by {kind}"))
     })?;
-    at_least_one("optimizer.solve.rank", solve.rank, "--solve-rank")?;
+    solve.check_ranges()?;
     ensure(optimizer.gamma == 0.0, || {
         invalid("optimizer.gamma", optimizer.gamma, "the solver knows no regulariser; leave out --gamma")
     })
@@ -226,9 +198,6 @@ fn solver(solve: &SolveSection, optimizer: &OptimizerSection) -> Check {
 
 fn batch(optimizer: &OptimizerSection) -> Check {
     let Batch::Rows(rows) = optimizer.batch else { return Ok(()) };
-    ensure(rows > 0, || {
-        invalid("optimizer.batch", 0, "must be at least 1 sample, or `full` for the whole training set (--batch)")
-    })?;
     let kind = optimizer.kind;
     ensure(!kind.is_full_batch(), || {
         let advice =
@@ -242,12 +211,7 @@ fn thresholds(pgd: &PgdSection, optimizer: &OptimizerSection) -> Check {
     ensure(kind == OptimizerKind::Pgd, || {
         invalid("optimizer.pgd", "(given)", format!("thresholds are read by --optimizer pgd only, not by {kind}"))
     })?;
-    finite_positive("optimizer.pgd.radius", pgd.radius, "--pgd-radius")?;
-    finite_positive("optimizer.pgd.g_threshold", pgd.g_threshold, "--pgd-g-threshold")?;
-    finite_positive("optimizer.pgd.f_threshold", pgd.f_threshold, "--pgd-f-threshold")?;
-    ensure(pgd.t_threshold > 0, || {
-        invalid("optimizer.pgd.t_threshold", 0, "must be at least 1 iteration (--pgd-t-threshold)")
-    })
+    pgd.check_ranges()
 }
 
 fn run_section(run: &RunSection, prescribed: bool) -> Check {
@@ -258,27 +222,12 @@ fn run_section(run: &RunSection, prescribed: bool) -> Check {
         })?;
     }
     duration(run, prescribed)?;
-    at_least_one("run.threads", run.threads, "--threads")?;
-    at_most_threads("run.threads", run.threads)?;
+    run.check_ranges()?;
     ensure(run.record_every > 0 || prescribed, || {
         invalid("run.record_every", 0, "must be at least 1; 1 records every iteration (--record-every)")
     })?;
-    if let Some(loss) = run.stop_below {
-        finite_positive("run.stop_below", loss, "--stop-below")?;
-    }
     ensure(run.seed <= i64::MAX as u64, || {
         invalid("run.seed", run.seed, "must be at most 9223372036854775807, the largest number in TOML (--seed)")
-    })?;
-    ensure(run.checkpoint_every != Some(0), || {
-        invalid("run.checkpoint_every", 0, "must be at least 1; leave out --checkpoint-every to go by time alone")
-    })?;
-    let minutes = run.checkpoint_minutes;
-    ensure(minutes.is_finite() && minutes >= 0.0, || {
-        let advice = "must be a finite number of minutes, 0 for no checkpoints by time (--checkpoint-minutes)";
-        invalid("run.checkpoint_minutes", minutes, advice)
-    })?;
-    ensure(run.memory_budget.is_none_or(|budget| budget.0 > 0), || {
-        invalid("run.memory_budget", 0, "must be above 0; leave out --memory-budget to have it chosen")
     })?;
     let name = run.name.as_str();
     ensure(!name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']), || {
@@ -288,9 +237,6 @@ fn run_section(run: &RunSection, prescribed: bool) -> Check {
 
 /// A run has to end: by epochs, by iterations, by whichever comes first, or when the algorithm returns.
 fn duration(run: &RunSection, prescribed: bool) -> Check {
-    let advice = "must be at least 1 (--epochs, --iterations)";
-    ensure(run.epochs != Some(0), || invalid("run.epochs", 0, advice))?;
-    ensure(run.iterations != Some(0), || invalid("run.iterations", 0, advice))?;
     ensure(run.epochs.is_some() || run.iterations.is_some() || prescribed, || ConfigError::Missing {
         field: "run.epochs",
         advice: "say how long to train with --epochs N or --iterations N; with both, whichever comes first",

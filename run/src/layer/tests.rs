@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use super::template::in_order;
 use super::*;
-use crate::config::ConfigError;
+use crate::config::{Batch, ConfigError, Source};
+use crate::settings::Form;
 
 fn layer(text: &str) -> Layer {
     Layer::from_toml(text).unwrap()
@@ -175,4 +177,80 @@ fn a_name_says_which_seed_if_it_is_not_the_default() {
     assert_eq!(name(&with("run.name = \"job-seed7\"\nrun.seed = 7\n"), "run.seed = 0"), "job");
     assert_eq!(name(&with("run.name = \"job\"\n"), "run.seed = 7\nrun.name = \"mine\""), "mine");
     assert_eq!([seeded("a-seeds", 3), seeded("a-seed", 3)], ["a-seeds-seed3", "a-seed-seed3"]);
+}
+
+/// The table of docs/formats.md, a row a setting.
+fn table() -> String {
+    let mut rows = vec![
+        "| Key | Flag | Value | Default | What it is | Another value is |".to_owned(),
+        "|---|---|---|---|---|---|".to_owned(),
+    ];
+    for setting in in_order() {
+        let flag = setting.flag.map_or_else(|| "none".to_owned(), |flag| format!("`--{}`", flag.long));
+        let value = match (setting.form)() {
+            Form::Switch => "`true`, `false`".to_owned(),
+            Form::Choice(words) => words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+            Form::Path => "path".to_owned(),
+            Form::Integer => "integer".to_owned(),
+            Form::Float => "float".to_owned(),
+            Form::Word => setting.flag.map_or("NAME", |flag| flag.value).to_owned(),
+        };
+        let default = (setting.default)().unwrap_or_default();
+        let effect = match setting.effect {
+            Effect::Results => "another run",
+            Effect::Place => "another place or name",
+            Effect::Speed => "the same bits",
+        };
+        let cells =
+            [format!("`{}`", setting.path), flag, value, default, setting.help.trim().to_owned(), effect.to_owned()];
+        rows.push(format!("| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | ")));
+    }
+    rows.join("\n") + "\n"
+}
+
+/// With `UPDATE_DOCS=1` the page is written anew.
+#[test]
+fn the_page_on_formats_has_a_row_for_every_setting() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/formats.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (head, rest) = page.split_once("<!-- settings -->\n").unwrap();
+    let (found, tail) = rest.split_once("<!-- end of settings -->\n").unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, format!("{head}<!-- settings -->\n{}<!-- end of settings -->\n{tail}", table())).unwrap();
+    } else {
+        assert_eq!(found, table(), "run this test with UPDATE_DOCS=1 after a change of a setting");
+    }
+}
+
+#[test]
+fn every_setting_stands_once() {
+    let all = Layer::settings();
+    for (at, setting) in all.iter().enumerate() {
+        let flag = |setting: &Setting| setting.flag.map(|flag| flag.long);
+        for other in &all[..at] {
+            assert!(
+                setting.path != other.path && (flag(setting).is_none() || flag(setting) != flag(other)),
+                "{setting:?}"
+            );
+        }
+        assert_eq!(effect_of(setting.path), Some(setting.effect));
+        assert!(!setting.help.trim().is_empty() && !setting.help.contains("[default"), "{setting:?}");
+    }
+}
+
+#[test]
+fn what_is_given_arrives_where_the_key_is() {
+    for setting in Layer::settings() {
+        let word = match (setting.form)() {
+            Form::Switch => "true".to_owned(),
+            Form::Choice(words) => words[0].0.to_owned(),
+            Form::Path | Form::Integer | Form::Float | Form::Word => "7".to_owned(),
+        };
+        let mut layer = Layer::default();
+        layer.give(setting, &(setting.parse)(&word).unwrap());
+        let written = crate::differences::by_key(&toml::to_string(&layer).unwrap());
+        let keys: Vec<&String> = written.keys().collect();
+        assert_eq!(keys, [setting.path]);
+        assert_eq!(Layer::from_toml(&toml::to_string(&layer).unwrap()).unwrap(), layer);
+    }
 }

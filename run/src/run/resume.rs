@@ -4,31 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use clap::ValueEnum;
 use memorize_data::output::Lock;
 use memorize_data::{Shown, small};
 use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_train::{State, TrainError, checkpoint};
 
 use super::keeper::{About, Before, Identity};
-use crate::config::{CHANGE_NO_BIT, IsaName, RunConfig};
+use crate::config::RunConfig;
 use crate::differences::by_key;
 use crate::error::{Error, WithHint};
-use crate::layer::{LONGEST, Layer, text_of_bytes};
+use crate::layer::{LONGEST, Layer, effect_of, text_of_bytes};
 use crate::nearest;
 use crate::ranks;
 use crate::run_folder::{
     CHECKPOINT, CONFIG, Depth, METRICS, MetricsWriter, Record, SUMMARY, StopReason, Summary, completion, lock,
     remove_leftovers, settle,
 };
-
-/// Settings that say where something is: a run may have been moved, and of files the contents are compared instead.
-const PLACES: [&str; 6] =
-    ["run.name", "data.dir", "data.inputs", "data.targets", "data.test_inputs", "data.test_targets"];
+use crate::settings::Effect;
 
 /// Whether a run may go on with another value of a setting.
 fn may_differ(key: &str) -> bool {
-    CHANGE_NO_BIT.contains(&key) || PLACES.contains(&key)
+    matches!(effect_of(key), Some(Effect::Speed | Effect::Place))
 }
 
 /// Digits of a digest that are shown.
@@ -124,7 +120,7 @@ pub fn find(folder: &Path) -> Result<Found, Error> {
     }
     if config.run.isa.is_none() && std::env::var_os(ISA_VARIABLE).is_none_or(|value| value.is_empty()) {
         // A machine with better instructions has the old ones, too.
-        config.run.isa = IsaName::from_str(&about.identity.isa, false).ok();
+        config.run.isa = about.identity.isa.parse().ok();
     }
     Ok(Found::Stopped(Box::new(Stopped { config, text, state, about, held })))
 }
@@ -290,8 +286,9 @@ mod tests {
         (data.dir, data.inputs, data.targets, data.test_inputs, data.test_targets) =
             (file(), file(), file(), file(), file());
         let settings = by_key(&config.to_toml().unwrap());
-        for key in CHANGE_NO_BIT.into_iter().chain(PLACES) {
-            assert!(settings.contains_key(key), "{key}");
-        }
+        let differ: Vec<&str> = settings.keys().map(String::as_str).filter(|key| may_differ(key)).collect();
+        let places = ["data.dir", "data.inputs", "data.targets", "data.test_inputs", "data.test_targets"];
+        let speed = ["run.checkpoint_every", "run.checkpoint_minutes", "run.memory_budget", "run.name", "run.threads"];
+        assert_eq!(differ, [places, speed].concat());
     }
 }

@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use clap::ValueEnum;
 use memorize_data::mnist;
 use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_kernels::block::ROW_BLOCK;
@@ -18,7 +17,7 @@ use super::dataset::Dataset;
 use super::machine::Machine;
 use super::memory::{self, Squares, Training, copies_of_weights};
 use super::{saddles, theory};
-use crate::config::{Batch, IsaName, OptimizerKind, OptimizerSection, RunConfig, Source};
+use crate::config::{Batch, OptimizerKind, OptimizerSection, RunConfig, Source};
 use crate::error::Error;
 use crate::interrupt::ends_at_once;
 use crate::ranks;
@@ -27,7 +26,7 @@ use crate::ranks;
 pub fn note_environment(config: &mut RunConfig) {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let (None, Some(name)) = (config.run.isa, set(ISA_VARIABLE)) {
-        config.run.isa = IsaName::from_str(&name.to_string_lossy(), false).ok();
+        config.run.isa = name.to_string_lossy().parse().ok();
     }
     if (config.data.source, &config.data.dir) == (Source::Mnist, &None) {
         config.data.dir = another_set();

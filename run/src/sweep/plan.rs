@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use crate::config::{ConfigError, RunConfig};
 use crate::differences::{flatten, last_part};
-use crate::layer::{DataLayer, LONGEST, Layer, NetworkLayer, OptimizerLayer, RunLayer};
+use crate::layer::{DataLayer, LONGEST, Layer, NetworkLayer, OptimizerLayer, RunLayer, setting};
 
 /// Most runs of a sweep. More of them come from a slip, such as a grid over every setting at once.
 pub const MOST: usize = 10_000;
@@ -211,12 +211,7 @@ impl Section {
 
 /// Why a setting is the sweep's to decide, if it is.
 fn fixed(key: &str) -> Option<&'static str> {
-    match key {
-        "run.name" => Some("a run is named after the settings that do"),
-        "run.threads" => Some("the threads of the machine are shared out among the runs at a time"),
-        "run.experiment" => Some("a run that differs from the paper's experiment is not that experiment"),
-        _ => None,
-    }
+    setting(key)?.fixed
 }
 
 /// The keys whose last part says enough, as no other one ends the same way.

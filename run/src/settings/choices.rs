@@ -2,70 +2,71 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Where samples come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Source {
-    /// The 60,000 training and 10,000 test images of MNIST
-    Mnist,
-    /// Random samples and targets, uniform in [-1, 1]
-    Synthetic,
-    /// Files given with --inputs and --targets
-    #[value(skip)]
-    Files,
+choice! {
+    /// Where samples come from.
+    enum Source in "lowercase" {
+        /// The 60,000 training and 10,000 test images of MNIST
+        Mnist,
+        /// Random samples and targets, uniform in [-1, 1]
+        Synthetic,
+        /// Files given with --inputs and --targets
+        Files,
+    }
 }
 
-/// The type that numbers are computed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtype {
-    /// 32-bit floats: half the memory, twice the speed
-    #[default]
-    F32,
-    /// 64-bit floats
-    F64,
+choice! {
+    /// The type that numbers are computed in.
+    #[derive(Default)]
+    enum Dtype in "lowercase" {
+        /// 32-bit floats: half the memory, twice the speed
+        #[default]
+        F32,
+        /// 64-bit floats
+        F64,
+    }
 }
 
-/// Which implementation runs the heavy passes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// The fused kernels of this program
-    #[default]
-    Native,
-    /// Plain matrix products from the matrixmultiply crate, to compare with
-    Matrixmultiply,
-    /// Plain matrix products from OpenBLAS; in builds with `--features blas`
-    Blas,
+choice! {
+    /// Which implementation runs the heavy passes.
+    #[derive(Default)]
+    enum Backend in "lowercase" {
+        /// The fused kernels of this program
+        #[default]
+        Native,
+        /// Plain matrix products from the matrixmultiply crate, to compare with
+        Matrixmultiply,
+        /// Plain matrix products from OpenBLAS; in builds with `--features blas`
+        Blas,
+    }
 }
 
-/// An instruction set by name; whether this CPU has it is found out when the run starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum IsaName {
-    /// AVX-512 (F, BW, CD, DQ, VL)
-    Avx512,
-    /// AVX2 with FMA
-    Avx2,
-    /// No vector instructions beyond the baseline
-    Scalar,
+choice! {
+    /// An instruction set by name; whether this CPU has it is found out when the run starts.
+    enum IsaName in "lowercase" {
+        /// AVX-512 (F, BW, CD, DQ, VL)
+        Avx512,
+        /// AVX2 with FMA
+        Avx2,
+        /// No vector instructions beyond the baseline
+        Scalar,
+    }
 }
 
-/// How the network's output and gradient are computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Route {
-    /// The cheaper of the two for these sizes
-    #[default]
-    Auto,
-    /// Through every neuron's output, 4ndr operations
-    Neuron,
-    /// Through the matrix W A W^T, 2nd^2 + 3d^2r operations
-    Gram,
+choice! {
+    /// How the network's output and gradient are computed.
+    #[derive(Default)]
+    enum Route in "lowercase" {
+        /// The cheaper of the two for these sizes
+        #[default]
+        Auto,
+        /// Through every neuron's output, 4ndr operations
+        Neuron,
+        /// Through the matrix W A W^T, 2nd^2 + 3d^2r operations
+        Gram,
+    }
 }
 
 impl Route {
@@ -88,26 +89,27 @@ impl From<memorize_train::Route> for Route {
     }
 }
 
-/// The algorithm that changes the weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum OptimizerKind {
-    /// Gradient descent on the whole training set
-    Gd,
-    /// Stochastic gradient descent on mini-batches
-    Sgd,
-    /// Adam on mini-batches
-    #[default]
-    Adam,
-    /// Perturbed gradient descent (the paper's Algorithm 1) on the whole training set
-    Pgd,
-    /// Gradient descent with momentum on the whole training set, perturbed at saddle points
-    Accelerated,
-    /// Conjugate gradients with exact line searches on the whole training set, no step size to choose; leaves saddle points
-    /// along Lemma 3's direction and needs 2d+2 neurons, the default
-    NegativeCurvature,
-    /// No descent: the network is solved for as a linear system, which also decides how many neurons it has
-    Solve,
+choice! {
+    /// The algorithm that changes the weights.
+    #[derive(Default)]
+    enum OptimizerKind in "kebab-case" {
+        /// Gradient descent on the whole training set
+        Gd,
+        /// Stochastic gradient descent on mini-batches
+        Sgd,
+        /// Adam on mini-batches
+        #[default]
+        Adam,
+        /// Perturbed gradient descent (the paper's Algorithm 1) on the whole training set
+        Pgd,
+        /// Gradient descent with momentum on the whole training set, perturbed at saddle points
+        Accelerated,
+        /// Conjugate gradients with exact line searches on the whole training set, no step size to choose; leaves saddle points
+        /// along Lemma 3's direction and needs 2d+2 neurons, the default
+        NegativeCurvature,
+        /// No descent: the network is solved for as a linear system, which also decides how many neurons it has
+        Solve,
+    }
 }
 
 impl OptimizerKind {
@@ -126,18 +128,6 @@ impl OptimizerKind {
         self == Self::Solve
     }
 }
-
-/// Displays each choice by the one name that flags and files use.
-macro_rules! display_as_value {
-    ($($choice:ty),*) => {$(
-        impl fmt::Display for $choice {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.serialize(f)
-            }
-        }
-    )*};
-}
-display_as_value!(Source, Dtype, Backend, IsaName, Route, OptimizerKind);
 
 /// How many samples one iteration sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,16 +205,18 @@ impl<'de> Deserialize<'de> for Batch {
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr;
+
+    use strum::VariantArray;
+
     use super::*;
 
     #[test]
     fn a_choice_has_the_same_name_as_a_flag_in_a_file_and_on_the_screen() {
-        fn check<T: ValueEnum + Serialize + fmt::Display>() {
-            for choice in T::value_variants() {
-                let flag = choice.to_possible_value().map(|value| value.get_name().to_owned());
-                let Some(flag) = flag else { continue };
-                assert_eq!(serde_json::to_value(choice).unwrap(), flag.as_str());
-                assert_eq!(choice.to_string(), flag);
+        fn check<T: VariantArray + Serialize + fmt::Display + FromStr + PartialEq + fmt::Debug>() {
+            for choice in T::VARIANTS {
+                assert_eq!(serde_json::to_value(choice).unwrap(), choice.to_string());
+                assert_eq!(T::from_str(&choice.to_string()).ok().as_ref(), Some(choice));
             }
         }
         check::<Source>();
