@@ -205,7 +205,10 @@ fn a_value_of_the_wrong_type_in_a_configuration_file() {
 #[test]
 fn data_that_are_named_twice_or_not_at_all() {
     let ground = Ground::new();
-    ground.train("x.npy", "y.npy").and("--data mnist").refuses(&["--data", "cannot be used with"]);
+    ground
+        .train("x.npy", "y.npy")
+        .and("--data mnist")
+        .refuses(&["data.inputs", "not read when data.source is mnist (--data)"]);
     memorize("train -r 4 --iterations 3").with("--out", ground.path("out")).refuses(&["--inputs FILE --targets FILE"]);
     memorize("train -r 4 --iterations 3")
         .with("--inputs", ground.path("x.npy"))

@@ -191,7 +191,8 @@ fn what_would_be_ignored_is_refused() {
         .refuses(&["data.dir", "not read when data.source is synthetic"]);
     memorize("race --inputs x.npy --targets y.npy --test-inputs x.npy --test-targets y.npy")
         .refuses(&["a test set is not looked at"]);
-    memorize("train --data mnist --inputs x.npy -r 4 --epochs 1").refuses(&["cannot be used with"]);
+    memorize("train --data mnist --inputs x.npy -r 4 --epochs 1")
+        .refuses(&["data.inputs", "not read when data.source is mnist"]);
     let picture = memorize("data sample mnist --type f32").with("--out", ground.path("p.png"));
     picture.refuses(&["a picture has no --format and no --type"]);
     assert!(!ground.path("out").exists() && !ground.path("p.png").exists());

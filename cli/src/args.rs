@@ -84,7 +84,7 @@ Exit codes: 0 done, 1 the run failed, 2 bad arguments or input, 130 interrupted.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Run an experiment of the paper and compare with what it reports
-    Reproduce(ReproduceArgs),
+    Reproduce(Box<ReproduceArgs>),
     /// Train a network on your own data, MNIST or synthetic data
     Train(Box<TrainArgs>),
     /// Go on with a run that was stopped, to the same bits as if it had not been

@@ -86,11 +86,14 @@ impl Effect {
     pub const ALL: [Self; 3] = [Self::Results, Self::Place, Self::Speed];
 }
 
+/// Stands for the flag in an advice.
+const FLAG: &str = "{flag}";
+
 /// Which numbers can be run with.
 #[derive(Clone, Copy)]
 pub struct Range {
     holds: fn(f64) -> bool,
-    /// The advice, without the flag.
+    /// The advice, with `{flag}` for the flag; without it the flag follows in brackets.
     advice: &'static str,
 }
 
@@ -130,8 +133,11 @@ impl Setting {
         if value.number().is_none_or(self.range.holds) {
             return Ok(());
         }
-        let flag = self.flag.map(|flag| format!(" (--{})", flag.long)).unwrap_or_default();
-        let advice = format!("{}{flag}", self.range.advice);
+        let flag = self.flag.map_or_else(|| self.path.to_owned(), |flag| format!("--{}", flag.long));
+        let advice = match self.range.advice {
+            advice if advice.contains(FLAG) => advice.replace(FLAG, &flag),
+            advice => format!("{advice} ({flag})"),
+        };
         Err(ConfigError::Invalid { field: self.path, value: value.shown(), advice })
     }
 }

@@ -24,7 +24,7 @@ fn train(line: &str) -> Result<RunConfig, ConfigError> {
 
 fn reproduce(line: &str) -> ReproduceArgs {
     match parse(&format!("reproduce {line}")).unwrap() {
-        Command::Reproduce(arguments) => arguments,
+        Command::Reproduce(arguments) => *arguments,
         other => panic!("{other:?}"),
     }
 }

@@ -67,7 +67,7 @@ fn sources(data: &DataSection) -> Check {
 
 /// Says that something is of another source.
 fn not_of(source: Source) -> String {
-    format!("not read when data.source is {source}; leave it out")
+    format!("not read when data.source is {source} (--data); leave it out")
 }
 
 /// Refuses a test set where none is looked at.

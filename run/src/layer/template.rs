@@ -27,8 +27,8 @@ pub fn template() -> Result<String, ConfigError> {
     let mut text = HEAD.to_owned();
     let mut section = "";
     for setting in in_order().into_iter().filter(|setting| setting.flag.is_some()) {
-        let path = setting.section.split('.');
-        let values = path.fold(Some(&values), |table, key| table?.get(key)?.as_table());
+        let mut path = setting.section.split('.');
+        let values = path.try_fold(&values, |table, key| table.get(key)?.as_table());
         if section != setting.section {
             section = setting.section;
             // A section that is not set must not be opened: some would choose an optimiser by being there.

@@ -34,7 +34,7 @@ settings! {
         normalize: bool = (default false), ["normalize" "BOOL"], Range::ANY, Results;
         /// Project to the first M principal directions of the training set
         pca: usize = (optional), ["pca" "M"],
-            Range::new(|directions| directions >= 1.0, "must keep at least 1 direction; leave it out to keep the samples as they are"),
+            Range::new(|directions| directions >= 1.0, "must keep at least 1 direction; leave out {flag} to keep the samples as they are"),
             Results;
         /// Add Gaussian noise of this standard deviation to the training samples
         noise: f64 = (default 0.0), ["noise" "SIGMA1"], Range::NOT_NEGATIVE, Results;

@@ -32,7 +32,7 @@ settings! {
         /// Put K random features (Rx)^p before the trained layer: a three-layer network
         k: usize = (required "say how many random features with --features-k K, or leave out the other --features-* flags"),
             ["features-k" "K"],
-            Range::new(|features| features >= 1.0, "must be at least 1; leave it out for a two-layer network"), Results;
+            Range::new(|features| features >= 1.0, "must be at least 1; leave out {flag} for a two-layer network"), Results;
         /// Power of the random features
         p: u32 = (default DEFAULT_FEATURES_P), ["features-p" "P"],
             Range::new(|power| power >= 1.0 && power <= f64::from(MAX_POWER), "must be at least 1 and at most 64"), Results;

@@ -24,7 +24,7 @@ settings! {
             Range::new(|rows| rows >= 1.0, "must be at least 1 sample, or `full` for the whole training set"), Results;
         /// Lower the step size every so many epochs
         decay_every: u64 = (optional as "never"), ["lr-decay-every" "EPOCHS"],
-            Range::new(|epochs| epochs >= 1.0, "must be at least 1 epoch; leave it out to keep the step size as it is"), Results;
+            Range::new(|epochs| epochs >= 1.0, "must be at least 1 epoch; leave out {flag} to keep the step size as it is"), Results;
         /// Factor by which it is lowered
         decay_factor: f64 = (default DEFAULT_DECAY_FACTOR), ["lr-decay-factor" "X"],
             Range::new(|factor| factor > 0.0 && factor <= 1.0, "must be above 0 and at most 1"), Results;
@@ -66,7 +66,7 @@ settings! {
     layer PgdLayer;
     /// `[optimizer.pgd]`: the thresholds of the paper's Algorithm 1, with its names.
     section PgdSection {
-        /// PGD: radius of the ball that perturbations are drawn from; `--optimizer pgd` needs all four --pgd-* flags, or --theory
+        /// PGD: radius of the perturbations; `--optimizer pgd` needs all four --pgd-* flags, or --theory
         radius: f64 = (required PGD_NEEDS), ["pgd-radius" "X"], Range::POSITIVE, Results;
         /// PGD: g_thres, perturb when the gradient is shorter than this
         g_threshold: f64 = (required PGD_NEEDS), ["pgd-g-threshold" "X"], Range::POSITIVE, Results;

@@ -50,7 +50,7 @@ settings! {
         record_every: u64 = (decided "5, 1 for solve, some 500 times in all with --theory"), ["record-every" "N"], Range::ANY, Results;
         /// Write a checkpoint after N steps, to go on from with `memorize resume`
         checkpoint_every: u64 = (optional as "by time alone"), ["checkpoint-every" "N" in CHECKPOINTS],
-            Range::new(|steps| steps >= 1.0, "must be at least 1; leave it out to go by time alone"), Speed;
+            Range::new(|steps| steps >= 1.0, "must be at least 1; leave out {flag} to go by time alone"), Speed;
         /// Write a checkpoint after T minutes, 0 for never by time
         checkpoint_minutes: f64 = (default DEFAULT_CHECKPOINT_MINUTES), ["checkpoint-minutes" "T" in CHECKPOINTS],
             Range::new(
@@ -60,6 +60,6 @@ settings! {
             Speed;
         /// Memory for what can be kept or recomputed, as in 4GiB
         memory_budget: ByteSize = (optional as "from what the machine has"), ["memory-budget" "SIZE" in COMPUTE],
-            Range::new(|bytes| bytes > 0.0, "must be above 0; leave it out to have it chosen"), Speed;
+            Range::new(|bytes| bytes > 0.0, "must be above 0; leave out {flag} to have it chosen"), Speed;
     }
 }
