@@ -79,7 +79,7 @@ mod built_in {
         assert!(outcome.stdout.contains(&format!("blas ({version}, ")), "{}", outcome.stdout);
         for (backend, expected) in [("blas", &blas), ("native", &Value::Null)] {
             let json = eval(&folder).and("--json --backend").and(backend).succeeds().stdout;
-            assert_eq!(&serde_json::from_str::<Value>(&json).unwrap()["blas"], expected);
+            assert_eq!(&serde_json::from_str::<Value>(&json).unwrap()["computed_with"]["blas"], expected);
         }
     }
 

@@ -86,7 +86,10 @@ fn loss_and_gradient_are_those_of_the_reference_whatever_computes_them() {
                     assert_close(number(&found, "mse"), 4.0 * loss, tolerance, &what);
                     assert_close(number(&found, "gradient_norm"), gradient, tolerance, &what);
                     assert_eq!((&found["n"], &found["d"], &found["r"]), (&n.into(), &d.into(), &r.into()));
-                    assert_eq!((&found["route"], &found["dtype"]), (&route.into(), &dtype.into()));
+                    assert_eq!(
+                        (&found["computed_with"]["route"], &found["computed_with"]["dtype"]),
+                        (&route.into(), &dtype.into())
+                    );
                 }
             }
         }

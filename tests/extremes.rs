@@ -106,7 +106,7 @@ fn the_deviation_of_a_table_does_not_depend_on_its_offset() {
     let deviation = |offset: f64| {
         let files = Files::new(&far(&x, offset), &[0.0; 50]);
         let found = memorize(&format!("data info --json {}", files.path("x.npy").display())).succeeds();
-        number(&serde_json::from_str::<Value>(&found.stdout).unwrap()[0], "standard_deviation")
+        number(&serde_json::from_str::<Value>(&found.stdout).unwrap()["files"][0], "standard_deviation")
     };
     let exact = deviation(0.0);
     [1e6, 1e8, 1e10].into_iter().for_each(|offset| assert_close(deviation(offset), exact, 1e-7, "deviation"));

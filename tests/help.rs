@@ -60,11 +60,19 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
 #[test]
 fn the_formats_name_every_key_of_json() {
     let formats = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/formats.md")).unwrap();
+    // A setting's path names the sections that it is in.
+    let named = |key: &str| ["`KEY", ".KEY`", ".KEY."].iter().any(|form| formats.contains(&form.replace("KEY", key)));
     let root = scratch();
     let run = root.path().join("run");
     let data = "--data synthetic --samples 12 --dim 4 --normalize";
     memorize(&format!("train {data} -r 10 --epochs 3 --quiet")).with("--out", &run).succeeds();
     for call in [
+        &format!("train {data} -r 10 --epochs 3 --quiet --out PAGE-train"),
+        "resume RUN",
+        "reproduce synthetic --quick --quiet --out PAGE-reproduce",
+        "runs RUN",
+        "data info mnist RUN/checkpoint.safetensors",
+        "bench --quick --filter adam-step --shape 50x6x4 --backend native",
         "eval --run RUN",
         "certify --run RUN",
         "compare RUN RUN --out PAGE",
@@ -76,10 +84,20 @@ fn the_formats_name_every_key_of_json() {
         let place = |text: &str, word: &str, path: &Path| text.replace(word, &path.display().to_string());
         let typed = place(&place(call, "RUN", &run), "PAGE", &root.path().join("page"));
         let outcome = memorize(&format!("{typed} --json")).succeeds();
+        let found: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let command = if call.starts_with("data") { "data info" } else { call.split(' ').next().unwrap() };
+        let header = format!(
+            "{{\"schema\":1,\"version\":\"{}\",\"command\":\"{command}\",\"computed_with\":",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert!(outcome.stdout.starts_with(&header) && outcome.stdout.lines().count() == 1, "{}", outcome.stdout);
+        let computes = !["runs", "data", "compare", "bench"].iter().any(|command| call.starts_with(command));
+        assert_eq!(found["computed_with"].is_object(), computes, "{call}");
+        let value = found;
         let mut found = BTreeSet::new();
-        keys(&serde_json::from_str(&outcome.stdout).unwrap(), &mut found);
+        keys(&value, &mut found);
         assert!(found.len() > 3, "{call}");
-        let missing: Vec<&String> = found.iter().filter(|key| !formats.contains(&format!("`{key}"))).collect();
+        let missing: Vec<&String> = found.iter().filter(|key| !named(key)).collect();
         assert!(missing.is_empty(), "docs/formats.md lacks {missing:?} of {call}");
     }
 }

@@ -86,7 +86,7 @@ fn a_run_that_fails_has_an_end_with_the_reason() {
     assert_eq!((&lines[lines.len() - 1]["error"], &lines[lines.len() - 1]["code"]), (&end["error"], &1.into()));
     let listed = memorize("runs --json").with("--", root.path()).succeeds().stdout;
     let listed: Value = serde_json::from_str(&listed).unwrap();
-    assert_eq!((&listed[0]["state"], &listed[0]["error"]), (&"failed".into(), &end["error"]));
+    assert_eq!((&listed["runs"][0]["state"], &listed["runs"][0]["error"]), (&"failed".into(), &end["error"]));
     let error = end["error"].as_str().unwrap();
     assert!(said.contains(&format!("error: {}", error.lines().next().unwrap())), "{said}");
 }

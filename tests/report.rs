@@ -234,8 +234,8 @@ fn runs_are_listed_filtered_and_sorted() {
     list("--sort lerning_rate").refuses(&["lerning_rate", "did you mean `learning_rate`?"]);
     memorize("runs").and(&root.path().join("gone").display().to_string()).refuses(&["cannot look through", "hint: "]);
     let value: Value = serde_json::from_str(&list("--json --filter fast").succeeds().stdout).unwrap();
-    assert_eq!(value[0]["config"]["optimizer"]["learning_rate"], 0.1);
-    assert_eq!(value.as_array().map(Vec::len), Some(1));
+    assert_eq!(value["runs"][0]["config"]["optimizer"]["learning_rate"], 0.1);
+    assert_eq!(value["runs"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn the_promise_is_kept_and_repeated_from_the_file() {
 
     let listed = memorize("runs --json").with_bare(folder.path()).succeeds().stdout;
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-    assert_eq!(&listed[0]["summary"]["theory"], theory);
+    assert_eq!(&listed["runs"][0]["summary"]["theory"], theory);
 
     memorize("train").with("--config", first.join("config.toml")).with("--out", &second).succeeds();
     let weights = |folder: &std::path::Path| fs::read(folder.join("checkpoint.safetensors")).unwrap();

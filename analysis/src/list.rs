@@ -225,11 +225,8 @@ impl Listing {
         table(&rows, &[&left[..], &right[..], &[Align::Left]].concat())
     }
 
-    /// The runs as a JSON array.
-    ///
-    /// # Errors
-    /// If a path or a number has no form in JSON.
-    pub fn json(&self) -> serde_json::Result<String> {
+    /// The runs with all that is known of them, for programs.
+    pub fn lines(&self) -> impl Serialize + '_ {
         #[derive(Serialize)]
         struct Line<'a> {
             name: &'a str,
@@ -248,7 +245,7 @@ impl Listing {
             config: &run.config,
             summary: &run.summary,
         });
-        serde_json::to_string_pretty(&lines.collect::<Vec<_>>())
+        lines.collect::<Vec<_>>()
     }
 
     /// Whether there are none.
@@ -357,7 +354,7 @@ mod tests {
         let failure = Failure { error: "diverged".to_owned(), hint: None, code: 1, version: String::new() };
         let failed = FoundRun { failure: Some(failure), ..run("d", 0.0, Experiment::Synthetic, None) };
         let mut listing = Listing::of(vec![failed, run("e", 0.0, Experiment::Synthetic, None)]);
-        let json: serde_json::Value = serde_json::from_str(&listing.json().unwrap()).unwrap();
+        let json: serde_json::Value = serde_json::to_value(listing.lines()).unwrap();
         assert_eq!((&json[0]["state"], &json[0]["error"]), (&"failed".into(), &"diverged".into()));
         assert_eq!((&json[1]["state"], &json[1]["error"]), (&"unfinished".into(), &serde_json::Value::Null));
         listing.filter(&["state=failed".parse().unwrap()]).unwrap();
@@ -421,7 +418,7 @@ mod tests {
         assert_eq!(text.lines().count(), 4, "{text}");
         let words: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(words[..4], ["b", "complete", "adam", "60000"], "{text}");
-        let value: serde_json::Value = serde_json::from_str(&listing().json().unwrap()).unwrap();
+        let value: serde_json::Value = serde_json::to_value(listing().lines()).unwrap();
         assert_eq!(value[1]["state"], "interrupted");
         assert_eq!(value[2]["config"]["network"]["neurons"], 3000);
         assert!(value[2]["summary"].is_null());

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use memorize_data::output::stdout_is_taken;
 use memorize_data::shown::printable;
 use memorize_run::error::Error;
+use memorize_run::provenance::ComputedWith;
 use memorize_run::ranks;
 use serde::Serialize;
 
@@ -43,9 +44,22 @@ pub fn print_either(
     if json { print_exact(&programs()) } else { print(&people()) }
 }
 
-/// One JSON value on a line, for programs.
-pub fn json(value: &impl Serialize) -> String {
-    let mut text = serde_json::to_string(value).expect("structs with string keys are always JSON");
+/// Number of the form of what `--json` prints: it grows when a key changes its name or its meaning.
+const SCHEMA: u32 = 1;
+
+/// One JSON object on a line, for programs: what a command has found, behind what every command says first.
+pub fn json(command: &str, computed_with: Option<&ComputedWith>, found: &impl Serialize) -> String {
+    #[derive(Serialize)]
+    struct Document<'a, T> {
+        schema: u32,
+        version: &'static str,
+        command: &'a str,
+        computed_with: Option<&'a ComputedWith>,
+        #[serde(flatten)]
+        found: &'a T,
+    }
+    let document = Document { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), command, computed_with, found };
+    let mut text = serde_json::to_string(&document).expect("structs with string keys are always JSON");
     text.push('\n');
     text
 }

@@ -3,9 +3,14 @@
 //! Read from the system where it tells, `unknown` where it does not.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::blas::Blas;
+use crate::config::Dtype;
+use crate::units;
 
 /// The compiler that built the program.
 pub const COMPILER: &str = env!("MEMORIZE_COMPILER");
@@ -65,6 +70,39 @@ fn quoted(word: &OsStr) -> String {
         return word.into_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// What a result was computed with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComputedWith {
+    /// Type of the numbers.
+    pub dtype: Dtype,
+    /// Whose matrix products.
+    pub backend: String,
+    /// The library behind the backend `blas`; null with another one.
+    pub blas: Option<Blas>,
+    /// Instruction set that ran.
+    pub isa: String,
+    /// How outputs and gradients were computed; null where that was not one way for all.
+    pub route: Option<String>,
+    /// Threads of each process.
+    pub threads: usize,
+    /// Processes that shared the work.
+    pub ranks: usize,
+}
+
+impl fmt::Display for ComputedWith {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.dtype, self.backend)?;
+        if let Some(blas) = &self.blas {
+            write!(f, " ({blas})")?;
+        }
+        write!(f, ", {}", self.isa)?;
+        if let Some(route) = &self.route {
+            write!(f, ", {route} route")?;
+        }
+        write!(f, ", {}", units::threads(self.threads))
+    }
 }
 
 #[cfg(test)]

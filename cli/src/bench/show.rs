@@ -79,7 +79,7 @@ pub fn seconds(value: f64) -> String {
 
 /// One JSON object, on one line.
 pub fn json(report: &BenchReport) -> String {
-    say::json(report)
+    say::json("bench", None, report)
 }
 
 /// A header and a row a measurement.

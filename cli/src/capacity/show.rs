@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use memorize_analysis::text::{Align, table};
 use memorize_data::Shown;
-use memorize_run::config::{CapacityConfig, Dtype, Trainer};
+use memorize_run::config::{CapacityConfig, Trainer};
+use memorize_run::provenance::ComputedWith;
 use memorize_run::run::machine::Machine;
 use memorize_run::run_folder::Written;
 use memorize_run::units::{duration, number, thousands};
@@ -39,14 +40,9 @@ pub struct Report {
     pub tolerance: f64,
     /// Step size at the start; null = each optimiser's own.
     pub learning_rate: Option<f64>,
-    /// Type of the numbers.
-    pub dtype: Dtype,
-    /// Implementation that ran.
-    pub backend: &'static str,
-    /// Instruction set that ran.
-    pub isa: &'static str,
-    /// Threads that ran.
-    pub threads: usize,
+    /// What ran.
+    #[serde(skip)]
+    pub computed_with: ComputedWith,
     /// Time from start to end, in seconds.
     pub wall_seconds: f64,
     /// Whether a signal ended it: then training sets are missing.
@@ -55,8 +51,6 @@ pub struct Report {
     pub points: Vec<Point>,
     /// What to know about the numbers.
     pub notes: Vec<String>,
-    /// Version of this program.
-    pub version: &'static str,
     /// Every file in the folder beside `summary.json`; empty until they are all there.
     pub files: BTreeMap<String, Written>,
 }
@@ -144,27 +138,33 @@ impl Report {
             iterations: config.iterations,
             tolerance: config.tolerance,
             learning_rate: config.learning_rate,
-            dtype: config.dtype,
-            backend: machine.engine.backend.name(),
-            isa: machine.isa_name(),
-            threads: machine.threads,
+            computed_with: machine.computed_with(config.dtype, None),
             wall_seconds: wall.as_secs_f64(),
             interrupted,
             points,
             notes: notes(config, rows, interrupted),
-            version: env!("CARGO_PKG_VERSION"),
             files: BTreeMap::new(),
         }
     }
 
     /// One JSON object, on one line.
     pub fn json(&self) -> String {
-        say::json(self)
+        say::json("capacity", Some(&self.computed_with), self)
     }
 
     /// The text of `summary.json`.
     pub fn summary(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a struct with string keys is always JSON");
+        #[derive(Serialize)]
+        struct Summary<'a> {
+            #[serde(flatten)]
+            report: &'a Report,
+            #[serde(flatten)]
+            computed_with: &'a ComputedWith,
+            version: &'static str,
+        }
+        let (computed_with, version) = (&self.computed_with, env!("CARGO_PKG_VERSION"));
+        let summary = Summary { report: self, computed_with, version };
+        let mut text = serde_json::to_string_pretty(&summary).expect("a struct with string keys is always JSON");
         text.push('\n');
         text
     }
@@ -175,19 +175,15 @@ impl Report {
         let sets =
             if *seeds == 1 { "1 training set".to_owned() } else { format!("{} training sets", thousands(*seeds)) };
         let notes: String = self.notes.iter().map(|note| format!("note: {note}\n")).collect();
-        let noun = if self.threads == 1 { "thread" } else { "threads" };
         format!(
             "d = {d}: capacity d(d+1)/2 = {} samples; descent has r = {} neurons{}\n\
              {sets} of each size, random samples and targets; memorised: f(W) <= {tolerance:e}\n\n{}\n{notes}\
-             computed with {}, {}, {}, {} {noun} in {}; results in {}\n",
+             computed with {} in {}; results in {}\n",
             thousands(*capacity),
             thousands(*neurons as u64),
             if *neurons == theorem1_neurons(*d) { " (Theorem 1: 2d+2)" } else { "" },
             self.table(),
-            self.dtype,
-            self.backend,
-            self.isa,
-            self.threads,
+            self.computed_with,
             duration(Duration::try_from_secs_f64(self.wall_seconds).unwrap_or_default()),
             folder.shown(),
         )

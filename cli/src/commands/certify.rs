@@ -1,11 +1,12 @@
 //! `memorize certify`: how far stored weights are from a second-order stationary point, and what follows for the loss.
 
 use memorize_kernels::{Rows, rows};
-use memorize_run::config::CertifyConfig;
+use memorize_run::config::{CertifyConfig, Dtype};
 use memorize_run::error::{Error, WithHint};
+use memorize_run::provenance::ComputedWith;
 use memorize_run::run::machine::Machine;
 use memorize_run::run::memory::{self, Squares};
-use memorize_run::units::{number, thousands, threads};
+use memorize_run::units::{number, thousands};
 use memorize_train::span::Span;
 use memorize_train::theory::certificate::{Certificate, Remark, Settings, certify as certify_network};
 use memorize_train::{Network, TrainError};
@@ -62,10 +63,8 @@ struct Report {
     /// Random features; null with two layers.
     k: Option<usize>,
     r: usize,
-    backend: &'static str,
-    isa: &'static str,
-    route: &'static str,
-    threads: usize,
+    #[serde(skip)]
+    computed_with: ComputedWith,
     notes: Vec<String>,
 }
 
@@ -78,7 +77,7 @@ pub fn certify(arguments: &CertifyArgs) -> Result<(), Error> {
     Mode::detect(false).announce_blas(Some(config.backend))?;
     let machine = Machine::new(config.backend, config.isa, config.threads)?;
     let found = machine.install(|| look_at(&config, &machine))?;
-    say::print_either(config.json, || json(&found), || text(&found))
+    say::print_either(config.json, || say::json("certify", Some(&found.computed_with), &found), || text(&found))
 }
 
 fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Report, Error> {
@@ -120,10 +119,7 @@ fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Report, Error> {
         d,
         k,
         r: network.neurons(),
-        backend: machine.engine.backend.name(),
-        isa: machine.isa_name(),
-        route: found.route.name(),
-        threads: machine.threads,
+        computed_with: machine.computed_with(Dtype::F64, Some(found.route.name())),
         notes: found.remarks.iter().map(words).collect(),
     })
 }
@@ -191,10 +187,6 @@ fn words(remark: &Remark, found: &Certificate, [n, d, r]: [usize; 3]) -> String 
     }
 }
 
-fn json(found: &Report) -> String {
-    say::json(found)
-}
-
 fn text(found: &Report) -> String {
     let optional = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
     let lemma1 = match found.lemma1_holds {
@@ -235,16 +227,13 @@ fn text(found: &Report) -> String {
         lines.iter().map(|(name, value, meaning)| format!("{name:<22} {value:<10} {meaning}\n")).collect();
     let features = found.k.map_or_else(String::new, |k| format!(", k = {k}"));
     text += &format!(
-        "{:<22} n = {}, d = {}{features}, r = {}\n{:<22} f64, {}, {}, {} route, {}\n",
+        "{:<22} n = {}, d = {}{features}, r = {}\n{:<22} {}\n",
         "network and samples",
         thousands(found.n as u64),
         found.d,
         thousands(found.r as u64),
         "computed with",
-        found.backend,
-        found.isa,
-        found.route,
-        threads(found.threads),
+        found.computed_with,
     );
     found.notes.iter().for_each(|note| text += &format!("note: {note}\n"));
     text

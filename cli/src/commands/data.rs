@@ -4,9 +4,10 @@ use memorize_data::Shown;
 use memorize_run::error::Error;
 use memorize_run::threads::Threads;
 use memorize_run::units::thousands;
+use serde::Serialize;
 
 use crate::args::{ConvertArgs, DataArgs, DataCommand, InfoArgs};
-use crate::say::{print, print_exact};
+use crate::say::{self, print, print_exact};
 use crate::tables::{self, FileInfo, tell};
 
 /// Looks at data files, converts them, or draws samples of them.
@@ -27,9 +28,11 @@ fn info(arguments: &InfoArgs) -> Result<(), Error> {
     let files: Vec<Vec<FileInfo>> = arguments.sources.iter().map(FileInfo::of).collect::<Result<_, _>>()?;
     let files: Vec<FileInfo> = files.into_iter().flatten().collect();
     if arguments.json {
-        let mut text = serde_json::to_string_pretty(&files).map_err(Error::run_failed)?;
-        text.push('\n');
-        return print_exact(&text);
+        #[derive(Serialize)]
+        struct Files {
+            files: Vec<FileInfo>,
+        }
+        return print_exact(&say::json("data info", None, &Files { files }));
     }
     print(&tables::text(&files))
 }

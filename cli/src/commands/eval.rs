@@ -6,13 +6,13 @@ use memorize_data::format::Format;
 use memorize_data::{ElementType, Output, source};
 use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Mat, Rows};
-use memorize_run::blas::Blas;
 use memorize_run::config::{Dtype, EvalConfig};
 use memorize_run::error::Error;
+use memorize_run::provenance::ComputedWith;
 use memorize_run::ranks;
 use memorize_run::run::machine::Machine;
 use memorize_run::run::memory::{self, Squares};
-use memorize_run::units::{number, thousands, threads};
+use memorize_run::units::{number, thousands};
 use memorize_train::{Objective, Plan, Route, Samples};
 use serde::Serialize;
 
@@ -41,15 +41,8 @@ struct Evaluation {
     k: Option<usize>,
     r: usize,
     gamma: f64,
-    dtype: Dtype,
-    backend: &'static str,
-    /// The library behind the backend `blas`; null with another one.
-    blas: Option<Blas>,
-    isa: &'static str,
-    route: &'static str,
-    threads: usize,
-    /// Processes that shared the work.
-    ranks: usize,
+    #[serde(skip)]
+    computed_with: ComputedWith,
 }
 
 /// Evaluates stored weights and prints what it finds.
@@ -67,7 +60,7 @@ pub fn eval(arguments: &EvalArgs) -> Result<(), Error> {
         Dtype::F32 => evaluate::<f32>(&config, &machine, out.as_ref()),
         Dtype::F64 => evaluate::<f64>(&config, &machine, out.as_ref()),
     })?;
-    say::print_either(config.json, || json(&found), || text(&found))
+    say::print_either(config.json, || say::json("eval", Some(&found.computed_with), &found), || text(&found))
 }
 
 fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Output>) -> Result<Evaluation, Error> {
@@ -113,13 +106,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
         k,
         r: network.neurons(),
         gamma: config.gamma,
-        dtype: config.dtype,
-        backend: machine.engine.backend.name(),
-        blas: machine.blas.clone(),
-        isa: machine.isa_name(),
-        route: plan.route.name(),
-        threads: machine.threads,
-        ranks: ranks::count(),
+        computed_with: machine.computed_with(config.dtype, Some(plan.route.name())),
     })
 }
 
@@ -135,10 +122,6 @@ fn write_gradient<T: Element>(out: &Output, gradient: &Mat<T>) -> Result<(), Err
     Ok(staged.commit().map_err(|source| out.failed(source))?)
 }
 
-fn json(found: &Evaluation) -> String {
-    say::json(found)
-}
-
 fn text(found: &Evaluation) -> String {
     let layers = match found.k {
         None => format!("d = {}, r = {}", found.d, thousands(found.r as u64)),
@@ -146,16 +129,11 @@ fn text(found: &Evaluation) -> String {
     };
     format!(
         "loss f(W)      {}\nMSE (4f)       {}\ngradient norm  {}\nnetwork        {layers}\nsamples        {}\n\
-         computed with  {}, {}{}, {}, {} route, {}\n",
+         computed with  {}\n",
         number(found.loss),
         number(found.mse),
         number(found.gradient_norm),
         thousands(found.n as u64),
-        found.dtype,
-        found.backend,
-        found.blas.as_ref().map(|blas| format!(" ({blas})")).unwrap_or_default(),
-        found.isa,
-        found.route,
-        threads(found.threads),
+        found.computed_with,
     )
 }

@@ -31,11 +31,11 @@ pub fn report(arguments: &ReportArgs) -> Result<(), Error> {
 pub fn compare(arguments: &CompareArgs) -> Result<(), Error> {
     let (mut runs, problems) = read(&arguments.runs, 2)?;
     // As they are: JSON has the folders, too.
-    let json = serde_json::to_string_pretty(&Comparison::of(&runs)).map_err(Error::run_failed)?;
+    let json = say::json("compare", None, &Comparison::of(&runs));
     distinguish(&mut runs);
     let index = page::write(&arguments.out, arguments.overwrite, &runs, &problems, Focus::Differences)?;
     if arguments.json {
-        return print_exact(&format!("{json}\n"));
+        return print_exact(&json);
     }
     print(&format!("{}curves: {}\n", Comparison::of(&runs).text(), index.shown()))
 }

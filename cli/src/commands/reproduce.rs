@@ -11,10 +11,12 @@ use memorize_run::interrupt::Interrupt;
 use memorize_run::run::already::Already;
 use memorize_run::run::resume::find;
 use memorize_run::run::{self, Finished, Target};
-use memorize_run::run_folder::Existing;
+use memorize_run::run_folder::{Existing, Summary};
+use serde::Serialize;
 
 use super::host;
 use super::resume::{Rest, go_on};
+use super::train::Ended;
 use crate::args::{ReproduceArgs, Selection};
 use crate::console::Mode;
 use crate::exit::build_warning;
@@ -29,7 +31,7 @@ use crate::say;
 /// fails or is interrupted ends the command.
 pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
     let existing = Existing::from_flag(arguments.output.overwrite);
-    let all = arguments.experiment == Selection::All;
+    let (all, json) = (arguments.experiment == Selection::All, arguments.output.log.json);
     let voice = arguments.output.log.voice();
     let mut plans = Vec::new();
     for experiment in arguments.experiment.experiments() {
@@ -64,7 +66,11 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
             }
             Already::Stopped => match go_on(find(&path)?, &path, &arguments.layer.run, voice.mode, &mut host)? {
                 Rest::Nothing { line, summary } => {
-                    say::print(&format!("{line}\n"))?;
+                    if json {
+                        voice.mode.tell(&line);
+                    } else {
+                        say::print(&format!("{line}\n"))?;
+                    }
                     summaries.extend(summary.map(|summary| *summary));
                     folders.push(path);
                     continue;
@@ -77,7 +83,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
         };
         let failure = finished.failure();
         let Finished { summary, interrupted, .. } = finished;
-        if !all || interrupted {
+        if !json && (!all || interrupted) {
             let printed = say::print(&text::one(&summary, &path));
             if interrupted {
                 // The terminal may be gone, which was the reason.
@@ -85,26 +91,45 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
             }
             printed?;
         }
-        match failure {
-            Some(failure) if !all => return Err(failure),
-            failure => failures.extend(failure),
-        }
         summaries.push(summary);
         folders.push(path);
+        if interrupted {
+            say::print_exact(&as_json(summaries, &folders, None))?;
+            return Err(Error::Interrupted);
+        }
+        failures.extend(failure);
     }
-    if !all {
-        return Ok(());
+    let index =
+        all.then(|| write_page(&arguments.report_folder(), arguments.output.overwrite, &folders)).transpose()?;
+    if json {
+        say::print_exact(&as_json(summaries, &folders, index.as_deref()))?;
+    } else if let Some(index) = index {
+        let mut text = text::many(&summaries);
+        if !skipped.is_empty() {
+            text.push_str(&format!(
+                "\ncomplete already, skipped (without their folders they are run again): {}\n",
+                skipped.join(", ")
+            ));
+        }
+        say::print(&format!("{text}\nreport: {}\n", index.shown()))?;
     }
-    let index = write_page(&arguments.report_folder(), arguments.output.overwrite, &folders)?;
-    let mut text = text::many(&summaries);
-    if !skipped.is_empty() {
-        text.push_str(&format!(
-            "\ncomplete already, skipped (without their folders they are run again): {}\n",
-            skipped.join(", ")
-        ));
-    }
-    say::print(&format!("{text}\nreport: {}\n", index.shown()))?;
     failures.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// What came out, for programs. Where there are several runs, each says for itself what it was computed with.
+fn as_json(summaries: Vec<Summary>, folders: &[PathBuf], report: Option<&Path>) -> String {
+    #[derive(Serialize)]
+    struct Reproduced {
+        runs: Vec<Ended>,
+        report: Option<String>,
+    }
+    let computed_with = match &summaries[..] {
+        [one] => Some(one.computed_with()),
+        _ => None,
+    };
+    let runs = summaries.into_iter().zip(folders).map(|(summary, folder)| Ended::new(summary, folder)).collect();
+    let report = report.map(|report| report.display().to_string());
+    say::json("reproduce", computed_with.as_ref(), &Reproduced { runs, report })
 }
 
 fn write_page(folder: &Path, overwrite: bool, runs: &[PathBuf]) -> Result<PathBuf, Error> {

@@ -13,6 +13,7 @@ use memorize_run::run_folder::{Existing, Summary};
 use memorize_run::settings::{Effect, RunLayer, Section};
 
 use super::host;
+use super::train::{Ended, conclude};
 use crate::args::ResumeArgs;
 use crate::console::Mode;
 use crate::say;
@@ -24,9 +25,14 @@ use crate::say;
 /// interrupted.
 pub fn resume(arguments: &ResumeArgs) -> Result<(), Error> {
     let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
+    let json = arguments.log.json;
     match rest(arguments, &interrupt)? {
+        Rest::Nothing { summary: Some(summary), .. } if json => {
+            let ended = Ended::new(*summary, &arguments.run);
+            say::print_exact(&say::json("resume", Some(&ended.summary.computed_with()), &ended))
+        }
         Rest::Nothing { line, .. } => say::print(&format!("{line}\n")),
-        Rest::Done(finished) => super::train::conclude(&finished, &arguments.run),
+        Rest::Done(finished) => conclude("resume", &finished, &arguments.run, json),
     }
 }
 

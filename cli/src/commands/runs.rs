@@ -5,6 +5,7 @@ use memorize_analysis::list::{Listing, find};
 use memorize_data::Shown;
 use memorize_run::error::{Error, WithHint};
 use memorize_run::nearest;
+use serde::Serialize;
 
 use crate::args::RunsArgs;
 use crate::say::{self, print, print_exact};
@@ -36,7 +37,11 @@ pub fn runs(arguments: &RunsArgs) -> Result<(), Error> {
     listing.filter(&arguments.filter).map_err(unknown)?;
     listing.sort(&arguments.sort, arguments.reverse).map_err(unknown)?;
     if arguments.json {
-        return print_exact(&format!("{}\n", listing.json().map_err(Error::run_failed)?));
+        #[derive(Serialize)]
+        struct Runs<T: Serialize> {
+            runs: T,
+        }
+        return print_exact(&say::json("runs", None, &Runs { runs: listing.lines() }));
     }
     if listing.is_empty() {
         say::tell("no runs");

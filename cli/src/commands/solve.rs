@@ -11,13 +11,14 @@ use memorize_run::config::{Dtype, RunConfig};
 use memorize_run::error::Error;
 use memorize_run::events::{Plan, Snapshot};
 use memorize_run::interrupt::{Interrupt, end_at_once};
+use memorize_run::provenance::ComputedWith;
 use memorize_run::ranks;
 use memorize_run::run::dataset::Dataset;
 use memorize_run::run::machine::Machine;
 use memorize_run::run::memory;
 use memorize_run::run::prospects::Prospects;
 use memorize_run::run::solution;
-use memorize_run::units::{duration, number, thousands, threads};
+use memorize_run::units::{duration, number, thousands};
 use memorize_train::solve::{self, Solution, Verdict};
 use memorize_train::{Observer, Record, TrainError, checkpoint};
 use serde::Serialize;
@@ -54,12 +55,8 @@ struct Solved {
     /// Random features; null with two layers.
     k: Option<usize>,
     seed: u64,
-    dtype: Dtype,
-    backend: &'static str,
-    isa: &'static str,
-    threads: usize,
-    /// Processes that shared the work.
-    ranks: usize,
+    #[serde(skip)]
+    computed_with: ComputedWith,
     /// What was foreseen to go wrong, and what did.
     warnings: Vec<String>,
 }
@@ -89,7 +86,11 @@ pub fn solve(arguments: &SolveArgs) -> Result<(), Error> {
         Dtype::F32 => run::<f32>(&config, &machine, out.as_ref(), watch),
         Dtype::F64 => run::<f64>(&config, &machine, out.as_ref(), watch),
     })?;
-    say::print_either(arguments.shown.json, || json(&found), || text(&found, arguments.out.as_deref()))?;
+    say::print_either(
+        arguments.shown.json,
+        || say::json("solve", Some(&found.computed_with), &found),
+        || text(&found, arguments.out.as_deref()),
+    )?;
     if found.verdict == "interrupted" { Err(Error::Interrupted) } else { Ok(()) }
 }
 
@@ -142,11 +143,7 @@ fn run<T: Element>(
         d: dataset.input_width,
         k: dataset.features.as_ref().map(|layer| layer.weights().rows()),
         seed: config.run.seed,
-        dtype: config.run.dtype,
-        backend: machine.engine.backend.name(),
-        isa: machine.isa_name(),
-        threads: machine.threads,
-        ranks: ranks::count(),
+        computed_with: machine.computed_with(config.run.dtype, None),
         warnings,
     })
 }
@@ -206,10 +203,6 @@ impl Observer for Watching {
     }
 }
 
-fn json(found: &Solved) -> String {
-    say::json(found)
-}
-
 fn text(found: &Solved, out: Option<&Path>) -> String {
     let mut lines = vec![
         ("result", found.explanation.clone()),
@@ -227,7 +220,7 @@ fn text(found: &Solved, out: Option<&Path>) -> String {
             format!("{}, preconditioner of rank {}", thousands(found.iterations), thousands(found.rank as u64)),
         ),
         ("time", duration(Duration::try_from_secs_f64(found.wall_seconds).unwrap_or_default())),
-        ("computed with", format!("{}, {}, {}, {}", found.dtype, found.backend, found.isa, threads(found.threads))),
+        ("computed with", found.computed_with.to_string()),
     ]);
     lines.extend(found.warnings.iter().map(|warning| ("warning", warning.clone())));
     lines.extend(out.map(|path| ("weights", path.shown().to_string())));

@@ -6,7 +6,8 @@ use memorize_analysis::text;
 use memorize_run::error::Error;
 use memorize_run::interrupt::Interrupt;
 use memorize_run::run::{self, Finished, Target};
-use memorize_run::run_folder::Existing;
+use memorize_run::run_folder::{Existing, Summary};
+use serde::Serialize;
 
 use super::host;
 use crate::args::TrainArgs;
@@ -20,7 +21,7 @@ use crate::say;
 pub fn train(arguments: &TrainArgs) -> Result<(), Error> {
     let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
     let (finished, path) = finish(arguments, &interrupt)?;
-    conclude(&finished, &path)
+    conclude("train", &finished, &path, arguments.output.log.json)
 }
 
 /// Trains, and says nothing in the end.
@@ -35,9 +36,29 @@ pub(super) fn finish(arguments: &TrainArgs, interrupt: &Interrupt) -> Result<(Fi
     Ok((run::execute(config, target, &mut host(voice, interrupt))?, path))
 }
 
+/// A run that has ended, for programs.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Ended {
+    /// Where its files are.
+    folder: String,
+    /// Its `summary.json`.
+    pub(super) summary: Summary,
+}
+
+impl Ended {
+    pub(super) fn new(summary: Summary, path: &Path) -> Self {
+        Self { folder: path.display().to_string(), summary }
+    }
+}
+
 /// Reports on a run, and says how it ended.
-pub(super) fn conclude(finished: &Finished, path: &Path) -> Result<(), Error> {
-    let printed = say::print(&text::one(&finished.summary, path));
+pub(super) fn conclude(command: &str, finished: &Finished, path: &Path, json: bool) -> Result<(), Error> {
+    let summary = &finished.summary;
+    let printed = say::print_either(
+        json,
+        || say::json(command, Some(&summary.computed_with()), &Ended::new(summary.clone(), path)),
+        || text::one(summary, path),
+    );
     // The terminal may be gone, which was the reason of an interruption.
     ended(finished).and(printed)
 }

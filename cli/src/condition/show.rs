@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use memorize_run::config::ConditionConfig;
+use memorize_run::config::{ConditionConfig, Dtype};
+use memorize_run::provenance::ComputedWith;
 use memorize_run::run::dataset::Inspected;
 use memorize_run::run::machine::Machine;
-use memorize_run::units::{duration, number, thousands, threads};
+use memorize_run::units::{duration, number, thousands};
 use memorize_train::theory::constants::capacity;
 use memorize_train::theory::davidson::Stop;
 use memorize_train::theory::position::{Degeneracy, Method, Position, Settings, Verdict};
@@ -70,9 +71,8 @@ pub struct Report {
     random_bound: Option<RandomBound>,
     seed: u64,
     wall_seconds: f64,
-    backend: &'static str,
-    isa: &'static str,
-    threads: usize,
+    #[serde(skip)]
+    computed_with: ComputedWith,
     notes: Vec<String>,
     #[serde(skip)]
     interrupted: bool,
@@ -133,9 +133,7 @@ impl Report {
             random_bound: theory.random,
             seed: config.seed,
             wall_seconds: time.as_secs_f64(),
-            backend: machine.engine.backend.name(),
-            isa: machine.isa_name(),
-            threads: machine.threads,
+            computed_with: machine.computed_with(Dtype::F64, None),
             notes,
             interrupted: found.stop == Some(Stop::Interrupted),
         }
@@ -148,7 +146,7 @@ impl Report {
 
     /// One JSON object on a line.
     pub fn json(&self) -> String {
-        say::json(self)
+        say::json("condition", Some(&self.computed_with), self)
     }
 
     /// Lines for people.
@@ -158,7 +156,7 @@ impl Report {
         lines.extend(self.singular_values());
         lines.extend(self.lemma8());
         lines.extend(self.theorems());
-        lines.push(("computed with", self.computed_with(), String::new()));
+        lines.push(("computed with", self.effort(), String::new()));
         let line = |(name, value, meaning): &(&str, String, String)| {
             let line = format!("{name:<20} {value:<10} {meaning}");
             format!("{}\n", line.trim_end())
@@ -249,7 +247,7 @@ impl Report {
         lines
     }
 
-    fn computed_with(&self) -> String {
+    fn effort(&self) -> String {
         let how = match (self.method, self.rank) {
             ("dense", _) => "a singular value decomposition".to_owned(),
             (_, Some(rank)) => {
@@ -262,7 +260,7 @@ impl Report {
             _ => format!("{} products", thousands(self.products as u64)),
         };
         let wall = duration(Duration::try_from_secs_f64(self.wall_seconds).unwrap_or_default());
-        format!("{how}; f64, {}, {}, {}, {wall}", self.backend, self.isa, threads(self.threads))
+        format!("{how}; {}, {wall}", self.computed_with)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use memorize_analysis::text::{Align, table};
-use memorize_run::config::{Dtype, OptimizerKind, RaceConfig};
+use memorize_run::config::{OptimizerKind, RaceConfig};
+use memorize_run::provenance::ComputedWith;
 use memorize_run::run::machine::Machine;
-use memorize_run::units::{duration, number, thousands, threads};
+use memorize_run::units::{duration, number, thousands};
 use memorize_train::race::Lap;
 use serde::Serialize;
 
@@ -70,18 +71,11 @@ pub struct Course {
     pub passes: u64,
     /// Seed.
     pub seed: u64,
-    /// Type of the numbers.
-    pub dtype: Dtype,
-    /// Implementation that ran.
-    pub backend: &'static str,
-    /// Instruction set that ran.
-    pub isa: &'static str,
-    /// Threads that ran.
-    pub threads: usize,
+    /// What ran.
+    #[serde(skip)]
+    pub computed_with: ComputedWith,
     /// What came of each.
     pub entries: Vec<Entry>,
-    /// Version of this program.
-    pub version: &'static str,
 }
 
 impl Course {
@@ -92,27 +86,22 @@ impl Course {
             r,
             passes: config.passes(),
             seed: config.adam.run.seed,
-            dtype: config.adam.run.dtype,
-            backend: machine.engine.backend.name(),
-            isa: machine.isa_name(),
-            threads: machine.threads,
+            computed_with: machine.computed_with(config.adam.run.dtype, None),
             entries,
-            version: env!("CARGO_PKG_VERSION"),
         }
     }
 
     /// One JSON object, on one line.
     pub fn json(&self) -> String {
-        say::json(self)
+        say::json("race", Some(&self.computed_with), self)
     }
 
     /// The race for a person.
     pub fn text(&self) -> String {
-        let Self { n, d, r, passes, dtype, backend, isa, .. } = self;
-        let threads = threads(self.threads);
+        let Self { n, d, r, passes, computed_with, .. } = self;
         format!(
             "n = {}, d = {d}, r = {}; passes over the training set to a loss f(W), at most {} (- = not reached)\n\n{}\n\
-             computed with {dtype}, {backend}, {isa}, {threads}\n",
+             computed with {computed_with}\n",
             thousands(*n as u64),
             thousands(*r as u64),
             thousands(*passes),

@@ -1,7 +1,7 @@
 //! What is in a file: a table's numbers, or the tensors of weights.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use memorize_analysis::text::{Align, table};
 use memorize_data::Shown;
@@ -30,7 +30,7 @@ pub enum FileInfo {
 /// What is in a table.
 #[derive(Debug, Serialize)]
 pub struct TableInfo {
-    file: PathBuf,
+    file: String,
     format: String,
     compressed: bool,
     #[serde(rename = "type")]
@@ -56,7 +56,7 @@ pub struct TableInfo {
 /// What is in a safetensors file.
 #[derive(Debug, Serialize)]
 pub struct TensorsInfo {
-    file: PathBuf,
+    file: String,
     format: &'static str,
     tensors: Vec<TensorInfo>,
     metadata: BTreeMap<String, String>,
@@ -102,7 +102,7 @@ impl FileInfo {
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         let (rows, row_len, element) = (table.rows(), table.row_len(), table.element_type());
         Self::Table(Box::new(TableInfo {
-            file: table.path().to_owned(),
+            file: table.path().display().to_string(),
             format,
             compressed,
             element: element.name(),
@@ -141,7 +141,7 @@ fn tensors(path: &Path) -> Option<TensorsInfo> {
         .collect();
     tensors.sort_by(|left, right| left.name.cmp(&right.name));
     let metadata = metadata.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
-    Some(TensorsInfo { file: path.to_owned(), format: "safetensors", tensors, metadata })
+    Some(TensorsInfo { file: path.display().to_string(), format: "safetensors", tensors, metadata })
 }
 
 /// What was found, for people: a block a file.
@@ -194,7 +194,7 @@ fn table_text(info: &TableInfo) -> String {
     }
     let expanded = if info.compressed { " of the expanded file" } else { "" };
     rows.push([format!("SHA-256{expanded}"), info.sha256.clone()]);
-    format!("{}\n{}", info.file.shown(), table(&rows, &[Align::Left, Align::Left]))
+    format!("{}\n{}", Path::new(&info.file).shown(), table(&rows, &[Align::Left, Align::Left]))
 }
 
 fn tensors_text(info: &TensorsInfo) -> String {
@@ -210,7 +210,7 @@ fn tensors_text(info: &TensorsInfo) -> String {
     // A run's whole configuration may stand there: its first line has to do.
     let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
     let about: Vec<[String; 2]> = info.metadata.iter().map(|(key, value)| [key.clone(), first_line(value)]).collect();
-    format!("{}\n{tensors}{}", info.file.shown(), table(&about, &[Align::Left, Align::Left]))
+    format!("{}\n{tensors}{}", Path::new(&info.file).shown(), table(&about, &[Align::Left, Align::Left]))
 }
 
 fn counted(count: u64, what: &str) -> String {

@@ -4,8 +4,9 @@ use memorize_kernels::{Engine, Isa, KernelError, Par};
 
 use super::alike;
 use crate::blas::{self, Blas};
-use crate::config::{Backend, IsaName};
+use crate::config::{Backend, Dtype, IsaName};
 use crate::error::{Error, WithHint};
+use crate::provenance::ComputedWith;
 use crate::ranks;
 use crate::threads::Threads;
 
@@ -53,6 +54,14 @@ impl Machine {
             memorize_kernels::Backend::MatrixMultiply => "chosen by matrixmultiply",
             _ => "chosen by the BLAS",
         }
+    }
+
+    /// What it computes a result of this type with, and on which route if that is one for all.
+    pub fn computed_with(&self, dtype: Dtype, route: Option<&str>) -> ComputedWith {
+        let Self { engine, blas, threads, .. } = self;
+        let (backend, isa) = (engine.backend.name().to_owned(), self.isa_name().to_owned());
+        let route = route.map(str::to_owned);
+        ComputedWith { dtype, backend, blas: blas.clone(), isa, route, threads: *threads, ranks: ranks::count() }
     }
 
     /// Runs `work` on this machine's threads.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{TheorySummary, Written};
 use crate::blas::Blas;
 use crate::config::{Backend, Dtype, Route};
-use crate::provenance::Provenance;
+use crate::provenance::{ComputedWith, Provenance};
 
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +159,20 @@ fn unknown_number() -> f64 {
 }
 
 impl Summary {
+    /// What the run was computed with.
+    pub fn computed_with(&self) -> ComputedWith {
+        let Self { dtype, backend, blas, isa, route, threads, ranks, .. } = self;
+        ComputedWith {
+            dtype: *dtype,
+            backend: backend.to_string(),
+            blas: blas.clone(),
+            isa: isa.clone(),
+            route: Some(route.to_string()),
+            threads: *threads,
+            ranks: *ranks,
+        }
+    }
+
     /// The text of `summary.json`.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("a struct with string keys is always JSON");
