@@ -34,18 +34,6 @@ fn info_tells_what_is_in_a_table() {
 }
 
 #[test]
-fn info_of_a_file_whose_name_is_no_text_is_json_all_the_same() {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-    let folder = scratch();
-    let path = folder.path().join(OsStr::from_bytes(b"\xff.npy"));
-    write_npy(&path, ElementType::F32, &[1, 2], &[1.0, 2.0]).unwrap();
-    let told = memorize("data info --json").with_bare(&path).succeeds();
-    let found: Value = serde_json::from_str(&told.stdout).unwrap();
-    assert!(found["files"][0]["file"].as_str().unwrap().ends_with("\u{fffd}.npy"), "{found}");
-}
-
-#[test]
 fn info_counts_the_digits_of_mnist() {
     let told = memorize("data info mnist --json").succeeds();
     let found: Value = serde_json::from_str(&told.stdout).unwrap();
