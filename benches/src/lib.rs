@@ -1,9 +1,11 @@
 //! What is measured, how, and against what it is checked first: the passes at the paper's shapes.
 //!
-//! `cargo bench` and `memorize bench` measure the same [`Workload`]s.
+//! `cargo bench` and `memorize bench` measure the same [`Workload`]s; the latter's figures are a [`report`].
 #![forbid(unsafe_code)]
 
 mod check;
+pub mod machine;
+pub mod report;
 mod timing;
 mod workload;
 

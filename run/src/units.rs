@@ -188,6 +188,15 @@ pub fn shortened(text: &str, longest: usize) -> Cow<'_, str> {
     begin.chain("...".chars()).chain(end).collect()
 }
 
+/// A short time with its unit.
+pub fn fraction_of_a_second(value: f64) -> String {
+    match value {
+        value if value >= 1.0 => format!("{value:.3} s"),
+        value if value >= 1e-3 => format!("{:.3} ms", 1e3 * value),
+        value => format!("{:.2} us", 1e6 * value),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,5 +307,10 @@ mod tests {
         for (seconds, text) in cases {
             assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
         }
+    }
+
+    #[test]
+    fn fractions_of_a_second_carry_the_unit_that_fits() {
+        assert_eq!([2.5, 0.0025, 0.0000025].map(fraction_of_a_second), ["2.500 s", "2.500 ms", "2.50 us"]);
     }
 }

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use indicatif::ProgressBar;
+use memorize_analysis::bench::compare;
+use memorize_analysis::bench::roofline::Roofline;
 use memorize_analysis::plot::PictureFile;
+use memorize_benches::report::{self, Selection, Subject};
 use memorize_data::Output;
 use memorize_run::config::check_threads;
 use memorize_run::error::{Error, WithHint};
 use memorize_run::run::machine::Machine;
 
 use crate::args::BenchArgs;
-use crate::bench::roofline::Roofline;
-use crate::bench::{self, compare, show};
+use crate::bench as show;
 use crate::console::Mode;
 use crate::exit::build_warning;
 use crate::say;
@@ -46,7 +48,16 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), Error> {
     }
     machine.notes.iter().for_each(|note| say::tell(&format!("note: {note}")));
     let progress = |what: &str| spinner.set_message(format!("measuring {what}"));
-    let measured = machine.install(|| bench::run(arguments, machine.engine, old.as_ref(), progress));
+    let selection = Selection {
+        quick: arguments.quick,
+        filter: arguments.filter.clone(),
+        shape: arguments.shape,
+        dtype: arguments.dtype,
+        backend: compute.backend,
+        one_isa: compute.isa.is_some(),
+    };
+    let check = |cases: &[Subject]| old.as_ref().map_or(Ok(()), |old| compare::check_overlap(old, cases));
+    let measured = machine.install(|| report::run(&selection, machine.engine, check, progress));
     spinner.finish_and_clear();
     let measured = measured?;
 

@@ -1,10 +1,10 @@
 //! The table, the JSON object and the CSV of a benchmark.
 
 use memorize_analysis::text::{Align, table};
+use memorize_benches::report::{BenchReport, Measurement};
 use memorize_run::error::Error;
-use memorize_run::units::{number, percent, threads};
+use memorize_run::units::{fraction_of_a_second, number, percent, threads};
 
-use super::{BenchReport, Measurement};
 use crate::say;
 
 /// What the columns are.
@@ -59,22 +59,13 @@ fn row(result: &Measurement) -> [String; 12] {
         result.backend.clone(),
         result.isa.clone(),
         result.threads.to_string(),
-        seconds(result.seconds),
+        fraction_of_a_second(result.seconds),
         format!("{:.1} %", 100.0 * result.spread_seconds / result.seconds),
         number(result.gflops),
         number(result.gbs),
         percent(result.fraction_of_peak),
         percent(result.fraction_of_roofline),
     ]
-}
-
-/// A short time with its unit.
-pub fn seconds(value: f64) -> String {
-    match value {
-        value if value >= 1.0 => format!("{value:.3} s"),
-        value if value >= 1e-3 => format!("{:.3} ms", 1e3 * value),
-        value => format!("{:.2} us", 1e6 * value),
-    }
 }
 
 /// One JSON object, on one line.
@@ -93,14 +84,4 @@ pub fn csv(report: &BenchReport) -> Result<String, Error> {
     }
     let bytes = writer.into_inner().map_err(|error| Error::run_failed(error.into_error()))?;
     String::from_utf8(bytes).map_err(Error::run_failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_carry_the_unit_that_fits() {
-        assert_eq!([2.5, 0.0025, 0.0000025].map(seconds), ["2.500 s", "2.500 ms", "2.50 us"]);
-    }
 }

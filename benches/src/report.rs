@@ -1,23 +1,18 @@
-//! `memorize bench`: the machine's limits first, then every pass beside them.
-
-pub mod compare;
-pub mod machine;
-pub(crate) mod roofline;
-pub mod show;
+//! A benchmark of this machine: its limits first, then every pass beside them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use memorize_benches::{Effort, Shape, Timing, Workload, check, median, time};
 use memorize_kernels::{Backend, Element, Engine, Isa, Par, peak};
 use memorize_run::blas;
-use memorize_run::config::Dtype;
+use memorize_run::config::{Backend as BackendChoice, Dtype};
 use memorize_run::error::Error;
+use memorize_run::units;
 use serde::{Deserialize, Serialize};
 
-use crate::args::BenchArgs;
-use machine::MachineInfo;
+use crate::machine::MachineInfo;
+use crate::{Effort, Shape, Timing, Workload, check, median, time};
 
 /// Bytes that bandwidth is measured over: well beyond any cache.
 const STREAM_BYTES: usize = 512 << 20;
@@ -75,17 +70,24 @@ pub struct Measurement {
 
 /// What a measurement is of: two that agree in all of it can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Subject {
-    pass: String,
-    shape: String,
-    dtype: String,
-    backend: String,
-    isa: String,
-    threads: usize,
+pub struct Subject {
+    /// The pass.
+    pub pass: String,
+    /// n x d x r.
+    pub shape: String,
+    /// Type of the numbers.
+    pub dtype: String,
+    /// Whose matrix products.
+    pub backend: String,
+    /// Instruction set.
+    pub isa: String,
+    /// Threads.
+    pub threads: usize,
 }
 
 impl Subject {
-    fn of(result: &Measurement) -> Self {
+    /// What was measured.
+    pub fn of(result: &Measurement) -> Self {
         let Measurement { pass, shape, dtype, backend, isa, threads, .. } = result.clone();
         Self { pass, shape, dtype, backend, isa, threads }
     }
@@ -94,7 +96,7 @@ impl Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pass, shape, dtype, backend, isa, threads } = self;
-        write!(f, "{pass} {shape} {dtype} {backend} {isa} on {threads} thread{}", if *threads == 1 { "" } else { "s" })
+        write!(f, "{pass} {shape} {dtype} {backend} {isa} on {}", units::threads(*threads))
     }
 }
 
@@ -121,27 +123,42 @@ impl Case {
     }
 }
 
-/// Measures what `arguments` select on the current thread pool, telling `progress` what is being measured. `old` is
-/// what it will be compared with.
+/// What is to be measured.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only the best instruction set and f32, with fewer repetitions.
+    pub quick: bool,
+    /// Only measurements whose line contains this.
+    pub filter: Option<String>,
+    /// The shape of every pass; absent = the paper's.
+    pub shape: Option<Shape>,
+    /// Only this type of numbers; absent = both.
+    pub dtype: Option<Dtype>,
+    /// Only this backend; absent = all.
+    pub backend: Option<BackendChoice>,
+    /// Whether only the engine's own instruction set is measured.
+    pub one_isa: bool,
+}
+
+/// Measures what is selected on the current thread pool, telling `progress` what is being measured. `check` is shown what that will be,
+/// and may refuse it.
 ///
 /// # Errors
-/// Bad input if nothing is selected, or nothing that `old` has; a failed run if a pass gives wrong results.
+/// Bad input if nothing is selected, and what `check` says; a failed run if a pass gives wrong results.
 pub fn run(
-    arguments: &BenchArgs,
+    selection: &Selection,
     best: Engine,
-    old: Option<&BenchReport>,
+    check: impl FnOnce(&[Subject]) -> Result<(), Error>,
     mut progress: impl FnMut(&str),
 ) -> Result<BenchReport, Error> {
-    let cases = cases(arguments, best);
+    let cases = cases(selection, best);
     if cases.is_empty() {
         let names = Workload::ALL.map(Workload::name).join(", ");
         let error = anyhow::anyhow!("nothing to measure is left by the filters; the passes are {names}");
         return Err(Error::bad_input(error));
     }
-    if let Some(old) = old {
-        compare::check_overlap(old, &cases.iter().map(Case::subject).collect::<Vec<_>>())?;
-    }
-    let repetitions = if arguments.quick { 5 } else { 15 };
+    check(&cases.iter().map(Case::subject).collect::<Vec<_>>())?;
+    let repetitions = if selection.quick { 5 } else { 15 };
     progress("the machine's limits");
     let limits = Limits::new(best, repetitions);
     let mut peaks = [(Dtype::F32, limits.peaks::<f32>(&best)), (Dtype::F64, limits.peaks::<f64>(&best))];
@@ -151,8 +168,8 @@ pub fn run(
         let Engine { backend, isa, .. } = engine;
         progress(&format!("{}/{}: {} {shape} {dtype} {backend} {isa}", i + 1, cases.len(), workload.name()));
         let (measured, peaks_beside) = match dtype {
-            Dtype::F32 => measure::<f32>(case, arguments.quick, &limits)?,
-            Dtype::F64 => measure::<f64>(case, arguments.quick, &limits)?,
+            Dtype::F32 => measure::<f32>(case, selection.quick, &limits)?,
+            Dtype::F64 => measure::<f64>(case, selection.quick, &limits)?,
         };
         if *isa == best.isa && engine.par == best.par {
             let of_type = peaks.iter_mut().filter(|(other, _)| other == dtype);
@@ -168,12 +185,12 @@ pub fn run(
     })
 }
 
-fn cases(arguments: &BenchArgs, best: Engine) -> Vec<Case> {
-    let wanted = |text: &str| arguments.filter.as_ref().is_none_or(|filter| text.contains(filter.as_str()));
+fn cases(selection: &Selection, best: Engine) -> Vec<Case> {
+    let wanted = |text: &str| selection.filter.as_ref().is_none_or(|filter| text.contains(filter.as_str()));
     let mut cases = Vec::new();
     for workload in Workload::ALL {
         for dtype in [Dtype::F32, Dtype::F64] {
-            for (backend, isa) in engines(arguments, best.isa) {
+            for (backend, isa) in engines(selection, best.isa) {
                 if backend != Backend::Native && !workload.multiplies() {
                     continue;
                 }
@@ -181,8 +198,8 @@ fn cases(arguments: &BenchArgs, best: Engine) -> Vec<Case> {
                 let alone = workload == Workload::SmallGradient || blas::one_at_a_time(backend);
                 let par = if alone { Par::Seq } else { best.par };
                 let engine = Engine { isa, backend, par };
-                let shape = arguments.shape.unwrap_or_else(|| shape(workload, isa));
-                let named = arguments.dtype.map_or(!arguments.quick || dtype == Dtype::F32, |only| only == dtype);
+                let shape = selection.shape.unwrap_or_else(|| shape(workload, isa));
+                let named = selection.dtype.map_or(!selection.quick || dtype == Dtype::F32, |only| only == dtype);
                 let text = format!("{} {shape} {dtype} {backend} {isa}", workload.name());
                 if named && wanted(&text) {
                     cases.push(Case { workload, shape, engine, dtype });
@@ -194,12 +211,12 @@ fn cases(arguments: &BenchArgs, best: Engine) -> Vec<Case> {
 }
 
 /// Backends with the instruction sets that make a difference to them.
-fn engines(arguments: &BenchArgs, best: Isa) -> Vec<(Backend, Isa)> {
+fn engines(selection: &Selection, best: Isa) -> Vec<(Backend, Isa)> {
     let backends = Backend::ALL
         .iter()
         .copied()
-        .filter(|backend| arguments.compute.backend.is_none_or(|only| only.to_string() == backend.name()));
-    let one = arguments.quick || arguments.compute.isa.is_some();
+        .filter(|backend| selection.backend.is_none_or(|only| only.to_string() == backend.name()));
+    let one = selection.quick || selection.one_isa;
     let isas = if one { vec![best] } else { Isa::available() };
     let isas = |backend| if backend == Backend::Native { isas.clone() } else { vec![best] };
     backends.flat_map(|backend| isas(backend).into_iter().map(move |isa| (backend, isa))).collect()

@@ -1,11 +1,11 @@
 //! Tests of [`super`].
 
-use memorize_analysis::plot::{png, svg};
+use memorize_benches::machine::MachineInfo;
 use memorize_benches::{Shape as Sizes, Workload};
 use memorize_kernels::Engine;
 
 use super::*;
-use crate::bench::machine::MachineInfo;
+use crate::plot::{png, svg};
 
 /// Backend, instruction set, and how much of the peak it reaches.
 const MEANS: [(&str, &str, f64); 4] = [
@@ -138,5 +138,5 @@ fn a_pass_is_as_far_below_the_roof_as_the_table_says_whatever_the_machine_did_me
 #[test]
 fn all_that_is_written_is_in_the_font() {
     let svg = svg(&Roofline::of(&report(&["f32", "f64"], &MEANS))).unwrap();
-    assert_eq!(memorize_analysis::plot::not_in_the_font(&svg), "");
+    assert_eq!(crate::plot::not_in_the_font(&svg), "");
 }

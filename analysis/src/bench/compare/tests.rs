@@ -1,9 +1,9 @@
 //! Tests of [`super`].
 
+use memorize_benches::machine::MachineInfo;
 use memorize_kernels::Engine;
 
 use super::*;
-use crate::bench::machine::MachineInfo;
 
 fn measurement(seconds: f64, spread_seconds: f64) -> Measurement {
     let text = |text: &str| text.to_owned();

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow, ensure};
-use memorize_analysis::text::{Align, table};
+use memorize_benches::report::{BenchReport, Measurement, Subject};
 use memorize_data::{Shown, small};
 use memorize_run::error::{Error, WithHint};
 use memorize_run::nearest;
+use memorize_run::units::fraction_of_a_second;
 
-use super::show::seconds;
-use super::{BenchReport, Measurement, Subject};
+use crate::text::{Align, table};
 
 /// A file that is longer than this is no benchmark, in bytes.
 const LONGEST: u64 = 1 << 26;
@@ -54,7 +54,7 @@ fn check(report: &BenchReport) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Bad input if it has not.
-pub(super) fn check_overlap(old: &BenchReport, planned: &[Subject]) -> Result<(), Error> {
+pub fn check_overlap(old: &BenchReport, planned: &[Subject]) -> Result<(), Error> {
     let before: Vec<Subject> = old.results.iter().map(Subject::of).collect();
     if planned.iter().any(|subject| before.contains(subject)) {
         return Ok(());
@@ -81,7 +81,8 @@ pub fn text(old: &BenchReport, new: &BenchReport) -> String {
         slower += usize::from(verdict == Change::Slower);
         let Subject { pass, shape, dtype, backend, isa, threads } = subject;
         let ratio = format!("{:.2}", result.seconds / before.seconds);
-        let (before, now, threads) = (seconds(before.seconds), seconds(result.seconds), threads.to_string());
+        let (before, now, threads) =
+            (fraction_of_a_second(before.seconds), fraction_of_a_second(result.seconds), threads.to_string());
         rows.push([verdict.name().to_owned(), pass, shape, dtype, backend, isa, threads, before, now, ratio]);
     }
     use Align::{Left, Right};

@@ -9,16 +9,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use memorize_analysis::plot::Drawing;
-use memorize_analysis::plot::axis::LogAxis;
-use memorize_analysis::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
-use memorize_analysis::plot::labels::{Labels, Rect, along};
 use memorize_benches::median;
+use memorize_benches::report::{BenchReport, Measurement};
 use memorize_run::units::number;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::{BenchReport, Measurement};
+use crate::plot::Drawing;
+use crate::plot::axis::LogAxis;
+use crate::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
+use crate::plot::labels::{Labels, Rect, along};
 
 const FRAME: Frame = Frame::BELOW_A_LEGEND;
 /// Room around the points, in decades: below the peak's name, and for labels at the sides.
@@ -32,7 +32,7 @@ const ROOF: RGBColor = RGBColor(0x37, 0x41, 0x51);
 const LEADER: RGBColor = RGBColor(0x9a, 0xa5, 0xb1);
 
 /// A benchmark as a roofline plot.
-pub(crate) struct Roofline<'a> {
+pub struct Roofline<'a> {
     report: &'a BenchReport,
     x: LogAxis,
     y: LogAxis,
@@ -62,7 +62,7 @@ struct Group {
 
 impl<'a> Roofline<'a> {
     /// Chooses axes, markers and labels. What has no place on a log scale is left out.
-    pub(crate) fn of(report: &'a BenchReport) -> Self {
+    pub fn of(report: &'a BenchReport) -> Self {
         let results: Vec<&Measurement> = report.results.iter().filter(|result| place(result, 1.0).is_some()).collect();
         let references = references(report, &results);
         let dtypes: BTreeSet<&str> = results.iter().map(|result| result.dtype.as_str()).collect();

@@ -1,0 +1,4 @@
+//! Benchmarks: two compared, one drawn.
+
+pub mod compare;
+pub mod roofline;
