@@ -12,5 +12,6 @@ pub mod page;
 pub mod plot;
 pub mod sweep;
 pub mod text;
+pub mod threshold;
 pub mod trace;
 pub mod verdict;

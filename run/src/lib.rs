@@ -20,6 +20,7 @@ pub mod settings;
 
 pub mod allocator;
 pub mod blas;
+pub mod capacity;
 pub mod config;
 pub mod differences;
 pub mod error;

@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use memorize_analysis::plot;
+use memorize_analysis::threshold::ThresholdPlot;
+use memorize_run::capacity::{Report, check_memory, run};
 use memorize_run::config::Dtype;
 use memorize_run::error::Error;
 use memorize_run::events::Plan;
@@ -12,9 +14,7 @@ use memorize_run::run::memory;
 use memorize_run::run_folder::{CAPACITY_PNG, CAPACITY_SVG, Existing, RunFolder};
 
 use crate::args::CapacityArgs;
-use crate::capacity::plot::ThresholdPlot;
-use crate::capacity::show::Report;
-use crate::capacity::{check_memory, run};
+use crate::capacity::{json, text};
 use crate::console::{Mode, Progress};
 use crate::exit::build_warning;
 use crate::say;
@@ -45,10 +45,13 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), Error> {
     let mut progress = Progress::new(Mode::detect(quiet), Plan::default());
     memory::announce().iter().for_each(|line| progress.note(line));
     folder.notes().iter().chain(&machine.notes).for_each(|note| progress.note(note));
+    let tell = |line: &str| progress.note(line);
     let rows = match config.dtype {
-        Dtype::F32 => run::<f32>(&config, &machine, &folder, progress, &interrupt)?,
-        Dtype::F64 => run::<f64>(&config, &machine, &folder, progress, &interrupt)?,
+        Dtype::F32 => run::<f32>(&config, &machine, &folder, tell, &interrupt),
+        Dtype::F64 => run::<f64>(&config, &machine, &folder, tell, &interrupt),
     };
+    progress.finish();
+    let rows = rows?;
     let interrupted = interrupt.is_set();
     let report = Report::new(&config, &machine, &rows, interrupted, started.elapsed());
     let drawing = ThresholdPlot::new(&report, &rows);
@@ -56,6 +59,6 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), Error> {
     folder.write(CAPACITY_PNG, &plot::png(&drawing).map_err(Error::run_failed)?)?;
     let found = Report { files: folder.files(None)?, ..report.clone() };
     folder.commit_text(&found.summary(), None)?;
-    say::print_either(arguments.shown.json, || found.json(), || found.text(folder.path()))?;
+    say::print_either(arguments.shown.json, || json(&found), || text(&found, folder.path()))?;
     if interrupted { Err(Error::Interrupted) } else { Ok(()) }
 }

@@ -5,11 +5,9 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
-use memorize_run::run_folder::{CAPACITY_CSV, FolderError, RunFolder};
-use memorize_run::units::number;
-
 use super::Row;
-use crate::console::Progress;
+use crate::run_folder::{CAPACITY_CSV, FolderError, RunFolder};
+use crate::units::number;
 
 /// The columns of `capacity.csv`.
 pub const COLUMNS: [&str; 14] = [
@@ -30,10 +28,10 @@ pub const COLUMNS: [&str; 14] = [
 ];
 
 /// Writes rows and tells of them.
-pub(super) struct Recorder {
+pub(super) struct Recorder<F> {
     path: PathBuf,
     csv: csv::Writer<File>,
-    progress: Progress,
+    tell: F,
     total: usize,
     done: usize,
     /// The training set whose rows are to be written next.
@@ -43,14 +41,14 @@ pub(super) struct Recorder {
     written: Vec<Row>,
 }
 
-impl Recorder {
+impl<F: FnMut(&str)> Recorder<F> {
     /// Creates the file, with its header already on the disk, for `total` training sets.
-    pub(super) fn create(folder: &RunFolder, progress: Progress, total: usize) -> Result<Self, FolderError> {
+    pub(super) fn create(folder: &RunFolder, tell: F, total: usize) -> Result<Self, FolderError> {
         let path = folder.file(CAPACITY_CSV);
         let file = File::create(&path).map_err(|source| FolderError::Write { path: path.clone(), source })?;
         let csv = csv::WriterBuilder::new().has_headers(false).from_writer(file);
         let (waiting, written) = (BTreeMap::new(), Vec::new());
-        let mut recorder = Self { path, csv, progress, total, done: 0, next: 0, waiting, written };
+        let mut recorder = Self { path, csv, tell, total, done: 0, next: 0, waiting, written };
         let header = recorder.csv.write_record(COLUMNS).map_err(io::Error::from);
         recorder.checked(header)?;
         recorder.flush()?;
@@ -61,7 +59,7 @@ impl Recorder {
     pub(super) fn record(&mut self, at: usize, rows: Vec<Row>) -> Result<(), FolderError> {
         if !rows.is_empty() {
             self.done += 1;
-            self.progress.note(&line(self.done, self.total, &rows));
+            (self.tell)(&line(self.done, self.total, &rows));
         }
         self.waiting.insert(at, rows);
         while let Some(rows) = self.waiting.remove(&self.next) {
@@ -79,7 +77,6 @@ impl Recorder {
         self.flush()?;
         let synced = self.csv.get_ref().sync_all();
         self.checked(synced)?;
-        self.progress.finish();
         Ok(self.written)
     }
 
@@ -112,10 +109,8 @@ fn line(done: usize, total: usize, rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::Mode;
-    use memorize_run::config::Trainer;
-    use memorize_run::events::Plan;
-    use memorize_run::run_folder::Existing;
+    use crate::config::Trainer;
+    use crate::run_folder::Existing;
     use memorize_train::trial::Ending;
 
     fn row(n: usize, loss: f64) -> Row {
@@ -141,8 +136,8 @@ mod tests {
     fn rows_are_written_in_their_order_as_soon_as_it_is_known() {
         let root = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(root.path(), Existing::Refuse, [], None).unwrap();
-        let progress = Progress::new(Mode::Quiet, Plan::default());
-        let mut recorder = Recorder::create(&folder, progress, 4).unwrap();
+        let mut told = 0;
+        let mut recorder = Recorder::create(&folder, |_| told += 1, 4).unwrap();
         let numbers = || {
             let mut reader = csv::Reader::from_path(folder.file(CAPACITY_CSV)).unwrap();
             assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
@@ -157,7 +152,7 @@ mod tests {
         recorder.record(3, vec![row(4, 0.5)]).unwrap();
         let rows = recorder.finish().unwrap();
         assert_eq!(numbers(), [1, 2, 2, 4]);
-        assert_eq!(rows.iter().map(|row| row.n).collect::<Vec<_>>(), [1, 2, 2, 4]);
+        assert_eq!((told, rows.iter().map(|row| row.n).collect::<Vec<_>>()), (3, vec![1, 2, 2, 4]));
     }
 
     #[test]

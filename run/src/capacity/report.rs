@@ -1,23 +1,18 @@
-//! What came of it: `summary.json`, and the same as a table.
+//! What came of it, as `summary.json` holds it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
-use memorize_analysis::text::{Align, table};
-use memorize_data::Shown;
-use memorize_run::config::{CapacityConfig, Trainer};
-use memorize_run::provenance::ComputedWith;
-use memorize_run::run::machine::Machine;
-use memorize_run::run_folder::Written;
-use memorize_run::units::{duration, number, thousands};
-use memorize_train::theory::constants::theorem1_neurons;
 use memorize_train::theory::threshold::neurons_for_every_matrix;
 use memorize_train::trial::Ending;
 use serde::Serialize;
 
 use super::Row;
-use crate::say;
+use crate::config::{CapacityConfig, Trainer};
+use crate::provenance::ComputedWith;
+use crate::run::machine::Machine;
+use crate::run_folder::Written;
+use crate::units::thousands;
 
 /// The whole experiment, as `--json` prints it and `summary.json` holds it.
 #[derive(Clone, Debug, Serialize)]
@@ -147,11 +142,6 @@ impl Report {
         }
     }
 
-    /// One JSON object, on one line.
-    pub fn json(&self) -> String {
-        say::json("capacity", Some(&self.computed_with), self)
-    }
-
     /// The text of `summary.json`.
     pub fn summary(&self) -> String {
         #[derive(Serialize)]
@@ -167,58 +157,6 @@ impl Report {
         let mut text = serde_json::to_string_pretty(&summary).expect("a struct with string keys is always JSON");
         text.push('\n');
         text
-    }
-
-    /// The report for a person.
-    pub fn text(&self, folder: &Path) -> String {
-        let Self { d, capacity, neurons, seeds, tolerance, .. } = self;
-        let sets =
-            if *seeds == 1 { "1 training set".to_owned() } else { format!("{} training sets", thousands(*seeds)) };
-        let notes: String = self.notes.iter().map(|note| format!("note: {note}\n")).collect();
-        format!(
-            "d = {d}: capacity d(d+1)/2 = {} samples; descent has r = {} neurons{}\n\
-             {sets} of each size, random samples and targets; memorised: f(W) <= {tolerance:e}\n\n{}\n{notes}\
-             computed with {} in {}; results in {}\n",
-            thousands(*capacity),
-            thousands(*neurons as u64),
-            if *neurons == theorem1_neurons(*d) { " (Theorem 1: 2d+2)" } else { "" },
-            self.table(),
-            self.computed_with,
-            duration(Duration::try_from_secs_f64(self.wall_seconds).unwrap_or_default()),
-            folder.shown(),
-        )
-    }
-
-    fn table(&self) -> String {
-        let header = [
-            "optimizer",
-            "n",
-            "n/capacity",
-            "memorised",
-            "loss f(W)",
-            "least squares",
-            "predicted",
-            "iterations",
-            "r",
-            "parameters/n",
-        ];
-        let rows = self.points.iter().map(|point| {
-            [
-                point.optimizer.to_string(),
-                thousands(point.n as u64),
-                format!("{:.3}", point.ratio),
-                format!("{} of {}", point.memorised, point.finished),
-                number(point.loss),
-                number(point.least_squares_loss),
-                number(point.predicted_loss),
-                thousands(point.iterations),
-                point.r.to_string(),
-                format!("{:.2}", point.parameters_per_sample),
-            ]
-        });
-        let rows: Vec<[String; 10]> = std::iter::once(header.map(str::to_owned)).chain(rows).collect();
-        use Align::{Left, Right};
-        table(&rows, &[Left, Right, Right, Right, Right, Right, Right, Right, Right, Right])
     }
 }
 

@@ -1,16 +1,15 @@
 //! The loss that remains against the number of samples: a fall to the tolerance on one side of the capacity, the least
 //! squares residual on the other.
 
-use memorize_analysis::plot::Drawing;
-use memorize_analysis::plot::axis::{LinearAxis, LogAxis};
-use memorize_analysis::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
+use memorize_run::capacity::{Report, Row};
 use memorize_run::config::Trainer;
 use memorize_run::units::{number, thousands};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::Row;
-use super::show::Report;
+use crate::plot::Drawing;
+use crate::plot::axis::{LinearAxis, LogAxis};
+use crate::plot::canvas::{Frame, INK, LEGEND, MARKER, Marker, Outcome, Pen, QUIET_INK, Shape, TEXT_SIZE};
 
 const FRAME: Frame = Frame::BELOW_A_LEGEND;
 /// Decades that are shown below the tolerance: a solver that is done is anywhere there.
@@ -30,7 +29,7 @@ const PREDICTION: RGBColor = RGBColor(0x9a, 0xa5, 0xb1);
 const CAPACITY: RGBColor = RGBColor(0xb4, 0x23, 0x3c);
 
 /// An experiment as a picture.
-pub(crate) struct ThresholdPlot<'a> {
+pub struct ThresholdPlot<'a> {
     report: &'a Report,
     x: LinearAxis,
     y: LogAxis,
@@ -52,7 +51,7 @@ struct Curve {
 
 impl<'a> ThresholdPlot<'a> {
     /// Chooses axes. Losses below the lower end of the vertical axis, zeros among them, are drawn on it.
-    pub(crate) fn new(report: &'a Report, rows: &[Row]) -> Self {
+    pub fn new(report: &'a Report, rows: &[Row]) -> Self {
         let tolerance = report.tolerance.log10();
         let floor = tolerance - BELOW;
         let height = |loss: f64| loss.log10().max(floor);

@@ -1,21 +1,14 @@
 //! Theorem 1's threshold made visible: random training sets of several sizes around the capacity d(d+1)/2, the loss that
 //! remains on each, and the least that could remain.
 
-pub(crate) mod plot;
 mod record;
-pub mod show;
+mod report;
 
 use std::sync::{Arc, Mutex};
 
 use memorize_data::{Preparation, Prepared, synthetic};
 use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Engine, Mat, Par, rows};
-use memorize_run::config::{Backend, CapacityConfig, OptimizerKind, Trainer};
-use memorize_run::error::{Error, WithHint};
-use memorize_run::interrupt::Interrupt;
-use memorize_run::run::machine::Machine;
-use memorize_run::run::memory::{self, Squares, copies_of_weights};
-use memorize_run::run_folder::RunFolder;
 use memorize_train::theory::constants::capacity;
 use memorize_train::theory::threshold::expected_least_squares_loss;
 use memorize_train::trial::{self, Ending, Settings, Tried};
@@ -23,9 +16,15 @@ use memorize_train::{Observer, Record, Route, TrainError, solve};
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use serde::{Serialize, Serializer};
 
-use crate::console::Progress;
+use crate::config::{Backend, CapacityConfig, OptimizerKind, Trainer};
+use crate::error::{Error, WithHint};
+use crate::interrupt::Interrupt;
+use crate::run::machine::Machine;
+use crate::run::memory::{self, Squares, copies_of_weights};
+use crate::run_folder::RunFolder;
 pub use record::COLUMNS;
 use record::Recorder;
+pub use report::{Point, Report};
 
 /// One optimiser on one training set. The fields are the columns of `capacity.csv`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -66,7 +65,8 @@ fn by_name<S: Serializer>(ended: &Ending, serializer: S) -> Result<S::Ok, S::Err
     serializer.serialize_str(ended.name())
 }
 
-/// Tries everything on every training set, several of them at a time, and writes `capacity.csv` as rows become known.
+/// Tries everything on every training set, several of them at a time, and writes `capacity.csv` as rows become known; `tell` is
+/// told of each set.
 /// Returns the rows, in the order of sizes, seeds and optimisers whatever the number of threads; fewer if interrupted.
 ///
 /// # Errors
@@ -76,13 +76,13 @@ pub fn run<T: Element>(
     config: &CapacityConfig,
     machine: &Machine,
     folder: &RunFolder,
-    progress: Progress,
+    tell: impl FnMut(&str) + Send,
     interrupt: &Interrupt,
 ) -> Result<Vec<Row>, Error> {
     let sizes = config.sizes();
     let sets: Vec<(usize, u64)> =
         sizes.iter().flat_map(|&n| (0..config.seeds).map(move |i| (n, config.seed + i))).collect();
-    let recorder = Mutex::new(Recorder::create(folder, progress, sets.len())?);
+    let recorder = Mutex::new(Recorder::create(folder, tell, sets.len())?);
     // A whole training set is a thread's: they are small and many.
     let engine = Engine { par: Par::Seq, ..machine.engine };
     let tried = machine.install(|| {
