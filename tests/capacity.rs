@@ -193,7 +193,7 @@ fn what_cannot_be_run_is_refused_and_leaves_no_folder() {
     refused("--seeds 0", &["seeds = 0"]);
     refused("--seed 18446744073709551615", &["seed = ", "--seed"]);
     refused("--iterations 0", &["iterations = 0"]);
-    refused("--tolerance 0", &["tolerance = 0", "--tolerance"]);
+    refused("--tolerance 0", &["tolerance = 0", "--stop-below"]);
     refused("--lr 0 --optimizer gd", &["learning rate = 0", "--lr"]);
     refused("--lr 0.1 --optimizer adam,gd", &["different step sizes"]);
     refused("--lr 0.1 --optimizer solve", &["no step size"]);

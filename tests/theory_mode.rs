@@ -79,8 +79,8 @@ fn a_run_without_hope_is_refused_with_its_length() {
         "iterations",
         "sigma_min = ",
         "hopeless",
-        "--force",
-        "larger --epsilon",
+        "--theory-force",
+        "larger --theory-epsilon",
     ]);
     // More samples than are decomposed: the bound by the shortest sample is enough to say so.
     memorize(THEORY)
@@ -98,7 +98,7 @@ fn a_run_without_hope_is_refused_with_its_length() {
 #[test]
 fn mnist_is_hopeless() {
     let mnist = "--data mnist --normalize --noise 0.01 --epsilon 1e-3";
-    memorize(THEORY).and(mnist).refuses(&["Theorem 4 needs at least", "iterations here", "hopeless", "--force"]);
+    memorize(THEORY).and(mnist).refuses(&["Theorem 4 needs at least", "iterations here", "hopeless", "--theory-force"]);
     let folder = scratch();
     let forced = memorize(THEORY).and(mnist).and("--limit 200 --pca 30 --force --iterations 2");
     let said = forced.with("--out", folder.path().join("run")).succeeds().stderr;
@@ -135,5 +135,5 @@ fn what_the_theorem_decides_is_not_asked() {
     let thresholds = "--pgd-radius 1 --pgd-g-threshold 1 --pgd-f-threshold 1 --pgd-t-threshold 1";
     memorize(THEORY).and(SMALL).and(thresholds).refuses(&["--pgd-*"]);
     memorize("train --optimizer gd --theory").and(SMALL).and("-r 6 --iterations 5").refuses(&["--optimizer pgd only"]);
-    memorize(THEORY).and("--data synthetic").refuses(&["--epsilon"]);
+    memorize(THEORY).and("--data synthetic").refuses(&["--theory-epsilon"]);
 }

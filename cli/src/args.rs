@@ -250,13 +250,13 @@ The network is q(x) = sum_i a_i (w_i . x)^2, with a_i = +1 for half of the neuro
 the others. The loss is f(W) = 1/(4n) sum_j (q(x_j) - y_j)^2.
 
 Data, neurons and length (--epochs or --iterations) have to be given, here or in --config.
-With --theory the last two follow from the data and --epsilon.
+With --theory the last two follow from the data and --theory-epsilon.
 
 Examples:
   memorize train --inputs X.npy --targets y.npy --neurons 300 --epochs 100
   memorize train --data mnist --normalize --noise 0.01 -r 3000 --lr-decay-every 15 --epochs 60
   memorize train --data synthetic --normalize -r 300 --optimizer gd --lr 3 --iterations 2000
-  memorize train --data synthetic --samples 2 --dim 2 --optimizer pgd --theory --epsilon 0.05
+  memorize train --data synthetic --samples 2 --dim 2 --optimizer pgd --theory --theory-epsilon 0.05
   memorize train --data synthetic --normalize -r 300 --optimizer accelerated --lr 3 --iterations 500
   memorize train --data mnist --normalize --noise 0.01 --optimizer negative-curvature --epochs 100
   memorize train --config runs/mnist-2layer-noise/config.toml --seed 1 --out runs/again";

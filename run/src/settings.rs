@@ -68,6 +68,8 @@ pub struct Flag {
     pub value: &'static str,
     /// The heading that it is listed below.
     pub heading: &'static str,
+    /// What it was called in an earlier version, which is understood and not shown.
+    pub old: Option<&'static str>,
 }
 
 /// What another value of a setting changes.

@@ -9,7 +9,7 @@
 //!
 //! The data are the paper's synthetic set with rows normalised, and the seeds the first of those with f(0) > epsilon. One line
 //! by the program: `memorize train --data synthetic --samples N --dim D --seed SEED --normalize --optimizer pgd --theory
-//! --epsilon E`.
+//! --theory-epsilon E`.
 
 use memorize_data::{normalize, synthetic};
 use memorize_kernels::{Engine, Mat};

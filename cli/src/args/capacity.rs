@@ -44,7 +44,7 @@ pub struct CapacityArgs {
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub iterations: u64,
     /// Loss f(W) at which a training set is memorised
-    #[arg(long, value_name = "F", default_value = "1e-10")]
+    #[arg(long = "stop-below", alias = "tolerance", value_name = "F", default_value = "1e-10")]
     pub tolerance: f64,
     /// Step size; adam multiplies it by 0.3 after every fifth of the iterations [default: adam 0.01, gd 0.2 sqrt(d)]
     #[arg(long = "lr", value_name = "X")]

@@ -14,10 +14,10 @@ pub struct ConditionArgs {
     #[command(flatten)]
     pub layer: Flags<Layer, Looked>,
     /// Loss that Theorem 4's constants are computed for; needs targets [default: 0.01]
-    #[arg(long, value_name = "F", help_heading = "Theory")]
+    #[arg(long = "theory-epsilon", alias = "epsilon", value_name = "F", help_heading = "Theory")]
     pub epsilon: Option<f64>,
     /// Probability of failing that is allowed: of Algorithm 1, and of a bound that holds by chance [default: 0.1, as of `train`]
-    #[arg(long, value_name = "X", help_heading = "Theory")]
+    #[arg(long = "theory-delta", alias = "delta", value_name = "X", help_heading = "Theory")]
     pub delta: Option<f64>,
     /// Residual of sigma_min^2, relative to it, at which the iterative eigensolver stops [default: 0.05]
     #[arg(long, value_name = "X", help_heading = "Eigensolver")]
@@ -48,7 +48,7 @@ likely and not proved; that sigma_min is not above it is.
 
 Examples:
   memorize condition --inputs X.npy --normalize
-  memorize condition --data synthetic --normalize --epsilon 0.1
+  memorize condition --data synthetic --normalize --theory-epsilon 0.1
   memorize condition --data mnist --normalize --noise 0.01 --json
   memorize condition --data mnist --limit 500 --normalize --pca 20 --noise 0.05 --features-k 46";
 

@@ -88,6 +88,7 @@ keys! {
         "data",
         "network.features",
         "run.iterations": "Most iterations; each reads the samples twice" = "1000",
+        "run.stop_below": "Loss f(W) at which the training set is memorised" = "1e-5",
         "run.seed": "Seed of the noise, the random labels, the random features and the choice of samples",
         "run.dtype" = "f32",
         "run.memory_budget": "Memory for samples that are kept instead of made again, as in 4GiB; a search that needs more is refused, not cut"
@@ -184,10 +185,8 @@ fn argument<K: Keys>(setting: &'static Setting) -> Option<Arg> {
     let (help, default) = K::words_for(setting);
     let help = setting.help_with(help, default);
     let argument = Arg::new(setting.path).long(flag.long).value_name(flag.value).help(help).help_heading(flag.heading);
-    let argument = match flag.short {
-        Some(short) => argument.short(short),
-        None => argument,
-    };
+    let argument = flag.short.into_iter().fold(argument, Arg::short);
+    let argument = flag.old.into_iter().fold(argument, Arg::alias);
     Some(match (setting.form)() {
         Form::Switch => {
             let switch = argument.num_args(0..=1).require_equals(true).default_missing_value("true");

@@ -10,14 +10,11 @@ use super::{Flags, ShownArgs, Solved};
 
 /// `memorize solve`
 #[derive(Args, Debug)]
-#[command(allow_negative_numbers = true, after_help = EXAMPLES)]
+#[command(allow_negative_numbers = true, after_help = EXAMPLES, mut_arg("run.stop_below", |arg| arg.alias("tolerance")))]
 pub struct SolveArgs {
     /// Which samples, and with what they are computed.
     #[command(flatten)]
     pub layer: Flags<Layer, Solved>,
-    /// Loss f(W) at which the training set is memorised [default: 1e-5]
-    #[arg(long, value_name = "F", help_heading = "Solver")]
-    pub tolerance: Option<f64>,
     /// Samples that the preconditioner is made of; more take fewer iterations, and memory [default: four a coordinate]
     #[arg(long, value_name = "N", help_heading = "Solver")]
     pub rank: Option<usize>,
@@ -46,8 +43,8 @@ same and leave a run's folder, with the curve.
 
 Examples:
   memorize solve --data mnist --normalize --noise 0.01 --out W.safetensors
-  memorize solve --data mnist --normalize --pca 100 --noise 0.05 --features-k 490 --tolerance 1e-4
-  memorize solve --inputs X.npy --targets y.npy --normalize --tolerance 1e-8 --dtype f64 --json";
+  memorize solve --data mnist --normalize --pca 100 --noise 0.05 --features-k 490 --stop-below 1e-4
+  memorize solve --inputs X.npy --targets y.npy --normalize --stop-below 1e-8 --dtype f64 --json";
 
 impl SolveArgs {
     /// The configuration of a run by the solver.
@@ -57,7 +54,7 @@ impl SolveArgs {
     pub fn config(&self) -> Result<RunConfig, ConfigError> {
         let mut layer = Layer::clone(&self.layer);
         layer.optimizer.kind = Some(OptimizerKind::Solve);
-        (layer.optimizer.solve.rank, layer.run.stop_below) = (self.rank, self.tolerance);
+        layer.optimizer.solve.rank = self.rank;
         let config = layer.resolve()?;
         config.validate()?;
         Ok(config)

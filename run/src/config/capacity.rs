@@ -98,7 +98,7 @@ impl CapacityConfig {
             invalid("seed", self.seed, "leaves no room for --seeds more below 2^63; use a smaller --seed")
         })?;
         ensure(self.iterations > 0, || invalid("iterations", 0, "must be at least 1 (--iterations)"))?;
-        finite_positive("tolerance", self.tolerance, "--tolerance")?;
+        finite_positive("tolerance", self.tolerance, "--stop-below")?;
         self.learning_rate()?;
         check_threads(self.threads)
     }

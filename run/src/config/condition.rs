@@ -68,9 +68,9 @@ impl ConditionConfig {
         data(&self.data)?;
         no_test_set(&self.data)?;
         self.features.as_ref().map_or(Ok(()), FeaturesSection::check_ranges)?;
-        finite_positive("epsilon", self.epsilon, "--epsilon")?;
+        finite_positive("epsilon", self.epsilon, "--theory-epsilon")?;
         ensure(self.delta > 0.0 && self.delta < 1.0, || {
-            invalid("delta", self.delta, "must be a probability between 0 and 1 (--delta)")
+            invalid("delta", self.delta, "must be a probability between 0 and 1 (--theory-delta)")
         })?;
         ensure(self.tolerance > 0.0 && self.tolerance < 1.0, || {
             invalid(

@@ -100,8 +100,8 @@ fn every_number_out_of_range_is_named_with_its_value_and_its_flag() {
         ("optimizer.decay_factor = 0", "--lr-decay-factor", |c| c.optimizer.decay_factor = 0.0),
         ("optimizer.decay_factor = 1.5", "--lr-decay-factor", |c| c.optimizer.decay_factor = 1.5),
         ("optimizer.decay_factor = NaN", "--lr-decay-factor", |c| c.optimizer.decay_factor = f64::NAN),
-        ("optimizer.beta1 = 1", "--beta1", |c| c.optimizer.beta1 = 1.0),
-        ("optimizer.beta2 = -0.1", "--beta2", |c| c.optimizer.beta2 = -0.1),
+        ("optimizer.beta1 = 1", "--adam-beta1", |c| c.optimizer.beta1 = 1.0),
+        ("optimizer.beta2 = -0.1", "--adam-beta2", |c| c.optimizer.beta2 = -0.1),
         ("optimizer.epsilon = 0", "--adam-epsilon", |c| c.optimizer.epsilon = 0.0),
         ("optimizer.gamma = -1", "--gamma", |c| c.optimizer.gamma = -1.0),
         ("run.epochs = 0", "--epochs", |c| c.run.epochs = Some(0)),
@@ -204,10 +204,10 @@ fn theorem_4_decides_all_but_its_own_section() {
         }),
         ("--dtype f64", |c| c.run.dtype = Dtype::F32),
         ("not by gd", |c| c.optimizer.kind = OptimizerKind::Gd),
-        ("(--epsilon)", |c| c.optimizer.theory.as_mut().unwrap().epsilon = 0.0),
-        ("(--delta)", |c| c.optimizer.theory.as_mut().unwrap().delta = 1.0),
-        ("(--c)", |c| c.optimizer.theory.as_mut().unwrap().c = 1.5),
-        ("(--sigma-min)", |c| c.optimizer.theory.as_mut().unwrap().sigma_min = Some(f64::NAN)),
+        ("(--theory-epsilon)", |c| c.optimizer.theory.as_mut().unwrap().epsilon = 0.0),
+        ("(--theory-delta)", |c| c.optimizer.theory.as_mut().unwrap().delta = 1.0),
+        ("(--theory-c)", |c| c.optimizer.theory.as_mut().unwrap().c = 1.5),
+        ("(--theory-sigma-min)", |c| c.optimizer.theory.as_mut().unwrap().sigma_min = Some(f64::NAN)),
     ];
     for (advice, change) in cases {
         let mut config = prescribed();

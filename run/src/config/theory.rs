@@ -23,7 +23,11 @@ pub(super) fn check(theory: &TheorySection, config: &RunConfig) -> Check {
     ];
     for (given, field, flag) in decided {
         ensure(!given, || {
-            invalid(field, "(given)", format!("with --theory it follows from the data and --epsilon; leave out {flag}"))
+            invalid(
+                field,
+                "(given)",
+                format!("with --theory it follows from the data and --theory-epsilon; leave out {flag}"),
+            )
         })?;
     }
     ensure(run.dtype == Dtype::F64, || {

@@ -14,8 +14,8 @@ use crate::units::number;
 const RECORDS: f64 = 500.0;
 
 /// What else there is to do where the theorem's run would not end.
-const NEXT_STEPS: &str = "ask for a larger --epsilon, use fewer or narrower samples (--limit, --pca), choose thresholds yourself \
-    (--pgd-radius and its like instead of --theory), or memorise with --optimizer solve; --force starts all the same";
+const NEXT_STEPS: &str = "ask for a larger --theory-epsilon, use fewer or narrower samples (--limit, --pca), choose thresholds yourself \
+    (--pgd-radius and its like instead of --theory), or memorise with --optimizer solve; --theory-force starts all the same";
 
 /// The theorem's constants for a training set.
 ///
@@ -54,8 +54,8 @@ pub fn prescribe<T: Element>(
             prescription.data.width,
             sigma(&prescription),
         );
-        let hint = "give it with --sigma-min X (`memorize certify` computes it for stored weights and their samples), use \
-                    fewer samples (--limit N), or start all the same with --force";
+        let hint = "give it with --theory-sigma-min X (`memorize certify` computes it for stored weights and their samples), use \
+                    fewer samples (--limit N), or start all the same with --theory-force";
         return Err(Error::BadInput(reason.hint(hint)));
     }
     Ok(prescription)
@@ -175,7 +175,7 @@ pub fn broken_promise(summary: &Summary) -> Option<Error> {
         number(theory.epsilon),
         theory.delta
     );
-    let hint = "try another --seed or a smaller --delta; a --sigma-min above the true value and thresholds below the resolution \
+    let hint = "try another --seed or a smaller --theory-delta; a --theory-sigma-min above the true value and thresholds below the resolution \
                 of f64 (see the warnings) break the promise too";
     Some(Error::RunFailed(reason.hint(hint)))
 }

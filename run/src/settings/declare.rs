@@ -21,7 +21,7 @@ macro_rules! choice {
 ///
 /// A rule is `default value`, `optional` (`as "in words"`) for what may be absent, `required "advice"` for what must not be, or
 /// `decided "in words"` for what follows from other settings: whoever fills the section decides it first. A flag may have a letter
-/// (`'r'`) before the value's name and another heading (`in HEADING`) after it; `[]` is no flag. After the effect there may be
+/// (`'r'`) before the value's name, and another heading (`in HEADING`) or its earlier name (`was "name"`) after it; `[]` is no flag. After the effect there may be
 /// `fixed "why"` for what a sweep does not vary. `said { }` has settings that the section does not keep, `below { }` the sections below.
 macro_rules! settings {
     (
@@ -149,14 +149,15 @@ macro_rules! setting {
 /// Its flag.
 macro_rules! flag {
     ($heading:expr;) => { None };
-    ($heading:expr; $long:literal $value:literal) => { flag!(@ $long, None, $value, $heading) };
-    ($heading:expr; $long:literal $short:literal $value:literal) => { flag!(@ $long, Some($short), $value, $heading) };
-    ($heading:expr; $long:literal $value:literal in $other:expr) => { flag!(@ $long, None, $value, $other) };
+    ($heading:expr; $long:literal $value:literal) => { flag!(@ $long, None, $value, $heading, None) };
+    ($heading:expr; $long:literal $value:literal was $old:literal) => { flag!(@ $long, None, $value, $heading, Some($old)) };
+    ($heading:expr; $long:literal $short:literal $value:literal) => { flag!(@ $long, Some($short), $value, $heading, None) };
+    ($heading:expr; $long:literal $value:literal in $other:expr) => { flag!(@ $long, None, $value, $other, None) };
     ($heading:expr; $long:literal $short:literal $value:literal in $other:expr) => {
-        flag!(@ $long, Some($short), $value, $other)
+        flag!(@ $long, Some($short), $value, $other, None)
     };
-    (@ $long:literal, $short:expr, $value:literal, $heading:expr) => {
-        Some($crate::settings::Flag { long: $long, short: $short, value: $value, heading: $heading })
+    (@ $long:literal, $short:expr, $value:literal, $heading:expr, $old:expr) => {
+        Some($crate::settings::Flag { long: $long, short: $short, value: $value, heading: $heading, old: $old })
     };
 }
 

@@ -43,7 +43,7 @@ pub const NEURONS_NEEDED: &str = "say how many hidden neurons to train with --ne
 
 /// What is said when a threshold of perturbed gradient descent is missing: none of them has a default.
 pub const PGD_NEEDS: &str = "--optimizer pgd needs all four of --pgd-radius, --pgd-g-threshold, \
-    --pgd-f-threshold and --pgd-t-threshold, or --theory --epsilon E to compute them from the data";
+    --pgd-f-threshold and --pgd-t-threshold, or --theory --theory-epsilon E to compute them from the data";
 
 /// theta: nine tenths of the velocity are kept.
 pub const DEFAULT_THETA: f64 = 0.1;

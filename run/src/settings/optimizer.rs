@@ -29,9 +29,9 @@ settings! {
         decay_factor: f64 = (default DEFAULT_DECAY_FACTOR), ["lr-decay-factor" "X"],
             Range::new(|factor| factor > 0.0 && factor <= 1.0, "must be above 0 and at most 1"), Results;
         /// Adam: decay of the mean of the gradients
-        beta1: f64 = (default DEFAULT_BETA1), ["beta1" "X"], Range::new(|beta| (0.0..1.0).contains(&beta), "must be in [0, 1)"), Results;
+        beta1: f64 = (default DEFAULT_BETA1), ["adam-beta1" "X" was "beta1"], Range::new(|beta| (0.0..1.0).contains(&beta), "must be in [0, 1)"), Results;
         /// Adam: decay of the mean of their squares
-        beta2: f64 = (default DEFAULT_BETA2), ["beta2" "X"], Range::new(|beta| (0.0..1.0).contains(&beta), "must be in [0, 1)"), Results;
+        beta2: f64 = (default DEFAULT_BETA2), ["adam-beta2" "X" was "beta2"], Range::new(|beta| (0.0..1.0).contains(&beta), "must be in [0, 1)"), Results;
         /// Adam: added to the denominator
         epsilon: f64 = (default DEFAULT_EPSILON), ["adam-epsilon" "X"],
             Range::new(
@@ -85,22 +85,22 @@ settings! {
     /// `[optimizer.theory]`: what Theorem 4 is asked for. Step size, thresholds and regulariser follow from it and the data.
     section TheorySection {
         /// PGD with --theory: the loss f(W) to end with
-        epsilon: f64 = (required "say which loss f(W) the theorem has to guarantee with --epsilon E"), ["epsilon" "E"],
+        epsilon: f64 = (required "say which loss f(W) the theorem has to guarantee with --theory-epsilon E"), ["theory-epsilon" "E" was "epsilon"],
             Range::POSITIVE, Results;
         /// PGD with --theory: probability of failing that is allowed
-        delta: f64 = (default DEFAULT_DELTA), ["delta" "D"],
+        delta: f64 = (default DEFAULT_DELTA), ["theory-delta" "D" was "delta"],
             Range::new(|delta| delta > 0.0 && delta < 1.0, "must be between 0 and 1: it is the probability of failing"), Results;
         /// PGD with --theory: the constant that the theorem leaves open, at most 1; the step size is c/l
-        c: f64 = (default DEFAULT_THEORY_C), ["c" "C"],
+        c: f64 = (default DEFAULT_THEORY_C), ["theory-c" "C" was "c"],
             Range::new(|c| c > 0.0 && c <= 1.0, "must be above 0 and at most 1: the step size is c/l"), Results;
         /// PGD with --theory: the smallest singular value of [x_j (x) x_j], as `memorize certify` reports it
-        sigma_min: f64 = (optional as "measured"), ["sigma-min" "X"], Range::POSITIVE, Results;
+        sigma_min: f64 = (optional as "measured"), ["theory-sigma-min" "X" was "sigma-min"], Range::POSITIVE, Results;
         /// PGD with --theory: start even where the run is hopeless or sigma_min is not known
-        force: bool = (default false), ["force" "BOOL"], Range::ANY, Results;
+        force: bool = (default false), ["theory-force" "BOOL" was "force"], Range::ANY, Results;
     }
     said {
         /// PGD: compute the step size, the thresholds and the regulariser from the data as Theorem 4 has them, start at W = 0 and
-        /// run until the algorithm returns; needs --epsilon
+        /// run until the algorithm returns; needs --theory-epsilon
         enabled: bool = (default false), ["theory" "BOOL"];
     }
 }
