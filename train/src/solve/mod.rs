@@ -144,8 +144,8 @@ impl<T: Element> fmt::Display for Solution<T> {
     }
 }
 
-/// Bytes that [`solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, and so many threads. For
-/// samples that are less random than [`expected_products`] takes them to be, the search may take more, up to half of the workspace.
+/// Bytes that [`solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, and so many
+/// threads. For samples that are not random the search may take more, up to half of the workspace.
 pub fn bytes<T: Element>(here: usize, n: usize, d: usize, settings: &Settings, threads: usize) -> u64 {
     let [width, wide_d, threads] = [n.min(d), d, threads].map(|size| size as u64);
     let rank = settings.rank.min(n);
