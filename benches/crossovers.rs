@@ -1,8 +1,9 @@
 //! Where one way of computing overtakes another: `cargo bench --bench crossovers`.
 //!
-//! Two tables. Routes: time of a full-batch gradient through the neurons over its time through the Gram matrices, beside the
-//! ratio that the planner expects; where the two stand on different sides of 1 the planner chose the slower route.
-//! Threads: what sharing a piece of work between two threads gains, for pieces around the size from which it is shared.
+//! Two tables. Routes: time of a full-batch gradient through the neurons over its time through the Gram matrices,
+//! beside the ratio that the planner expects; where the two stand on different sides of 1 the planner chose the slower
+//! route. Threads: what sharing a piece of work between two threads gains, for pieces around the size from which it is
+//! shared.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Settings that are wrong, one accident a test: numbers, names, folders; the exit code, the message, and nothing half-written.
+//! Settings that are wrong, one accident a test: numbers, names, folders; the exit code, the message, and nothing
+//! half-written.
 
 use std::fs;
 

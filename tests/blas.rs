@@ -1,5 +1,5 @@
-//! `--backend blas`: how a build without it refuses, and what a build with it tells about the library. What it computes is
-//! compared with the other backends wherever those are compared with each other.
+//! `--backend blas`: how a build without it refuses, and what a build with it tells about the library. What it computes
+//! is compared with the other backends wherever those are compared with each other.
 
 use memorize_kernels::reference::Dense;
 use tempfile::TempDir;

@@ -1,9 +1,10 @@
-//! Every command of the documentation and of the help, run as a reader would: from the top of a page to its end, in a folder
-//! of its own, with what the page shows of the output beside what is printed. `tests/interop.py` has docs/interop.md.
+//! Every command of the documentation and of the help, run as a reader would: from the top of a page to its end, in a
+//! folder of its own, with what the page shows of the output beside what is printed. `tests/interop.py` has
+//! docs/interop.md.
 //!
 //! A command runs as it stands. What makes it small enough for a test is here: an MNIST of 300 images, found through
-//! `MEMORIZE_DATA_DIR`, and the flags of [`SMALLER`]. What cannot run here is in [`NOT_RUN`], with the reason; everything else
-//! has to succeed.
+//! `MEMORIZE_DATA_DIR`, and the flags of [`SMALLER`]. What cannot run here is in [`NOT_RUN`], with the reason;
+//! everything else has to succeed.
 
 #![cfg(unix)]
 
@@ -43,8 +44,8 @@ const LOOKING: [&str; 8] =
     ["eval", "certify", "condition", "capacity", "data", "data info", "data convert", "data sample"];
 const OTHERS: [&str; 7] = ["runs", "report", "compare", "config", "bench", "completions", "man"];
 
-/// Flags that make a command smaller: they take the place of those of the same name, or are added. The first entry counts
-/// whose words are in the command.
+/// Flags that make a command smaller: they take the place of those of the same name, or are added. The first entry
+/// counts whose words are in the command.
 const SMALLER: [(&str, &str); 17] = [
     // A run of this name may be there, with all its epochs.
     ("reproduce all", "--epochs 4 --overwrite"),
@@ -379,7 +380,8 @@ fn every_exception_is_needed_and_what_it_names_exists() {
     }
 }
 
-/// A command that is not run calls scripts that are there, with flags that they know, and tests and examples that are there.
+/// A command that is not run calls scripts that are there, with flags that they know, and tests and examples that are
+/// there.
 #[track_caller]
 fn assert_that_what_it_names_exists(command: &str) {
     let command = command.split(" # ").next().unwrap();

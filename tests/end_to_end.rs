@@ -1,5 +1,6 @@
-//! The program from end to end, a module for each command and for what all of them have in common. Apart are `memory`, which wants a small
-//! process to measure from, `corpus`, which counts what it allocates, and `faults`, which has long forms.
+//! The program from end to end, a module for each command and for what all of them have in common. Apart are `memory`,
+//! which wants a small process to measure from, `corpus`, which counts what it allocates, and `faults`, which has long
+//! forms.
 
 mod common;
 

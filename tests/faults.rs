@@ -284,7 +284,8 @@ impl SmallDisk {
         assert!(self.mount("remount,size=64m"));
     }
 
-    /// Fills what is left of the disk until the run ends: each checkpoint that takes another's place leaves some space again.
+    /// Fills what is left of the disk until the run ends: each checkpoint that takes another's place leaves some space
+    /// again.
     fn fill_until_the_end_of(&self, running: &mut Running) -> PathBuf {
         let path = self.0.path().join("filler");
         let mut file = File::create(&path).unwrap();

@@ -82,7 +82,8 @@ fn commands(root: &Path) -> Vec<String> {
         let train = format!("train --quiet {data} --normalize -r {neurons} --optimizer gd --iterations 3");
         memorize(&train).with("--out", out).run();
     }
-    // Samples, weights, matrices d x d, in either type; each optimiser on either route; projections and what samples span.
+    // Samples, weights, matrices d x d, in either type; each optimiser on either route; projections and what samples
+    // span.
     let synthetic = [
         "train --samples 200000 --dim 200 -r 20 --epochs 2 --out OUT",
         "train --samples 2000 --dim 100 -r 50000 --epochs 10 --batch 500 --checkpoint-every 5 --out OUT",
@@ -152,8 +153,8 @@ fn what_is_foreseen_is_what_is_taken() {
 
 /// Pages of the program's own file, in MiB, which make way and are not foreseen.
 const PROGRAM_PAGES: f64 = 9.0;
-/// By how much more may be foreseen: where a decomposition's matrices come to lie differs from one time to the next, and the most is
-/// foreseen.
+/// By how much more may be foreseen: where a decomposition's matrices come to lie differs from one time to the next,
+/// and the most is foreseen.
 const SHARE: f64 = 1.15;
 
 #[test]

@@ -1,4 +1,5 @@
-//! The program as several ranks of an MPI job on this machine: every number of them leaves the same bits as one process.
+//! The program as several ranks of an MPI job on this machine: every number of them leaves the same bits as one
+//! process.
 
 mod differences;
 

@@ -1,4 +1,5 @@
-//! What is named is what is used: folders, files, settings. A name that cannot be meant is refused, and nothing is put in its place.
+//! What is named is what is used: folders, files, settings. A name that cannot be meant is refused, and nothing is put
+//! in its place.
 
 use std::fs;
 use std::path::Path;

@@ -21,7 +21,8 @@ const NETWORK: [&str; 12] = [
     "WSAStartup",
 ];
 
-/// What the program takes from the system's libraries is listed in it. What it can call is there, whether a run calls it or not.
+/// What the program takes from the system's libraries is listed in it. What it can call is there, whether a run calls
+/// it or not.
 #[test]
 fn the_program_takes_no_network_function_from_the_system() {
     let program = fs::read(env!("CARGO_BIN_EXE_memorize")).unwrap();

@@ -32,7 +32,8 @@ fn everybody_is_counted() {
         assert_eq!(second.is_some(), loss <= 1e-8, "{entry}");
         assert!(entry["passes"].as_f64().unwrap() <= 402.0, "{entry}");
     }
-    // Twenty samples are all landmarks: the solver needs one product, and the preconditioner is 3 n^3 + 2 n^2 d operations.
+    // Twenty samples are all landmarks: the solver needs one product, and the preconditioner is 3 n^3 + 2 n^2 d
+    // operations.
     let solver = &entries[5];
     let setup = (3.0 * 8000.0 + 2.0 * 400.0 * 8.0) / (2.0 * 20.0 * 64.0);
     assert!((passes(solver, 1).unwrap() - setup).round() <= 3.0, "{solver}");

@@ -1,5 +1,5 @@
-//! Pages about runs: `reproduce all`, `report` and `compare` from end to end, and folders that are not what they should be.
-//! What the page does in a browser is tested by `report_page.py`.
+//! Pages about runs: `reproduce all`, `report` and `compare` from end to end, and folders that are not what they should
+//! be. What the page does in a browser is tested by `report_page.py`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

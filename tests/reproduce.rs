@@ -183,7 +183,8 @@ fn the_losses_of_a_full_batch_run_end_with_that_of_its_weights() {
     memorize("reproduce synthetic --quick --quiet --epochs 40").with("--out", &folder).succeeds();
     let last = *column(&folder, "loss").last().unwrap();
     assert_close(last, number(&summary(&folder), "train_loss"), 1e-3, "last record");
-    // Further on f32 cannot tell the residuals from rounding: the loss at the end is that of the reference on the weights.
+    // Further on f32 cannot tell the residuals from rounding: the loss at the end is that of the reference on the
+    // weights.
     let folder = quick("synthetic");
     let (last, summary) = (*column(&folder, "loss").last().unwrap(), summary(&folder));
     let Checkpoint { w, a, .. } = Checkpoint::of(&folder);
@@ -465,7 +466,8 @@ fn the_configuration_that_explains_itself_can_be_run_as_it_is() {
     fs::write(&file, &printed).unwrap();
     let out = folder.path().join("run");
     memorize("train --quiet --iterations 3").with("--config", &file).with("--out", &out).succeeds();
-    // What `config` prints for the same flags is what the run leaves, but for the scale of the weights, which a run finds out.
+    // What `config` prints for the same flags is what the run leaves, but for the scale of the weights, which a run
+    // finds out.
     let told = memorize("config --iterations 3").with("--config", &file).succeeds().stdout;
     let left = String::from_utf8(left(&out, "config.toml")).unwrap();
     let left: Vec<&str> = left.lines().filter(|line| !line.starts_with("init_scale")).collect();

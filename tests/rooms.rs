@@ -1,5 +1,5 @@
-//! The rooms of the house: what imports what in the sources of each crate. Cargo keeps crates from importing each other in a circle;
-//! nothing keeps the files of one.
+//! The rooms of the house: what imports what in the sources of each crate. Cargo keeps crates from importing each other
+//! in a circle; nothing keeps the files of one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -147,7 +147,8 @@ fn circle(arrows: &BTreeMap<Module, BTreeSet<Module>>) -> Option<Vec<Module>> {
     arrows.keys().find_map(|module| back(arrows, &mut vec![module.clone()], &mut dead))
 }
 
-/// The same for the folders of a crate: what is in the same one may import each other as files may, what is in another may not.
+/// The same for the folders of a crate: what is in the same one may import each other as files may, what is in another
+/// may not.
 fn of_rooms(arrows: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeMap<Module, BTreeSet<Module>> {
     let mut rooms: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
     for (from, all) in arrows {

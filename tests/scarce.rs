@@ -1,7 +1,8 @@
-//! What the system does not give: threads, processes, maps of files. The program does without, says so, and computes the same bits.
+//! What the system does not give: threads, processes, maps of files. The program does without, says so, and computes
+//! the same bits.
 //!
-//! A small library that is loaded before the system's refuses what each test is about; it is made by the C compiler, and where there is
-//! none the tests say so and are left out.
+//! A small library that is loaded before the system's refuses what each test is about; it is made by the C compiler,
+//! and where there is none the tests say so and are left out.
 
 #![cfg(target_os = "linux")]
 
@@ -15,8 +16,8 @@ use tempfile::TempDir;
 use crate::common::ground::Ground;
 use crate::common::{Call, Outcome, left, memorize, scratch};
 
-/// Refuses new threads if `NO_THREADS` is set (all of them, or all after so many), new processes if `NO_PROCESSES` is, and maps of files
-/// that are shared (`NO_MAPS=shared`) or of any kind (`NO_MAPS=all`).
+/// Refuses new threads if `NO_THREADS` is set (all of them, or all after so many), new processes if `NO_PROCESSES` is,
+/// and maps of files that are shared (`NO_MAPS=shared`) or of any kind (`NO_MAPS=all`).
 const LIBRARY: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>

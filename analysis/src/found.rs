@@ -139,7 +139,8 @@ impl FoundRun {
     }
 }
 
-/// Adds the folder to the name of each run that another one of them has: tables and legends tell runs apart by their names.
+/// Adds the folder to the name of each run that another one of them has: tables and legends tell runs apart by their
+/// names.
 pub fn distinguish(runs: &mut [FoundRun]) {
     let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
     for run in runs {

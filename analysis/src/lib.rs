@@ -1,5 +1,5 @@
-//! Finished runs, looked at: found in their folders ([`found`]), compared ([`comparison`], [`verdict`]), listed ([`list`]), drawn ([`plot`]),
-//! in words ([`text`]) and on a page ([`page`]).
+//! Finished runs, looked at: found in their folders ([`found`]), compared ([`comparison`], [`verdict`]), listed
+//! ([`list`]), drawn ([`plot`]), in words ([`text`]) and on a page ([`page`]).
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

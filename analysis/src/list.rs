@@ -19,8 +19,8 @@ use crate::text::{Align, NONE, table};
 /// How far below a folder runs are looked for.
 const DEPTH: usize = 6;
 
-/// The folders at and below `root` that look like a run's, in the order of their names. Links are not followed, and nothing is
-/// looked for within a run.
+/// The folders at and below `root` that look like a run's, in the order of their names. Links are not followed, and
+/// nothing is looked for within a run.
 ///
 /// # Errors
 /// If `root` cannot be read. What cannot be read below it is passed over.

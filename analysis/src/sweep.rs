@@ -70,8 +70,8 @@ fn keys(plan: &Plan) -> Vec<&str> {
     keys
 }
 
-/// `sweep.csv`: name, state, each setting that varies, the results, why a run failed. Numbers have all their digits; what is not known
-/// is empty.
+/// `sweep.csv`: name, state, each setting that varies, the results, why a run failed. Numbers have all their digits;
+/// what is not known is empty.
 ///
 /// # Errors
 /// None in practice: the text is made in memory.

@@ -48,8 +48,8 @@ impl Trace {
         tracer.finish()
     }
 
-    /// The part of the moving mean that is one of [`SMOOTHING`] records, and drawn. Before it the mean falls with the number of
-    /// its records alone, as the start weighs less and less: a line through both parts has a kink.
+    /// The part of the moving mean that is one of [`SMOOTHING`] records, and drawn. Before it the mean falls with the
+    /// number of its records alone, as the start weighs less and less: a line through both parts has a kink.
     pub fn mean(&self) -> &[Point] {
         &self.smooth[self.smooth.partition_point(|point| point.iteration < self.mean_from)..]
     }

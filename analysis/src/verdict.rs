@@ -1,7 +1,7 @@
 //! Whether a run came to what the paper reports: by stated criteria, from the run's own numbers.
 //!
-//! The paper speaks of figures in words ("falls geometrically", "does not fit well"). Each [`Criterion`] makes one of its
-//! words a number that a run meets or does not.
+//! The paper speaks of figures in words ("falls geometrically", "does not fit well"). Each [`Criterion`] makes one of
+//! its words a number that a run meets or does not.
 
 use memorize_run::config::RunConfig;
 use memorize_run::differences::differences;
@@ -122,8 +122,8 @@ pub fn criteria(experiment: Experiment) -> &'static [Criterion] {
     }
 }
 
-/// The settings of a run in which it differs from the experiment as the paper has it, as text; none if in none. What the
-/// paper leaves open, and what changes no result, is not among them.
+/// The settings of a run in which it differs from the experiment as the paper has it, as text; none if in none. What
+/// the paper leaves open, and what changes no result, is not among them.
 pub fn departures(experiment: Experiment, config: &RunConfig) -> Option<String> {
     let paper = experiment.config(Scale::Full);
     let stated = |key: &str| {
@@ -152,8 +152,8 @@ pub fn shortfall(experiment: Experiment, config: &RunConfig) -> Option<String> {
     less(own.epochs, full.epochs, "epochs").or_else(|| less(own.iterations, full.iterations, "iterations"))
 }
 
-/// Judges a run of an experiment. `departures` are those of its configuration, `loss_of` finds the final loss of another
-/// experiment that the run may have to be compared with.
+/// Judges a run of an experiment. `departures` are those of its configuration, `loss_of` finds the final loss of
+/// another experiment that the run may have to be compared with.
 pub fn judge(
     experiment: Experiment,
     evidence: Evidence,

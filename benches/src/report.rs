@@ -22,8 +22,8 @@ const STREAM_BYTES: usize = 512 << 20;
 pub struct BenchReport {
     /// What was measured on.
     pub machine: MachineInfo,
-    /// Peak of fused multiply-adds by type, best instruction set, all threads, GFLOP/s; the median of what was measured at
-    /// first and beside every pass that could use all of it.
+    /// Peak of fused multiply-adds by type, best instruction set, all threads, GFLOP/s; the median of what was measured
+    /// at first and beside every pass that could use all of it.
     pub peak_gflops: BTreeMap<String, f64>,
     /// Streaming update of memory, reads and writes counted, GB/s.
     pub bandwidth_gbs: f64,
@@ -140,8 +140,8 @@ pub struct Selection {
     pub one_isa: bool,
 }
 
-/// Measures what is selected on the current thread pool, telling `progress` what is being measured. `check` is shown what that will be,
-/// and may refuse it.
+/// Measures what is selected on the current thread pool, telling `progress` what is being measured. `check` is shown
+/// what that will be, and may refuse it.
 ///
 /// # Errors
 /// Bad input if nothing is selected, and what `check` says; a failed run if a pass gives wrong results.

@@ -1,7 +1,7 @@
 //! Advice that can be followed: which flags the command has that runs.
 //!
-//! Libraries name no flags. What this crate advises is shared by commands with different flags, and by configuration files; so
-//! whatever an error names that its command lacks is explained in a line of its own, see [`notes`].
+//! Libraries name no flags. What this crate advises is shared by commands with different flags, and by configuration
+//! files; so whatever an error names that its command lacks is explained in a line of its own, see [`notes`].
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -91,7 +91,8 @@ fn flags(command: &Command) -> BTreeSet<String> {
     own.chain(["help", "version"]).map(str::to_owned).collect()
 }
 
-/// The flags in a text, without their dashes: not those within backticks or behind a program's name, which are that program's.
+/// The flags in a text, without their dashes: not those within backticks or behind a program's name, which are that
+/// program's.
 fn mentioned(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     for line in text.lines() {

@@ -1,4 +1,5 @@
-//! The command line, as typed. What it means is decided in [`layer`](memorize_run::layer) and [`config`](memorize_run::config).
+//! The command line, as typed. What it means is decided in [`layer`](memorize_run::layer) and
+//! [`config`](memorize_run::config).
 
 mod bench;
 mod capacity;

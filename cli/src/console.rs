@@ -1,5 +1,5 @@
-//! What is heard of runs: a bar on a terminal, plain lines in a log, JSON for programs, nothing when asked to be quiet. On standard error; and, if
-//! there is somewhere to put them, event files for TensorBoard.
+//! What is heard of runs: a bar on a terminal, plain lines in a log, JSON for programs, nothing when asked to be quiet.
+//! On standard error; and, if there is somewhere to put them, event files for TensorBoard.
 
 pub mod chart;
 pub mod lines;
@@ -106,7 +106,8 @@ impl Mode {
         }
     }
 
-    /// Says what is to be known of the BLAS before a command uses it. `backend`: the one that the command uses, none if it uses all.
+    /// Says what is to be known of the BLAS before a command uses it. `backend`: the one that the command uses, none if
+    /// it uses all.
     ///
     /// # Errors
     /// Bad input if the BLAS cannot be called.
@@ -376,8 +377,8 @@ struct Live {
 }
 
 impl Live {
-    /// The next record. The curve is that of the moving mean from where it is one of [`SMOOTHING`], as in the pictures; until
-    /// then that of the records.
+    /// The next record. The curve is that of the moving mean from where it is one of [`SMOOTHING`], as in the pictures;
+    /// until then that of the records.
     fn push(&mut self, snapshot: &Snapshot) {
         self.records += 1;
         if self.records == SMOOTHING {

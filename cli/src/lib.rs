@@ -4,9 +4,10 @@
 //! args ──> commands ──> say, console, exit
 //! ```
 //!
-//! A command asks the libraries for something, `memorize_run` for a run and `memorize_analysis` for a look at finished ones, and shows what
-//! came of it. [`console`] listens to runs. [`mod@bench`] stands apart: it measures the passes and trains nothing; [`tables`] looks at data
-//! files. [`mod@capacity`] trains many small networks, [`mod@race`] one network with every optimiser.
+//! A command asks the libraries for something, `memorize_run` for a run and `memorize_analysis` for a look at finished
+//! ones, and shows what came of it. [`console`] listens to runs. [`mod@bench`] stands apart: it measures the passes and
+//! trains nothing; [`tables`] looks at data files. [`mod@capacity`] trains many small networks, [`mod@race`] one
+//! network with every optimiser.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

@@ -1,9 +1,10 @@
 //! The edge of the program: what reaches the standard streams.
 //!
-//! * Words for people are cleaned here, in one place: names from files, headers, tensors and folders may hold what commands a terminal.
+//! * Words for people are cleaned here, in one place: names from files, headers, tensors and folders may hold what
+//!   commands a terminal.
 //! * What programs read (JSON, TOML, scripts) is written as it is.
-//! * Standard error is a courtesy: one that is closed, or a full disk behind it, ends nothing. Nothing in this program prints otherwise
-//!   (a lint), because the macros of the standard library panic there.
+//! * Standard error is a courtesy: one that is closed, or a full disk behind it, ends nothing. Nothing in this program
+//!   prints otherwise (a lint), because the macros of the standard library panic there.
 
 use std::io::{self, Write};
 
@@ -24,7 +25,8 @@ pub(crate) fn write_line(out: &mut dyn Write, line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Prints results for people to standard output, once for all ranks. A reader that has gone away, as in `| head`, is no error.
+/// Prints results for people to standard output, once for all ranks. A reader that has gone away, as in `| head`, is no
+/// error.
 ///
 /// # Errors
 /// If standard output cannot be written to for another reason.

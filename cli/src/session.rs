@@ -24,8 +24,8 @@ impl Session {
         Self { _connection: connection }
     }
 
-    /// Runs the program, prints its error if there is one, on the rank that has met it, and gives the exit code that is the same on
-    /// every rank.
+    /// Runs the program, prints its error if there is one, on the rank that has met it, and gives the exit code that is
+    /// the same on every rank.
     pub fn run(self, program: impl FnOnce() -> Result<ExitCode, Error>) -> ExitCode {
         let Some(team) = ranks::team() else {
             return program().unwrap_or_else(|error| exit::conclude(Err(error)));
@@ -87,7 +87,8 @@ fn say_where(team: &dyn Team) {
     say::tell(&format!("note: on rank {} of {}", team.rank(), team.ranks()));
 }
 
-/// Ends all ranks now, whatever they are doing: it may be minutes until they listen, or they may wait for what never comes.
+/// Ends all ranks now, whatever they are doing: it may be minutes until they listen, or they may wait for what never
+/// comes.
 fn end_all(team: &dyn Team, code: u8) -> ! {
     say_where(team);
     ranks::abort(code)

@@ -17,7 +17,8 @@ pub const MAX_NORM: f64 = 1e30;
 /// The Euclidean norm of every row, in f64.
 ///
 /// Rows of u8, i8 and i16 are summed exactly in integers and rounded once, by the square root. Others are summed in f64
-/// in an order fixed by the length of the row. Rows are shared among rayon's threads; the result does not depend on how.
+/// in an order fixed by the length of the row. Rows are shared among rayon's threads; the result does not depend on
+/// how.
 ///
 /// # Errors
 /// [`DataError::ZeroRow`], [`DataError::NotFinite`], or [`DataError::NormOutOfRange`] for a norm outside
@@ -66,7 +67,8 @@ fn row_norm(table: &Table, i: usize) -> f64 {
     }
 }
 
-/// Sum of squares in eight interleaved partial sums, which vectorises without the order depending on the register width.
+/// Sum of squares in eight interleaved partial sums, which vectorises without the order depending on the register
+/// width.
 fn norm(row: &[f64]) -> f64 {
     let (chunks, tail) = row.as_chunks::<8>();
     let mut sums = [0.0f64; 8];

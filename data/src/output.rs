@@ -1,13 +1,14 @@
 //! Files that are written: one rule for all of them.
 //!
 //! * A link is followed: what it points to is written, and the link stays.
-//! * A regular file is replaced as a whole. It is written under a temporary name in its folder, synced and renamed, and keeps the
-//!   permissions, and as far as the system lets it the owner, of the file that it replaces.
-//! * What is no regular file (a device, a pipe, the standard output by any of its names) is written through, and stays what it is.
-//! * A file that a person names is an [`Output`]: its place is looked at before the work, nothing is replaced unasked, an input is never
-//!   replaced, and folders that are missing are made.
-//! * Whoever writes a folder or a named file holds its [`Lock`] from before the first byte to after the last; a second process is told who
-//!   does, and writes nothing.
+//! * A regular file is replaced as a whole. It is written under a temporary name in its folder, synced and renamed, and
+//!   keeps the permissions, and as far as the system lets it the owner, of the file that it replaces.
+//! * What is no regular file (a device, a pipe, the standard output by any of its names) is written through, and stays
+//!   what it is.
+//! * A file that a person names is an [`Output`]: its place is looked at before the work, nothing is replaced unasked,
+//!   an input is never replaced, and folders that are missing are made.
+//! * Whoever writes a folder or a named file holds its [`Lock`] from before the first byte to after the last; a second
+//!   process is told who does, and writes nothing.
 //! * Errors name the path that was given, never a temporary one.
 
 use std::ffi::OsStr;
@@ -111,8 +112,8 @@ pub fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// Writes a file as a whole: whoever opens `path` finds the old file or the new one, also after a crash or when two processes write it at
-/// once. A file that is there is replaced.
+/// Writes a file as a whole: whoever opens `path` finds the old file or the new one, also after a crash or when two
+/// processes write it at once. A file that is there is replaced.
 ///
 /// # Errors
 /// If any step fails; the old file, if there is one, is then untouched.
@@ -120,7 +121,8 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) ->
     stage(path, fill)?.commit()
 }
 
-/// The first half of [`write_atomically`]: everything that a full disk can prevent. What is no regular file is written now.
+/// The first half of [`write_atomically`]: everything that a full disk can prevent. What is no regular file is written
+/// now.
 ///
 /// # Errors
 /// If any step fails; no file is then left.
@@ -210,11 +212,12 @@ pub struct Output {
 }
 
 impl Output {
-    /// Looks at the place before there is anything to write, and changes nothing. `inputs` are the files that the result is made of.
+    /// Looks at the place before there is anything to write, and changes nothing. `inputs` are the files that the
+    /// result is made of.
     ///
     /// # Errors
-    /// [`OutputError`]: there is a file and `overwrite` does not say that it may be replaced, or it is an input; the path names a folder;
-    /// the folder cannot be written to, or cannot be made.
+    /// [`OutputError`]: there is a file and `overwrite` does not say that it may be replaced, or it is an input; the
+    /// path names a folder; the folder cannot be written to, or cannot be made.
     pub fn new<'a>(
         path: &Path,
         overwrite: bool,
@@ -320,7 +323,8 @@ impl Output {
     }
 }
 
-/// Makes sure, without leaving anything, that files can be made in a folder, or that it can itself be made, with its parents.
+/// Makes sure, without leaving anything, that files can be made in a folder, or that it can itself be made, with its
+/// parents.
 ///
 /// # Errors
 /// Why not.
@@ -334,8 +338,8 @@ pub fn check_folder(folder: &Path) -> io::Result<()> {
     temporary_in(&there).map(drop)
 }
 
-/// An empty file in a folder, held so that [`remove_leftovers`] of another process leaves it alone. The library puts its path around the
-/// system's error, which says nothing to whoever named another one.
+/// An empty file in a folder, held so that [`remove_leftovers`] of another process leaves it alone. The library puts
+/// its path around the system's error, which says nothing to whoever named another one.
 fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true);

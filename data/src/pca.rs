@@ -1,8 +1,8 @@
 //! Principal components: the top directions of the training set, onto which training and test sets are projected.
 //!
-//! The mean is taken off before anything is multiplied: the products of samples far from the origin agree in all of their digits,
-//! and what is left of a difference of them is rounding. All of it in f64, on one thread where the order of operations could
-//! depend on the number of threads, so that every run sees the same directions.
+//! The mean is taken off before anything is multiplied: the products of samples far from the origin agree in all of
+//! their digits, and what is left of a difference of them is rounding. All of it in f64, on one thread where the order
+//! of operations could depend on the number of threads, so that every run sees the same directions.
 
 use std::ops::Range;
 
@@ -33,8 +33,8 @@ pub struct Projection {
 /// How the directions are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
-    /// By the singular value decomposition of X - mean: in the span of the samples where they are fewer than coordinates, and
-    /// without squaring the condition number.
+    /// By the singular value decomposition of X - mean: in the span of the samples where they are fewer than
+    /// coordinates, and without squaring the condition number.
     Samples,
     /// By the eigenvectors of the covariance, which one pass over the samples sums up.
     Covariance,
@@ -76,7 +76,8 @@ impl Projection {
         let numbers = match Method::of(samples, width) {
             // The samples, as they are and as columns, the decomposition's copy, and its vectors; and squares of n.
             Method::Samples => n.saturating_mul(d.saturating_mul(4).saturating_add(n.saturating_mul(17) / 2)),
-            // The covariance, a copy, its eigenvectors, and the decomposition's workspace; and the triangles that it is added up of.
+            // The covariance, a copy, its eigenvectors, and the decomposition's workspace; and the triangles that it is
+            // added up of.
             Method::Covariance => d.saturating_mul(d).saturating_mul(threads.saturating_mul(5).saturating_add(20)) / 4,
         };
         numbers.saturating_mul(size_of::<f64>() as u64)
@@ -235,7 +236,8 @@ mod tests {
 
     #[test]
     fn small_variances_are_told_from_rounding() {
-        // Standard deviations 1, 1e-6 and 1e-9 along the axes of `points`: squared, the last is below the rounding of the first.
+        // Standard deviations 1, 1e-6 and 1e-9 along the axes of `points`: squared, the last is below the rounding of
+        // the first.
         let axes = [[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0], [0.0, 0.0, 1.0]];
         let lengths = [1.0, 1e-6, 1e-9];
         let x = Mat::from_fn(6, 3, |j, k| if j % 2 == 0 { 1.0 } else { -1.0 } * lengths[j / 2] * axes[j / 2][k]);

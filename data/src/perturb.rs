@@ -5,13 +5,13 @@ use memorize_kernels::element::Element;
 
 use crate::random::{Purpose, RowStream, Stream, normal};
 
-/// Adds sigma * N(0, 1) to every coordinate of row `row_index`, with the instruction set `isa`: the bits are the same for
-/// all of them.
+/// Adds sigma * N(0, 1) to every coordinate of row `row_index`, with the instruction set `isa`: the bits are the same
+/// for all of them.
 ///
-/// The noise of a row is the stream (seed, [`Purpose::Noise`], row), so it does not depend on the order in which rows are
-/// asked for. Roundings, in this order: the noise z is an f32, widened exactly to `T`; sigma is rounded to `T`; their
-/// product is rounded to `T`; the sum is rounded to `T`. An f32 run and an f64 run therefore see the same noise up to
-/// these roundings.
+/// The noise of a row is the stream (seed, [`Purpose::Noise`], row), so it does not depend on the order in which rows
+/// are asked for. Roundings, in this order: the noise z is an f32, widened exactly to `T`; sigma is rounded to `T`;
+/// their product is rounded to `T`; the sum is rounded to `T`. An f32 run and an f64 run therefore see the same noise
+/// up to these roundings.
 pub fn add_noise<T: Element>(isa: Isa, row_index: u64, seed: u64, sigma: f64, out: &mut [T]) {
     let stream = Stream::new(seed, Purpose::Noise).row(row_index);
     isa.run_loops(AddNoise { stream, sigma: T::from_f64(sigma), out });

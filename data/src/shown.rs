@@ -1,11 +1,13 @@
-//! Names from outside, as they are shown to people: a file may be called anything, and must not begin a line or command a terminal.
+//! Names from outside, as they are shown to people: a file may be called anything, and must not begin a line or command
+//! a terminal.
 
 use std::fmt::{self, Display, Formatter, Write};
 use std::path::Path;
 
 /// Something from outside that can be shown to people.
 pub trait Shown {
-    /// As it is; in quotes, with escapes, if there are characters in it that would not be seen, or do something instead of being shown.
+    /// As it is; in quotes, with escapes, if there are characters in it that would not be seen, or do something instead
+    /// of being shown.
     fn shown(&self) -> impl Display;
 }
 
@@ -40,8 +42,8 @@ impl Display for Name {
     }
 }
 
-/// Text that may hold words from outside, such as a line of a file: with escapes in the place of characters that command terminals. Ends of
-/// lines and tabs stay.
+/// Text that may hold words from outside, such as a line of a file: with escapes in the place of characters that
+/// command terminals. Ends of lines and tabs stay.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

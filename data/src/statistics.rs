@@ -14,7 +14,8 @@ pub const MOST_COMPARED: usize = 1 << 26;
 /// Pieces that are looked at before they are joined to what was there.
 const AT_ONCE: usize = 256;
 
-/// Rows that one thread looks at in a piece; pieces are put together in their order, so that sums do not depend on threads.
+/// Rows that one thread looks at in a piece; pieces are put together in their order, so that sums do not depend on
+/// threads.
 const PIECE: usize = 1024;
 
 /// Most different values that are counted each.
@@ -37,8 +38,8 @@ pub struct Statistics {
     pub not_finite: u64,
     /// Rows in which every number is 0: they have no direction and cannot be normalised.
     pub zero_rows: u64,
-    /// Rows that are the same as one before them. Samples that repeat are not in general position. Absent = not counted, for there are more
-    /// than [`MOST_COMPARED`].
+    /// Rows that are the same as one before them. Samples that repeat are not in general position. Absent = not
+    /// counted, for there are more than [`MOST_COMPARED`].
     pub repeated_rows: Option<u64>,
     /// Each different number with how often it occurs, if a row is one number and there are at most [`MOST_VALUES`].
     pub values: Option<Vec<(f64, u64)>>,
@@ -166,8 +167,8 @@ impl Piece {
     }
 }
 
-/// How far numbers are from their mean. Two sets are put together by the means' distance (Chan, Golub and LeVeque, 1979): the
-/// difference of the mean square and the squared mean has no digits left where the mean is large.
+/// How far numbers are from their mean. Two sets are put together by the means' distance (Chan, Golub and LeVeque,
+/// 1979): the difference of the mean square and the squared mean has no digits left where the mean is large.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spread {
     count: f64,

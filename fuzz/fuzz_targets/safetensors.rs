@@ -8,8 +8,8 @@ static ALLOCATOR: memory::Counting = memory::Counting;
 
 fuzz_target!(|bytes: &[u8]| weights::safetensors(bytes));
 
-// A file begins with the length of its header. Two changes in three are made to the header, whose length is then put right; half
-// of them put a number that is likely to be wrong in the place of another.
+// A file begins with the length of its header. Two changes in three are made to the header, whose length is then put
+// right; half of them put a number that is likely to be wrong in the place of another.
 fuzz_mutator!(|bytes: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let changed = weights::parts(&bytes[..size]).filter(|_| seed % 3 > 0).and_then(|(header, data)| {
         let room = max_size.checked_sub(size_of::<u64>() + data.len()).filter(|&room| room >= header.len())?;

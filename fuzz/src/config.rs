@@ -8,8 +8,8 @@ use super::memory;
 /// Memory for messages, defaults and the parser's tables, whatever the text.
 const SLACK: usize = 256 << 10;
 
-/// Bytes that a byte of text may become: every dot in a key is a table, of which the smallest has a bit more than 1 kB. Longer texts
-/// than [`LONGEST`] are refused unread.
+/// Bytes that a byte of text may become: every dot in a key is a table, of which the smallest has a bit more than 1 kB.
+/// Longer texts than [`LONGEST`] are refused unread.
 const FACTOR: usize = 1536;
 
 /// The text of a `config.toml`.

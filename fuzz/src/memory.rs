@@ -15,7 +15,8 @@ fn grow(bytes: usize) {
     PEAK.fetch_max(live, Relaxed);
 }
 
-// SAFETY: every call goes to the system's allocator as it came, and its answer is handed on; counting allocates nothing.
+// SAFETY: every call goes to the system's allocator as it came, and its answer is handed on; counting allocates
+// nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
@@ -47,8 +48,8 @@ unsafe impl GlobalAlloc for Counting {
 /// Runs `code` and returns what it returns.
 ///
 /// # Panics
-/// If it has at once more than `limit` bytes that it did not have before. Counts all threads, so one piece of code is looked at
-/// at a time.
+/// If it has at once more than `limit` bytes that it did not have before. Counts all threads, so one piece of code is
+/// looked at at a time.
 pub fn at_most<V>(limit: usize, code: impl FnOnce() -> V) -> V {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -104,7 +104,8 @@ pub fn compress(contents: &[u8]) -> Vec<u8> {
     encoder.write_all(contents).and_then(|()| encoder.finish()).expect("memory does not fail to be written")
 }
 
-/// What is in a gzip file, if it is one and there is no more in it than `most` bytes. Zeros may follow each of its members.
+/// What is in a gzip file, if it is one and there is no more in it than `most` bytes. Zeros may follow each of its
+/// members.
 pub fn expanded(file: &[u8], most: usize) -> Option<Vec<u8>> {
     let mut contents = Vec::new();
     let mut rest = file;

@@ -16,8 +16,9 @@ use super::{memory, resume};
 /// Memory for messages, whatever the file.
 const SLACK: usize = 64 << 10;
 
-/// Bytes that a byte of the file may become. The header is JSON, of which a shape `0,0,...` makes eight bytes of two and a tensor
-/// a few hundred of fifty, twice; a matrix with one column has rows of 64 bytes for four in the file, and is transposed.
+/// Bytes that a byte of the file may become. The header is JSON, of which a shape `0,0,...` makes eight bytes of two
+/// and a tensor a few hundred of fifty, twice; a matrix with one column has rows of 64 bytes for four in the file, and
+/// is transposed.
 const FACTOR: usize = 64;
 
 /// A safetensors file, as it is and with the digest that somebody would give it who wants to be believed.

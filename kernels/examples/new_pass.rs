@@ -1,13 +1,15 @@
-//! A pass that the crate does not have, built on those that it has: e_j = sum_k (r_k . x_j)^2, how strongly a sample excites
-//! all features together. It is the quadratic form x_j^T (R^T R) x_j, so a weighted Gram matrix of R and a pass of quadratic forms make
-//! it: for every backend, instruction set and type, for rows in memory or made on demand, the same bits for any number of threads.
+//! A pass that the crate does not have, built on those that it has: e_j = sum_k (r_k . x_j)^2, how strongly a sample
+//! excites all features together. It is the quadratic form x_j^T (R^T R) x_j, so a weighted Gram matrix of R and a pass
+//! of quadratic forms make it: for every backend, instruction set and type, for rows in memory or made on demand, the
+//! same bits for any number of threads.
 //!
 //! ```text
 //! cargo run --release -p memorize-kernels --example new_pass
 //! ```
 //!
-//! A pass with an epilogue of its own, fused into the register tile, is written inside the crate, where the sweep is: the same
-//! e_j in `src/pass/worked_example.rs`, explained in this crate's README. That one takes 2 n d k flops, this one n d^2.
+//! A pass with an epilogue of its own, fused into the register tile, is written inside the crate, where the sweep is:
+//! the same e_j in `src/pass/worked_example.rs`, explained in this crate's README. That one takes 2 n d k flops, this
+//! one n d^2.
 
 use std::time::Instant;
 

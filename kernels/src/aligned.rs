@@ -10,9 +10,10 @@ pub const ALIGNMENT: usize = 64;
 
 /// A contiguous buffer whose first element is aligned to [`ALIGNMENT`] bytes.
 ///
-/// It is found within a plain `Vec` that has as many bytes more. Asked for an aligned block, glibc before 2.38 looks for a free one that
-/// is larger by the alignment, takes its middle, and so never takes again what was freed by one of the same size: a search that builds
-/// bases of some megabytes a vector and drops them took 818 MiB instead of the 620 that it had at once.
+/// It is found within a plain `Vec` that has as many bytes more. Asked for an aligned block, glibc before 2.38 looks
+/// for a free one that is larger by the alignment, takes its middle, and so never takes again what was freed by one of
+/// the same size: a search that builds bases of some megabytes a vector and drops them took 818 MiB instead of the 620
+/// that it had at once.
 #[derive(Debug)]
 pub struct AlignedVec<T> {
     data: Vec<T>,

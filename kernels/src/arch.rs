@@ -13,7 +13,8 @@ use crate::error::KernelError;
 /// Environment variable that forces an instruction set by name (`avx512`, `avx2`, `scalar`).
 pub const ISA_VARIABLE: &str = "MEMORIZE_ISA";
 
-/// Work written once over [`pulp::Simd`] and the register tile (`MV` registers by `NR` rows), run on the tier an [`Isa`] names.
+/// Work written once over [`pulp::Simd`] and the register tile (`MV` registers by `NR` rows), run on the tier an
+/// [`Isa`] names.
 ///
 /// `run` must be `#[inline(always)]`, and so must everything it calls: a function that is not inlined is compiled
 /// without the tier's instructions.
@@ -26,8 +27,8 @@ pub trait Kernel {
 
 /// Plain loops without a register tile, compiled for the tier an [`Isa`] names and left to the compiler to vectorise.
 ///
-/// `run` must be `#[inline(always)]`, and so must the loops that it calls. Loops over elements only, without branches: on
-/// AVX-512 the compiler has turned branches on sign bits into wrong code (rust-lang/rust#158622).
+/// `run` must be `#[inline(always)]`, and so must the loops that it calls. Loops over elements only, without branches:
+/// on AVX-512 the compiler has turned branches on sign bits into wrong code (rust-lang/rust#158622).
 pub trait Loops {
     /// What the loops return.
     type Output;

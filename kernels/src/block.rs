@@ -14,8 +14,8 @@ pub const ROW_BLOCK: usize = 128;
 /// summation of that backend.
 pub const GEMM_ROW_BLOCK: usize = 512;
 
-/// Sums that a plain dot product keeps side by side: four registers of the baseline instruction set in f32, enough to hide
-/// the latency of an addition. Part of the order of summation of the plain backends.
+/// Sums that a plain dot product keeps side by side: four registers of the baseline instruction set in f32, enough to
+/// hide the latency of an addition. Part of the order of summation of the plain backends.
 pub const DOT_SUMS: usize = 16;
 
 /// Rows in a leaf of the reduction tree, at most: the partial matrix of a leaf costs about 54 / rows of the leaf's own
@@ -30,16 +30,16 @@ pub const LEAF_ROWS_MIN: usize = 512;
 /// Leaves that a problem between the two limits is cut into. Part of the order of summation.
 pub const LEAVES: usize = 16;
 
-/// Numbers whose finiteness is looked at before it is decided whether to go on: a few cache lines, so that the loop has no branch for
-/// each and still ends early where it can.
+/// Numbers whose finiteness is looked at before it is decided whether to go on: a few cache lines, so that the loop has
+/// no branch for each and still ends early where it can.
 pub const FINITE_CHUNK: usize = 1024;
 
-/// Work below which no thread is woken, in flops. Measured with `cargo bench --bench crossovers`: two threads are slower
-/// than one at 1.3 MFLOP, 1.2 times as fast at 2.6 and 1.5 times at 5.1.
+/// Work below which no thread is woken, in flops. Measured with `cargo bench --bench crossovers`: two threads are
+/// slower than one at 1.3 MFLOP, 1.2 times as fast at 2.6 and 1.5 times at 5.1.
 pub const PARALLEL_FLOPS: f64 = 4e6;
 
-/// Flops of a pass in the time that it takes to move an element from one array to another: a core's 240 GFLOP/s against some 30 GB/s, in f32.
-/// An estimate, good enough to tell what is worth a second thread.
+/// Flops of a pass in the time that it takes to move an element from one array to another: a core's 240 GFLOP/s against
+/// some 30 GB/s, in f32. An estimate, good enough to tell what is worth a second thread.
 pub const FLOPS_PER_MOVE: f64 = 32.0;
 
 /// Elements of each array that a thread updates at a time, four arrays of 16 KB: L2-sized pieces of work.
@@ -52,9 +52,9 @@ pub const GEMM_NEURONS: usize = 256;
 /// Bytes of a cache line.
 pub const CACHE_LINE: usize = 64;
 
-/// Cache lines of the next block that a tile of quadratic forms asks for at each of its NR stages: 128 x 784 f32 are 6272
-/// lines, and 272 tiles work on as many. Without it the first touch of X, a few columns of each row at a time, cost the
-/// weighted Gram 12 % and the quadratic forms 1 to 2 %.
+/// Cache lines of the next block that a tile of quadratic forms asks for at each of its NR stages: 128 x 784 f32 are
+/// 6272 lines, and 272 tiles work on as many. Without it the first touch of X, a few columns of each row at a time,
+/// cost the weighted Gram 12 % and the quadratic forms 1 to 2 %.
 pub const LINES_AHEAD: usize = 3;
 
 /// Side of the squares in which a triangle is mirrored: two of 32 x 32 f64 are 16 KB, a third of L1.
@@ -64,8 +64,8 @@ pub const MIRROR_SQUARE: usize = 32;
 /// accumulators, 3 hold the panel, 1 the broadcast element (28 accumulators spill).
 pub const TILE_AVX512: (usize, usize) = (3, 8);
 
-/// The register tile for AVX2. Of 16 registers 12 are accumulators, 2 hold the panel, 1 the broadcast element (3 x 4 needs
-/// all 16, and the compiler spills: less than half the speed).
+/// The register tile for AVX2. Of 16 registers 12 are accumulators, 2 hold the panel, 1 the broadcast element (3 x 4
+/// needs all 16, and the compiler spills: less than half the speed).
 pub const TILE_AVX2: (usize, usize) = (2, 6);
 
 /// The register tile without vector instructions to speak of: compiled to SSE2, 16 registers without a fused

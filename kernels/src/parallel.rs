@@ -48,8 +48,8 @@ pub(crate) fn halves(range: &Range<usize>) -> (Range<usize>, Range<usize>) {
     (range.start..middle, middle..range.end)
 }
 
-/// Reduces over `range`, a node of the tree, by halving until a part has at most `at_most` rows, [`leaf_rows`] of the whole. The left
-/// part's result is always the left operand of `combine`.
+/// Reduces over `range`, a node of the tree, by halving until a part has at most `at_most` rows, [`leaf_rows`] of the
+/// whole. The left part's result is always the left operand of `combine`.
 pub(crate) fn reduce_range<R: Send>(
     par: Par,
     range: Range<usize>,

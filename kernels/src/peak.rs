@@ -25,8 +25,8 @@ pub fn flops_per_second<T: Element>(engine: &Engine, repetitions: usize) -> f64 
     best(repetitions, || on_every_thread(threads, || engine.isa.run(Chains { start: T::from_f64(0.5) }))) * flops
 }
 
-/// Bandwidth in bytes a second, reads and writes counted, of x += 1 over `bytes` bytes in all, shared among the threads.
-/// The best of `repetitions`.
+/// Bandwidth in bytes a second, reads and writes counted, of x += 1 over `bytes` bytes in all, shared among the
+/// threads. The best of `repetitions`.
 pub fn bytes_per_second(engine: &Engine, bytes: usize, repetitions: usize) -> f64 {
     let threads = threads(engine);
     let len = bytes / threads / size_of::<f32>();

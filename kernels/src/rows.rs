@@ -37,8 +37,8 @@ pub trait Rows<T: Element>: Sync {
     /// Whether `block` needs its scratch matrix; a pass allocates it only then.
     fn needs_scratch(&self) -> bool;
 
-    /// Which of all samples these are, if they are spread over several ranks: a pass that sums over samples sums over those of
-    /// every rank, and all ranks make it at the same time.
+    /// Which of all samples these are, if they are spread over several ranks: a pass that sums over samples sums over
+    /// those of every rank, and all ranks make it at the same time.
     fn spread(&self) -> Spread {
         Spread::alone(self.rows())
     }
@@ -340,7 +340,8 @@ macro_rules! forward_rows {
 
 forward_rows!(&R, Box<R>);
 
-/// Runs `work(block, its rows, the next block's rows if they are in memory)` on consecutive blocks of at most `rows` rows.
+/// Runs `work(block, its rows, the next block's rows if they are in memory)` on consecutive blocks of at most `rows`
+/// rows.
 pub(crate) fn for_blocks<T: Element, X: Rows<T>>(
     x: &X,
     range: Range<usize>,

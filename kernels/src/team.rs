@@ -5,13 +5,14 @@
 //! down:  rank 0 has the whole, which goes back the same way
 //! ```
 //!
-//! Everything that ranks tell each other goes through that one exchange, 2 log2(ranks) messages deep, so that a rank that
-//! fails can take part in whatever the others are doing, and say so: see [`fail`].
+//! Everything that ranks tell each other goes through that one exchange, 2 log2(ranks) messages deep, so that a rank
+//! that fails can take part in whatever the others are doing, and say so: see [`fail`].
 //!
 //! **The same bits for any number of ranks.** The tree by which rows are reduced is fixed by the number of all rows
-//! ([`crate::parallel`]). A rank owns whole leaves of it, sends the results of the largest nodes that it has all of, and whoever
-//! has both halves of a node combines them: the same additions in the same places as by one process. Shares begin where the tree
-//! has its upper nodes, so that there are few of them: one a rank if their number is a power of two.
+//! ([`crate::parallel`]). A rank owns whole leaves of it, sends the results of the largest nodes that it has all of,
+//! and whoever has both halves of a node combines them: the same additions in the same places as by one process. Shares
+//! begin where the tree has its upper nodes, so that there are few of them: one a rank if their number is a power of
+//! two.
 #![forbid(unsafe_code)]
 
 use std::any::Any;
@@ -30,8 +31,8 @@ pub use spread::{Carried, Spread};
 
 /// How ranks reach each other. Messages from one rank to another arrive in the order in which they were sent.
 ///
-/// All ranks make the same calls in the same order, each from one thread at a time; what a rank decides by must therefore be the
-/// same for all.
+/// All ranks make the same calls in the same order, each from one thread at a time; what a rank decides by must
+/// therefore be the same for all.
 pub trait Team: Debug + Send + Sync {
     /// Number of this rank, from 0.
     fn rank(&self) -> usize;
@@ -87,8 +88,8 @@ pub(crate) fn exchange(team: &dyn Team, what: &mut impl Exchange) {
     }
 }
 
-/// Takes part in the others' exchange as one who has failed, and says who of all is the first that has: the others learn of it
-/// there. `code` is for them to end with.
+/// Takes part in the others' exchange as one who has failed, and says who of all is the first that has: the others
+/// learn of it there. `code` is for them to end with.
 pub fn fail(team: &dyn Team, code: u8) -> Failed {
     let own = Failed { rank: team.rank(), code };
     run(team, Some(own), &mut Nothing).err().unwrap_or(own)
@@ -204,7 +205,8 @@ pub fn gather_text(team: &dyn Team, own: &str) -> Vec<String> {
     lengths.into_iter().map(text).collect()
 }
 
-/// A team of threads in this process, a member for each: for tests, and for those who try out what several machines would do.
+/// A team of threads in this process, a member for each: for tests, and for those who try out what several machines
+/// would do.
 ///
 /// Each member belongs to a thread of its own, none of which may be a worker of a pool that the others' passes need.
 pub fn threads(ranks: usize) -> Vec<Arc<dyn Team>> {

@@ -1,4 +1,5 @@
-//! The BLAS behind the backend `blas`: what it is, whether it suits this processor, and keeping it to one thread a call.
+//! The BLAS behind the backend `blas`: what it is, whether it suits this processor, and keeping it to one thread a
+//! call.
 //!
 //! The crates below do not know which BLAS they get; this program chooses the system's OpenBLAS, with the cargo feature
 //! `blas`. Without the feature there is none, and [`linked`] says so.
@@ -62,8 +63,8 @@ pub fn linked() -> Option<Blas> {
     None
 }
 
-/// Keeps the BLAS to the calling thread in what that thread asks of it: the passes are shared out among threads already.
-/// To be called once by every thread that computes.
+/// Keeps the BLAS to the calling thread in what that thread asks of it: the passes are shared out among threads
+/// already. To be called once by every thread that computes.
 pub fn one_thread() {
     #[cfg(feature = "blas")]
     openblas::one_thread();
@@ -76,7 +77,8 @@ pub fn one_at_a_time(backend: memorize_kernels::Backend) -> bool {
     backend.name() == "blas" && linked().is_some_and(|blas| blas.threading == Threading::None)
 }
 
-/// What is to be known of the BLAS before a command uses it. `backend`: the one that the command uses, none if it uses all of them.
+/// What is to be known of the BLAS before a command uses it. `backend`: the one that the command uses, none if it uses
+/// all of them.
 ///
 /// # Errors
 /// Bad input if the linked BLAS cannot be called.

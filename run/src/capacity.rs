@@ -1,5 +1,5 @@
-//! Theorem 1's threshold made visible: random training sets of several sizes around the capacity d(d+1)/2, the loss that
-//! remains on each, and the least that could remain.
+//! Theorem 1's threshold made visible: random training sets of several sizes around the capacity d(d+1)/2, the loss
+//! that remains on each, and the least that could remain.
 
 mod record;
 mod report;
@@ -48,8 +48,8 @@ pub struct Row {
     pub ended: Ending,
     /// f(W) of the network returned.
     pub loss: f64,
-    /// f of the solver's network on the same samples: the least of any network, unless that is below the tolerance, where
-    /// the solver ends, or the solver was at the end of its iterations or of the precision.
+    /// f of the solver's network on the same samples: the least of any network, unless that is below the tolerance,
+    /// where the solver ends, or the solver was at the end of its iterations or of the precision.
     pub least_squares_loss: f64,
     /// The expected value of the least f, from n and d alone.
     pub predicted_loss: f64,
@@ -65,13 +65,13 @@ fn by_name<S: Serializer>(ended: &Ending, serializer: S) -> Result<S::Ok, S::Err
     serializer.serialize_str(ended.name())
 }
 
-/// Tries everything on every training set, several of them at a time, and writes `capacity.csv` as rows become known; `tell` is
-/// told of each set.
-/// Returns the rows, in the order of sizes, seeds and optimisers whatever the number of threads; fewer if interrupted.
+/// Tries everything on every training set, several of them at a time, and writes `capacity.csv` as rows become known;
+/// `tell` is told of each set. Returns the rows, in the order of sizes, seeds and optimisers whatever the number of
+/// threads; fewer if interrupted.
 ///
 /// # Errors
-/// Bad input if the sizes need more memory than there is; a failed run if a step size lets descent diverge or a file cannot
-/// be written.
+/// Bad input if the sizes need more memory than there is; a failed run if a step size lets descent diverge or a file
+/// cannot be written.
 pub fn run<T: Element>(
     config: &CapacityConfig,
     machine: &Machine,
@@ -118,8 +118,8 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
         activations: ROW_BLOCK,
         squares: Some(Squares { threads: 1, by_library: config.backend != Backend::Native, of_batches: false }),
     };
-    // The samples in T. They are drawn in f64: between what other threads hold, that lies in pieces when it is freed, and so does what
-    // is left of smaller sets.
+    // The samples in T. They are drawn in f64: between what other threads hold, that lies in pieces when it is freed,
+    // and so does what is left of smaller sets.
     let drawn = if threads > 1 { size_of::<f64>() } else { 0 };
     let set = [size_of::<T>() + drawn, n, d].into_iter().fold(1, |all: u64, factor| all.saturating_mul(factor as u64));
     let solving = |&n: &usize| {

@@ -50,8 +50,8 @@ impl RunConfig {
         Ok(format!("# Repeat this run with: memorize train --config config.toml --out DIR\n\n{body}"))
     }
 
-    /// Whether a run that has left the configuration `done` has done what this one asks for: the same results, bit for bit.
-    /// A setting that a run has filled in counts as asked for; those that change no bit may differ.
+    /// Whether a run that has left the configuration `done` has done what this one asks for: the same results, bit for
+    /// bit. A setting that a run has filled in counts as asked for; those that change no bit may differ.
     pub fn is_done_by(&self, done: &Self) -> bool {
         let mut asked = self.clone();
         asked.network.init_scale = asked.network.init_scale.or(done.network.init_scale);

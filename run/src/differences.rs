@@ -22,8 +22,8 @@ impl Setting {
     }
 }
 
-/// Every setting of the configurations: the data's first, then the network's, the optimiser's, the run's. A configuration
-/// that could not be read has no values.
+/// Every setting of the configurations: the data's first, then the network's, the optimiser's, the run's. A
+/// configuration that could not be read has no values.
 pub fn settings(configs: &[Option<&RunConfig>]) -> Vec<Setting> {
     let mut settings: Vec<Setting> = Vec::new();
     for (i, config) in configs.iter().enumerate() {

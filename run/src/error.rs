@@ -42,7 +42,8 @@ impl Error {
         Self::RunFailed(error.into())
     }
 
-    /// A file or folder that is not there: the advice is the one that was meant, if [`nearest::path`] knows, or else `otherwise`.
+    /// A file or folder that is not there: the advice is the one that was meant, if [`nearest::path`] knows, or else
+    /// `otherwise`.
     pub fn missing(error: impl Into<anyhow::Error>, meant: Option<PathBuf>, otherwise: Option<&str>) -> Self {
         let meant = meant.map(|path| format!("did you mean {}?", path.shown()));
         match meant.or(otherwise.map(str::to_owned)) {

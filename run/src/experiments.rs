@@ -4,9 +4,9 @@ pub use crate::config::Experiment;
 use crate::config::{ConfigError, OptimizerKind, RunConfig, Source};
 use crate::layer::{DataLayer, FeaturesLayer, Layer, NetworkLayer, OptimizerLayer, RunLayer};
 
-/// Epochs of the MNIST experiments at full scale. The paper does not state its number. The loss ends each plateau of the
-/// step size about ten times lower than the one before (0.16, 0.02, 2e-3, 2e-4, 2e-5, 2e-6 with noise 0.01): 90 epochs,
-/// six plateaus, arrive below the 1e-5 that the paper shows.
+/// Epochs of the MNIST experiments at full scale. The paper does not state its number. The loss ends each plateau of
+/// the step size about ten times lower than the one before (0.16, 0.02, 2e-3, 2e-4, 2e-5, 2e-6 with noise 0.01): 90
+/// epochs, six plateaus, arrive below the 1e-5 that the paper shows.
 pub const MNIST_EPOCHS: u64 = 90;
 /// Epochs of a quick MNIST run.
 pub const QUICK_MNIST_EPOCHS: u64 = 10;
@@ -58,7 +58,8 @@ impl Experiment {
         self.layer(scale).resolve().expect("every experiment names its data and its neurons")
     }
 
-    /// The same with another optimiser, unless it is the experiment's own: with that one's defaults, in a folder of its own.
+    /// The same with another optimiser, unless it is the experiment's own: with that one's defaults, in a folder of its
+    /// own.
     ///
     /// # Errors
     /// If the optimiser needs something that has no default.

@@ -13,8 +13,8 @@ use crate::error::RUN_FAILED;
 /// libraries answer such a refusal.
 ///
 /// SIGBUS, when memory that stands for a part of a file cannot be had, ends the process with a message and
-/// [`RUN_FAILED`]: the computation cannot go on without the numbers, and no code can run that might use
-/// them. SIGXFSZ, beyond the limit of `ulimit -f`, is ignored: the write that caused it then fails with an error of its own.
+/// [`RUN_FAILED`]: the computation cannot go on without the numbers, and no code can run that might use them. SIGXFSZ,
+/// beyond the limit of `ulimit -f`, is ignored: the write that caused it then fails with an error of its own.
 pub fn listen() {
     #[cfg(unix)]
     unix::listen();
@@ -46,8 +46,8 @@ fn is_refusal(message: &str) -> bool {
 /// Whether a signal is ignored, as whoever started the program wants it.
 #[cfg(unix)]
 pub fn is_ignored(signal: std::ffi::c_int) -> bool {
-    // SAFETY: `sigaction` is a plain structure for which zeros are valid; no action is given, so that none is changed, and the one there
-    // is written to a structure that outlives the call.
+    // SAFETY: `sigaction` is a plain structure for which zeros are valid; no action is given, so that none is changed,
+    // and the one there is written to a structure that outlives the call.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         libc::sigaction(signal, std::ptr::null(), &mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
@@ -71,9 +71,9 @@ mod unix {
 
     pub(super) fn listen() {
         let (shorter, aborted): (extern "C" fn(c_int), extern "C" fn(c_int)) = (lost, aborted);
-        // SAFETY: `sigaction` is a plain structure for which zeros are valid, no flags and an empty mask; the handlers have the type
-        // that goes with no flags, and call nothing but `write` and `_exit`, which may be called in a handler. Where the system
-        // refuses, the old action stays, which ends the process, too.
+        // SAFETY: `sigaction` is a plain structure for which zeros are valid, no flags and an empty mask; the handlers
+        // have the type that goes with no flags, and call nothing but `write` and `_exit`, which may be called in a
+        // handler. Where the system refuses, the old action stays, which ends the process, too.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = shorter as libc::sighandler_t;

@@ -28,12 +28,14 @@ pub const PARENT: &str = "MEMORIZE_SWEEP_PROCESS";
 
 /// Set by a signal that asks a run to end.
 ///
-/// People send SIGINT, SIGTERM and SIGQUIT, and a second of them ends the process at once. The others come from the system and from batch
-/// systems, more than once and before others: SIGHUP when a terminal is closed or a connection lost, SIGUSR1 some time before a job's
-/// time is up, SIGXCPU every second once the processor time of `ulimit -t` is used up. They never end a process at once.
+/// People send SIGINT, SIGTERM and SIGQUIT, and a second of them ends the process at once. The others come from the
+/// system and from batch systems, more than once and before others: SIGHUP when a terminal is closed or a connection
+/// lost, SIGUSR1 some time before a job's time is up, SIGXCPU every second once the processor time of `ulimit -t` is
+/// used up. They never end a process at once.
 ///
-/// A process that a launcher of MPI jobs has started, alone or as one of many, is often told the same twice, by the launcher and by a batch
-/// system, so a second signal is no other than the first there. Open MPI's `mpirun` passes SIGUSR1 on, and kills soon after a SIGTERM.
+/// A process that a launcher of MPI jobs has started, alone or as one of many, is often told the same twice, by the
+/// launcher and by a batch system, so a second signal is no other than the first there. Open MPI's `mpirun` passes
+/// SIGUSR1 on, and kills soon after a SIGTERM.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
@@ -42,8 +44,8 @@ static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 /// What listens to signals, if anything does.
 static LISTENING: OnceLock<Interrupt> = OnceLock::new();
 
-/// Runs what asks nobody whether to go on (a decomposition, of which nothing is worth keeping before it is whole): a signal meanwhile
-/// ends the process at once, with the exit code of an interruption.
+/// Runs what asks nobody whether to go on (a decomposition, of which nothing is worth keeping before it is whole): a
+/// signal meanwhile ends the process at once, with the exit code of an interruption.
 pub fn ends_at_once<R>(work: impl FnOnce() -> R) -> R {
     struct Guard;
     impl Drop for Guard {
@@ -100,7 +102,8 @@ impl Interrupt {
         #[cfg(target_os = "linux")]
         if let Some(parent) = std::env::var(PARENT).ok().and_then(|text| text.parse::<i32>().ok()) {
             use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-            // One that may come more than once: the threads of the sweep end one after the other, each of them a parent for a moment.
+            // One that may come more than once: the threads of the sweep end one after the other, each of them a parent
+            // for a moment.
             let told = set_parent_process_death_signal(Some(Signal::USR1));
             // It may have been killed before that.
             if told.is_ok() && getppid().is_none_or(|now| now.as_raw_nonzero().get() != parent) {

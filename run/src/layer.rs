@@ -1,6 +1,7 @@
 //! A layer: the part of a configuration that somebody has spelled out, in flags or in a file. Everything is optional.
 //!
-//! One declaration of each setting serves both: see [`settings`](crate::settings). [`Layer::resolve`] fills the holes and gives a [`RunConfig`](crate::config::RunConfig).
+//! One declaration of each setting serves both: see [`settings`](crate::settings). [`Layer::resolve`] fills the holes
+//! and gives a [`RunConfig`](crate::config::RunConfig).
 
 mod merge;
 mod resolve;

@@ -18,8 +18,8 @@ pub fn name<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     near.max_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, name)| name)
 }
 
-/// The path that is there and most like one that is not, if it is like it; none for one that is there itself. The first part of the path that is missing is taken for the
-/// mistyped one.
+/// The path that is there and most like one that is not, if it is like it; none for one that is there itself. The first
+/// part of the path that is missing is taken for the mistyped one.
 pub fn path(missing: &Path) -> Option<PathBuf> {
     // What is there was not mistyped, and is no advice.
     if missing.symlink_metadata().is_ok() {

@@ -1,14 +1,17 @@
-//! Several processes that work on one command, started by `mpirun`: the ranks of a team, each with its share of the samples.
+//! Several processes that work on one command, started by `mpirun`: the ranks of a team, each with its share of the
+//! samples.
 //!
-//! Rank 0 speaks, reads and writes the run's folder; the others compute with it and are silent. All of them go the same way: what
-//! only one knows (a signal, a full disk, the time) is asked for with [`any`], what only rank 0 reads with [`from_first`]. A rank
-//! that fails says so in its place in the others' next exchange ([`memorize_kernels::team::fail`]), and all end with its exit code. One that
-//! panics may be out of step with the others, and ends them at once.
+//! Rank 0 speaks, reads and writes the run's folder; the others compute with it and are silent. All of them go the same
+//! way: what only one knows (a signal, a full disk, the time) is asked for with [`any`], what only rank 0 reads with
+//! [`from_first`]. A rank that fails says so in its place in the others' next exchange
+//! ([`memorize_kernels::team::fail`]), and all end with its exit code. One that panics may be out of step with the
+//! others, and ends them at once.
 //!
-//! What they exchange has the shape that programs, settings and files have given it. So these are compared first ([`agree`]): see
-//! [`crate::run::alike`].
+//! What they exchange has the shape that programs, settings and files have given it. So these are compared first
+//! ([`agree`]): see [`crate::run::alike`].
 //!
-//! Without the cargo feature `mpi`, and in a process that no launcher has started, there is one rank and nothing to exchange.
+//! Without the cargo feature `mpi`, and in a process that no launcher has started, there is one rank and nothing to
+//! exchange.
 
 #[cfg(feature = "mpi")]
 mod mpi;
@@ -124,8 +127,9 @@ pub fn one_only(what: &str) -> Result<(), Error> {
     Err(Error::BadInput(error.hint(hint)))
 }
 
-/// Threads for this process where nobody says how many, `None` for one on each core: its part of the cores that it may use, and no more
-/// than Slurm has given to it. Slurm's number counts where the system does not hold the process to its cores.
+/// Threads for this process where nobody says how many, `None` for one on each core: its part of the cores that it may
+/// use, and no more than Slurm has given to it. Slurm's number counts where the system does not hold the process to its
+/// cores.
 pub fn threads() -> Option<usize> {
     let own = TEAM.get().map(|crew| (cores() / crew.sharers).max(1));
     match (own, cores_of_task(std::env::var(CPUS_PER_TASK).ok().as_deref())) {
@@ -141,12 +145,14 @@ fn cores_of_task(value: Option<&str>) -> Option<usize> {
     value?.trim().parse().ok().filter(|&cores| cores > 0)
 }
 
-/// Whether a launcher of MPI jobs has started this process, as one of many or alone: what is to be told to it may be told twice.
+/// Whether a launcher of MPI jobs has started this process, as one of many or alone: what is to be told to it may be
+/// told twice.
 pub fn is_launched() -> bool {
     LAUNCHED.iter().any(|name| std::env::var_os(name).is_some())
 }
 
-/// Variables that launchers set for the processes of a job: Open MPI, and those that speak PMI or PMIx (MPICH, Slurm's `srun --mpi`).
+/// Variables that launchers set for the processes of a job: Open MPI, and those that speak PMI or PMIx (MPICH, Slurm's
+/// `srun --mpi`).
 const LAUNCHED: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"];
 
 /// What a person should know of ranks and cores, for `threads` a rank.

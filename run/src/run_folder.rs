@@ -1,8 +1,9 @@
 //! The folder that a run leaves behind.
 //!
 //! Every file except the growing `metrics.csv` is written whole: to a temporary file in the same folder, flushed to the
-//! disk, then renamed. Whoever looks at the folder sees the old file or the new one, never half of one. One process at a time writes
-//! there: it holds the folder's lock from before the first byte until `summary.json`, the last file, names the digests of the others.
+//! disk, then renamed. Whoever looks at the folder sees the old file or the new one, never half of one. One process at
+//! a time writes there: it holds the folder's lock from before the first byte until `summary.json`, the last file,
+//! names the digests of the others.
 
 mod commit;
 mod error;
@@ -103,12 +104,13 @@ impl RunFolder {
         check_contents(path, existing, inputs)
     }
 
-    /// Creates the folder, with its parents, and makes sure that files can be written to it, by writing one without a name. Its lock, unless
-    /// it is `held` already, is taken before anything in it is looked at, and held until the last clone of this is dropped.
+    /// Creates the folder, with its parents, and makes sure that files can be written to it, by writing one without a
+    /// name. Its lock, unless it is `held` already, is taken before anything in it is looked at, and held until the
+    /// last clone of this is dropped.
     ///
     /// # Errors
-    /// If there is something there already (see [`Existing`]), or the folder cannot be created or written to, or another process is writing
-    /// there.
+    /// If there is something there already (see [`Existing`]), or the folder cannot be created or written to, or
+    /// another process is writing there.
     pub fn create<'a>(
         path: &Path,
         existing: Existing,
@@ -136,8 +138,8 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), lock: Some(Arc::new(lock)), notes })
     }
 
-    /// The folder of a run that is going on. What is no longer so (how the part before ended) and what a killed process has
-    /// left half-written is removed.
+    /// The folder of a run that is going on. What is no longer so (how the part before ended) and what a killed process
+    /// has left half-written is removed.
     ///
     /// # Errors
     /// [`FolderError::Unusable`].
@@ -197,7 +199,8 @@ impl RunFolder {
 /// Takes the lock of a folder that is there.
 ///
 /// # Errors
-/// [`FolderError::Busy`] if another process is writing there, [`FolderError::Unusable`] if nothing can be written there.
+/// [`FolderError::Busy`] if another process is writing there, [`FolderError::Unusable`] if nothing can be written
+/// there.
 pub fn lock(path: &Path) -> Result<Lock, FolderError> {
     Lock::of_folder(path).map_err(|error| match error {
         LockError::Held(holder) => FolderError::Busy { path: path.to_owned(), holder },
@@ -205,7 +208,8 @@ pub fn lock(path: &Path) -> Result<Lock, FolderError> {
     })
 }
 
-/// Whether there is nothing in a folder that somebody put there: what a process has left that was killed before its first file does not count.
+/// Whether there is nothing in a folder that somebody put there: what a process has left that was killed before its
+/// first file does not count.
 ///
 /// # Errors
 /// If the folder cannot be read.

@@ -14,9 +14,9 @@ thread_local! {
 
 /// Threads to compute with, the caller's own among them.
 ///
-/// A thread that hands its work to others does not choose which of them takes it: large blocks would be allocated now by one, now by
-/// another, and the system's allocator keeps for each what it has freed. A run would take up to a quarter more memory, from one time to
-/// the next, and the more the more threads there are.
+/// A thread that hands its work to others does not choose which of them takes it: large blocks would be allocated now
+/// by one, now by another, and the system's allocator keeps for each what it has freed. A run would take up to a
+/// quarter more memory, from one time to the next, and the more the more threads there are.
 #[derive(Debug)]
 pub struct Threads {
     count: usize,
@@ -24,15 +24,16 @@ pub struct Threads {
     others: Option<ThreadPool>,
 }
 
-/// Threads where nobody says how many: one for each core that the process may use, or what the variable `RAYON_NUM_THREADS` has.
+/// Threads where nobody says how many: one for each core that the process may use, or what the variable
+/// `RAYON_NUM_THREADS` has.
 pub fn default_count() -> usize {
     let variable = std::env::var("RAYON_NUM_THREADS").ok().and_then(|count| count.parse().ok());
     variable.filter(|&count: &usize| count > 0).unwrap_or_else(cores)
 }
 
 impl Threads {
-    /// Starts what lacks to that many, or to [`default_count`]. Where the system refuses, half as many but no more than there are cores,
-    /// and so on, and in the end none: then the thread of the caller works alone. The note says so.
+    /// Starts what lacks to that many, or to [`default_count`]. Where the system refuses, half as many but no more than
+    /// there are cores, and so on, and in the end none: then the thread of the caller works alone. The note says so.
     pub fn start(asked: Option<usize>) -> (Self, Option<String>) {
         blas::one_thread();
         let asked = asked.unwrap_or_else(default_count);

@@ -16,8 +16,8 @@ pub struct ByteSize(pub u64);
 #[error("`{0}` is not an amount of memory; write bytes or a unit, as in 4GiB, 512M or 2GB")]
 pub struct ByteSizeError(String);
 
-/// Units, longest first. A bare letter is a power of 1024, as in `ulimit` and `dd`, and so is `Ki`, as in Kubernetes; `KB` and its kin
-/// are powers of 1000.
+/// Units, longest first. A bare letter is a power of 1024, as in `ulimit` and `dd`, and so is `Ki`, as in Kubernetes;
+/// `KB` and its kin are powers of 1000.
 const UNITS: [(&str, u64); 17] = [
     ("TIB", 1 << 40),
     ("GIB", 1 << 30),
@@ -141,7 +141,8 @@ pub fn scientific(value: f64) -> String {
     if value == 0.0 { "0".to_owned() } else { format!("{value:.2e}") }
 }
 
-/// A number with three significant digits, in the plain form where that is the shorter one: `1.21`, `0.0342`, `1.23e-6`.
+/// A number with three significant digits, in the plain form where that is the shorter one: `1.21`, `0.0342`,
+/// `1.23e-6`.
 pub fn number(value: f64) -> String {
     let plain = |decimals: usize| format!("{value:.decimals$}");
     match value.abs() {
@@ -155,7 +156,8 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// A span of time at the precision that people care about, 0 only if it is: `3.1 ms`, `0.42 s`, `12.3 s`, `2 min 31 s`, `1 h 02 min`, `3 d 04 h`.
+/// A span of time at the precision that people care about, 0 only if it is: `3.1 ms`, `0.42 s`, `12.3 s`, `2 min 31 s`,
+/// `1 h 02 min`, `3 d 04 h`.
 pub fn duration(span: Duration) -> String {
     let seconds = span.as_secs_f64();
     if span > Duration::ZERO && seconds < 0.0095 {

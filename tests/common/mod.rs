@@ -128,7 +128,8 @@ impl Call {
     }
 }
 
-/// Whether an error says what to do: in a line of its own, behind a semicolon, by what a value must be, or by a flag's name.
+/// Whether an error says what to do: in a line of its own, behind a semicolon, by what a value must be, or by a flag's
+/// name.
 pub fn has_a_next_step(said: &str) -> bool {
     ["hint: ", "; ", " must be ", " --", "(--", "'--help'", "did you mean", "expected "]
         .iter()

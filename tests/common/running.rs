@@ -110,7 +110,8 @@ impl Running {
     }
 }
 
-/// Whether hangups are ignored where the tests run, as under `nohup`: the programs that they start then ignore them, too.
+/// Whether hangups are ignored where the tests run, as under `nohup`: the programs that they start then ignore them,
+/// too.
 pub fn hangups_are_ignored() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,6 +1,7 @@
 //! What a page shows of an output, beside the output.
 
-/// How far numbers may be from those on the page: instruction sets differ in the last digits, and in an iteration or two.
+/// How far numbers may be from those on the page: instruction sets differ in the last digits, and in an iteration or
+/// two.
 const TOLERANCE: f64 = 0.05;
 /// Below this a loss or a residual is rounding errors, of any size.
 const NOTHING: f64 = 1e-9;
@@ -14,7 +15,8 @@ pub enum Numbers {
     Free,
 }
 
-/// A line in which `#` stands for each number and one space for any, and the numbers; none for a time, which may be any.
+/// A line in which `#` stands for each number and one space for any, and the numbers; none for a time, which may be
+/// any.
 fn parts(line: &str) -> (String, Vec<Option<f64>>) {
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     // A short time has another unit on another machine.

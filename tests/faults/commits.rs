@@ -1,5 +1,6 @@
-//! Processes that are killed at a call of the system that gives a file its name, takes one away or writes to one, by strace's fault
-//! injection: whatever is there afterwards is gone on with to the same bits, or says that it is complete and is.
+//! Processes that are killed at a call of the system that gives a file its name, takes one away or writes to one, by
+//! strace's fault injection: whatever is there afterwards is gone on with to the same bits, or says that it is complete
+//! and is.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -102,8 +103,8 @@ struct Replaced<'a> {
 }
 
 impl Replaced<'_> {
-    /// Kills it at every call until it is through, and returns how many kills that took: each file is there all the time, the old one or
-    /// the new one.
+    /// Kills it at every call until it is through, and returns how many kills that took: each file is there all the
+    /// time, the old one or the new one.
     fn killed(&self, root: &Path) -> usize {
         let command = |out: &Path| {
             let folders = [("ROOT", root), ("OUT", out)];

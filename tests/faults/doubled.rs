@@ -1,4 +1,5 @@
-//! Two processes that are told to write the same at the same time: one does, the other leaves everything alone and says who it was.
+//! Two processes that are told to write the same at the same time: one does, the other leaves everything alone and says
+//! who it was.
 
 use std::fs;
 use std::path::{Path, PathBuf};

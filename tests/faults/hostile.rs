@@ -1,4 +1,5 @@
-//! Folders of runs with something else in the place of their files: nothing hangs, nothing takes all memory, nothing panics.
+//! Folders of runs with something else in the place of their files: nothing hangs, nothing takes all memory, nothing
+//! panics.
 
 use std::fs;
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! Ranks that were asked for the same and find other things: each has a folder of its own with files of the same names, and one of
-//! them is harmed in one rank's folder.
+//! Ranks that were asked for the same and find other things: each has a folder of its own with files of the same names,
+//! and one of them is harmed in one rank's folder.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;

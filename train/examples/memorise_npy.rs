@@ -1,11 +1,12 @@
-//! Memorises samples and targets of two .npy (or IDX) files with the library alone: no step size, no folder, one weights file.
+//! Memorises samples and targets of two .npy (or IDX) files with the library alone: no step size, no folder, one
+//! weights file.
 //!
 //! ```text
 //! cargo run --release -p memorize-train --example memorise_npy -- X.npy y.npy W.safetensors
 //! ```
 //!
-//! Samples (n x d, scaled to length 1 here) are memorised by 2d + 2 neurons for almost any n <= d(d+1)/2 targets. By the program:
-//! `memorize train --inputs X.npy --targets y.npy --normalize --dtype f64 --optimizer negative-curvature`.
+//! Samples (n x d, scaled to length 1 here) are memorised by 2d + 2 neurons for almost any n <= d(d+1)/2 targets. By
+//! the program: `memorize train --inputs X.npy --targets y.npy --normalize --dtype f64 --optimizer negative-curvature`.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,15 +1,15 @@
-//! Theorem 4 on a family of tiny data sets: Algorithm 1 with every constant from the data, started at W = 0, run until it
-//! returns. Prints a Markdown table: the loss beside epsilon, the iterations beside the least that success takes (2 t_thres + 1)
-//! and the most that the proof allows.
+//! Theorem 4 on a family of tiny data sets: Algorithm 1 with every constant from the data, started at W = 0, run until
+//! it returns. Prints a Markdown table: the loss beside epsilon, the iterations beside the least that success takes (2
+//! t_thres + 1) and the most that the proof allows.
 //!
 //! ```text
 //! cargo run --release -p memorize-train --example theorem4             # data sets that need up to 3e7 iterations
 //! cargo run --release -p memorize-train --example theorem4 -- 3e9      # or up to so many: half an hour
 //! ```
 //!
-//! The data are the paper's synthetic set with rows normalised, and the seeds the first of those with f(0) > epsilon. One line
-//! by the program: `memorize train --data synthetic --samples N --dim D --seed SEED --normalize --optimizer pgd --theory
-//! --theory-epsilon E`.
+//! The data are the paper's synthetic set with rows normalised, and the seeds the first of those with f(0) > epsilon.
+//! One line by the program: `memorize train --data synthetic --samples N --dim D --seed SEED --normalize --optimizer
+//! pgd --theory --theory-epsilon E`.
 
 use memorize_data::{normalize, synthetic};
 use memorize_kernels::{Engine, Mat};

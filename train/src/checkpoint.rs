@@ -1,6 +1,7 @@
-//! Weights in a file: safetensors with `W` (d x r, row-major) and `a` (r); three-layer files also `R` (k x d_in) and, with a
-//! projection before it, `pca.basis` (m x d_in) and `pca.mean` (d_in). The metadata hold `p`, `normalize`, the program's version and a
-//! SHA-256 of everything else. A checkpoint from which training can go on is the same file with the tensors of a [`State`] in it.
+//! Weights in a file: safetensors with `W` (d x r, row-major) and `a` (r); three-layer files also `R` (k x d_in) and,
+//! with a projection before it, `pca.basis` (m x d_in) and `pca.mean` (d_in). The metadata hold `p`, `normalize`, the
+//! program's version and a SHA-256 of everything else. A checkpoint from which training can go on is the same file with
+//! the tensors of a [`State`] in it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,8 +27,8 @@ pub struct Weights<T: Element> {
     pub network: Network<T>,
     /// The random feature layer, of a three-layer net.
     pub features: Option<FeatureLayer<T>>,
-    /// The projection before it: basis (m x d_in, a direction a row) and mean (d_in). The mean is in f64 whatever T is: it is taken
-    /// off before a sample is rounded, and may be much larger than what is left.
+    /// The projection before it: basis (m x d_in, a direction a row) and mean (d_in). The mean is in f64 whatever T is:
+    /// it is taken off before a sample is rounded, and may be much larger than what is left.
     pub projection: Option<(Mat<T>, Vec<f64>)>,
     /// Whether every sample is scaled to length 1 before all this; `None` in a file that does not say.
     pub normalize: Option<bool>,
@@ -81,8 +82,8 @@ impl Frame {
         Self { tensors, metadata }
     }
 
-    /// Writes the weights of a state together with the state, as [`save`] writes weights alone. `about` is kept for whoever reads the
-    /// file.
+    /// Writes the weights of a state together with the state, as [`save`] writes weights alone. `about` is kept for
+    /// whoever reads the file.
     ///
     /// # Errors
     /// [`TrainError::Io`] if the file cannot be written; an older file of that name is then untouched.
@@ -126,7 +127,8 @@ impl Frame {
     }
 }
 
-/// Writes the weights to a temporary file beside `path`, syncs it and renames it: the file is there whole or not at all.
+/// Writes the weights to a temporary file beside `path`, syncs it and renames it: the file is there whole or not at
+/// all.
 ///
 /// # Errors
 /// [`TrainError::Io`] if the file cannot be written.
@@ -155,8 +157,9 @@ fn cannot_write(path: &Path, source: io::Error) -> TrainError {
     TrainError::Io { action: "write", path: path.to_owned(), source }
 }
 
-/// All of a safetensors file before its tensors, which follow in this order; metadata sorted by key. The library takes them as a
-/// `HashMap` and writes them in an order that changes from run to run, but the same run has to leave the same bytes.
+/// All of a safetensors file before its tensors, which follow in this order; metadata sorted by key. The library takes
+/// them as a `HashMap` and writes them in an order that changes from run to run, but the same run has to leave the same
+/// bytes.
 fn header_of(tensors: &[(String, &Tensor)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let mut end = 0;
     let infos = tensors.iter().map(|(name, tensor)| {
@@ -173,7 +176,8 @@ fn header_of(tensors: &[(String, &Tensor)], metadata: &BTreeMap<String, String>)
     [&(header.len() as u64).to_le_bytes()[..], &header].concat()
 }
 
-/// SHA-256 of the names, types, shapes and bytes of all tensors, in the order of their names, and of the metadata without the digest.
+/// SHA-256 of the names, types, shapes and bytes of all tensors, in the order of their names, and of the metadata
+/// without the digest.
 fn digest<'a>(tensors: impl Iterator<Item = (&'a str, TensorView<'a>)>, metadata: &BTreeMap<String, String>) -> String {
     let mut hasher = Hasher::default();
     for (key, value) in metadata.iter().filter(|(key, _)| *key != DIGEST) {
@@ -205,7 +209,8 @@ fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>), Str
 /// Reads what [`Frame::save`] or [`save`] has written.
 ///
 /// # Errors
-/// [`TrainError::Io`] if the file cannot be read, [`TrainError::Weights`] if it is not to the bit what this program has written.
+/// [`TrainError::Io`] if the file cannot be read, [`TrainError::Weights`] if it is not to the bit what this program has
+/// written.
 pub fn load_state(path: &Path) -> Result<Checkpoint, TrainError> {
     parse_state(&read(path)?).map_err(|problem| TrainError::Weights { path: path.to_owned(), problem })
 }
@@ -236,7 +241,8 @@ pub fn parse_state(bytes: &[u8]) -> Result<Checkpoint, String> {
 /// The bytes of a safetensors file. Of one that is not as long as its header says, no more than the header is read.
 ///
 /// # Errors
-/// [`TrainError::Io`] if it cannot be read or is no regular file, [`TrainError::Weights`] if it is not well-formed, or larger than memory.
+/// [`TrainError::Io`] if it cannot be read or is no regular file, [`TrainError::Weights`] if it is not well-formed, or
+/// larger than memory.
 pub fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
     let io = |source| TrainError::Io { action: "read", path: path.to_owned(), source };
     let wrong = |problem| TrainError::Weights { path: path.to_owned(), problem };

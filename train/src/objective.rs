@@ -9,8 +9,8 @@ use crate::error::TrainError;
 use crate::network::Network;
 use crate::planner::Route;
 
-/// Rounding errors of a target that a residual has at least where it means something. In f32 the synthetic experiment ends with residuals
-/// of 1.0 by its own arithmetic, and of 2.5 in truth.
+/// Rounding errors of a target that a residual has at least where it means something. In f32 the synthetic experiment
+/// ends with residuals of 1.0 by its own arithmetic, and of 2.5 in truth.
 pub const ROUNDINGS: f64 = 4.0;
 
 /// The loss of a network on a set of samples.
@@ -73,7 +73,8 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
         self.evaluation(squares, net)
     }
 
-    /// The same in f64, of these weights and these samples as they are: what T's rounding leaves of small residuals is not among them.
+    /// The same in f64, of these weights and these samples as they are: what T's rounding leaves of small residuals is
+    /// not among them.
     ///
     /// # Errors
     /// If the shapes do not go together or there are no samples.

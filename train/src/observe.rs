@@ -18,15 +18,15 @@ pub trait Observer {
     /// Called every `record_every` iterations, and at the last one of the budget.
     fn record(&mut self, record: &Record);
 
-    /// Called before a record with the passes over the training set done so far, by optimisers whose iterations are not each one
-    /// batch.
+    /// Called before a record with the passes over the training set done so far, by optimisers whose iterations are not
+    /// each one batch.
     fn spent(&mut self, _passes: f64) {}
 
-    /// Called with f over the whole training set where an optimiser that records the losses of batches has looked at it: once an
-    /// epoch, if it may end at a loss.
+    /// Called with f over the whole training set where an optimiser that records the losses of batches has looked at
+    /// it: once an epoch, if it may end at a loss.
     fn whole(&mut self, _record: &Record) {}
-    /// Asked once, before the first iteration: the state to go on from instead of the weights that were given. It is what the
-    /// same optimiser, with the same problem and settings, has handed to [`Observer::checkpoint`].
+    /// Asked once, before the first iteration: the state to go on from instead of the weights that were given. It is
+    /// what the same optimiser, with the same problem and settings, has handed to [`Observer::checkpoint`].
     fn resume(&mut self) -> Option<State> {
         None
     }
@@ -36,12 +36,12 @@ pub trait Observer {
         true
     }
 
-    /// Called after [`Observer::keep_going`], whatever it said, with the iteration that is about to be done and a way to the state.
-    /// The records of earlier iterations have been made, this one's has not.
+    /// Called after [`Observer::keep_going`], whatever it said, with the iteration that is about to be done and a way
+    /// to the state. The records of earlier iterations have been made, this one's has not.
     fn checkpoint(&mut self, _iteration: u64, _state: &dyn Fn() -> State) {}
 
-    /// Asked before a computation keeps so many bytes more, whose number nobody knew before it began; `false` ends it with
-    /// [`TrainError::NoRoom`](crate::TrainError::NoRoom).
+    /// Asked before a computation keeps so many bytes more, whose number nobody knew before it began; `false` ends it
+    /// with [`TrainError::NoRoom`](crate::TrainError::NoRoom).
     fn has_room(&mut self, _bytes: u64) -> bool {
         true
     }
@@ -49,8 +49,8 @@ pub trait Observer {
     /// Called for events that a log should hold: a perturbation, an escape, a planner's choice.
     fn note(&mut self, _: &str) {}
 
-    /// Called with `true` before a computation that asks nobody whether to go on and before which there is nothing that would be lost:
-    /// whoever waits for an interruption may end the process meanwhile. With `false` after it.
+    /// Called with `true` before a computation that asks nobody whether to go on and before which there is nothing that
+    /// would be lost: whoever waits for an interruption may end the process meanwhile. With `false` after it.
     fn busy(&mut self, _: bool) {}
 }
 

@@ -67,8 +67,8 @@ const LAYOUT_FLOPS: f64 = 300.0;
 /// What laying out S and M for the Gram route costs, in flops for each of their d^2 places.
 const SYMMETRIC_FLOPS: f64 = 120.0;
 
-/// The Gram route multiplies d (d + WASTE) instead of d^2 numbers for every sample: half a panel above the diagonal and half a
-/// register beyond the last column. Measured in the same way.
+/// The Gram route multiplies d (d + WASTE) instead of d^2 numbers for every sample: half a panel above the diagonal and
+/// half a register beyond the last column. Measured in the same way.
 const WASTE: f64 = 12.0;
 
 /// Exponents of the largest weight, up or down, up to which S has entries well inside of the range of the type.
@@ -104,8 +104,8 @@ impl Plan {
 }
 
 impl Plan {
-    /// The same for one pass over `samples` with this network: the neuron route also where S = W A W^T would leave the range of T
-    /// although W does not.
+    /// The same for one pass over `samples` with this network: the neuron route also where S = W A W^T would leave the
+    /// range of T although W does not.
     pub fn of_network<T: Element>(samples: Samples, network: &Network<T>, forced: Option<Route>) -> Self {
         let plan = Self::new(samples, network.width(), network.neurons(), forced);
         let largest = network.weights.iter().fold(0.0f64, |largest, w| largest.max(w.to_f64().abs()));

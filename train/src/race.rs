@@ -1,9 +1,9 @@
 //! How many passes over a training set each optimiser takes to a loss.
 //!
-//! A pass is what one loss and gradient of the whole set takes: a quadratic form of every sample and their weighted Gram matrix,
-//! 2 n d^2 operations. Then an iteration of full-batch descent is one, an epoch of mini-batches is one (each sample is seen
-//! once, though by another route), a product of the linear solver is one, and the solver's preconditioner is what its operations
-//! come to.
+//! A pass is what one loss and gradient of the whole set takes: a quadratic form of every sample and their weighted
+//! Gram matrix, 2 n d^2 operations. Then an iteration of full-batch descent is one, an epoch of mini-batches is one
+//! (each sample is seen once, though by another route), a product of the linear solver is one, and the solver's
+//! preconditioner is what its operations come to.
 
 use std::time::Instant;
 
@@ -23,7 +23,8 @@ use crate::solve;
 use crate::theory::constants::Thresholds;
 use crate::theory::hessian::HessianOperator;
 
-/// Products with the Hessian that its largest eigenvalue is found by: to a few percent, and the step size allows for twice.
+/// Products with the Hessian that its largest eigenvalue is found by: to a few percent, and the step size allows for
+/// twice.
 const PRODUCTS: usize = 20;
 
 /// Who takes part, with what is its own.
@@ -120,7 +121,8 @@ impl<'a, T: Element, X: Rows<T>> Track<'a, T, X> {
     /// A training set, r neurons, and a step size, `None` for 1/lambda_max at the start.
     ///
     /// # Errors
-    /// [`TrainError::NoSamples`], [`TrainError::Neurons`], and [`TrainError::Diverged`] if the Hessian at the start is not finite.
+    /// [`TrainError::NoSamples`], [`TrainError::Neurons`], and [`TrainError::Diverged`] if the Hessian at the start is
+    /// not finite.
     pub fn new(
         engine: Engine,
         (x, y): (&'a X, &'a [T]),

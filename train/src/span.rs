@@ -1,14 +1,14 @@
-//! Samples where they are computed with best: at a scale at which the fourth powers of their norms neither overflow nor vanish, and in
-//! coordinates of what they span, where n samples of width d > n span no more than n directions.
+//! Samples where they are computed with best: at a scale at which the fourth powers of their norms neither overflow nor
+//! vanish, and in coordinates of what they span, where n samples of width d > n span no more than n directions.
 //!
 //! ```text
 //! X = 2^e X',  X' = C Q^T,   X': n x d,  C: n x n lower triangular,  Q: d x n with orthonormal columns
 //! ```
 //!
-//! Both leave every inner product as it is, but for a power of two: K = (X X^T) squared elementwise is 2^(4e) times that of C, and
-//! a network with weights W (d x r) has on X the outputs of Q^T W on C. So whatever is asked of the samples takes n x n matrices
-//! instead of d x d ones. A power of two changes no bit of a number; Q and C come from a QR decomposition, which does not square
-//! the condition number.
+//! Both leave every inner product as it is, but for a power of two: K = (X X^T) squared elementwise is 2^(4e) times
+//! that of C, and a network with weights W (d x r) has on X the outputs of Q^T W on C. So whatever is asked of the
+//! samples takes n x n matrices instead of d x d ones. A power of two changes no bit of a number; Q and C come from a
+//! QR decomposition, which does not square the condition number.
 
 use faer::{Mat as Dense, Par as Threads};
 use memorize_kernels::rows::Mapped;
@@ -17,8 +17,8 @@ use memorize_kernels::{Element, Engine, Mat, Par, Rows, pass, rows};
 use crate::error::TrainError;
 use crate::network::Network;
 
-/// Exponents of the largest modulus, up or down, that samples are left alone with: the fourth power of a norm is far inside of the
-/// range of f32, and bytes (up to 255) are left as they are.
+/// Exponents of the largest modulus, up or down, that samples are left alone with: the fourth power of a norm is far
+/// inside of the range of f32, and bytes (up to 255) are left as they are.
 const COMFORTABLE: i32 = 8;
 /// What a norm of a row of C may differ by from that of its sample, relative to it. Rounding leaves some 1e-15.
 const AGREEMENT: f64 = 1e-12;
@@ -52,8 +52,8 @@ pub(crate) fn power_of_two<T: Element>(e: i32) -> [T; 2] {
     [e / 2, e - e / 2].map(|e| T::from_f64(2f64.powi(e)))
 }
 
-/// What goes with the square of the samples' scale, as singular values of [x_1 (x) x_1, ...] do, brought back from samples that were
-/// divided by 2^e.
+/// What goes with the square of the samples' scale, as singular values of [x_1 (x) x_1, ...] do, brought back from
+/// samples that were divided by 2^e.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Squared {
     exponent: i32,
@@ -111,8 +111,8 @@ impl Span {
         n < d
     }
 
-    /// Bytes that [`Span::new`] takes at once for n samples of width d: the samples, as columns, as the decomposition's with what it
-    /// works in, and Q twice.
+    /// Bytes that [`Span::new`] takes at once for n samples of width d: the samples, as columns, as the decomposition's
+    /// with what it works in, and Q twice.
     pub fn peak(n: usize, d: usize) -> u64 {
         (n as u64).saturating_mul(d as u64).saturating_mul(46)
     }
@@ -122,13 +122,14 @@ impl Span {
         (n as u64).saturating_mul((n as u64).saturating_add(d as u64)).saturating_mul(8)
     }
 
-    /// Bytes of what takes so many more in the coordinates of so few samples, at most: one is over before the other begins.
+    /// Bytes of what takes so many more in the coordinates of so few samples, at most: one is over before the other
+    /// begins.
     pub fn with(n: usize, d: usize, bytes: u64) -> u64 {
         Self::peak(n, d).max(Self::bytes(n, d).saturating_add(bytes))
     }
 
-    /// Of the samples X, n x d with n < d, none of them beyond the range in which squares of norms are finite. In f64, on one thread
-    /// so that the bits do not depend on their number: 4 n^2 d flops.
+    /// Of the samples X, n x d with n < d, none of them beyond the range in which squares of norms are finite. In f64,
+    /// on one thread so that the bits do not depend on their number: 4 n^2 d flops.
     ///
     /// # Errors
     /// [`TrainError::Eigenvalues`] if the decomposition fails.

@@ -1,6 +1,7 @@
 //! The state of an optimiser between two iterations: enough to go on to the same bits.
 //!
-//! A state is named tensors. `W` is always there, as the paper writes it (d x r); what else there is belongs to the optimiser:
+//! A state is named tensors. `W` is always there, as the paper writes it (d x r); what else there is belongs to the
+//! optimiser:
 //!
 //! | optimiser | tensors |
 //! |---|---|
@@ -10,8 +11,9 @@
 //! | accelerated descent | `velocity`, d x r; `counts`, `passes` |
 //! | descent along negative curvature | `residuals`, n; `direction` and the `gradient` it was made of, d x r; `counts`, `passes` |
 //!
-//! Everything else follows from the configuration and the iteration: step sizes, the order of samples and the random numbers,
-//! which are addressed by (seed, purpose, row). Losses, residuals and gradients are computed again, to the same bits.
+//! Everything else follows from the configuration and the iteration: step sizes, the order of samples and the random
+//! numbers, which are addressed by (seed, purpose, row). Losses, residuals and gradients are computed again, to the
+//! same bits.
 
 use std::collections::BTreeMap;
 
@@ -130,8 +132,8 @@ impl State {
         Ok(Mat::from_slice(d, r, &values).transposed())
     }
 
-    /// The first matrix with an element that is infinite or NaN: there is nothing to go on with. Vectors may hold them where something
-    /// does not apply.
+    /// The first matrix with an element that is infinite or NaN: there is nothing to go on with. Vectors may hold them
+    /// where something does not apply.
     pub fn not_finite(&self) -> Option<&str> {
         let is_finite = |tensor: &Tensor| match tensor.dtype {
             Dtype::F32 => tensor.is_finite::<f32>(),

@@ -1,5 +1,5 @@
-//! Theorem 1's threshold, tried: the loss that remains on a training set, by the solver and by descent from a random start, beside the
-//! least that could remain.
+//! Theorem 1's threshold, tried: the loss that remains on a training set, by the solver and by descent from a random
+//! start, beside the least that could remain.
 
 use memorize_kernels::{Element, Engine, Rows};
 
@@ -77,8 +77,8 @@ pub struct Tried {
     pub ended: Ending,
     /// f(W) of the network returned.
     pub loss: f64,
-    /// f of the solver's network on the same samples: the least of any network, unless that is below the tolerance, where
-    /// the solver ends, or the solver was at the end of its iterations or of the precision.
+    /// f of the solver's network on the same samples: the least of any network, unless that is below the tolerance,
+    /// where the solver ends, or the solver was at the end of its iterations or of the precision.
     pub least_squares_loss: f64,
     /// Iterations of descent, products of the solver.
     pub iterations: u64,
@@ -88,8 +88,8 @@ pub struct Tried {
     pub parameters: usize,
 }
 
-/// Tries each of these on samples x (n x d) with targets y: the solver always, by whose loss the others are measured. `None` stands for a
-/// trial that the observer has cut short.
+/// Tries each of these on samples x (n x d) with targets y: the solver always, by whose loss the others are measured.
+/// `None` stands for a trial that the observer has cut short.
 ///
 /// # Errors
 /// [`TrainError::Diverged`] if a step size lets descent diverge, and what the solver and the passes report.
@@ -108,8 +108,8 @@ pub fn trials<T: Element, X: Rows<T>>(
         Trainer::Solver => Ok(solved(&solution)),
         // Gradient descent has no need of steps that become shorter.
         Trainer::Descent(rate) => descend(Method::Descent, StepDecay::constant(rate)),
-        // Adam's steps have a length of their own, and where the loss is flat in most directions, as it is close to the capacity,
-        // they end in oscillations unless they become shorter.
+        // Adam's steps have a length of their own, and where the loss is flat in most directions, as it is close to the
+        // capacity, they end in oscillations unless they become shorter.
         Trainer::Adam(initial) => {
             descend(Method::ADAM, StepDecay { initial, factor: DECAY, every: settings.iterations.div_ceil(STAGES) })
         }

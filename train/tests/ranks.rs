@@ -1,4 +1,5 @@
-//! Samples spread over ranks: every optimiser, the solver and the search for sigma_min end with the bits that they have alone.
+//! Samples spread over ranks: every optimiser, the solver and the search for sigma_min end with the bits that they have
+//! alone.
 
 use std::sync::Arc;
 

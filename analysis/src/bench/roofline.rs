@@ -3,9 +3,9 @@
 //! A pass cannot be faster than the peak of multiply-adds, nor than its operands come from memory: the roof. It can be
 //! above the slope where its operands stay in cache from one run to the next.
 //!
-//! A machine that is shared does not keep its speed, so that the peak is measured again beside every pass. A point stands
-//! at the share of that peak that the table has, below the roof at the median of the peaks: no turn of speed between the
-//! two puts a pass above a peak that it has not reached.
+//! A machine that is shared does not keep its speed, so that the peak is measured again beside every pass. A point
+//! stands at the share of that peak that the table has, below the roof at the median of the peaks: no turn of speed
+//! between the two puts a pass above a peak that it has not reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,8 +185,8 @@ impl Roofline<'_> {
         Ok(())
     }
 
-    /// What a marker stands for: the backend, with the instruction set where it is ours to choose, and its peak where that is
-    /// not one of the roofs.
+    /// What a marker stands for: the backend, with the instruction set where it is ours to choose, and its peak where
+    /// that is not one of the roofs.
     fn means(&self, result: &Measurement) -> String {
         let Measurement { backend, isa, .. } = result;
         if backend != "native" {

@@ -20,8 +20,8 @@ const BOTTOM: f64 = 44.0;
 const STATIC_GROUPS: usize = 240;
 /// Groups of records that the script gets, to zoom into.
 const DATA_GROUPS: usize = 500;
-/// Of several runs those are off from the start that have fewer iterations than the longest one divided by this: nothing of
-/// them could be seen, and their losses might be far from all others.
+/// Of several runs those are off from the start that have fewer iterations than the longest one divided by this:
+/// nothing of them could be seen, and their losses might be far from all others.
 const TOO_SHORT: u64 = 20;
 /// Width of a digit or a comma of a label, about.
 const DIGIT: f64 = 7.0;
@@ -67,8 +67,8 @@ pub(super) struct Line {
 }
 
 impl Chart {
-    /// The chart of one run, with its place in the page: every record and their mean; none without a curve. A single line
-    /// is solid, and it has the colour that it has among the others.
+    /// The chart of one run, with its place in the page: every record and their mean; none without a curve. A single
+    /// line is solid, and it has the colour that it has among the others.
     pub(super) fn of_one(place: usize, run: &FoundRun) -> Option<Self> {
         let label = format!("Loss of {} over the iterations", run.name);
         let mut chart = Self::of(format!("chart-{place}"), label, &[(place, run)], true)?;

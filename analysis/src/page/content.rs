@@ -214,8 +214,8 @@ fn shortfall(run: &FoundRun, summary: &Summary, experiment: Experiment) -> Optio
     }
 }
 
-/// Whether a run agrees with the paper. What it may have to be compared with is one of the others, whole and with the paper's
-/// settings.
+/// Whether a run agrees with the paper. What it may have to be compared with is one of the others, whole and with the
+/// paper's settings.
 fn judgement(run: &FoundRun, summary: &Summary, experiment: Experiment, runs: &[FoundRun]) -> Judgement {
     let short = shortfall(run, summary, experiment);
     let loss_of = |other: Experiment| {

@@ -1,5 +1,5 @@
-//! A page about runs: the paper's figures redrawn, numbers, verdicts, settings, machine. One file that needs no network,
-//! with each curve as SVG and PNG beside it.
+//! A page about runs: the paper's figures redrawn, numbers, verdicts, settings, machine. One file that needs no
+//! network, with each curve as SVG and PNG beside it.
 //!
 //! ```text
 //! run folders ──> FoundRun ──> content (texts), chart (curves) ──> templates/page.html ──> index.html
@@ -44,8 +44,8 @@ pub enum Focus {
     Differences,
 }
 
-/// Makes sure that a page could be written to a folder, before hours are spent on what it is about. An earlier page is replaced
-/// unasked, another's files only if `overwrite` says so.
+/// Makes sure that a page could be written to a folder, before hours are spent on what it is about. An earlier page is
+/// replaced unasked, another's files only if `overwrite` says so.
 ///
 /// # Errors
 /// Bad input if the folder cannot be written to or made, or holds an `index.html`, or pictures, that are not ours.
@@ -70,8 +70,8 @@ pub fn check(folder: &Path, overwrite: bool) -> Result<(), Error> {
     output::check_folder(&curves).map_err(unusable)
 }
 
-/// Writes a page about runs into a folder, over an earlier one, and its pictures below. `problems` are about runs that could
-/// not be read at all. Returns the page's path.
+/// Writes a page about runs into a folder, over an earlier one, and its pictures below. `problems` are about runs that
+/// could not be read at all. Returns the page's path.
 ///
 /// # Errors
 /// As [`check`]; a failed run if a file cannot be written or drawn.

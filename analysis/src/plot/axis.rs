@@ -45,8 +45,8 @@ impl LinearAxis {
         Self { low: 0.0, high: high as f64, ticks: ticks.collect() }
     }
 
-    /// The axis from `low` to `high`, labelled at multiples of 1, 2 or 5 times a power of ten; one around them if they are
-    /// the same.
+    /// The axis from `low` to `high`, labelled at multiples of 1, 2 or 5 times a power of ten; one around them if they
+    /// are the same.
     pub fn covering(low: f64, high: f64) -> Self {
         let (low, high) = if low < high { (low, high) } else { (low - 0.5, low + 0.5) };
         let most = MOST_SHORT_LABELS;

@@ -1,4 +1,5 @@
-//! The font of the pictures: which characters it has, how wide a text is, and what stands for a character that it lacks.
+//! The font of the pictures: which characters it has, how wide a text is, and what stands for a character that it
+//! lacks.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -35,8 +36,8 @@ pub fn has(letter: char) -> bool {
     BUILT_IN.as_ref().is_some_and(|font| font.glyph_id(letter).0 != 0)
 }
 
-/// A text in which a sign stands for every character that could not be seen: those that the built-in font lacks, where it
-/// is the only one, and control characters, which no SVG may have.
+/// A text in which a sign stands for every character that could not be seen: those that the built-in font lacks, where
+/// it is the only one, and control characters, which no SVG may have.
 pub(super) fn visible(text: &str, only_built_in: bool) -> Cow<'_, str> {
     let hidden = |letter: char| letter.is_control() || (only_built_in && !has(letter));
     if text.contains(hidden) {

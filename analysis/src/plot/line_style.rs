@@ -14,7 +14,8 @@ pub const COLOURS: [RGBColor; 8] = [
     RGBColor(0xb0, 0x16, 0x4f),
 ];
 
-/// Lines with the same dashes. Four of the colours are far enough apart for eyes that lack a kind of cone, eight are not.
+/// Lines with the same dashes. Four of the colours are far enough apart for eyes that lack a kind of cone, eight are
+/// not.
 const ALIKE: usize = 4;
 
 /// The style of a line: no two places have the same.

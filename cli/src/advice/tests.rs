@@ -123,8 +123,8 @@ fn no_library_names_a_flag() {
     }
 }
 
-/// The commands that reach the code of a file: those of the first entry whose path it begins with; all of them for the rest, which is
-/// shared, and where [`notes`] explains what one of them lacks.
+/// The commands that reach the code of a file: those of the first entry whose path it begins with; all of them for the
+/// rest, which is shared, and where [`notes`] explains what one of them lacks.
 const REACHED_BY: [(&str, &[&str]); 29] = [
     ("cli/commands/bench", &["bench"]),
     ("cli/commands/capacity", &["capacity"]),

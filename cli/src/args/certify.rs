@@ -30,8 +30,8 @@ pub struct CertifyArgs {
     /// Print one JSON object
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// Memory for the eigensolver's basis, as in 512MiB: fewer vectors of it take more products, and end with other digits within the
-    /// residual; samples are not kept [default: what it takes, 1GiB at most]
+    /// Memory for the eigensolver's basis, as in 512MiB: fewer vectors of it take more products, and end with other
+    /// digits within the residual; samples are not kept [default: what it takes, 1GiB at most]
     #[arg(long, value_name = "SIZE", help_heading = COMPUTE)]
     pub memory_budget: Option<ByteSize>,
     /// How to compute.

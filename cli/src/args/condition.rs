@@ -16,7 +16,8 @@ pub struct ConditionArgs {
     /// Loss that Theorem 4's constants are computed for; needs targets [default: 0.01]
     #[arg(long = "theory-epsilon", alias = "epsilon", value_name = "F", help_heading = "Theory")]
     pub epsilon: Option<f64>,
-    /// Probability of failing that is allowed: of Algorithm 1, and of a bound that holds by chance [default: 0.1, as of `train`]
+    /// Probability of failing that is allowed: of Algorithm 1, and of a bound that holds by chance [default: 0.1, as of
+    /// `train`]
     #[arg(long = "theory-delta", alias = "delta", value_name = "X", help_heading = "Theory")]
     pub delta: Option<f64>,
     /// Residual of sigma_min^2, relative to it, at which the iterative eigensolver stops [default: 0.05]

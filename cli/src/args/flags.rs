@@ -31,8 +31,8 @@ impl Keys for All {
     }
 }
 
-/// Names the settings of a command, with its own help text (`: "text"`) and default (`= "in words"`) where it has them. A path may be
-/// that of a section.
+/// Names the settings of a command, with its own help text (`: "text"`) and default (`= "in words"`) where it has them.
+/// A path may be that of a section.
 macro_rules! keys {
     ($($(#[$of:meta])* $name:ident { $($path:literal $(: $help:literal)? $(= $default:literal)?),* $(,)? })*) => {$(
         $(#[$of])*

@@ -27,7 +27,8 @@ pub struct LogArgs {
     /// Print one JSON object in the end
     #[arg(long)]
     pub json: bool,
-    /// Write event files for TensorBoard, too, to DIR/RUN (the name of the run's folder): loss, learning rate, samples/s
+    /// Write event files for TensorBoard, too, to DIR/RUN (the name of the run's folder): loss, learning rate,
+    /// samples/s
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub tensorboard: Option<PathBuf>,
 }
@@ -39,7 +40,8 @@ pub enum LogFormat {
     #[default]
     Text,
     /// One JSON object per line, for batch systems; its field `event` says what it is: start, note, progress,
-    /// learning_rate, checkpoint, signal, end, error; and of which run: name. The error that ends the program follows in words, too
+    /// learning_rate, checkpoint, signal, end, error; and of which run: name. The error that ends the program follows
+    /// in words, too
     Json,
 }
 
@@ -59,7 +61,8 @@ impl LogArgs {
     }
 }
 
-/// Whether the command line asks for JSON, as far as that can be seen without knowing the rest of it: it may be wrong somewhere else.
+/// Whether the command line asks for JSON, as far as that can be seen without knowing the rest of it: it may be wrong
+/// somewhere else.
 pub fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
     let mut before = OsString::new();
     for argument in arguments {

@@ -70,7 +70,8 @@ Examples:
   memorize race --inputs X.npy --targets y.npy --normalize --optimizer adam,solve --losses 1e-4";
 
 impl RaceArgs {
-    /// The race asked for. Its network has two neurons where nobody says how many, until the width of the samples is known.
+    /// The race asked for. Its network has two neurons where nobody says how many, until the width of the samples is
+    /// known.
     ///
     /// # Errors
     /// If something is missing that has no default, or a value cannot be run with.

@@ -12,8 +12,8 @@ pub struct RunsArgs {
     /// Folders to look through, with all that is below
     #[arg(value_name = "DIR", default_value = "runs", value_hint = ValueHint::DirPath)]
     pub folders: Vec<PathBuf>,
-    /// Only runs for which this holds, such as train_loss<1e-3 or noise=0.01; without an operator: whose name has this in it.
-    /// May be given several times, and must then hold each time
+    /// Only runs for which this holds, such as train_loss<1e-3 or noise=0.01; without an operator: whose name has this
+    /// in it. May be given several times, and must then hold each time
     #[arg(long, short, value_name = "CONDITION")]
     pub filter: Vec<Condition>,
     /// Order by a field of summary.json or a setting of config.toml; runs without it come last

@@ -22,8 +22,8 @@ use crate::say;
 /// Trains on random data of several sizes, leaves a folder with the losses and their picture, and prints them.
 ///
 /// # Errors
-/// Bad input if a flag or the folder is wrong, a failed run if descent diverges or a file cannot be written, interrupted if
-/// a signal arrived: what was finished until then is written and printed first.
+/// Bad input if a flag or the folder is wrong, a failed run if descent diverges or a file cannot be written,
+/// interrupted if a signal arrived: what was finished until then is written and printed first.
 pub fn capacity(arguments: &CapacityArgs) -> Result<(), Error> {
     let started = Instant::now();
     let config = arguments.config()?;

@@ -30,8 +30,8 @@ const MANY_SAMPLES: usize = 5000;
 /// Looks at a training set and prints what position it is in.
 ///
 /// # Errors
-/// Bad input if a flag or a file is wrong, a failed run if a decomposition fails, interrupted if a signal arrived: what was
-/// known until then is printed first.
+/// Bad input if a flag or a file is wrong, a failed run if a decomposition fails, interrupted if a signal arrived: what
+/// was known until then is printed first.
 pub fn condition(arguments: &ConditionArgs) -> Result<(), Error> {
     let config = arguments.config()?;
     let quiet = arguments.shown.quiet || arguments.shown.json;

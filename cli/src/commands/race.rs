@@ -18,8 +18,8 @@ use crate::say;
 /// Runs the optimisers one after the other and prints how many passes each took.
 ///
 /// # Errors
-/// Bad input if a flag or the data are wrong, a failed run if a file cannot be written, interrupted if a signal arrived: what
-/// was finished until then is printed first.
+/// Bad input if a flag or the data are wrong, a failed run if a file cannot be written, interrupted if a signal
+/// arrived: what was finished until then is printed first.
 pub fn race(arguments: &RaceArgs) -> Result<(), Error> {
     let config = arguments.config()?;
     let quiet = arguments.shown.quiet || arguments.shown.json;

@@ -40,7 +40,8 @@ pub fn compare(arguments: &CompareArgs) -> Result<(), Error> {
     print(&format!("{}curves: {}\n", Comparison::of(&runs).text(), index.shown()))
 }
 
-/// The runs in folders, and what is wrong with folders that have none; an error if that leaves fewer runs than are needed.
+/// The runs in folders, and what is wrong with folders that have none; an error if that leaves fewer runs than are
+/// needed.
 fn read(folders: &[PathBuf], at_least: usize) -> Result<(Vec<FoundRun>, Vec<String>), Error> {
     let (mut runs, mut refused): (Vec<FoundRun>, Vec<NoRun>) = (Vec::new(), Vec::new());
     for folder in folders {

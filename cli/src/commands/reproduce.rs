@@ -23,8 +23,8 @@ use crate::exit::build_warning;
 use crate::say;
 
 /// Runs the selected experiments, one after the other, and prints what came out beside what the paper reports. Of all
-/// experiments those that are complete already are skipped, those that were stopped go on, and a page about all of them is
-/// written.
+/// experiments those that are complete already are skipped, those that were stopped go on, and a page about all of them
+/// is written.
 ///
 /// # Errors
 /// Bad input if a flag or an output folder is wrong: all are checked before the first experiment runs. A run that

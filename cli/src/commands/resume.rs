@@ -21,8 +21,8 @@ use crate::say;
 /// Goes on from the newest checkpoint, or says that there is nothing to do.
 ///
 /// # Errors
-/// Bad input if the folder is not that of a run, or of a run with other data, settings or another version; a run that fails or is
-/// interrupted.
+/// Bad input if the folder is not that of a run, or of a run with other data, settings or another version; a run that
+/// fails or is interrupted.
 pub fn resume(arguments: &ResumeArgs) -> Result<(), Error> {
     let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
     let json = arguments.log.json;

@@ -13,8 +13,8 @@ use crate::say::{self, print, print_exact};
 /// Lists the runs below some folders.
 ///
 /// # Errors
-/// Bad input if a folder cannot be read or no run has a key that is asked for. A folder that only looks like a run's is warned
-/// of.
+/// Bad input if a folder cannot be read or no run has a key that is asked for. A folder that only looks like a run's is
+/// warned of.
 pub fn runs(arguments: &RunsArgs) -> Result<(), Error> {
     let mut found = Vec::new();
     for root in &arguments.folders {

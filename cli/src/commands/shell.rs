@@ -25,7 +25,8 @@ pub fn completions(arguments: &CompletionsArgs) -> Result<(), Error> {
 /// Writes a page of the manual for the program and for each of its commands.
 ///
 /// # Errors
-/// Bad input if a page is there already and may not be replaced, or the folder cannot be written to; a failed run if writing fails.
+/// Bad input if a page is there already and may not be replaced, or the folder cannot be written to; a failed run if
+/// writing fails.
 pub fn man(arguments: &ManArgs) -> Result<(), Error> {
     let out = &arguments.out;
     let mut pages = Vec::new();

@@ -64,8 +64,8 @@ struct Solved {
 /// Solves for the network and prints what came of it.
 ///
 /// # Errors
-/// Bad input if a flag or a file is wrong, a failed run if the weights cannot be written, interrupted if a signal arrived:
-/// what was reached until then is written and printed first.
+/// Bad input if a flag or a file is wrong, a failed run if the weights cannot be written, interrupted if a signal
+/// arrived: what was reached until then is written and printed first.
 pub fn solve(arguments: &SolveArgs) -> Result<(), Error> {
     let config = arguments.config()?;
     let inputs = config.data.files();

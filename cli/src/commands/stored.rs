@@ -110,8 +110,8 @@ fn data(samples: &SamplesOf) -> Result<(DataSection, u64), Error> {
     }
 }
 
-/// Whether the samples are scaled to length 1: as the weights' file says that they were for training. Samples that are prepared in
-/// another way would give outputs that mean nothing.
+/// Whether the samples are scaled to length 1: as the weights' file says that they were for training. Samples that are
+/// prepared in another way would give outputs that mean nothing.
 fn as_for_training(stored: &Stored, trained: Option<bool>, asked: bool) -> Result<bool, Error> {
     let weights = stored.weights.shown();
     match (trained, &stored.samples) {

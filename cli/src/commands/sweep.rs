@@ -34,12 +34,12 @@ const REPORT: &str = "report";
 /// Longest first line of a table, in bytes.
 const LONGEST_HEADER: u64 = 1 << 16;
 
-/// Runs what a file asks for, some runs at a time, each as `memorize train` or `memorize resume` would, and makes a table and a page of
-/// what came out.
+/// Runs what a file asks for, some runs at a time, each as `memorize train` or `memorize resume` would, and makes a
+/// table and a page of what came out.
 ///
 /// # Errors
-/// Bad input if the file or one of its runs is wrong, or a folder holds another run: all are checked before the first one begins. A
-/// failed run if any fails, or cannot be begun, after the others have ended.
+/// Bad input if the file or one of its runs is wrong, or a folder holds another run: all are checked before the first
+/// one begins. A failed run if any fails, or cannot be begun, after the others have ended.
 pub fn sweep(arguments: &SweepArgs) -> Result<(), Error> {
     let mut plan = read(&arguments.file)?;
     if arguments.list {
@@ -133,11 +133,12 @@ enum There {
     Cannot(Error),
 }
 
-/// How long runs are waited for that another process is just ending, such as those of a sweep that was killed: it takes them with it.
+/// How long runs are waited for that another process is just ending, such as those of a sweep that was killed: it takes
+/// them with it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Looks for a member. That another run has its folder is a mistake in the file or the folder's name, found before anything is run; a
-/// folder that cannot be made is that member's alone.
+/// Looks for a member. That another run has its folder is a mistake in the file or the folder's name, found before
+/// anything is run; a folder that cannot be made is that member's alone.
 fn look(
     member: &Member,
     folder: &Path,

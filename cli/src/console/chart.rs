@@ -1,7 +1,8 @@
-//! The loss of a run while it trains, drawn in a terminal: a logarithmic scale, in Braille's dots, two by four to a character.
+//! The loss of a run while it trains, drawn in a terminal: a logarithmic scale, in Braille's dots, two by four to a
+//! character.
 //!
-//! Drawn here because of the crates for it rasciigraph has no logarithmic scale, textplots brings one under the MPL, and ratatui wants the
-//! terminal for itself.
+//! Drawn here because of the crates for it rasciigraph has no logarithmic scale, textplots brings one under the MPL,
+//! and ratatui wants the terminal for itself.
 
 use memorize_run::units::scientific;
 

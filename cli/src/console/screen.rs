@@ -1,7 +1,7 @@
 //! The terminal that a bar is drawn on, a little narrower than it is.
 //!
-//! Ctrl-C is echoed as `^C` where the cursor stands. After a line that fills the terminal that is the next line, from which
-//! the bar would be cleared one line too low; in the room that is left here it stays on the line that is cleared.
+//! Ctrl-C is echoed as `^C` where the cursor stands. After a line that fills the terminal that is the next line, from
+//! which the bar would be cleared one line too low; in the room that is left here it stays on the line that is cleared.
 
 use std::io;
 

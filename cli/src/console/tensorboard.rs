@@ -1,8 +1,8 @@
 //! Event files for TensorBoard: the loss, the step size and the speed of a run, record by record.
 //!
-//! A file is a row of records, each `length: u64, masked CRC-32C of the length: u32, data, masked CRC-32C of the data: u32`, little-endian,
-//! and the data of each is a protocol buffer `Event` (`tensorflow/core/lib/io/record_writer.h`, `tensorflow/core/util/event.proto`).
-//! The messages below have the fields of those that are written here.
+//! A file is a row of records, each `length: u64, masked CRC-32C of the length: u32, data, masked CRC-32C of the data:
+//! u32`, little-endian, and the data of each is a protocol buffer `Event` (`tensorflow/core/lib/io/record_writer.h`,
+//! `tensorflow/core/util/event.proto`). The messages below have the fields of those that are written here.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -142,8 +142,8 @@ impl EventFile {
         if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
     }
 
-    /// Writes what files of earlier processes of the run do not have of its records: all of them, or those after the last that a killed
-    /// process has left.
+    /// Writes what files of earlier processes of the run do not have of its records: all of them, or those after the
+    /// last that a killed process has left.
     ///
     /// # Errors
     /// If a file cannot be read or written.
@@ -235,7 +235,8 @@ fn next_event(file: &mut impl Read) -> Option<Event> {
     (checksum == masked(&data).to_le_bytes()).then(|| Event::decode(&data[..]).ok())?
 }
 
-/// A file that no other process writes. TensorBoard takes those with `tfevents` in their names, and reads them in the order of them.
+/// A file that no other process writes. TensorBoard takes those with `tfevents` in their names, and reads them in the
+/// order of them.
 fn new_file(folder: &Path) -> io::Result<(PathBuf, File)> {
     let (seconds, process) = (now() as u64, process::id());
     let mut again = 0;

@@ -30,8 +30,8 @@ use crate::console::Progress;
 use curves::Curves;
 pub use show::{Course, Entry, Mark};
 
-/// Thresholds of pgd. The radius is that of the perturbation of W = 0; the others are for saddle points on the way, of which none
-/// has been met. f_thres is below the losses looked for.
+/// Thresholds of pgd. The radius is that of the perturbation of W = 0; the others are for saddle points on the way, of
+/// which none has been met. f_thres is below the losses looked for.
 const RADIUS: f64 = 1e-3;
 const G_THRES: f64 = 1e-6;
 const F_THRES: f64 = 1e-12;
@@ -43,8 +43,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Lets everybody run, one after the other. What a signal cuts short is left out.
 ///
 /// # Errors
-/// Bad input: data that cannot be used, more memory than there is. A failed run if the curves cannot be written. An optimiser that
-/// diverges is no error, it is what came of it.
+/// Bad input: data that cannot be used, more memory than there is. A failed run if the curves cannot be written. An
+/// optimiser that diverges is no error, it is what came of it.
 pub fn run<T: Element>(
     config: &RaceConfig,
     machine: &Machine,

@@ -78,8 +78,8 @@ fn commit(out: &Output, staged: Staged) -> Result<(), Error> {
     Ok(staged.commit().map_err(|source| out.failed(source))?)
 }
 
-/// Writes rows to a file that is yet to get its name, in the format that the name or the flag says, as the type of the flag or else
-/// `element`.
+/// Writes rows to a file that is yet to get its name, in the format that the name or the flag says, as the type of the
+/// flag or else `element`.
 fn stage(
     place: &Output,
     written: WrittenArgs,

@@ -23,8 +23,8 @@ pub(super) struct Picture {
     pub(super) width: usize,
 }
 
-/// The rows with these numbers, in lines that make about a square. Bytes are grey values; other numbers are scaled, each
-/// image's smallest to black and its largest to white.
+/// The rows with these numbers, in lines that make about a square. Bytes are grey values; other numbers are scaled,
+/// each image's smallest to black and its largest to white.
 ///
 /// # Errors
 /// Bad input if rows are no images, or too large for a picture; a failed run if they cannot be encoded.

@@ -24,7 +24,8 @@ const SYNTHETIC: (usize, usize) = (300, 100);
 /// Draws, writes, and says what was written, a line a file.
 ///
 /// # Errors
-/// Bad input if something that is asked for is not there or does not go together; a failed run if a file cannot be written.
+/// Bad input if something that is asked for is not there or does not go together; a failed run if a file cannot be
+/// written.
 pub fn draw(draw: &SampleArgs) -> Result<String, Error> {
     let places = Places::of(draw)?;
     if draw.source == Source::Synthetic {
@@ -142,7 +143,8 @@ fn make(draw: &SampleArgs, places: &Places) -> Result<String, Error> {
 /// Most rows of a table whose whole order is drawn, 4 bytes each; of a larger one it is the beginning of another order.
 const MOST_SHUFFLED: usize = 1 << 26;
 
-/// The first of {0, ..., n - 1} in an order that a stream gives: Fisher and Yates, from the first position up, with what has moved in a map.
+/// The first of {0, ..., n - 1} in an order that a stream gives: Fisher and Yates, from the first position up, with
+/// what has moved in a map.
 fn first_of_shuffled(mut stream: RowStream, n: u32, rows: usize) -> Vec<u32> {
     let mut moved: HashMap<u32, u32> = HashMap::new();
     let mut at = |first: u32| {
@@ -155,8 +157,8 @@ fn first_of_shuffled(mut stream: RowStream, n: u32, rows: usize) -> Vec<u32> {
     (0..u32::try_from(rows).unwrap_or(n).min(n)).map(&mut at).collect()
 }
 
-/// Which rows are drawn, in order: row i of the sample is a function of (seed, i) if rows are put back, else the first of a
-/// random order of all.
+/// Which rows are drawn, in order: row i of the sample is a function of (seed, i) if rows are put back, else the first
+/// of a random order of all.
 fn rows_drawn(table: &Table, rows: usize, resample: bool, seed: u64) -> Result<Vec<u32>, Error> {
     let stream = Stream::new(seed, Purpose::Sample);
     let there = u32::try_from(table.rows())

@@ -124,7 +124,8 @@ impl ElementType {
         true
     }
 
-    /// Decodes `out.len()` numbers. Each is widened to f64 (exactly, but for 64-bit integers beyond 2^53) and rounded to `T`.
+    /// Decodes `out.len()` numbers. Each is widened to f64 (exactly, but for 64-bit integers beyond 2^53) and rounded
+    /// to `T`.
     ///
     /// `bytes` holds exactly `out.len() * size()` bytes.
     #[inline(always)]
@@ -167,8 +168,8 @@ impl fmt::Display for ElementType {
 /// 2^63, exactly.
 const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
 
-/// The multiple of the spacing of half precision at `value` that is nearest, ties to even: an f16, or a power of two beyond the largest.
-/// (The crate's own conversion from f64 rounds twice on processors that convert f32.)
+/// The multiple of the spacing of half precision at `value` that is nearest, ties to even: an f16, or a power of two
+/// beyond the largest. (The crate's own conversion from f64 rounds twice on processors that convert f32.)
 fn nearest_half(value: f64) -> f64 {
     // Below 2^-14 numbers are subnormal, all 2^-24 apart; from there on, 2^10 of them to each power of two.
     let exponent = (((value.to_bits() >> 52) & 0x7ff) as i32 - 1023).max(-14);

@@ -171,8 +171,8 @@ impl Found {
         self.families.get("").map_or([None; 4], Family::paths)
     }
 
-    /// Says what a folder without the four files of a data set has, and where they are if that is near. A file that cannot be read
-    /// is the first thing to know.
+    /// Says what a folder without the four files of a data set has, and where they are if that is near. A file that
+    /// cannot be read is the first thing to know.
     pub(super) fn missing(&self) -> DataError {
         let most = self.families.iter().max_by_key(|(_, family)| family.paths().iter().flatten().count());
         let Some((prefix, family)) = most else {
@@ -192,7 +192,8 @@ impl Found {
         }
     }
 
-    /// Folders below that have the four files of a data set: those in this one, or where there are none, those in its folders.
+    /// Folders below that have the four files of a data set: those in this one, or where there are none, those in its
+    /// folders.
     fn below(&self) -> Vec<PathBuf> {
         let whole = |path: &PathBuf| {
             Self::in_folder(path).is_ok_and(|found| found.families.values().any(|family| family.whole().is_some()))

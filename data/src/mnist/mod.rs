@@ -1,14 +1,16 @@
-//! MNIST, and the data sets that come in the same four files: from a folder of the user's, or from the copy that is built into
-//! the library.
+//! MNIST, and the data sets that come in the same four files: from a folder of the user's, or from the copy that is
+//! built into the library.
 //!
-//! * A folder that the user names (`--data-dir`, `data.dir`) is read and never written to. It has the four files of one data set,
-//!   whatever they contain, as long as they fit together: plain or gzip, IDX or .npy, under the official names, with a dot
-//!   (`train-images.idx3-ubyte`), or with a data set's name before them (`emnist-letters-train-images-idx3-ubyte`); see `folder.rs`.
-//!   A folder without them is an error, which says where they are if they are near.
+//! * A folder that the user names (`--data-dir`, `data.dir`) is read and never written to. It has the four files of one
+//!   data set, whatever they contain, as long as they fit together: plain or gzip, IDX or .npy, under the official
+//!   names, with a dot (`train-images.idx3-ubyte`), or with a data set's name before them
+//!   (`emnist-letters-train-images-idx3-ubyte`); see `folder.rs`. A folder without them is an error, which says where
+//!   they are if they are near.
 //! * Where none is named, the files are in the cache: the folder in the environment variable `MEMORIZE_DATA_DIR`, else
-//!   `memorize/mnist` in the platform's cache folder. The latter is the program's own: each file is checked by size and SHA-256
-//!   whenever it is opened, and written again if it is missing or damaged. The former is filled if it is empty, new, or has some of
-//!   the official files and nothing else. One with four files of its own is used as it is, one with anything else refused.
+//!   `memorize/mnist` in the platform's cache folder. The latter is the program's own: each file is checked by size and
+//!   SHA-256 whenever it is opened, and written again if it is missing or damaged. The former is filled if it is empty,
+//!   new, or has some of the official files and nothing else. One with four files of its own is used as it is, one with
+//!   anything else refused.
 //!
 //! The bundled copy is the cargo feature `bundled-mnist`.
 
@@ -99,9 +101,9 @@ impl Mnist {
     /// Opens the four files: those in the folder that is named, or the cache's; see the [module](self).
     ///
     /// # Errors
-    /// The named folder has not the four files of one data set; a file is damaged or missing and there is no copy to replace it;
-    /// the cache cannot be written, or holds other files; the files do not fit together: an image without a label, labels of more
-    /// than one number, training and test images of different sizes, values that are not finite.
+    /// The named folder has not the four files of one data set; a file is damaged or missing and there is no copy to
+    /// replace it; the cache cannot be written, or holds other files; the files do not fit together: an image without a
+    /// label, labels of more than one number, training and test images of different sizes, values that are not finite.
     pub fn open(named: Option<&Path>) -> Result<Self, DataError> {
         match (named, variable()) {
             (Some(dir), _) => Self::open_named(dir),
@@ -119,7 +121,8 @@ impl Mnist {
         }
     }
 
-    /// From the folder that the environment names: what is there is used, what is missing is added where nothing else is.
+    /// From the folder that the environment names: what is there is used, what is missing is added where nothing else
+    /// is.
     fn open_variable(dir: &Path) -> Result<Self, DataError> {
         // Of a place where no folder can be, making one says why.
         if !dir.exists() {

@@ -8,7 +8,8 @@ use std::path::Path;
 use super::lock::{is_lock, remove_if_left};
 use super::{TEMPORARY, is_temporary};
 
-/// Holds a new temporary file for as long as it is open; `false` if it was taken for a leftover before that, and is gone.
+/// Holds a new temporary file for as long as it is open; `false` if it was taken for a leftover before that, and is
+/// gone.
 pub(super) fn hold(file: &File) -> io::Result<bool> {
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
         return Ok(false);
@@ -22,8 +23,8 @@ pub(super) fn hold(file: &File) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Removes the temporary files, and folders, of processes that were killed while they wrote in a folder, and says how many. What a process
-/// holds that lives stays. The caller has the folder's [`Lock`](super::Lock).
+/// Removes the temporary files, and folders, of processes that were killed while they wrote in a folder, and says how
+/// many. What a process holds that lives stays. The caller has the folder's [`Lock`](super::Lock).
 ///
 /// # Errors
 /// If the folder cannot be read, or one of them cannot be removed.
@@ -53,8 +54,8 @@ pub fn remove_leftovers(folder: &Path) -> io::Result<usize> {
     Ok(removed)
 }
 
-/// Removes the temporary files of processes that were killed while they wrote in a folder where the caller has but one file to write: those
-/// that nobody holds, and nothing else that begins as they do. What cannot be removed stays.
+/// Removes the temporary files of processes that were killed while they wrote in a folder where the caller has but one
+/// file to write: those that nobody holds, and nothing else that begins as they do. What cannot be removed stays.
 pub(super) fn remove_files(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());

@@ -1,7 +1,7 @@
 //! Locks: one process at a time writes a folder or a file.
 //!
-//! A lock is a file beside what is written, held by the system for as long as its process lives. It is never renamed over, and only its
-//! holder removes it, so that whoever has locked the file that the path leads to is the only one.
+//! A lock is a file beside what is written, held by the system for as long as its process lives. It is never renamed
+//! over, and only its holder removes it, so that whoever has locked the file that the path leads to is the only one.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Display, Formatter};

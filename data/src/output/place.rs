@@ -93,8 +93,8 @@ impl Place {
         }
     }
 
-    /// Makes sure that what is no regular file can be written to, as far as that can be known without opening it: who reads a pipe
-    /// must not see it open and closed.
+    /// Makes sure that what is no regular file can be written to, as far as that can be known without opening it: who
+    /// reads a pipe must not see it open and closed.
     ///
     /// # Errors
     /// Why not.

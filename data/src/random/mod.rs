@@ -8,8 +8,8 @@
 //! counter = 0
 //! ```
 //!
-//! and everything below is defined on the sequence w0, w1, w2, ... of its 32-bit words. Only integer operations and IEEE
-//! operations that are rounded correctly are used, so the values are the same bits on every machine, and they are
+//! and everything below is defined on the sequence w0, w1, w2, ... of its 32-bit words. Only integer operations and
+//! IEEE operations that are rounded correctly are used, so the values are the same bits on every machine, and they are
 //! pinned by tests: a seed means the same data for ever.
 
 pub mod normal;
@@ -20,8 +20,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// What random numbers are for. Streams of different purposes are independent even for the same seed and row.
 ///
-/// The discriminants are part of the key: **they never change and are never reused**, or old seeds would mean other data.
-/// New purposes get new numbers.
+/// The discriminants are part of the key: **they never change and are never reused**, or old seeds would mean other
+/// data. New purposes get new numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u64)]

@@ -1,5 +1,5 @@
-//! What is in a table, as digests of its pieces: one for all of it, compared among ranks that have a file each, and compared with what
-//! the file holds later.
+//! What is in a table, as digests of its pieces: one for all of it, compared among ranks that have a file each, and
+//! compared with what the file holds later.
 
 use std::ops::Range;
 
@@ -33,19 +33,19 @@ impl Table {
         format!("{} {}-endian, {}", self.element, format!("{:?}", self.order).to_lowercase(), dims.join(" x "))
     }
 
-    /// SHA-256 of the type of the numbers, the dimensions and the numbers as they lie, made of the digests of pieces that all
-    /// threads compute at once. Reads every row.
+    /// SHA-256 of the type of the numbers, the dimensions and the numbers as they lie, made of the digests of pieces
+    /// that all threads compute at once. Reads every row.
     pub fn digest(&self) -> String {
         let all = self.all();
         let digests = self.digests(&all, 0..pieces(&all));
         self.digest_of(Pieces { all, digests })
     }
 
-    /// The same for the ranks of a team, each of which has a table of this [`layout`](Self::layout), and reads `rows` of it from then on.
-    /// Makes sure that these are what rank 0 has in their place.
+    /// The same for the ranks of a team, each of which has a table of this [`layout`](Self::layout), and reads `rows`
+    /// of it from then on. Makes sure that these are what rank 0 has in their place.
     ///
-    /// Rank 0 reads all of its table for that, the others their rows only. Where ranks have mapped the very same file, they share it
-    /// out instead.
+    /// Rank 0 reads all of its table for that, the others their rows only. Where ranks have mapped the very same file,
+    /// they share it out instead.
     ///
     /// # Errors
     /// [`DataError::RanksDiffer`] on every rank if one of them has other numbers; the place is the right one on rank 0.
@@ -84,10 +84,10 @@ impl Table {
         DataError::RanksDiffer { path: self.path.clone(), rank, row, column }
     }
 
-    /// Makes sure that what was read from a mapped file is what it held at the start. Its size and its time of change must be the same. If
-    /// all else that the system knows is not, a file with a [`digest`](Self::digest) is read again: writing to it and setting the time
-    /// back looks as permissions, a new name or another link do, and those change no number. A file without a digest is taken to be
-    /// unchanged then, for the latter are common.
+    /// Makes sure that what was read from a mapped file is what it held at the start. Its size and its time of change
+    /// must be the same. If all else that the system knows is not, a file with a [`digest`](Self::digest) is read
+    /// again: writing to it and setting the time back looks as permissions, a new name or another link do, and those
+    /// change no number. A file without a digest is taken to be unchanged then, for the latter are common.
     ///
     /// Always so for tables in memory, and after the file was deleted or replaced by renaming.
     ///

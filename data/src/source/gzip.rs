@@ -61,8 +61,8 @@ pub(super) fn decompress(path: &Path, compressed: &[u8]) -> Result<(Header, Vec<
     Ok((header, bytes))
 }
 
-/// The contents of all members of a file, one after the other. Zeros may stand behind and between them: tapes, and programs that
-/// write whole blocks, pad with them.
+/// The contents of all members of a file, one after the other. Zeros may stand behind and between them: tapes, and
+/// programs that write whole blocks, pad with them.
 struct Members<'a> {
     path: &'a Path,
     len: usize,

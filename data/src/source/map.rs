@@ -2,18 +2,20 @@
 //!
 //! What mapping risks, and what it is good for:
 //!
-//! * A file that another process truncates while it is mapped is SIGBUS when a lost page is touched (the program ends with
-//!   an error), and zeros in the rest of the last page; a file that is overwritten in place changes under the computation.
-//!   Nothing here can prevent either, but [`Bytes::since`] finds both out afterwards. Replace data files by
-//!   renaming a new file over the old one, as [`write_idx`](super::write_idx) does: the old contents then live on for as
-//!   long as they are mapped, as they do when a file is deleted.
+//! * A file that another process truncates while it is mapped is SIGBUS when a lost page is touched (the program ends
+//!   with an error), and zeros in the rest of the last page; a file that is overwritten in place changes under the
+//!   computation. Nothing here can prevent either, but [`Bytes::since`] finds both out afterwards. Replace data files
+//!   by renaming a new file over the old one, as [`write_idx`](super::write_idx) does: the old contents then live on
+//!   for as long as they are mapped, as they do when a file is deleted.
 //! * Pages count as resident memory once touched, so the process looks as large as its data. They are the page cache:
 //!   the system drops them when memory is needed, and programs that read the same file share them.
 //! * On network file systems, read errors also arrive as SIGBUS.
-//! * The system guesses what will be read next from the page that is missing. So it is told: that passes read a file from
-//!   front to back, for which it then reads ahead; and which rows are in a batch, before the first of them is touched. Where
-//!   the file does not fit in memory, each of those would otherwise cost a read of up to megabytes, one after the other.
-//! * Some file systems refuse it (FUSE, network). The file is then read, which [`Table::notes`](super::Table::notes) tells.
+//! * The system guesses what will be read next from the page that is missing. So it is told: that passes read a file
+//!   from front to back, for which it then reads ahead; and which rows are in a batch, before the first of them is
+//!   touched. Where the file does not fit in memory, each of those would otherwise cost a read of up to megabytes, one
+//!   after the other.
+//! * Some file systems refuse it (FUSE, network). The file is then read, which [`Table::notes`](super::Table::notes)
+//!   tells.
 //! * Mapping opens at once whatever the size and allows data sets larger than memory. A file that fits in memory and is
 //!   read again and again gains nothing from it: [`Access::Read`] avoids all of the above.
 #![allow(unsafe_code)]
@@ -175,7 +177,8 @@ impl Bytes {
         }
     }
 
-    /// What has happened to the file behind a map since it was opened, or since its stamp was last [trusted](Self::trust).
+    /// What has happened to the file behind a map since it was opened, or since its stamp was last
+    /// [trusted](Self::trust).
     pub(super) fn since(&self) -> Since {
         let Self::Mapped { file, stamp, .. } = self else { return Since::Untouched };
         let then = *stamp.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,8 +196,8 @@ impl Bytes {
         }
     }
 
-    /// What two processes that have mapped the same file both find, and no two others: the machine as it is booted, the file's number, its
-    /// stamp. None where that cannot be told.
+    /// What two processes that have mapped the same file both find, and no two others: the machine as it is booted, the
+    /// file's number, its stamp. None where that cannot be told.
     pub(super) fn identity(&self) -> Option<String> {
         let Self::Mapped { file, stamp, .. } = self else { return None };
         let machine = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
@@ -204,11 +207,12 @@ impl Bytes {
     }
 }
 
-/// Maps a file: as others see it change, or else, on file systems that refuse that, as a private copy of what is not written to.
+/// Maps a file: as others see it change, or else, on file systems that refuse that, as a private copy of what is not
+/// written to.
 fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the map is read-only and private to its owner, and is only ever lent as `&[u8]` of plain bytes, any value of which is
-    // valid. That nobody truncates or rewrites the file meanwhile cannot be checked; the module's documentation says what happens
-    // then.
+    // SAFETY: the map is read-only and private to its owner, and is only ever lent as `&[u8]` of plain bytes, any value
+    // of which is valid. That nobody truncates or rewrites the file meanwhile cannot be checked; the module's
+    // documentation says what happens then.
     unsafe { Mmap::map(file) }.or_else(|_| {
         // SAFETY: as above.
         unsafe { MmapOptions::new().map_copy_read_only(file) }

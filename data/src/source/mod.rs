@@ -7,10 +7,11 @@
 //!
 //! Plain files are mapped into memory ([`Access::Map`]) unless told otherwise. Mapped data sets may be larger than
 //! memory. In return, truncating the file while the program runs ends the program (SIGBUS), overwriting it in place
-//! changes the data under the computation (see [`Table::check_unchanged`]), and the resident size of the process grows with what it has touched, although
-//! the system may drop those pages at any time. Replace data files by renaming, or use [`Access::Read`], which has none
-//! of these properties and is as fast for files that fit in memory. Compressed files are always expanded into memory, arrays in
-//! Fortran order are copied row by row, and files that the system does not map are read.
+//! changes the data under the computation (see [`Table::check_unchanged`]), and the resident size of the process grows
+//! with what it has touched, although the system may drop those pages at any time. Replace data files by renaming, or
+//! use [`Access::Read`], which has none of these properties and is as fast for files that fit in memory. Compressed
+//! files are always expanded into memory, arrays in Fortran order are copied row by row, and files that the system does
+//! not map are read.
 
 mod contents;
 mod fortran;
@@ -234,7 +235,8 @@ impl Table {
         self.dims[0] = self.dims[0].min(rows.max(1));
     }
 
-    /// Forgets all rows but these, which may be none: a rank's share. What was read into memory of the others is given back.
+    /// Forgets all rows but these, which may be none: a rank's share. What was read into memory of the others is given
+    /// back.
     ///
     /// # Panics
     /// If there are fewer rows.
@@ -296,8 +298,9 @@ impl Table {
         matches!(self.bytes, Bytes::Mapped { .. })
     }
 
-    /// Writes row `i` to `out`: each number as it is in the file, rounded to `T` (by way of f64, which only
-    /// 64-bit integers beyond 2^53 can notice). A value too large for `T` becomes infinite: see [`check_finite_as`](Self::check_finite_as).
+    /// Writes row `i` to `out`: each number as it is in the file, rounded to `T` (by way of f64, which only 64-bit
+    /// integers beyond 2^53 can notice). A value too large for `T` becomes infinite: see
+    /// [`check_finite_as`](Self::check_finite_as).
     ///
     /// # Panics
     /// If `i >= rows()` or `out.len() != row_len()`.
@@ -360,8 +363,8 @@ impl Table {
         None
     }
 
-    /// SHA-256 of the whole file, expanded if it was compressed: what `sha256sum` says of it then. Of a table in memory, that of
-    /// its numbers.
+    /// SHA-256 of the whole file, expanded if it was compressed: what `sha256sum` says of it then. Of a table in
+    /// memory, that of its numbers.
     pub fn sha256(&self) -> String {
         match &self.origin {
             Origin::Whole => sha256(&self.bytes),

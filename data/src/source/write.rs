@@ -44,8 +44,8 @@ fn write_values(
     write_rows(path, format, element, dims, |i, row| row.copy_from_slice(&values[i * row_len..][..row_len]))
 }
 
-/// Writes a file of `dims` (rows first) whose rows `fill` makes, in order: no more than one is in memory. What is left is to
-/// [commit](Staged::commit) it.
+/// Writes a file of `dims` (rows first) whose rows `fill` makes, in order: no more than one is in memory. What is left
+/// is to [commit](Staged::commit) it.
 ///
 /// # Errors
 /// As [`write_rows`].

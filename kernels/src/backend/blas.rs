@@ -11,8 +11,8 @@ use super::{Accum, Factor, Product, is_f32, matrixmultiply};
 use crate::element::Element;
 use crate::mat::{MatMut, MatRef};
 
-// Whatever provider the program chooses through `blas-src` is linked with everything that calls this crate, its own tests
-// and examples too. Without a choice that crate is empty, and the program links a cblas in a way of its own.
+// Whatever provider the program chooses through `blas-src` is linked with everything that calls this crate, its own
+// tests and examples too. Without a choice that crate is empty, and the program links a cblas in a way of its own.
 extern crate blas_src as _;
 
 /// A square matrix of 2^31 rows is not in any memory, and what goes with it are blocks of few rows of the same width.
@@ -50,8 +50,8 @@ pub(super) fn times_upper<T: Element>(x: MatRef<'_, T>, t: MatRef<'_, T>, mut p:
     let (side, triangle, plain, diagonal) = (CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit);
     if is_f32::<T>() {
         let (t, p) = (t.cast(), p.cast());
-        // SAFETY: the pointers and strides come from views of the shapes compared above, `p` is borrowed mutably, no stride
-        // is shorter than its row or below 1, and T is f32.
+        // SAFETY: the pointers and strides come from views of the shapes compared above, `p` is borrowed mutably, no
+        // stride is shorter than its row or below 1, and T is f32.
         unsafe { cblas_strmm(CblasRowMajor, side, triangle, plain, diagonal, b, d, 1.0, t, ldt, p, ldp) }
     } else {
         let (t, p) = (t.cast(), p.cast());
@@ -96,8 +96,8 @@ fn syrk<T: Element>(alpha: f64, x: MatRef<'_, T>, mut c: MatMut<'_, T>) {
     let (triangle, transposed) = (CblasUpper, CblasTrans);
     if is_f32::<T>() {
         let (alpha, x, c) = (alpha as f32, x.cast(), c.cast());
-        // SAFETY: the pointers and strides come from views of the shapes compared above, `c` is borrowed mutably, no stride
-        // is shorter than its row or below 1, and T is f32.
+        // SAFETY: the pointers and strides come from views of the shapes compared above, `c` is borrowed mutably, no
+        // stride is shorter than its row or below 1, and T is f32.
         unsafe { cblas_ssyrk(CblasRowMajor, triangle, transposed, d, b, alpha, x, ldx, 1.0, c, ldc) }
     } else {
         let (x, c) = (x.cast(), c.cast());

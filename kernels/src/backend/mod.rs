@@ -1,7 +1,7 @@
 //! Further backends: the same passes from plain matrix products, to be compared with and to cross-check results.
 //!
-//! Everything that differs between them is in this folder: a pass calls `gemm`, `times_upper` or `add_gram` and hands on
-//! the backend that its operands were made for.
+//! Everything that differs between them is in this folder: a pass calls `gemm`, `times_upper` or `add_gram` and hands
+//! on the backend that its operands were made for.
 
 #[cfg(feature = "blas")]
 mod blas;
@@ -159,8 +159,8 @@ pub(crate) fn gemm<T: Element>(backend: Backend, a: Factor<'_, T>, b: Factor<'_,
     }
 }
 
-/// P = X T with an upper triangular T (zeros below the diagonal). x and p: b x d, t: d x d. b d^2 flops where the backend
-/// has a triangular product, else twice that.
+/// P = X T with an upper triangular T (zeros below the diagonal). x and p: b x d, t: d x d. b d^2 flops where the
+/// backend has a triangular product, else twice that.
 ///
 /// # Panics
 /// If the shapes do not go together.
@@ -172,8 +172,8 @@ pub(crate) fn times_upper<T: Element>(backend: Backend, x: MatRef<'_, T>, t: Mat
     }
 }
 
-/// C += sum_j v_j x_j x_j^T, of which only the upper triangle is meant. x: b x d, v: b, c: d x d, `scratch`: b d elements
-/// or more. b d^2 flops where the backend has a symmetric product, else twice that.
+/// C += sum_j v_j x_j x_j^T, of which only the upper triangle is meant. x: b x d, v: b, c: d x d, `scratch`: b d
+/// elements or more. b d^2 flops where the backend has a symmetric product, else twice that.
 ///
 /// # Panics
 /// If the shapes do not go together.

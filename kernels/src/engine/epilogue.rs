@@ -21,8 +21,8 @@ struct Window<'a, T: Element> {
 impl<'a, T: Element> Window<'a, T> {
     fn new(mut mat: MatMut<'a, T>, column: usize, columns: usize) -> Self {
         assert!(column + columns <= mat.cols(), "columns {column}..{} of {}", column + columns, mat.cols());
-        // Derived from the whole matrix, for rows are reached through it. An empty matrix has no such element, and no row
-        // of it will ever be asked for.
+        // Derived from the whole matrix, for rows are reached through it. An empty matrix has no such element, and no
+        // row of it will ever be asked for.
         let base = mat.as_mut_ptr().wrapping_add(column);
         Self { base, stride: mat.stride(), rows: mat.rows(), columns, borrow: PhantomData }
     }
@@ -31,8 +31,8 @@ impl<'a, T: Element> Window<'a, T> {
     #[inline(always)]
     fn row(&mut self, row: usize, from: usize) -> &mut [T] {
         assert!(row < self.rows && from <= self.columns);
-        // SAFETY: `new` checked that the columns lie within the matrix, the line above that the row does; `base` may reach
-        // the whole matrix, which is borrowed mutably for as long as the window lives.
+        // SAFETY: `new` checked that the columns lie within the matrix, the line above that the row does; `base` may
+        // reach the whole matrix, which is borrowed mutably for as long as the window lives.
         unsafe { std::slice::from_raw_parts_mut(self.base.add(row * self.stride + from), self.columns - from) }
     }
 }
@@ -149,7 +149,8 @@ impl<T: Element> Epilogue<T> for StoreScaled<'_, T> {
 
 /// Multiplies the tile by the samples' own elements and adds it up: partial[j] += sum_v tile[j][v] * x_j[column..].
 ///
-/// `partial` has one register per row; its lanes are summed when all panels are done. Samples in `ahead` are fetched meanwhile.
+/// `partial` has one register per row; its lanes are summed when all panels are done. Samples in `ahead` are fetched
+/// meanwhile.
 pub(crate) struct DotRows<'a, T: Element> {
     pub(crate) x: MatRef<'a, T>,
     pub(crate) column: usize,
@@ -229,8 +230,8 @@ impl<T: Element> Epilogue<T> for AddTile<'_, T> {
                 }
             }
         }
-        // What the next tile will be added to, and a few lines of the samples that come next. Not in stages: the tiles of
-        // this pass are so short that leaving their loop costs more than the fetches do.
+        // What the next tile will be added to, and a few lines of the samples that come next. Not in stages: the tiles
+        // of this pass are so short that leaving their loop costs more than the fetches do.
         for r in 0..NR {
             for v in 0..MV {
                 prefetch(self.out.as_ptr().wrapping_add((row + NR + r) * self.width + v * lanes));

@@ -8,15 +8,15 @@
 //!         acc[r][v] += p[v] * rows[r][k * step]        1 broadcast, MV fused multiply-adds
 //! ```
 //!
-//! An epilogue may have work left over from the tile before (an update that waits for memory and divides): it is cut into
-//! stages that run between the steps of this loop, where the multiply-adds hide it.
+//! An epilogue may have work left over from the tile before (an update that waits for memory and divides): it is cut
+//! into stages that run between the steps of this loop, where the multiply-adds hide it.
 //!
-//! Where the panel is triangular, its last rows are zero but for the last registers: the loop goes down in stairs there,
-//! with a register less every `LANES` steps. Each stair is compiled by itself, for accumulators chosen by a variable would
-//! live in memory.
+//! Where the panel is triangular, its last rows are zero but for the last registers: the loop goes down in stairs
+//! there, with a register less every `LANES` steps. Each stair is compiled by itself, for accumulators chosen by a
+//! variable would live in memory.
 //!
-//! `step` is 1 where the broadcast operand is a row of X (forward, quadratic forms, features), the row stride of X where
-//! it is a column (weighted Gram), and NR where columns were packed into strips (backward).
+//! `step` is 1 where the broadcast operand is a row of X (forward, quadratic forms, features), the row stride of X
+//! where it is a column (weighted Gram), and NR where columns were packed into strips (backward).
 
 use bytemuck::Pod;
 use pulp::Simd;
@@ -77,12 +77,12 @@ pub(crate) struct Operands<T, const NR: usize> {
 
 /// Computes the tile that begins at row `next`, with the stages of `waiting` spread evenly over the depth.
 ///
-/// The epilogue itself is handed in and not a closure that calls it: the compiler may leave a closure by itself, and then
-/// compiles it without the instruction set.
+/// The epilogue itself is handed in and not a closure that calls it: the compiler may leave a closure by itself, and
+/// then compiles it without the instruction set.
 ///
 /// # Safety
-/// For all k < depth, `panel.add(k * width)` must be readable for MV registers, and `rows[r].add(k * step)` for all r; `full` must
-/// not exceed `depth`.
+/// For all k < depth, `panel.add(k * width)` must be readable for MV registers, and `rows[r].add(k * step)` for all r;
+/// `full` must not exceed `depth`.
 #[inline(always)]
 pub(crate) unsafe fn tile<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: usize>(
     simd: S,

@@ -1,8 +1,8 @@
 //! Panels: the packed operand of the register tile.
 //!
-//! A panel holds `width` consecutive columns, element (k, c) at `k * width + c`, so that the tile loads it from front to
-//! back. Panels have the full width MV x LANES; the last ones are cut to the registers that their columns need and filled
-//! with zeros. In a triangular set the panel of columns `c..c + width` has only the rows `0..c + width`.
+//! A panel holds `width` consecutive columns, element (k, c) at `k * width + c`, so that the tile loads it from front
+//! to back. Panels have the full width MV x LANES; the last ones are cut to the registers that their columns need and
+//! filled with zeros. In a triangular set the panel of columns `c..c + width` has only the rows `0..c + width`.
 #![forbid(unsafe_code)]
 
 use crate::aligned::{AlignedVec, aligned_zeros};

@@ -75,7 +75,8 @@ impl<'a, T: Element> PanelPart<'a, T> {
         Self { data: &panel[first * lanes..], vectors: vectors - first, width: Some(vectors * lanes), diagonal: 0 }
     }
 
-    /// All registers of a panel with so many columns that ends at the row of its last one and is zero below its diagonal.
+    /// All registers of a panel with so many columns that ends at the row of its last one and is zero below its
+    /// diagonal.
     pub(crate) fn triangular(panel: &'a [T], vectors: usize, columns: usize) -> Self {
         Self { data: panel, vectors, width: None, diagonal: columns }
     }
@@ -115,9 +116,9 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
     let mut row = 0;
     while row < left.rows {
         let valid = (left.rows - row).min(NR);
-        // SAFETY: the panel's length was asserted above. `left` was made of a matrix view or a batch that holds every (row,
-        // depth) element, and borrows it; row + min(r, valid - 1) < rows, and tiles begin at multiples of NR; `full` is the
-        // depth or less.
+        // SAFETY: the panel's length was asserted above. `left` was made of a matrix view or a batch that holds every
+        // (row, depth) element, and borrows it; row + min(r, valid - 1) < rows, and tiles begin at multiples of NR;
+        // `full` is the depth or less.
         let acc = unsafe {
             // Wrapping, for with a depth of zero there may be nothing there to point to.
             let rows = std::array::from_fn(|r| {

@@ -17,7 +17,8 @@ use crate::parallel::for_row_blocks;
 /// [`Engine::pack_rows`], z: n x k. 2 n d k flops.
 ///
 /// # Errors
-/// [`KernelError::OtherEngine`] if R was packed for another engine; [`KernelError::Shape`] if the widths of `x` and R, the rows of `x` and `z`, or k and the width of `z` differ.
+/// [`KernelError::OtherEngine`] if R was packed for another engine; [`KernelError::Shape`] if the widths of `x` and R,
+/// the rows of `x` and `z`, or k and the width of `z` differ.
 ///
 /// # Panics
 /// If p = 0.

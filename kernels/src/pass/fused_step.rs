@@ -10,8 +10,8 @@
 //! q = sum of q_g in the order of the groups
 //! ```
 //!
-//! A thread owns whole groups, so that the bits do not depend on the number of threads. So does a rank, if there are several: they
-//! tell each other the outputs of their groups, and never a weight or a gradient.
+//! A thread owns whole groups, so that the bits do not depend on the number of threads. So does a rank, if there are
+//! several: they tell each other the outputs of their groups, and never a weight or a gradient.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -81,8 +81,8 @@ impl<T: Element> FusedStep<T> {
         Self::over(None, engine, weights, a, capacity)
     }
 
-    /// The same with the neurons divided among the ranks of a team: each makes the same steps on the same batches as all the others,
-    /// and gets the same bits as one rank alone does.
+    /// The same with the neurons divided among the ranks of a team: each makes the same steps on the same batches as
+    /// all the others, and gets the same bits as one rank alone does.
     ///
     /// # Errors
     /// As [`FusedStep::new`].
@@ -115,11 +115,12 @@ impl<T: Element> FusedStep<T> {
         self.run(None, Some(batch), q)
     }
 
-    /// Backward pass and update for the batch that was forwarded last, then the forward pass of the `next` one, whose outputs go to `q`.
-    /// 4 b d r flops.
+    /// Backward pass and update for the batch that was forwarded last, then the forward pass of the `next` one, whose
+    /// outputs go to `q`. 4 b d r flops.
     ///
     /// # Errors
-    /// [`KernelError::Shape`] if the shapes do not go together, [`KernelError::OtherEngine`] for a batch of another engine.
+    /// [`KernelError::Shape`] if the shapes do not go together, [`KernelError::OtherEngine`] for a batch of another
+    /// engine.
     pub fn step(&mut self, primed: Backward<'_, T>, next: Option<&Batch<T>>, q: &mut [T]) -> Result<(), KernelError> {
         check_shape("width of the batch", self.d, primed.batch.cols())?;
         check_shape("number of residuals", primed.batch.rows(), primed.delta.len())?;
@@ -156,8 +157,9 @@ impl<T: Element> FusedStep<T> {
         Ok(())
     }
 
-    /// Whether the weights and the rule's memory, of all neurons on every rank, hold numbers, neither infinite nor NaN. The outputs do not
-    /// tell: Adam's step is zero where the square of a gradient has overflowed. Every rank must ask at the same time.
+    /// Whether the weights and the rule's memory, of all neurons on every rank, hold numbers, neither infinite nor NaN.
+    /// The outputs do not tell: Adam's step is zero where the square of a gradient has overflowed. Every rank must ask
+    /// at the same time.
     pub fn is_finite(&self) -> bool {
         let own = match (&self.groups, self.engine.par) {
             (Groups::Panels(groups), Par::Seq) => groups.iter().all(PanelGroup::is_finite),
@@ -196,8 +198,8 @@ impl<T: Element> FusedStep<T> {
         }
     }
 
-    /// Moves the sum of the gradients that [`Rule::Accumulate`] has added up into `sum`, r x d; the next ones are added to zero. One rank
-    /// alone, which has all neurons.
+    /// Moves the sum of the gradients that [`Rule::Accumulate`] has added up into `sum`, r x d; the next ones are added
+    /// to zero. One rank alone, which has all neurons.
     pub(crate) fn take_sum(&mut self, sum: &mut Mat<T>) {
         let par = self.engine.par.for_work(FLOPS_PER_MOVE * (self.r * self.d) as f64);
         match &mut self.groups {

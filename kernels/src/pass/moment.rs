@@ -25,7 +25,8 @@ pub struct LossAndMoment<T: Element> {
 /// whatever the number of neurons.
 ///
 /// # Errors
-/// [`KernelError::OtherEngine`] if S was packed for another engine; [`KernelError::Shape`] if S is not d x d or `y` does not have n elements.
+/// [`KernelError::OtherEngine`] if S was packed for another engine; [`KernelError::Shape`] if S is not d x d or `y`
+/// does not have n elements.
 ///
 /// ```
 /// use memorize_kernels::{Engine, Mat, pass};

@@ -212,8 +212,8 @@ impl<T: Element> Epilogue<T> for SignedSquare<'_, T> {
 
 /// Applies the rule to a tile of the gradient: rows are coordinates of the input, lanes are neurons.
 ///
-/// Late: the update of a tile waits for memory and divides, so it is done register by register between the multiply-adds
-/// of the next tile, whose own weights are fetched meanwhile.
+/// Late: the update of a tile waits for memory and divides, so it is done register by register between the
+/// multiply-adds of the next tile, whose own weights are fetched meanwhile.
 struct ApplyRule<'a, T: Element> {
     rule: Rule<T>,
     width: usize,

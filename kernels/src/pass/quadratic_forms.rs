@@ -19,7 +19,8 @@ use crate::rows::{Rows, for_blocks};
 /// the upper triangle is multiplied, with off-diagonal elements doubled.
 ///
 /// # Errors
-/// [`KernelError::OtherEngine`] if S was packed for another engine; [`KernelError::Shape`] if S is not d x d or `q` does not have n elements.
+/// [`KernelError::OtherEngine`] if S was packed for another engine; [`KernelError::Shape`] if S is not d x d or `q`
+/// does not have n elements.
 ///
 /// ```
 /// use memorize_kernels::{Engine, Mat, pass};

@@ -1,5 +1,5 @@
-//! The upper triangle of a symmetric matrix while it is being summed: in panels for the native engine, so that a tile is
-//! added to neighbouring memory and half of the matrix never exists.
+//! The upper triangle of a symmetric matrix while it is being summed: in panels for the native engine, so that a tile
+//! is added to neighbouring memory and half of the matrix never exists.
 
 use std::sync::{Mutex, PoisonError};
 

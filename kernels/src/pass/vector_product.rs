@@ -1,4 +1,5 @@
-//! Products of the samples with one vector, X s and X^T v: bound by memory, one trip over X each, the same on every backend.
+//! Products of the samples with one vector, X s and X^T v: bound by memory, one trip over X each, the same on every
+//! backend.
 
 use std::ops::Range;
 

@@ -19,8 +19,8 @@ use crate::mat::{Mat, MatRef};
 use crate::parallel::leaf_rows;
 use crate::rows::{Rows, for_blocks};
 
-/// sum_j v_j x_j x_j^T. x: n x d, v: n, result: d x d, symmetric. n d^2 flops: only the upper triangle is computed, then
-/// mirrored.
+/// sum_j v_j x_j x_j^T. x: n x d, v: n, result: d x d, symmetric. n d^2 flops: only the upper triangle is computed,
+/// then mirrored.
 ///
 /// # Errors
 /// [`KernelError::Shape`] if `v` does not have n elements.
@@ -47,8 +47,8 @@ pub fn weighted_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) ->
     Ok(x.spread().reduce(par, &|| triangles.zeros(), &leaf, &combine).into_symmetric())
 }
 
-/// Bytes that [`weighted_gram`] of n rows of width d takes at once on so many threads: the triangles that wait for their neighbours in
-/// the tree over the rows, in the end one of them with the whole matrix.
+/// Bytes that [`weighted_gram`] of n rows of width d takes at once on so many threads: the triangles that wait for
+/// their neighbours in the tree over the rows, in the end one of them with the whole matrix.
 pub fn weighted_gram_bytes<T: Element>(n: usize, d: usize, threads: usize) -> u64 {
     let leaves = n.div_ceil(leaf_rows(n)).max(1);
     // On its way down the tree each thread leaves one behind on every level.

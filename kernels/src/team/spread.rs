@@ -33,8 +33,8 @@ impl Spread {
         Self { rows, shared: None }
     }
 
-    /// This rank's share of `whole` rows: the leaves of their tree, divided among the ranks as evenly as they can be. Where there
-    /// are fewer leaves than ranks, some have no rows.
+    /// This rank's share of `whole` rows: the leaves of their tree, divided among the ranks as evenly as they can be.
+    /// Where there are fewer leaves than ranks, some have no rows.
     pub fn over(team: &Arc<dyn Team>, whole: usize) -> Self {
         let (rank, ranks) = (team.rank(), team.ranks());
         if ranks == 1 {
@@ -65,9 +65,10 @@ impl Spread {
         self.shared.as_ref().map(|shared| &shared.team)
     }
 
-    /// Reduces over the rows of all ranks by the tree that their number fixes: `leaf` gets numbers of rows of this rank, counted from
-    /// its first, the left part's result is always the left operand of `combine`, and every rank gets the same bits, which are those of
-    /// a single one. `zero` makes an operand for another rank's result to be put in.
+    /// Reduces over the rows of all ranks by the tree that their number fixes: `leaf` gets numbers of rows of this
+    /// rank, counted from its first, the left part's result is always the left operand of `combine`, and every rank
+    /// gets the same bits, which are those of a single one. `zero` makes an operand for another rank's result to be put
+    /// in.
     pub fn reduce<R: Carried + Send>(
         &self,
         par: Par,
@@ -112,7 +113,8 @@ impl Spread {
         own.map(|&number| number - range.start as u32).collect()
     }
 
-    /// Puts rows that ranks have made of those that [`Spread::own`] said, `own` being this rank's, in the order of `numbers`.
+    /// Puts rows that ranks have made of those that [`Spread::own`] said, `own` being this rank's, in the order of
+    /// `numbers`.
     pub fn assemble<T: Element>(&self, numbers: &[u32], own: &Mat<T>, mut out: MatMut<'_, T>) {
         let cols = own.cols();
         let dense: Vec<T> = own.iter().copied().collect();
@@ -136,8 +138,8 @@ impl From<usize> for Spread {
     }
 }
 
-/// Where the shares of each rank begin, and where the last ends: at leaves, and at a node as high in the tree as there is one near
-/// enough.
+/// Where the shares of each rank begin, and where the last ends: at leaves, and at a node as high in the tree as there
+/// is one near enough.
 fn bounds(whole: usize, ranks: usize) -> Vec<usize> {
     let at_most = leaf_rows(whole);
     let near = whole / ranks / SLACK;
@@ -255,7 +257,8 @@ fn take<'a>(message: &mut &'a [u8], len: usize) -> &'a [u8] {
 
 /// A partial result that goes from rank to rank.
 pub trait Carried {
-    /// Shows each piece of its memory to `visit`, which reads or replaces it: as many bytes in the same order on every rank.
+    /// Shows each piece of its memory to `visit`, which reads or replaces it: as many bytes in the same order on every
+    /// rank.
     fn bytes(&mut self, visit: &mut dyn FnMut(&mut [u8]));
 }
 

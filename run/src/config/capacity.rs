@@ -25,8 +25,8 @@ impl Trainer {
         self != Self::Solve
     }
 
-    /// The step size on samples of width d unless one is given. The steepest direction of the loss at a random start is that
-    /// of S = I, with a curvature of about 4/sqrt(d): gradient descent takes less than half of what that allows.
+    /// The step size on samples of width d unless one is given. The steepest direction of the loss at a random start is
+    /// that of S = I, with a curvature of about 4/sqrt(d): gradient descent takes less than half of what that allows.
     pub fn default_learning_rate(self, d: usize) -> f64 {
         match self {
             Self::Solve => 0.0,

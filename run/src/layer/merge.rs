@@ -12,8 +12,8 @@ use super::resolve::seeded;
 use super::{DataLayer, Layer, NetworkLayer, OptimizerLayer, PgdLayer, TheoryLayer};
 use crate::config::{ConfigError, OptimizerKind, RunConfig, Source};
 
-/// Longest text of a configuration, in bytes. All keys together take about 2 kB; the parser makes a table of 1 kB of every dot in a
-/// key.
+/// Longest text of a configuration, in bytes. All keys together take about 2 kB; the parser makes a table of 1 kB of
+/// every dot in a key.
 pub const LONGEST: usize = 1 << 16;
 
 /// The text of a configuration file.
@@ -86,8 +86,8 @@ impl Layer {
     /// Reads a layer from TOML text.
     ///
     /// # Errors
-    /// If the text is not TOML, has an unknown key or a value of the wrong type, which the message names with its line; or if it is
-    /// longer than any configuration.
+    /// If the text is not TOML, has an unknown key or a value of the wrong type, which the message names with its line;
+    /// or if it is longer than any configuration.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         if text.len() > LONGEST {
             return Err(ConfigError::TooLong { limit: LONGEST });
@@ -122,7 +122,8 @@ impl Layer {
         self
     }
 
-    /// The configuration of a run: this layer over that of a file, if there is one, over the defaults, with absolute paths.
+    /// The configuration of a run: this layer over that of a file, if there is one, over the defaults, with absolute
+    /// paths.
     ///
     /// # Errors
     /// If the file cannot be read, something without a default is missing, or a value cannot be run with.
@@ -143,11 +144,10 @@ impl Layer {
 
     /// This layer laid over `base`: what both speak of is taken from this one.
     ///
-    /// Some choices take more with them than their own key: any change of data, network or optimiser drops the name of the
-    /// experiment, another data source drops the base's files, another
-    /// optimiser drops the base's step sizes (but not the regulariser; one that decides the number of neurons drops that and
-    /// the base's length too), Theorem 4 drops all that it decides, and a length in epochs or iterations replaces the
-    /// base's, in whichever unit that was.
+    /// Some choices take more with them than their own key: any change of data, network or optimiser drops the name of
+    /// the experiment, another data source drops the base's files, another optimiser drops the base's step sizes (but
+    /// not the regulariser; one that decides the number of neurons drops that and the base's length too), Theorem 4
+    /// drops all that it decides, and a length in epochs or iterations replaces the base's, in whichever unit that was.
     ///
     /// # Errors
     /// If a value has no form in TOML: a path that is not UTF-8, a count above 2^63 - 1.

@@ -16,7 +16,8 @@ const HEAD: &str = "\
 # away and put a value there. Run it with:  memorize train --config FILE
 ";
 
-/// The text of a configuration file: the smallest run that there is, the paper's synthetic set, with all that could be said.
+/// The text of a configuration file: the smallest run that there is, the paper's synthetic set, with all that could be
+/// said.
 ///
 /// # Errors
 /// If the defaults have no form in TOML.

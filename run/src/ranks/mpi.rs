@@ -1,5 +1,5 @@
-//! The ranks that an MPI launcher has started. Two functions of MPI are all that is used, to send and to receive: in which order
-//! sums are added is not left to the library.
+//! The ranks that an MPI launcher has started. Two functions of MPI are all that is used, to send and to receive: in
+//! which order sums are added is not left to the library.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ const PIECE: usize = 1 << 30;
 /// Ends MPI when it is dropped.
 pub(super) struct Connection(#[allow(dead_code, reason = "held until it is dropped")] Universe);
 
-/// Begins MPI, if a launcher has started this process: begun without one, it would start processes of its own. With a warning, if there is
-/// something to be told.
+/// Begins MPI, if a launcher has started this process: begun without one, it would start processes of its own. With a
+/// warning, if there is something to be told.
 pub(super) fn connect() -> (Option<Connection>, Option<String>) {
     if !super::is_launched() {
         return (None, None);

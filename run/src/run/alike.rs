@@ -1,8 +1,9 @@
 //! What the ranks of a team must have alike before they do anything together: settings, machines, files.
 //!
-//! Their arguments are the same, but not what is in the files that these name, nor the environment. Ranks that differ would compute the
-//! weights of neither, or wait for each other for good. So each comparison comes before the first exchange whose shape follows from what
-//! it compares. The numbers themselves are compared by their digests ([`Table::digest_among`]).
+//! Their arguments are the same, but not what is in the files that these name, nor the environment. Ranks that differ
+//! would compute the weights of neither, or wait for each other for good. So each comparison comes before the first
+//! exchange whose shape follows from what it compares. The numbers themselves are compared by their digests
+//! ([`Table::digest_among`]).
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -23,8 +24,8 @@ use crate::ranks;
 const COPY: &str =
     "all ranks must read the same: copy the files of rank 0's machine to the others, or name a folder that they share";
 
-/// Compares the settings of a run, those from files and from the environment included, but for those that each rank may have for itself:
-/// how many threads it uses, where its data are, and what only rank 0 calls the run.
+/// Compares the settings of a run, those from files and from the environment included, but for those that each rank may
+/// have for itself: how many threads it uses, where its data are, and what only rank 0 calls the run.
 ///
 /// # Errors
 /// Bad input that names a rank and its settings.
@@ -49,7 +50,8 @@ pub fn stored(weights: &[u8], data: &DataSection, seed: u64) -> Result<(), Error
     ranks::agree(&own, COPY)
 }
 
-/// Compares what the ranks compute with: every rank takes the same decisions by the same bits, which are an instruction set's.
+/// Compares what the ranks compute with: every rank takes the same decisions by the same bits, which are an instruction
+/// set's.
 ///
 /// # Errors
 /// Bad input that names a rank and its machine.
@@ -61,7 +63,8 @@ pub fn machines(isa: Isa, backend: Backend, blas: Option<&Blas>) -> Result<(), E
     ranks::agree(&own.into(), hint)
 }
 
-/// Compares what the headers of the files say that are used: the shapes of everything that ranks exchange follow from it.
+/// Compares what the headers of the files say that are used: the shapes of everything that ranks exchange follow from
+/// it.
 ///
 /// # Errors
 /// Bad input that names a rank and its file.

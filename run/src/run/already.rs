@@ -24,8 +24,9 @@ pub enum Already {
 }
 
 impl Already {
-    /// Looks at the folder. Of all runs of a command, those that are there in part or in whole are not begun again; of one alone, only
-    /// if `resume` says so. What killed processes have left is removed, and `tell` is told. The run there must have the same `strict` settings, whether or not its bits depend on them.
+    /// Looks at the folder. Of all runs of a command, those that are there in part or in whole are not begun again; of
+    /// one alone, only if `resume` says so. What killed processes have left is removed, and `tell` is told. The run
+    /// there must have the same `strict` settings, whether or not its bits depend on them.
     ///
     /// # Errors
     /// Bad input if the folder has another run in it, or cannot be used.

@@ -20,7 +20,8 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// The error of a run that has left its files but is no success: it has not got anywhere, or not kept the theorem's promise.
+    /// The error of a run that has left its files but is no success: it has not got anywhere, or not kept the theorem's
+    /// promise.
     pub fn failure(&self) -> Option<Error> {
         let Summary { stopped, train_loss, start_loss, iterations, .. } = &self.summary;
         if *stopped != StopReason::Stalled {

@@ -122,11 +122,12 @@ impl Keeper {
         self.within.is_some_and(|within| self.last.1.elapsed() >= within)
     }
 
-    /// Writes a checkpoint after so many seconds of training in this process, if this is the rank that writes. The records before it must
-    /// be on the disk.
+    /// Writes a checkpoint after so many seconds of training in this process, if this is the rank that writes. The
+    /// records before it must be on the disk.
     ///
     /// # Errors
-    /// A failed run if the file cannot be written, or a data file has changed: the checkpoint before it is then untouched.
+    /// A failed run if the file cannot be written, or a data file has changed: the checkpoint before it is then
+    /// untouched.
     pub fn save(&mut self, state: &State, seconds: f64, metrics_bytes: u64) -> Result<(), Error> {
         self.sources.check_unchanged()?;
         if let Some(name) = state.not_finite() {

@@ -26,10 +26,12 @@ pub struct Machine {
 
 impl Machine {
     /// The instruction set asked for, else the one that the environment names, else the best of this CPU; the number of
-    /// threads asked for, else one for each core that the process may use and need not leave to other ranks, as many as Slurm gives to it.
+    /// threads asked for, else one for each core that the process may use and need not leave to other ranks, as many as
+    /// Slurm gives to it.
     ///
     /// # Errors
-    /// Bad input if the CPU lacks the instruction set, the build lacks the backend, or other ranks have another instruction set or BLAS.
+    /// Bad input if the CPU lacks the instruction set, the build lacks the backend, or other ranks have another
+    /// instruction set or BLAS.
     pub fn new(backend: Backend, isa: Option<IsaName>, threads: Option<usize>) -> Result<Self, Error> {
         let isa = match isa {
             Some(isa) => isa.to_string().parse::<Isa>(),

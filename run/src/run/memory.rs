@@ -74,8 +74,8 @@ impl Squares {
         Self { threads: machine.threads, by_library, of_batches: false }
     }
 
-    /// Bytes of so many d x d matrices: S and M with their layouts, and sums that threads have not added up yet. The numbers are
-    /// counted, in quarters: what a thread has comes and goes.
+    /// Bytes of so many d x d matrices: S and M with their layouts, and sums that threads have not added up yet. The
+    /// numbers are counted, in quarters: what a thread has comes and goes.
     pub fn bytes<T: Element>(&self, d: usize) -> u64 {
         let (fixed, of_thread) = if self.by_library { (18, 17) } else { (17, 5) };
         let of_batches = if self.of_batches { 8 } else { 0 };
@@ -91,8 +91,8 @@ pub fn of_weights<T: Element>(copies: u64, r: usize, d: usize) -> u64 {
     row.saturating_mul(r as u64).saturating_mul(copies)
 }
 
-/// Matrices as large as W that there are at once, at most: the start, what the optimiser goes by, as the kernels lay it out, what is
-/// evaluated with its gradient, and a state on its way into a checkpoint. Counted in runs of each.
+/// Matrices as large as W that there are at once, at most: the start, what the optimiser goes by, as the kernels lay it
+/// out, what is evaluated with its gradient, and a state on its way into a checkpoint. Counted in runs of each.
 pub fn copies_of_weights(kind: OptimizerKind, training: Route) -> u64 {
     let (by_squares, by_neurons) = match kind {
         OptimizerKind::Gd => (7, 11),
@@ -111,8 +111,8 @@ pub fn copies_of_weights(kind: OptimizerKind, training: Route) -> u64 {
 }
 
 impl Training {
-    /// Bytes that it takes besides the samples: the copies of W, the d x d matrices, activations, and three numbers a sample. The kernels'
-    /// buffers of fixed size are left out.
+    /// Bytes that it takes besides the samples: the copies of W, the d x d matrices, activations, and three numbers a
+    /// sample. The kernels' buffers of fixed size are left out.
     pub fn bytes<T: Element>(&self) -> u64 {
         self.parts::<T>().into_iter().fold(0, |all, (_, bytes)| all.saturating_add(bytes))
     }
@@ -155,8 +155,8 @@ impl Training {
     }
 }
 
-/// Makes sure that a workspace of so many bytes is within the budget, if one is given. A search is never cut to fit: what it ends with
-/// would depend on the budget.
+/// Makes sure that a workspace of so many bytes is within the budget, if one is given. A search is never cut to fit:
+/// what it ends with would depend on the budget.
 ///
 /// # Errors
 /// Bad input with both numbers, and the advice as its hint.
@@ -172,7 +172,8 @@ pub fn within_budget(what: &str, bytes: u64, budget: Option<ByteSize>, advice: &
     }
 }
 
-/// What a process takes that nothing above counts, in bytes: the program itself, stacks, pictures, buffers of a fixed size.
+/// What a process takes that nothing above counts, in bytes: the program itself, stacks, pictures, buffers of a fixed
+/// size.
 const REST: u64 = 28 << 20;
 
 /// The most that was foreseen so far, in bytes, with everything that the process had then.
@@ -215,7 +216,8 @@ pub fn announce() -> Option<String> {
     (peak > 0).then(|| format!("memory: some {} in all at most", mebibytes(peak)))
 }
 
-/// The largest size from 1 to `most` that takes no more than what is available; `None` if not even 1 does, or nothing is known.
+/// The largest size from 1 to `most` that takes no more than what is available; `None` if not even 1 does, or nothing
+/// is known.
 pub fn largest(most: usize, bytes: impl Fn(usize) -> u64) -> Option<usize> {
     let available = available()?;
     let fits = |size: usize| bytes(size) <= available;
@@ -241,9 +243,9 @@ fn held() -> u64 {
     held.saturating_sub(allocator::kept())
 }
 
-/// Memory that this process can have without swapping, in bytes: what the system has, within the limits of the control groups
-/// (containers, batch jobs) that the process is in, divided by the ranks on this machine, and within the limits of the process
-/// itself (`ulimit -v`, `ulimit -d`). Unknown outside Linux.
+/// Memory that this process can have without swapping, in bytes: what the system has, within the limits of the control
+/// groups (containers, batch jobs) that the process is in, divided by the ranks on this machine, and within the limits
+/// of the process itself (`ulimit -v`, `ulimit -d`). Unknown outside Linux.
 pub fn available() -> Option<u64> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let of_system = meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?)?;
@@ -283,7 +285,8 @@ fn group(line: &str) -> Option<(&'static str, &str)> {
     }
 }
 
-/// What is left of the tightest limit of a group and those that it is in. Pages of files do not count as used: they make way.
+/// What is left of the tightest limit of a group and those that it is in. Pages of files do not count as used: they
+/// make way.
 fn within_group(mount: &Path, group: &str) -> Option<u64> {
     let number = |folder: &Path, names: [&str; 2]| {
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();

@@ -89,8 +89,8 @@ impl<'a> Target<'a> {
 /// Runs `config` and leaves the results in a folder.
 ///
 /// # Errors
-/// Bad input if the data or the folder cannot be used, or are not those of the run that was stopped; a failed run if the loss is no longer finite or a file cannot be
-/// written.
+/// Bad input if the data or the folder cannot be used, or are not those of the run that was stopped; a failed run if
+/// the loss is no longer finite or a file cannot be written.
 pub fn execute(mut config: RunConfig, target: Target<'_>, host: &mut Host) -> Result<Finished, Error> {
     note_environment(&mut config);
     alike::settings_of(&config)?;
@@ -381,7 +381,8 @@ impl<'a, T: Element> Run<'a, T> {
     }
 
     /// Evaluates the final weights over the whole training set. Nobody has looked at the last step of a mini-batch run
-    /// before: it may be the one that diverged. A loss that the run's type cannot tell from rounding is computed again in f64.
+    /// before: it may be the one that diverged. A loss that the run's type cannot tell from rounding is computed again
+    /// in f64.
     fn evaluate(&self, outcome: &Outcome, records: &[Record]) -> Result<Evaluation, TrainError> {
         let objective = Objective { route: self.route(self.dataset.whole()), ..self.objective() };
         let at = objective.evaluate(&self.network)?;

@@ -17,7 +17,8 @@ use crate::units::thousands;
 /// # Errors
 /// Bad input: a folder without the files, files that cannot be used. A failed run if the cache cannot be written.
 pub fn mnist(named: Option<&Path>) -> Result<Mnist, Error> {
-    // A cache that is not there is made. If its name is nearly that of a folder with another data set, that one was meant.
+    // A cache that is not there is made. If its name is nearly that of a folder with another data set, that one was
+    // meant.
     if let (None, Some(dir)) = (named, mnist::variable())
         && !dir.try_exists().unwrap_or(true)
         && nearest::path(&dir).is_some_and(|near| mnist::is_another_set(&near))

@@ -9,8 +9,8 @@ use memorize_kernels::team::Failed;
 use crate::error::{Error, Panicked, WithHint};
 use crate::fault::message;
 
-/// Runs `work`, whose results go to `folder`. A panic in it becomes an error: what it was computing is lost, what is on the disk
-/// is not, because checkpoints are only written between steps.
+/// Runs `work`, whose results go to `folder`. A panic in it becomes an error: what it was computing is lost, what is on
+/// the disk is not, because checkpoints are only written between steps.
 ///
 /// # Errors
 /// Those of `work`, and a failed run after a panic.

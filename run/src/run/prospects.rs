@@ -1,7 +1,8 @@
-//! What can be told of a run before its first step from its sizes, its targets and its first outputs, and of where it ended.
+//! What can be told of a run before its first step from its sizes, its targets and its first outputs, and of where it
+//! ended.
 //!
-//! The outputs of a network are q_j = x_j^T S x_j with S = W A W^T. On n samples in general position they take any values only if
-//! there are at least n numbers to choose:
+//! The outputs of a network are q_j = x_j^T S x_j with S = W A W^T. On n samples in general position they take any
+//! values only if there are at least n numbers to choose:
 //!
 //! ```text
 //! d (d+1)/2            entries of a symmetric S
@@ -85,8 +86,8 @@ enum Limit {
 }
 
 impl Freedom {
-    /// Of a trained layer of this width, behind random features of `(inputs, p)` if there are any. `None` for neurons: as many as it
-    /// takes.
+    /// Of a trained layer of this width, behind random features of `(inputs, p)` if there are any. `None` for neurons:
+    /// as many as it takes.
     fn of(width: usize, neurons: Option<usize>, features: Option<(usize, u32)>) -> Self {
         let (d, r) = (width as u128, neurons.unwrap_or(width) as u128);
         let own = Self { numbers: d * (d + 1) / 2, limit: Limit::Width { width, features: features.is_some() } };
@@ -140,7 +141,8 @@ impl Freedom {
     }
 }
 
-/// Coefficients of a form of this degree in so many variables, C(inputs + degree - 1, degree); the largest number if there are more.
+/// Coefficients of a form of this degree in so many variables, C(inputs + degree - 1, degree); the largest number if
+/// there are more.
 fn forms(inputs: usize, degree: u32) -> u128 {
     let mut count: u128 = 1;
     for i in 1..=u128::from(degree) {
@@ -159,7 +161,8 @@ fn enough(n: u128) -> u64 {
 }
 
 impl Prospects {
-    /// Of a run with this configuration on these samples, whose first weights have the loss `start`. All ranks must ask at the same time.
+    /// Of a run with this configuration on these samples, whose first weights have the loss `start`. All ranks must ask
+    /// at the same time.
     pub fn of<T: Element>(config: &RunConfig, dataset: &Dataset<T>, width: usize, start: Evaluation) -> Self {
         let features = dataset.features.as_ref().map(|layer| (layer.weights().cols(), layer.power()));
         let targets = Targets::of(dataset);
@@ -260,8 +263,8 @@ impl Prospects {
         Some(format!("the test MSE is {mse}: outputs on the test set overflow; {remedy}"))
     }
 
-    /// Whether a run that ended for this reason has not got anywhere: the loss is not below its start. An optimiser whose own criterion
-    /// is met at the start has nothing to do only where the loss is 0.
+    /// Whether a run that ended for this reason has not got anywhere: the loss is not below its start. An optimiser
+    /// whose own criterion is met at the start has nothing to do only where the loss is 0.
     pub fn is_stalled(&self, reason: StopReason, end: Evaluation) -> bool {
         let by_itself = matches!(reason, StopReason::Completed | StopReason::Returned);
         by_itself && self.start.loss > 0.0 && end.loss >= self.start.loss

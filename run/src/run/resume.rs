@@ -1,4 +1,5 @@
-//! From a run's folder to what is left to do: which checkpoint there is, and whether it is of the run that is asked for.
+//! From a run's folder to what is left to do: which checkpoint there is, and whether it is of the run that is asked
+//! for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -125,8 +126,8 @@ pub fn find(folder: &Path) -> Result<Found, Error> {
     Ok(Found::Stopped(Box::new(Stopped { config, text, state, about, held })))
 }
 
-/// What there is to do where the weights have no state: nothing, unless the run was interrupted and its optimiser keeps none. Weights that
-/// nothing speaks for are not thrown away.
+/// What there is to do where the weights have no state: nothing, unless the run was interrupted and its optimiser keeps
+/// none. Weights that nothing speaks for are not thrown away.
 fn ended(folder: &Path, config: Box<RunConfig>, held: Option<Lock>) -> Result<Found, Error> {
     let mut summary = None;
     // Empty = interrupted.
@@ -180,8 +181,8 @@ fn outcome(folder: &Path, summary: &Summary) -> String {
     format!("{} is finished: {how} after {iterations} iterations, f(W) = {:?}", folder.shown(), summary.train_loss)
 }
 
-/// Makes sure that the run in a folder is the one that is asked for, as far as `asked` says something. Settings that are `strict` must be
-/// the same even where the bits do not depend on them, such as the paths of data.
+/// Makes sure that the run in a folder is the one that is asked for, as far as `asked` says something. Settings that
+/// are `strict` must be the same even where the bits do not depend on them, such as the paths of data.
 ///
 /// # Errors
 /// Bad input that names every setting that differs.

@@ -11,8 +11,8 @@ use crate::config::{RunSection, SolveSection};
 use crate::error::{Error, WithHint};
 use crate::units::{mebibytes, thousands};
 
-/// What the solver is asked for, on n samples of width d. The budget is not looked at: what comes out depends on what is asked for and
-/// on the samples.
+/// What the solver is asked for, on n samples of width d. The budget is not looked at: what comes out depends on what
+/// is asked for and on the samples.
 pub fn settings<T: Element>(run: &RunSection, section: &SolveSection, n: usize, d: usize) -> Settings {
     let products = [run.epochs, run.iterations].into_iter().flatten().min().unwrap_or(0);
     let usual = Settings::new::<T>([n, d], run.stop_below.unwrap_or(0.0), products, run.seed);

@@ -1,5 +1,5 @@
-//! What a configuration comes to before the first step. Whatever is decided here is written back to it, so that the file in the
-//! run's folder repeats the run.
+//! What a configuration comes to before the first step. Whatever is decided here is written back to it, so that the
+//! file in the run's folder repeats the run.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -22,7 +22,8 @@ use crate::error::Error;
 use crate::interrupt::ends_at_once;
 use crate::ranks;
 
-/// Writes what the environment decides into the configuration, so that the file in the folder repeats the run elsewhere.
+/// Writes what the environment decides into the configuration, so that the file in the folder repeats the run
+/// elsewhere.
 pub fn note_environment(config: &mut RunConfig) {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let (None, Some(name)) = (config.run.isa, set(ISA_VARIABLE)) {
@@ -46,8 +47,8 @@ pub(super) fn batch_rows(optimizer: &OptimizerSection, n: usize) -> usize {
     optimizer.batch.rows(n).clamp(1, n.max(1))
 }
 
-/// What the memory of the run goes by, for the training set's plan of so many neurons. The final weights are evaluated in full batches,
-/// whose route may be another one.
+/// What the memory of the run goes by, for the training set's plan of so many neurons. The final weights are evaluated
+/// in full batches, whose route may be another one.
 pub(super) fn needs<T: Element>(config: &RunConfig, dataset: &Dataset<T>, r: usize, machine: &Machine) -> Training {
     let (n, d, kind) = (dataset.whole(), dataset.x.cols(), config.optimizer.kind);
     let route = |samples| Plan::new(samples, d, r, config.run.route.forced()).route;

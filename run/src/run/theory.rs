@@ -1,4 +1,5 @@
-//! Perturbed gradient descent as Theorem 4 prescribes it: what is said before, what is refused, what is left on the disk.
+//! Perturbed gradient descent as Theorem 4 prescribes it: what is said before, what is refused, what is left on the
+//! disk.
 
 use memorize_kernels::{Element, Rows};
 use memorize_train::optim::prescription::{HOPELESS_FLOPS, Prescription, Request, SigmaSource};
@@ -20,8 +21,8 @@ const NEXT_STEPS: &str = "ask for a larger --theory-epsilon, use fewer or narrow
 /// The theorem's constants for a training set.
 ///
 /// # Errors
-/// Bad input where the theorem does not apply; without `force` also where its run is hopeless, or sigma_min neither known nor
-/// cheap to measure.
+/// Bad input where the theorem does not apply; without `force` also where its run is hopeless, or sigma_min neither
+/// known nor cheap to measure.
 pub fn prescribe<T: Element>(
     section: &TheorySection,
     neurons: Option<usize>,

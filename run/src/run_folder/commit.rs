@@ -4,8 +4,8 @@
 //! curves ──> weights, on the disk but not yet in the place of the checkpoint ──> PENDING ──> weights ──> summary.json
 //! ```
 //!
-//! [`PENDING`] is the summary under another name. A process that is killed before the weights have their place leaves a run that goes on from
-//! its checkpoint, one that is killed after it leaves one whose commit [`settle`] ends.
+//! [`PENDING`] is the summary under another name. A process that is killed before the weights have their place leaves a
+//! run that goes on from its checkpoint, one that is killed after it leaves one whose commit [`settle`] ends.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -64,8 +64,8 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// Whether the run has come to its end and its weights and settings are those that it ended with. Curves and records may have been
-    /// taken away since.
+    /// Whether the run has come to its end and its weights and settings are those that it ended with. Curves and
+    /// records may have been taken away since.
     pub fn is_complete(&self) -> bool {
         let essential = |difference: &String| [CHECKPOINT, CONFIG].iter().any(|name| difference.starts_with(name));
         self.summary.stopped != StopReason::Interrupted && !self.differences.iter().any(essential)
@@ -111,7 +111,8 @@ fn difference(folder: &Path, name: &str, was: &Written, depth: Depth) -> Option<
     }
 }
 
-/// A summary that names no files was written before the final weights, which had no state for the optimiser to go on from.
+/// A summary that names no files was written before the final weights, which had no state for the optimiser to go on
+/// from.
 fn of_earlier_version(folder: &Path, summary: &Summary) -> Vec<String> {
     match checkpoint::has_state(&folder.join(CHECKPOINT)) {
         Ok(true) if summary.stopped != StopReason::Interrupted => {
@@ -123,7 +124,8 @@ fn of_earlier_version(folder: &Path, summary: &Summary) -> Vec<String> {
 }
 
 impl RunFolder {
-    /// The last step of a run: its weights, if they are not there already, and then the summary, which from then on speaks for all files.
+    /// The last step of a run: its weights, if they are not there already, and then the summary, which from then on
+    /// speaks for all files.
     ///
     /// # Errors
     /// [`FolderError::Write`]; the run can then go on, or its commit is ended by [`settle`].
@@ -178,8 +180,8 @@ impl RunFolder {
     }
 }
 
-/// Ends a commit that was cut off and removes what killed processes have left, if there is anything, and no other process is writing there.
-/// Returns what was done, a line each.
+/// Ends a commit that was cut off and removes what killed processes have left, if there is anything, and no other
+/// process is writing there. Returns what was done, a line each.
 ///
 /// # Errors
 /// If something cannot be read, written or removed.
@@ -194,8 +196,8 @@ pub fn tidy(folder: &Path) -> Result<Vec<String>, FolderError> {
     remove_leftovers(folder)
 }
 
-/// Ends the commit of a process that was killed in the middle of it, if all the files that its summary speaks for have their places. The
-/// caller has the folder's lock.
+/// Ends the commit of a process that was killed in the middle of it, if all the files that its summary speaks for have
+/// their places. The caller has the folder's lock.
 ///
 /// # Errors
 /// If a file cannot be read or written.

@@ -92,7 +92,8 @@ impl MetricsWriter {
         Self { path: path.to_owned(), csv: csv::Writer::from_writer(file), flushed: Instant::now() }
     }
 
-    /// Goes on with a file of which the first `kept` bytes count: what comes after them is cut off. Returns their records, too.
+    /// Goes on with a file of which the first `kept` bytes count: what comes after them is cut off. Returns their
+    /// records, too.
     ///
     /// # Errors
     /// [`MetricsError`] if the file is shorter, or not what was written; it is then left as it is.
@@ -142,8 +143,9 @@ impl MetricsWriter {
         self.checked(synced)
     }
 
-    /// Flushes to the disk and closes the file. Dropping the writer flushes too, but cannot report that it failed. If somebody has removed or
-    /// cut off the file meanwhile, it is written again with all `records`, and what was found is returned. One that was put in its place stays.
+    /// Flushes to the disk and closes the file. Dropping the writer flushes too, but cannot report that it failed. If
+    /// somebody has removed or cut off the file meanwhile, it is written again with all `records`, and what was found
+    /// is returned. One that was put in its place stays.
     ///
     /// # Errors
     /// [`FolderError::Write`].

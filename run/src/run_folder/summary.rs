@@ -123,7 +123,8 @@ pub struct Summary {
     /// The loss f over the whole training set before the first step; absent in files of earlier versions.
     #[serde(default)]
     pub start_loss: Option<f64>,
-    /// Variance of the training targets: the mean squared error of the best constant; absent in files of earlier versions.
+    /// Variance of the training targets: the mean squared error of the best constant; absent in files of earlier
+    /// versions.
     #[serde(default)]
     pub target_variance: Option<f64>,
     /// What was foreseen to go wrong, and what did; empty = nothing.

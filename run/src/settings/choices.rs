@@ -104,8 +104,8 @@ choice! {
         Pgd,
         /// Gradient descent with momentum on the whole training set, perturbed at saddle points
         Accelerated,
-        /// Conjugate gradients with exact line searches on the whole training set, no step size to choose; leaves saddle points
-        /// along Lemma 3's direction and needs 2d+2 neurons, the default
+        /// Conjugate gradients with exact line searches on the whole training set, no step size to choose; leaves
+        /// saddle points along Lemma 3's direction and needs 2d+2 neurons, the default
         NegativeCurvature,
         /// No descent: the network is solved for as a linear system, which also decides how many neurons it has
         Solve,

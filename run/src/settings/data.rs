@@ -14,7 +14,8 @@ settings! {
         /// Train on a built-in data set instead of on files
         source: Source = (required "give --inputs FILE --targets FILE, or choose --data mnist or --data synthetic"),
             ["data" "SET"], Range::ANY, Results;
-        /// Folder with the four files of MNIST, or of a data set in the same four files (Fashion-MNIST, EMNIST), gzipped or not
+        /// Folder with the four files of MNIST, or of a data set in the same four files (Fashion-MNIST, EMNIST),
+        /// gzipped or not
         dir: PathBuf = (optional as "the copy of MNIST that comes with the program"), ["data-dir" "DIR"], Range::ANY, Place;
         /// Training samples, n x d: .npy or IDX, gzipped or not
         inputs: PathBuf = (optional), ["inputs" "FILE"], Range::ANY, Place;

@@ -49,13 +49,13 @@ pub const PGD_NEEDS: &str = "--optimizer pgd needs all four of --pgd-radius, --p
 pub const DEFAULT_THETA: f64 = 0.1;
 /// Radius of the perturbations of accelerated descent: of a start at W = 0, which they leave, not of a network.
 pub const DEFAULT_RADIUS: f64 = 1e-3;
-/// Gradient that accelerated descent takes for that of a saddle point. A network that has memorised has one as short; the
-/// perturbation raises its loss by less than 1e-8.
+/// Gradient that accelerated descent takes for that of a saddle point. A network that has memorised has one as short;
+/// the perturbation raises its loss by less than 1e-8.
 pub const DEFAULT_G_THRESHOLD: f64 = 1e-7;
 /// Length of its steps along negative curvature, in radii.
 pub const DEFAULT_S_RADII: f64 = 10.0;
 /// Iterations between two of its perturbations: those that it takes to leave a saddle point, and many more.
 pub const DEFAULT_T_THRESHOLD: u64 = 1000;
-/// Share of ||M|| ||W|| below which a gradient is taken for that of a saddle point: conjugate gradients on MNIST come down to 0.03
-/// without being near one, and lose what they have learnt of the valley when they are led away.
+/// Share of ||M|| ||W|| below which a gradient is taken for that of a saddle point: conjugate gradients on MNIST come
+/// down to 0.03 without being near one, and lose what they have learnt of the valley when they are led away.
 pub const DEFAULT_SHARE: f64 = 0.005;

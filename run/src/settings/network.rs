@@ -11,8 +11,8 @@ settings! {
     layer NetworkLayer;
     /// `[network]`: q(x) = sum_i a_i (w_i . x)^2, or the same over random features of x.
     section NetworkSection {
-        /// Hidden neurons, r, an even number; required here or in --config, except by `--optimizer solve`; with --theory and
-        /// `--optimizer negative-curvature` at least 2d+2, the default there
+        /// Hidden neurons, r, an even number; required here or in --config, except by `--optimizer solve`; with
+        /// --theory and `--optimizer negative-curvature` at least 2d+2, the default there
         neurons: usize = (optional), ["neurons" 'r' "R"], Range::ANY, Results;
         /// Standard deviation of the weights at the start; 0 for the optimisers that leave saddle points
         init_scale: f64 = (optional as "chosen from the network's size, 0 for pgd"), ["init-scale" "X"], Range::ANY, Results;

@@ -62,7 +62,8 @@ fn is_zero(value: &f64) -> bool {
 
 settings! {
     ["optimizer.pgd", "Optimizer"]
-    /// What is said about the thresholds of perturbed gradient descent: all four with `pgd`, none with --theory or another optimiser.
+    /// What is said about the thresholds of perturbed gradient descent: all four with `pgd`, none with --theory or
+    /// another optimiser.
     layer PgdLayer;
     /// `[optimizer.pgd]`: the thresholds of the paper's Algorithm 1, with its names.
     section PgdSection {
@@ -82,7 +83,8 @@ settings! {
     ["optimizer.theory", "Optimizer"]
     /// What is said about Theorem 4: any of it turns perturbed gradient descent with the theorem's constants on.
     layer TheoryLayer;
-    /// `[optimizer.theory]`: what Theorem 4 is asked for. Step size, thresholds and regulariser follow from it and the data.
+    /// `[optimizer.theory]`: what Theorem 4 is asked for. Step size, thresholds and regulariser follow from it and the
+    /// data.
     section TheorySection {
         /// PGD with --theory: the loss f(W) to end with
         epsilon: f64 = (required "say which loss f(W) the theorem has to guarantee with --theory-epsilon E"), ["theory-epsilon" "E" was "epsilon"],
@@ -99,8 +101,8 @@ settings! {
         force: bool = (default false), ["theory-force" "BOOL" was "force"], Range::ANY, Results;
     }
     said {
-        /// PGD: compute the step size, the thresholds and the regulariser from the data as Theorem 4 has them, start at W = 0 and
-        /// run until the algorithm returns; needs --theory-epsilon
+        /// PGD: compute the step size, the thresholds and the regulariser from the data as Theorem 4 has them, start at
+        /// W = 0 and run until the algorithm returns; needs --theory-epsilon
         enabled: bool = (default false), ["theory" "BOOL"];
     }
 }

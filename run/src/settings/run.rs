@@ -44,7 +44,8 @@ settings! {
         epochs: u64 = (optional), ["epochs" "N"], Range::AT_LEAST_ONE, Results;
         /// Stop after so many steps; with --epochs too, whichever comes first
         iterations: u64 = (optional as "1000 for solve"), ["iterations" "N"], Range::AT_LEAST_ONE, Results;
-        /// Stop when the loss f over the whole training set is at most F; looked at once an epoch in mini-batch training
+        /// Stop when the loss f over the whole training set is at most F; looked at once an epoch in mini-batch
+        /// training
         stop_below: f64 = (optional as "1e-5 for solve"), ["stop-below" "F"], Range::POSITIVE, Results;
         /// Record the loss every N iterations
         record_every: u64 = (decided "5, 1 for solve, some 500 times in all with --theory"), ["record-every" "N"], Range::ANY, Results;

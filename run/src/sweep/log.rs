@@ -53,7 +53,8 @@ impl Log {
         }
     }
 
-    /// Leaves what the run has said. The file is a courtesy: a disk that is full is no second error, and a file of somebody else stays.
+    /// Leaves what the run has said. The file is a courtesy: a disk that is full is no second error, and a file of
+    /// somebody else stays.
     pub fn keep(&self, said: &str) {
         let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
         if self.path().is_some() || fs::symlink_metadata(&self.path).is_err() {

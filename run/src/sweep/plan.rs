@@ -24,7 +24,8 @@ const HASH: usize = 10;
 pub struct Plan {
     /// Runs at a time.
     pub jobs: usize,
-    /// The runs: every set of the list, and for each the grid as in nested loops, its keys in the order of their letters.
+    /// The runs: every set of the list, and for each the grid as in nested loops, its keys in the order of their
+    /// letters.
     pub members: Vec<Member>,
 }
 
@@ -141,8 +142,8 @@ impl Plan {
     /// Reads a sweep from a file's text. Relative paths of data start at the file's folder.
     ///
     /// # Errors
-    /// If the text is not TOML, has an unknown key or a value of the wrong type, names nothing to vary, or a member of it cannot be
-    /// run: all are looked at before the first one is.
+    /// If the text is not TOML, has an unknown key or a value of the wrong type, names nothing to vary, or a member of
+    /// it cannot be run: all are looked at before the first one is.
     pub fn in_file(path: &Path, text: &str) -> Result<Self, PlanError> {
         let in_file = |source| ConfigError::InFile { path: path.to_owned(), source: Box::new(source) };
         if text.len() > LONGEST {
@@ -221,8 +222,8 @@ fn short_keys(sets: &[Set]) -> HashSet<String> {
     keys.iter().filter(alone).map(|key| (*key).to_owned()).collect()
 }
 
-/// Names that any file system takes, each its own. Those that are too long, or that only letters which files must not have tell from
-/// others, end in a hash of the settings.
+/// Names that any file system takes, each its own. Those that are too long, or that only letters which files must not
+/// have tell from others, end in a hash of the settings.
 fn member_names(sets: &[Set]) -> Result<Vec<String>, PlanError> {
     let short = short_keys(sets);
     let texts: Vec<String> = sets.iter().map(|set| text_of(set, &short)).collect();

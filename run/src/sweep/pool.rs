@@ -1,4 +1,5 @@
-//! The runs of a sweep, some at a time, each a process of its own: one that crashes or is killed takes no other with it.
+//! The runs of a sweep, some at a time, each a process of its own: one that crashes or is killed takes no other with
+//! it.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -49,12 +50,13 @@ pub enum Ended {
     Failed(String),
 }
 
-/// Does in this process what arguments of the program ask for. An error comes with the words that the program would say.
+/// Does in this process what arguments of the program ask for. An error comes with the words that the program would
+/// say.
 pub type InThisProcess = fn(&[OsString], &Interrupt) -> Result<(), (Error, String)>;
 
-/// Runs all jobs, `at_a_time` of them, in their order, each in a process of its own, or `here` where the system starts none; `over` is
-/// told of each as it ends, and `note` what the system did not give. After a signal no more are begun, and those that run are told once to
-/// stop.
+/// Runs all jobs, `at_a_time` of them, in their order, each in a process of its own, or `here` where the system starts
+/// none; `over` is told of each as it ends, and `note` what the system did not give. After a signal no more are begun,
+/// and those that run are told once to stop.
 pub fn run(
     jobs: &[Job],
     at_a_time: usize,
@@ -112,7 +114,8 @@ pub fn run(
     ended.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A run in this process, where the system starts no other: what ends it may end the sweep, which goes on when it is called again.
+/// A run in this process, where the system starts no other: what ends it may end the sweep, which goes on when it is
+/// called again.
 fn in_this_process(job: &Job, here: InThisProcess, interrupt: &Interrupt) -> Ended {
     match here(&job.arguments, interrupt) {
         Ok(()) => {
@@ -148,7 +151,8 @@ fn failed(job: &Job, said: &str, silent: impl FnOnce() -> String) -> Ended {
     Ended::Failed(last.map_or_else(silent, str::to_owned))
 }
 
-/// Whether a run has left a checkpoint because it was told to stop, by the sweep or by somebody else, or was told before it could listen.
+/// Whether a run has left a checkpoint because it was told to stop, by the sweep or by somebody else, or was told
+/// before it could listen.
 fn was_interrupted(status: ExitStatus, interrupt: &Interrupt) -> bool {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
@@ -164,7 +168,8 @@ fn begin(job: &Job) -> io::Result<(Child, File)> {
     let said = job.log().open()?;
     let mut command = Command::new(program);
     command.args(&job.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);
-    // A group of its own: the terminal's Ctrl-C goes to the sweep, which passes it on once. Twice would end a run without its checkpoint.
+    // A group of its own: the terminal's Ctrl-C goes to the sweep, which passes it on once. Twice would end a run
+    // without its checkpoint.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     // A sweep that is killed takes its runs with it: the next one could not go on with them while they run.

@@ -19,9 +19,9 @@
 //!
 //! So a step costs one gradient, as in gradient descent. Records and limits look at f(y_t), which it comes with.
 //!
-//! The paper's parameters for an l-smooth function with a rho-Lipschitz Hessian and the accuracy eps, kappa = l/sqrt(rho eps):
-//! eta = 1/(4 l), theta = 1/(4 sqrt kappa), gamma = theta^2/eta, s = gamma/(4 rho), t_thres = sqrt kappa chi c,
-//! r = eta eps chi^-5 c^-8, g_thres = eps. The algorithm has no rule to return by.
+//! The paper's parameters for an l-smooth function with a rho-Lipschitz Hessian and the accuracy eps, kappa =
+//! l/sqrt(rho eps): eta = 1/(4 l), theta = 1/(4 sqrt kappa), gamma = theta^2/eta, s = gamma/(4 rho), t_thres = sqrt
+//! kappa chi c, r = eta eps chi^-5 c^-8, g_thres = eps. The algorithm has no rule to return by.
 
 use memorize_kernels::{Element, Mat};
 
@@ -54,8 +54,8 @@ pub struct Acceleration {
     pub t_thres: u64,
 }
 
-/// What a gradient and what a value costs, in passes: a quadratic form of every sample and the weighted Gram matrix, or the forms
-/// alone.
+/// What a gradient and what a value costs, in passes: a quadratic form of every sample and the weighted Gram matrix, or
+/// the forms alone.
 const GRADIENT: f64 = 1.0;
 const VALUE: f64 = 0.5;
 
@@ -72,12 +72,12 @@ pub struct Accelerated<T: Element> {
     pub exploitations: u64,
 }
 
-/// Runs the algorithm from `start` until a limit ends it. Perturbation number i is drawn from the stream (seed, ball, i). Limits
-/// and records look at f, the algorithm's own tests at g.
+/// Runs the algorithm from `start` until a limit ends it. Perturbation number i is drawn from the stream (seed, ball,
+/// i). Limits and records look at f, the algorithm's own tests at g.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] at the first value that is not finite, [`TrainError::State`] for a state that does not fit, and what the
-/// landscape reports.
+/// [`TrainError::Diverged`] at the first value that is not finite, [`TrainError::State`] for a state that does not fit,
+/// and what the landscape reports.
 pub fn accelerated_descent<T: Element>(
     landscape: &mut dyn Landscape<T>,
     start: Mat<T>,

@@ -64,8 +64,8 @@ fn a_long_valley_is_crossed_faster_than_by_descent() {
     assert!(with * 5 < without, "{with} against {without}");
 }
 
-/// On h = -y^2/2 + y^4/4 from y = 0.01, x = 0: with a velocity, the chord from x_t to y_t is concave, and the step of length s
-/// along the velocity is taken, to the side that is lower, and the velocity forgotten.
+/// On h = -y^2/2 + y^4/4 from y = 0.01, x = 0: with a velocity, the chord from x_t to y_t is concave, and the step of
+/// length s along the velocity is taken, to the side that is lower, and the velocity forgotten.
 #[test]
 fn negative_curvature_is_exploited() {
     let saddle = |_: f64, y: f64| (y.powi(4) / 4.0 - y * y / 2.0, [0.0, y.powi(3) - y]);
@@ -109,7 +109,8 @@ fn the_saddle_zero_is_left_where_descent_stays() {
     assert!(run.perturbations >= 1);
 }
 
-/// The floor is below the remainder it stands for, and spares the second evaluation of nearly every step without changing one.
+/// The floor is below the remainder it stands for, and spares the second evaluation of nearly every step without
+/// changing one.
 #[test]
 fn the_moment_rules_concavity_out() {
     let x = Network::<f64>::random(6, 6, 0.4, 11).unwrap().weights;

@@ -12,10 +12,12 @@ use crate::state::{State, WEIGHTS};
 /// The name that a state says.
 const NAME: &str = "full batches";
 
-/// Trains `net` in place; an iteration is an epoch. The loss recorded at iteration t is f at the weights after t updates.
+/// Trains `net` in place; an iteration is an epoch. The loss recorded at iteration t is f at the weights after t
+/// updates.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] at the first loss, gradient or moment that is not finite; [`TrainError::State`] for a state that does not fit; shape errors.
+/// [`TrainError::Diverged`] at the first loss, gradient or moment that is not finite; [`TrainError::State`] for a state
+/// that does not fit; shape errors.
 pub fn full_batch<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,

@@ -1,13 +1,13 @@
-//! Refuses to go on with numbers that are no longer finite. A loss tells most of them, but not all: where the square of a gradient
-//! overflows, Adam's step is zero and the loss stays what it was.
+//! Refuses to go on with numbers that are no longer finite. A loss tells most of them, but not all: where the square of
+//! a gradient overflows, Adam's step is zero and the loss stays what it was.
 
 use memorize_kernels::{Element, Mat};
 
 use super::Method;
 use crate::error::{Divergence, TrainError};
 
-/// Steps between two looks at the weights and at what an optimiser remembers. A look reads three numbers per weight, a step on a batch
-/// of 128 does some 500 operations per weight: less than 1/500 of the time.
+/// Steps between two looks at the weights and at what an optimiser remembers. A look reads three numbers per weight, a
+/// step on a batch of 128 does some 500 operations per weight: less than 1/500 of the time.
 const LOOK_EVERY: u64 = 512;
 
 /// Remembers the last finite loss, for the error that ends a run.
@@ -46,7 +46,8 @@ impl Guard {
         TrainError::Diverged { what, iteration, last_finite: self.last_finite, learning_rate }
     }
 
-    /// Refuses a first gradient from which `method` cannot make a step: one that is not finite or, for Adam, whose square is not.
+    /// Refuses a first gradient from which `method` cannot make a step: one that is not finite or, for Adam, whose
+    /// square is not.
     ///
     /// # Errors
     /// [`TrainError::Diverged`] at iteration 0.
@@ -64,8 +65,8 @@ impl Guard {
         self.require(has_square, Divergence::Moments(T::NAME), 0, learning_rate)
     }
 
-    /// Whether the weights and what the optimiser remembers are to be looked at after `iteration` steps of `iterations`: after the first,
-    /// the last, and some in between.
+    /// Whether the weights and what the optimiser remembers are to be looked at after `iteration` steps of
+    /// `iterations`: after the first, the last, and some in between.
     pub(super) fn looks(iteration: u64, iterations: u64) -> bool {
         iteration == 1 || iteration == iterations || iteration.is_multiple_of(LOOK_EVERY)
     }

@@ -65,7 +65,8 @@ fn run<T: Element>(optimiser: &str, scale: f64, iterations: u64) -> Result<f64, 
 const ALL: [&str; 8] =
     ["gd", "adam, full batch", "sgd", "adam, gram", "adam, neurons", "pgd", "accelerated", "negative curvature"];
 
-/// Where the samples' scale makes numbers overflow, a run of any optimiser either diverges or lowers the loss: it never stands still.
+/// Where the samples' scale makes numbers overflow, a run of any optimiser either diverges or lowers the loss: it never
+/// stands still.
 fn moves_or_diverges<T: Element>(scales: &[f64]) {
     for &scale in scales {
         let (x, y) = problem::<T>(scale);

@@ -4,8 +4,8 @@
 //! thread has nothing else to do; the step itself reads the next batch's samples for the forward pass that is fused
 //! into it. Three buffers go round.
 //!
-//! Where the samples are spread over ranks, each gathers its own of a batch and all of them exchange what they have: b d numbers a
-//! step, whatever n and r are. A step then divides the neurons among the ranks.
+//! Where the samples are spread over ranks, each gathers its own of a batch and all of them exchange what they have: b
+//! d numbers a step, whatever n and r are. A step then divides the neurons among the ranks.
 
 use memorize_kernels::{Element, Par, Rows};
 
@@ -28,8 +28,8 @@ const NAME: &str = "mini-batches";
 /// `objective.route` is the route of a batch: neuron (fused step) or Gram.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] at the first loss, gradient, weight or moment that is not finite; [`TrainError::Batch`] for a batch size of zero;
-/// [`TrainError::NoSamples`]; [`TrainError::State`] for a state that does not fit; shape errors.
+/// [`TrainError::Diverged`] at the first loss, gradient, weight or moment that is not finite; [`TrainError::Batch`] for
+/// a batch size of zero; [`TrainError::NoSamples`]; [`TrainError::State`] for a state that does not fit; shape errors.
 pub fn mini_batch<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,

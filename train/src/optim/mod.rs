@@ -1,8 +1,8 @@
 //! The optimisers, one a file.
 //!
-//! [`full_batch`] and [`mini_batch`] run gradient descent and Adam; [`pgd`] is the paper's Algorithm 1, [`small`] what it
-//! descends on when the problem is tiny. [`prescription`] runs it as Theorem 4 has it.
-//! [`accelerated`] and [`negative_curvature`] leave saddle points in other ways.
+//! [`full_batch`] and [`mini_batch`] run gradient descent and Adam; [`pgd`] is the paper's Algorithm 1, [`small`] what
+//! it descends on when the problem is tiny. [`prescription`] runs it as Theorem 4 has it. [`accelerated`] and
+//! [`negative_curvature`] leave saddle points in other ways.
 
 pub mod accelerated;
 mod full_batch;

@@ -1,5 +1,5 @@
-//! Descent that leaves saddle points along Lemma 3's direction of most negative curvature, instead of by chance, and has no step
-//! size: along any direction g is a polynomial of degree four, whose lowest point is known.
+//! Descent that leaves saddle points along Lemma 3's direction of most negative curvature, instead of by chance, and
+//! has no step size: along any direction g is a polynomial of degree four, whose lowest point is known.
 //!
 //! ```text
 //! for t = 0, 1, ...
@@ -12,12 +12,12 @@
 //!     W_{t+1} = W_t + tau Z, tau the exact minimiser of g along Z
 //! ```
 //!
-//! lambda_min(Hessian of f) is never below -||M||_2, so the point returned has lambda_min(Hessian of g) >= -tolerance, and by
-//! Lemma 1 f <= n d (tolerance + gamma)^2/(4 sigma^2). ||M||_2 itself is computed at saddle points only; elsewhere ||M||_F, which
-//! is larger, stands for it.
+//! lambda_min(Hessian of f) is never below -||M||_2, so the point returned has lambda_min(Hessian of g) >= -tolerance,
+//! and by Lemma 1 f <= n d (tolerance + gamma)^2/(4 sigma^2). ||M||_2 itself is computed at saddle points only;
+//! elsewhere ||M||_F, which is larger, stands for it.
 //!
-//! An iteration is one weighted Gram matrix (M) and two quadratic forms (along Z), half as much again as a gradient; the
-//! residuals follow from the forms, and are computed from W now and then.
+//! An iteration is one weighted Gram matrix (M) and two quadratic forms (along Z), half as much again as a gradient;
+//! the residuals follow from the forms, and are computed from W now and then.
 
 use std::borrow::Cow;
 
@@ -145,8 +145,8 @@ impl Quartic {
         self.0.iter().rev().fold(0.0, |sum, p| sum * t + p)
     }
 
-    /// The t with the lowest value, or `None` if p has no lowest value or a coefficient is not finite. Of two with the same value the
-    /// larger.
+    /// The t with the lowest value, or `None` if p has no lowest value or a coefficient is not finite. Of two with the
+    /// same value the larger.
     pub fn minimiser(&self) -> Option<f64> {
         let [_, p1, p2, p3, p4] = self.0;
         if !self.is_finite() {
@@ -199,8 +199,8 @@ const WORTH_IT: f64 = 1e-3;
 /// Binary orders of magnitude by which a direction may be shorter or longer than W before it is scaled.
 const COMPARABLE: f64 = 16.0;
 
-/// A direction whose length is not too far from `length`: what changes along it has the size of the outputs then, and its squares are
-/// in the range of T where theirs are. The factor is a power of two, so that nothing is rounded.
+/// A direction whose length is not too far from `length`: what changes along it has the size of the outputs then, and
+/// its squares are in the range of T where theirs are. The factor is a power of two, so that nothing is rounded.
 fn comparable<T: Element>(z: &Mat<T>, length: f64) -> Cow<'_, Mat<T>> {
     let orders = (length / z.frobenius_norm()).log2().round();
     if !orders.is_finite() || orders.abs() <= COMPARABLE {
@@ -303,8 +303,8 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
         Ok((moment, gradient))
     }
 
-    /// Goes to the lowest value of g along Z and says by how much it falls: not at all where the quartic's coefficients, rounded,
-    /// have no lower value than at 0, and `None` where they are not finite.
+    /// Goes to the lowest value of g along Z and says by how much it falls: not at all where the quartic's
+    /// coefficients, rounded, have no lower value than at 0, and `None` where they are not finite.
     fn descend(&mut self, z: &Mat<T>) -> Result<Option<f64>, TrainError> {
         let z = &comparable(z, self.net.weights.frobenius_norm());
         let line = Line::along(self.objective, self.net, z)?;
@@ -339,12 +339,12 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
     }
 }
 
-/// Trains `net` in place until the Hessian of g has no eigenvalue below -tolerance, the loss cannot be told from a lower one, or
-/// a limit ends the run. Steps of both kinds count as iterations; the learning rate of a record is 0.
+/// Trains `net` in place until the Hessian of g has no eigenvalue below -tolerance, the loss cannot be told from a
+/// lower one, or a limit ends the run. Steps of both kinds count as iterations; the learning rate of a record is 0.
 ///
 /// # Errors
-/// [`TrainError::TooFewNeurons`] below r = 2d+2, [`TrainError::Diverged`] if the loss is not finite; [`TrainError::State`] for a
-/// state that does not fit; shape errors.
+/// [`TrainError::TooFewNeurons`] below r = 2d+2, [`TrainError::Diverged`] if the loss is not finite;
+/// [`TrainError::State`] for a state that does not fit; shape errors.
 pub fn escaping_descent<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,
@@ -447,7 +447,8 @@ struct Conjugate<T: Element> {
 }
 
 impl<T: Element> Conjugate<T> {
-    /// Z = -G + beta Z_before with beta = max(<G, G - G_before>/||G_before||^2, 0), and -G where that does not lead down.
+    /// Z = -G + beta Z_before with beta = max(<G, G - G_before>/||G_before||^2, 0), and -G where that does not lead
+    /// down.
     fn after(before: Option<Self>, gradient: Mat<T>) -> Self {
         let mut z = Mat::zeros(gradient.rows(), gradient.cols());
         add(&mut z, -1.0, &gradient);

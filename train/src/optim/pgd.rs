@@ -45,7 +45,8 @@ pub trait Landscape<T: Element> {
         self.evaluate(w, &mut Mat::zeros(w.rows(), w.cols()))
     }
 
-    /// Whether f <= target at a point W whose f is `loss` as [`Landscape::evaluate`] computes it; a landscape that knows better says so.
+    /// Whether f <= target at a point W whose f is `loss` as [`Landscape::evaluate`] computes it; a landscape that
+    /// knows better says so.
     ///
     /// # Errors
     /// Whatever keeps the function from being evaluated.
@@ -53,8 +54,8 @@ pub trait Landscape<T: Element> {
         Ok(loss <= target)
     }
 
-    /// A lower bound on h(W + Z) - h(W) - <grad h(W), Z> for the W that [`Landscape::evaluate`] was called with last, if one is
-    /// known without another evaluation.
+    /// A lower bound on h(W + Z) - h(W) - <grad h(W), Z> for the W that [`Landscape::evaluate`] was called with last,
+    /// if one is known without another evaluation.
     ///
     /// # Errors
     /// Whatever keeps the bound from being computed.
@@ -62,9 +63,9 @@ pub trait Landscape<T: Element> {
         Ok(None)
     }
 
-    /// Takes at most `steps` steps W -= eta grad(W), none from a point where `until` holds or the gradient is not finite, and says
-    /// how many it took. Only for landscapes that take steps faster than whoever calls [`Landscape::evaluate`] could: the others
-    /// take none.
+    /// Takes at most `steps` steps W -= eta grad(W), none from a point where `until` holds or the gradient is not
+    /// finite, and says how many it took. Only for landscapes that take steps faster than whoever calls
+    /// [`Landscape::evaluate`] could: the others take none.
     ///
     /// # Errors
     /// Whatever keeps the function from being evaluated.
@@ -217,8 +218,8 @@ impl<T: Element> Position<T> {
 /// (seed, ball, i). Limits and records look at f, the algorithm's own tests at g.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] at the first value that is not finite, [`TrainError::State`] for a state that does not fit, and what the
-/// landscape reports.
+/// [`TrainError::Diverged`] at the first value that is not finite, [`TrainError::State`] for a state that does not fit,
+/// and what the landscape reports.
 pub fn perturbed_descent<T: Element>(
     landscape: &mut dyn Landscape<T>,
     start: Mat<T>,

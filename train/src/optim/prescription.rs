@@ -15,11 +15,12 @@ use crate::theory::bounds::Lifted;
 use crate::theory::constants::{Algorithm1, ConstantsError, Data, Theorem4, Warning, capacity, theorem1_neurons};
 use crate::theory::gram_operator::squared_length;
 
-/// Floating-point operations above which a run counts as hopeless: the fastest of the passes need hours for them on a server,
-/// the loops for tiny problems days.
+/// Floating-point operations above which a run counts as hopeless: the fastest of the passes need hours for them on a
+/// server, the loops for tiny problems days.
 pub const HOPELESS_FLOPS: f64 = 1e15;
 
-/// Probability of failing that is allowed where nobody says another: of Algorithm 1, and of whatever else holds by chance.
+/// Probability of failing that is allowed where nobody says another: of Algorithm 1, and of whatever else holds by
+/// chance.
 pub const DELTA: f64 = 0.1;
 
 /// What is asked of the algorithm.
@@ -51,8 +52,8 @@ pub enum SigmaSource {
     Measured,
     /// The caller knows it.
     Given,
-    /// Only an upper bound, min_j ||x_j||^2: a column's length is at least the smallest singular value. The constants then bound
-    /// those of the theorem, the iterations from below, and the theorem promises nothing.
+    /// Only an upper bound, min_j ||x_j||^2: a column's length is at least the smallest singular value. The constants
+    /// then bound those of the theorem, the iterations from below, and the theorem promises nothing.
     UpperBound,
 }
 
@@ -158,8 +159,9 @@ impl Prescription {
         Ok(Self { request, data, sigma_source, neurons, constants, algorithm })
     }
 
-    /// Fewest iterations that a run with f(W*) <= epsilon takes: W = 0 is perturbed at once and left within t_thres steps, and
-    /// the perturbation of the point returned is watched for t_thres more. If already f(0) <= epsilon, the first alone.
+    /// Fewest iterations that a run with f(W*) <= epsilon takes: W = 0 is perturbed at once and left within t_thres
+    /// steps, and the perturbation of the point returned is watched for t_thres more. If already f(0) <= epsilon, the
+    /// first alone.
     pub fn least_iterations(&self) -> f64 {
         let t_thres = self.algorithm.thresholds.t_thres as f64;
         if self.data.loss_at_zero > self.request.epsilon { 2.0 * t_thres + 1.0 } else { t_thres }
@@ -176,15 +178,15 @@ impl Prescription {
         self.least_flops() > HOPELESS_FLOPS
     }
 
-    /// What keeps f64 from following the theory: beside entries of W as large as a point on the boundary of the ball that
-    /// descent from W = 0 stays in has them on average, and beside values of g up to g(0) = f(0).
+    /// What keeps f64 from following the theory: beside entries of W as large as a point on the boundary of the ball
+    /// that descent from W = 0 stays in has them on average, and beside values of g up to g(0) = f(0).
     pub fn warnings(&self) -> Vec<Warning> {
         let entry = self.constants.radius / ((self.neurons * self.data.width) as f64).sqrt();
         self.algorithm.warnings(entry, self.data.loss_at_zero)
     }
 
-    /// Runs Algorithm 1 from W = 0 until it returns or a limit ends it. Tiny problems (see [`SmallTraining::fits`]) are computed in
-    /// f64 whatever T is.
+    /// Runs Algorithm 1 from W = 0 until it returns or a limit ends it. Tiny problems (see [`SmallTraining::fits`]) are
+    /// computed in f64 whatever T is.
     ///
     /// # Errors
     /// See [`perturbed_descent`].

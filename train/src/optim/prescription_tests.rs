@@ -19,8 +19,8 @@ fn samples(n: usize, d: usize, seed: u64) -> (Mat<f64>, Vec<f64>) {
     (x, y)
 }
 
-/// Theorem 4's whole promise, on data sets that differ in size and seed: started at W = 0 with f(0) > epsilon, Algorithm 1
-/// returns by its own rule, within its bound, a point with f <= epsilon.
+/// Theorem 4's whole promise, on data sets that differ in size and seed: started at W = 0 with f(0) > epsilon,
+/// Algorithm 1 returns by its own rule, within its bound, a point with f <= epsilon.
 #[test]
 fn every_one_of_a_family_is_memorised_to_epsilon() {
     let mut cases = 0;
@@ -99,7 +99,8 @@ fn a_large_problem_is_hopeless_before_sigma_is_known() {
     assert!(!Prescription::new(&x, &y, Request::new(0.5)).unwrap().is_hopeless());
 }
 
-/// The loops for tiny problems and the passes take the same steps; what they are perturbed by depends on the seed alone.
+/// The loops for tiny problems and the passes take the same steps; what they are perturbed by depends on the seed
+/// alone.
 #[test]
 fn both_landscapes_take_the_same_way() {
     let (x, y) = samples(3, 3, 0);

@@ -14,8 +14,8 @@ use crate::planner::Route;
 
 /// A batch with its targets.
 ///
-/// Where the samples are spread over ranks, each makes those that it has, with their targets behind them, and all have them in the
-/// end.
+/// Where the samples are spread over ranks, each makes those that it has, with their targets behind them, and all have
+/// them in the end.
 #[derive(Debug)]
 pub(super) struct Labelled<T: Element> {
     batch: Batch<T>,
@@ -32,7 +32,8 @@ impl<T: Element> Labelled<T> {
         Self { batch: Batch::new(engine, capacity, d), y: Vec::with_capacity(capacity), numbers, own }
     }
 
-    /// Replaces the batch by the samples with these numbers, or makes this rank's part of it ready for [`Labelled::share`].
+    /// Replaces the batch by the samples with these numbers, or makes this rank's part of it ready for
+    /// [`Labelled::share`].
     pub(super) fn load<X: Rows<T>>(&mut self, x: &X, y: &[T], numbers: &[u32]) {
         let spread = x.spread();
         if spread.team().is_none() {
@@ -89,7 +90,8 @@ pub(super) enum Stepper<T: Element> {
 }
 
 impl<T: Element> Stepper<T> {
-    /// With a team every rank has every batch. The fused step divides the neurons among them, the other one the samples of a batch.
+    /// With a team every rank has every batch. The fused step divides the neurons among them, the other one the samples
+    /// of a batch.
     pub(super) fn new(
         engine: Engine,
         team: Option<Arc<dyn Team>>,
@@ -154,7 +156,8 @@ impl<T: Element> Stepper<T> {
         }
     }
 
-    /// Whether the weights and what the method remembers hold numbers, neither infinite nor NaN. All ranks must ask at the same time.
+    /// Whether the weights and what the method remembers hold numbers, neither infinite nor NaN. All ranks must ask at
+    /// the same time.
     pub(super) fn is_finite(&self) -> bool {
         match self {
             Stepper::Fused { step, .. } => step.is_finite(),

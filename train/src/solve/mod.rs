@@ -1,16 +1,16 @@
-//! Memorising without descent. The output x^T S x is linear in S = W A W^T, so the training set is memorised by the S of
-//! least norm that meets every target:
+//! Memorising without descent. The output x^T S x is linear in S = W A W^T, so the training set is memorised by the S
+//! of least norm that meets every target:
 //!
 //! ```text
 //! S = A*(alpha) = sum_j alpha_j x_j x_j^T  with  K alpha = y,  K = A A* = (X X^T) squared elementwise
 //! ```
 //!
-//! K is applied by the fused passes and never formed, a Nystrom approximation of it is the preconditioner, and the residual
-//! y - K alpha is minimised in its own norm: f = ||y - K alpha||^2/(4n) falls with every product. Eigenvectors of S are
-//! the neurons: r = 2 max(n_+, n_-) <= 2d of them.
+//! K is applied by the fused passes and never formed, a Nystrom approximation of it is the preconditioner, and the
+//! residual y - K alpha is minimised in its own norm: f = ||y - K alpha||^2/(4n) falls with every product. Eigenvectors
+//! of S are the neurons: r = 2 max(n_+, n_-) <= 2d of them.
 //!
-//! S and W are rounded, so f is computed again from W; while it is above what was asked for and falls, the residuals of W
-//! are solved for in turn.
+//! S and W are rounded, so f is computed again from W; while it is above what was asked for and falls, the residuals of
+//! W are solved for in turn.
 
 mod minimal_residual;
 mod neurons;
@@ -34,13 +34,14 @@ use crate::theory::nystrom::Nystrom;
 use minimal_residual::{FEWEST_DIRECTIONS, Goal, Stop, directions_that_fit, minimal_residual};
 use neurons::Spectral;
 
-/// Landmarks a coordinate. The preconditioner costs 3 n rank^2 flops, as much as 1.5 (rank/d)^2 products, and saves some: on
-/// MNIST with noise ranks of 1000, 2000, 3000 and 4000 take 102, 72, 56 and 47 products, and 3000 is the fastest.
+/// Landmarks a coordinate. The preconditioner costs 3 n rank^2 flops, as much as 1.5 (rank/d)^2 products, and saves
+/// some: on MNIST with noise ranks of 1000, 2000, 3000 and 4000 take 102, 72, 56 and 47 products, and 3000 is the
+/// fastest.
 const RANK_A_COORDINATE: usize = 4;
 /// Up to so many samples are all landmarks.
 const SMALLEST_RANK: usize = 500;
-/// Bytes that preconditioner and directions take at most, half each, where nobody says what they may: more would save few
-/// products.
+/// Bytes that preconditioner and directions take at most, half each, where nobody says what they may: more would save
+/// few products.
 pub const WORKSPACE: u64 = 2 << 30;
 
 /// The loss that the residuals are solved for, as a share of the one asked for: what rounding S and W may add.
@@ -61,8 +62,8 @@ pub struct Settings {
     pub rank: usize,
     /// Which samples are landmarks.
     pub seed: u64,
-    /// Bytes for the workspace, half of them for the directions of the search: [`WORKSPACE`], or less. Ten are kept at least,
-    /// 16 n bytes each.
+    /// Bytes for the workspace, half of them for the directions of the search: [`WORKSPACE`], or less. Ten are kept at
+    /// least, 16 n bytes each.
     pub workspace: u64,
 }
 
@@ -180,9 +181,10 @@ pub fn bytes<T: Element>(here: usize, n: usize, d: usize, settings: &Settings, t
     }
 }
 
-/// Products with K that a search among n samples of width d takes, if they are random, without its preconditioner: half of
-/// sqrt(kappa) ln(2/epsilon) as for conjugate gradients (Saad, Iterative Methods for Sparse Linear Systems, 2003, section 6.11), where
-/// the n samples x (x) x in their d(d+1)/2 dimensions have the kappa of the law of Marchenko and Pastur (1967):
+/// Products with K that a search among n samples of width d takes, if they are random, without its preconditioner: half
+/// of sqrt(kappa) ln(2/epsilon) as for conjugate gradients (Saad, Iterative Methods for Sparse Linear Systems, 2003,
+/// section 6.11), where the n samples x (x) x in their d(d+1)/2 dimensions have the kappa of the law of Marchenko and
+/// Pastur (1967):
 ///
 /// ```text
 /// gamma = n/(d(d+1)/2),  sqrt(kappa) = (1 + sqrt(gamma))/|1 - sqrt(gamma)|
@@ -208,13 +210,13 @@ fn search_bytes(n: usize, directions: usize) -> u64 {
 /// Solves for a network that memorises `x` and `y`. A record is one product with K, its loss the one that the recursion
 /// has reached.
 ///
-/// Samples of any scale will do: they are multiplied by a power of two and back. Where there are fewer samples than they have
-/// numbers, all but the outputs is computed in f64 in coordinates of what they span.
+/// Samples of any scale will do: they are multiplied by a power of two and back. Where there are fewer samples than
+/// they have numbers, all but the outputs is computed in f64 in coordinates of what they span.
 ///
 /// # Errors
-/// [`TrainError::NoSamples`] for an empty set; [`TrainError::ZeroSamples`] if all samples are zero; [`TrainError::NotFinite`] if a
-/// sample or target is not finite; [`TrainError::WeightsOutOfRange`] if T cannot hold the weights that are the answer;
-/// [`TrainError::Eigenvalues`] if a decomposition fails; shape errors.
+/// [`TrainError::NoSamples`] for an empty set; [`TrainError::ZeroSamples`] if all samples are zero;
+/// [`TrainError::NotFinite`] if a sample or target is not finite; [`TrainError::WeightsOutOfRange`] if T cannot hold
+/// the weights that are the answer; [`TrainError::Eigenvalues`] if a decomposition fails; shape errors.
 pub fn solve<T: Element, X: Rows<T>>(
     engine: Engine,
     x: &X,
@@ -279,7 +281,8 @@ fn at_scale<T: Element, X: Rows<T>>(
     search::<T, X, f64, Mat<f64>>(outputs, &span.coordinates, spread.gather(targets), settings, observer)
 }
 
-/// Solves K alpha = y for the K of `inner`: the samples themselves, or their coordinates, with the targets of as many of them.
+/// Solves K alpha = y for the K of `inner`: the samples themselves, or their coordinates, with the targets of as many
+/// of them.
 fn search<T: Element, X: Rows<T>, E: Element, Z: Rows<E>>(
     outputs: Outputs<'_, T, X>,
     inner: &Z,

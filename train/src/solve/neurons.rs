@@ -17,8 +17,9 @@ pub(super) struct Spectral {
     pub negative: usize,
 }
 
-/// S = sum_i lambda_i u_i u_i^T as neurons sqrt|lambda_i| u_i with the sign of lambda_i, largest modulus first. Eigenvalues
-/// below the share `resolution` of the largest are zeros. The sign that has fewer is filled up with neurons that are zero.
+/// S = sum_i lambda_i u_i u_i^T as neurons sqrt|lambda_i| u_i with the sign of lambda_i, largest modulus first.
+/// Eigenvalues below the share `resolution` of the largest are zeros. The sign that has fewer is filled up with neurons
+/// that are zero.
 ///
 /// # Errors
 /// [`TrainError::Eigenvalues`] if the decomposition fails.

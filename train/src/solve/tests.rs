@@ -54,7 +54,8 @@ fn finds_the_solution_of_least_norm() {
     }
 }
 
-/// Solves for samples of a problem multiplied by `scale` and rounded to T, and compares x^T S x and S with the dense solution.
+/// Solves for samples of a problem multiplied by `scale` and rounded to T, and compares x^T S x and S with the dense
+/// solution.
 fn check_scale<T: Element>(n: usize, d: usize, scale: f64, tolerance: f64, agreement: f64) {
     let (x, y) = problem::<f64>(n, d, 31);
     let x = Mat::from_fn(n, d, |j, k| T::from_f64(scale * x.row(j)[k]));

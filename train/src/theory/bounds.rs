@@ -16,8 +16,9 @@ pub const DENSE_ELEMENTS: usize = 4 << 20;
 /// f <= n d lambda^2 / (4 sigma^2)
 /// ```
 ///
-/// for then ||M||_2 <= lambda (Lemma 3), sigma ||delta||/n <= ||M||_F <= sqrt(d) ||M||_2 and f = ||delta||^2/(4n). Lemma 4 uses it for g:
-/// where the Hessian of g is at least -gamma, that of f is at least -2 gamma, and f <= n d gamma^2/sigma^2.
+/// for then ||M||_2 <= lambda (Lemma 3), sigma ||delta||/n <= ||M||_F <= sqrt(d) ||M||_2 and f = ||delta||^2/(4n).
+/// Lemma 4 uses it for g: where the Hessian of g is at least -gamma, that of f is at least -2 gamma, and f <= n d
+/// gamma^2/sigma^2.
 pub fn loss_bound(n: usize, d: usize, lambda: f64, sigma: f64) -> f64 {
     n as f64 * d as f64 * (lambda / (2.0 * sigma)).powi(2)
 }
@@ -54,9 +55,9 @@ pub fn largest_norm<X: Rows<f64>>(x: &X) -> f64 {
     x.spread().gather(vec![largest]).into_iter().fold(0.0, f64::max).sqrt()
 }
 
-/// The matrix whose rows are x_j (x) x_j without its repetitions: x_ja^2 and sqrt(2) x_ja x_jb for a < b, n x d(d+1)/2. It
-/// has the singular values of [x_1 (x) x_1, ..., x_n (x) x_n], and decomposing it, not K = (X X^T) squared elementwise,
-/// does not square its condition number.
+/// The matrix whose rows are x_j (x) x_j without its repetitions: x_ja^2 and sqrt(2) x_ja x_jb for a < b, n x d(d+1)/2.
+/// It has the singular values of [x_1 (x) x_1, ..., x_n (x) x_n], and decomposing it, not K = (X X^T) squared
+/// elementwise, does not square its condition number.
 #[derive(Debug)]
 pub struct Lifted {
     /// In descending order, min(n, d(d+1)/2) of them.
@@ -78,13 +79,13 @@ impl Lifted {
             && capacity.and_then(|columns| columns.checked_mul(n)).is_some_and(|all| all <= DENSE_ELEMENTS)
     }
 
-    /// Decomposes the lifted samples, on one thread so that the bits do not depend on their number: at a scale at which their
-    /// products are numbers, and in coordinates of what they span where they are fewer than those.
+    /// Decomposes the lifted samples, on one thread so that the bits do not depend on their number: at a scale at which
+    /// their products are numbers, and in coordinates of what they span where they are fewer than those.
     ///
     /// # Errors
     /// [`TrainError::NoSamples`] for an empty set, [`TrainError::NotFinite`] if a sample is not finite,
-    /// [`TrainError::SingularValuesOutOfRange`] if they are not numbers of f64, [`TrainError::Eigenvalues`] if the decomposition
-    /// fails.
+    /// [`TrainError::SingularValuesOutOfRange`] if they are not numbers of f64, [`TrainError::Eigenvalues`] if the
+    /// decomposition fails.
     ///
     /// # Panics
     /// If the samples are too many: see [`Lifted::fits`].
@@ -136,8 +137,8 @@ impl Lifted {
         SingularValues { min, max: self.values[0] }
     }
 
-    /// Errors of the two, from the matrix and the singular vectors: a singular value lies within this distance of each. Zero for a
-    /// sigma_min that is zero by rank.
+    /// Errors of the two, from the matrix and the singular vectors: a singular value lies within this distance of each.
+    /// Zero for a sigma_min that is zero by rank.
     pub fn residuals(&self) -> SingularValues {
         let beyond = self.vectors.nrows() > self.capacity;
         if beyond { SingularValues { min: 0.0, ..self.residuals } } else { self.residuals }
@@ -148,8 +149,8 @@ impl Lifted {
         f64::EPSILON * self.vectors.nrows().max(self.capacity) as f64 * self.values[0]
     }
 
-    /// The least f = 1/(4n) sum_j (x_j^T S x_j - y_j)^2 of any symmetric S: ||y - P y||^2/(4n) with P the projection onto what
-    /// outputs can be. Directions whose singular value cannot be told from zero do not count.
+    /// The least f = 1/(4n) sum_j (x_j^T S x_j - y_j)^2 of any symmetric S: ||y - P y||^2/(4n) with P the projection
+    /// onto what outputs can be. Directions whose singular value cannot be told from zero do not count.
     ///
     /// # Panics
     /// If there are not as many targets as samples.
@@ -182,9 +183,9 @@ impl Lifted {
     }
 }
 
-/// ((||A v - s u||^2 + ||A^T u - s v||^2)/2)^(1/2) for unit vectors u and v: a singular value of A lies within this distance of s, if
-/// it is above it. It is the residual of (u, v)/sqrt 2 as an eigenvector of [[0, A], [A^T, 0]], whose eigenvalues are the
-/// singular values of A, their negatives, and zeros.
+/// ((||A v - s u||^2 + ||A^T u - s v||^2)/2)^(1/2) for unit vectors u and v: a singular value of A lies within this
+/// distance of s, if it is above it. It is the residual of (u, v)/sqrt 2 as an eigenvector of [[0, A], [A^T, 0]], whose
+/// eigenvalues are the singular values of A, their negatives, and zeros.
 fn residual(a: &Dense<f64>, u: ColRef<'_, f64>, v: ColRef<'_, f64>, s: f64) -> f64 {
     let apart = |product: &Col<f64>, s_times: ColRef<'_, f64>| -> f64 {
         product.iter().zip(s_times.iter()).map(|(product, x)| (product - s * x).powi(2)).sum()

@@ -1,4 +1,5 @@
-//! How far a network is from a second-order stationary point, and what follows for its loss: Lemmas 1 and 3 at one's own weights.
+//! How far a network is from a second-order stationary point, and what follows for its loss: Lemmas 1 and 3 at one's
+//! own weights.
 
 use memorize_kernels::{Engine, Mat, Rows};
 
@@ -73,7 +74,8 @@ pub enum Remark {
     AtZero,
 }
 
-/// A point and its distance from a second-order stationary one. A number that does not apply is absent, and a remark says why.
+/// A point and its distance from a second-order stationary one. A number that does not apply is absent, and a remark
+/// says why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
     /// f(W).
@@ -102,7 +104,8 @@ pub struct Certificate {
     pub lemma1_bound: Option<f64>,
     /// Lipschitz constant of the Hessian on the ball of radius ||W||_F (Lemma 5).
     pub rho: f64,
-    /// The smallest epsilon with ||gradient|| <= epsilon and lambda_min >= -sqrt(rho epsilon) (Jin et al., 2017, Definition 3).
+    /// The smallest epsilon with ||gradient|| <= epsilon and lambda_min >= -sqrt(rho epsilon) (Jin et al., 2017,
+    /// Definition 3).
     pub epsilon: Option<f64>,
     /// How the moment was computed.
     pub route: Route,
@@ -117,8 +120,8 @@ impl Certificate {
     }
 }
 
-/// The certificate of a network on samples x (n x d) with targets y. Where n < d it is computed in coordinates of what the samples
-/// span: directions outside of it change no output.
+/// The certificate of a network on samples x (n x d) with targets y. Where n < d it is computed in coordinates of what
+/// the samples span: directions outside of it change no output.
 ///
 /// # Errors
 /// [`TrainError::Overflow`] if loss or gradient are not finite, [`TrainError::Eigenvalues`] if a decomposition fails,
@@ -138,7 +141,8 @@ pub fn certify<X: Rows<f64>>(
     certificate(engine, &span.coordinates, y, network, &within, settings)
 }
 
-/// The certificate of `network` from one that is as wide as the samples: itself, or in coordinates of the samples' span.
+/// The certificate of `network` from one that is as wide as the samples: itself, or in coordinates of the samples'
+/// span.
 fn certificate<X: Rows<f64>>(
     engine: Engine,
     x: &X,
@@ -166,8 +170,8 @@ fn certificate<X: Rows<f64>>(
     let sigma_min = sigma_min(settings.sigma_min, x, &mut remarks)?;
     let lemma1_bound = lemma1(lemma3, sigma_min, n, width, &mut remarks);
     let rho = Lipschitz::on_ball(bounds::largest_norm(x), 0.0, network.weights.frobenius_norm(), 0.0).hessian;
-    // By Lemma 3 where it applies; else the iterative value less its residual, but not below -||M||_2, which bounds lambda_min for any
-    // width.
+    // By Lemma 3 where it applies; else the iterative value less its residual, but not below -||M||_2, which bounds
+    // lambda_min for any width.
     let lambda_min = lemma3.unwrap_or_else(|| (found.value - found.residual).max(-m_norm));
     let epsilon = second_order_epsilon(gradient_norm, lambda_min, rho, &mut remarks);
     let RitzPair { value: ritz, residual, products, converged, .. } = found;

@@ -2,8 +2,8 @@
 //!
 //! Two misprints of the paper, settled here. The appendix prints rho with the exponent 4; the Hessian of g is 6 B^4
 //! ||W||-Lipschitz (Lemma 5) on the ball ||W||_F <= (2 (f(0)+1)/gamma)^(1/2), and with gamma = (sigma^2 eps/(n d))^(1/2) that
-//! is C (n d/(sigma^2 eps))^(1/4). It is what makes sqrt(rho eps') = gamma, which the proof uses. And Lemma 4's proof once
-//! writes f with the factor 1/n; f has 1/(4n) throughout.
+//! is C (n d/(sigma^2 eps))^(1/4). It is what makes sqrt(rho eps') = gamma, which the proof uses. And Lemma 4's proof
+//! once writes f with the factor 1/n; f has 1/(4n) throughout.
 
 use super::bounds::Lipschitz;
 
@@ -50,8 +50,8 @@ pub struct Data {
     pub input_bound: f64,
     /// Y: the largest modulus of a target.
     pub target_bound: f64,
-    /// sigma: the smallest singular value of [x_1 (x) x_1, ..., x_n (x) x_n]. Measured: with a guess that is too large the
-    /// theorem does not hold.
+    /// sigma: the smallest singular value of [x_1 (x) x_1, ..., x_n (x) x_n]. Measured: with a guess that is too large
+    /// the theorem does not hold.
     pub sigma: f64,
     /// f(0) = 1/(4n) sum_j y_j^2.
     pub loss_at_zero: f64,
@@ -110,8 +110,8 @@ impl Theorem4 {
     /// The constants for f(W*) <= epsilon.
     ///
     /// # Errors
-    /// [`ConstantsError::NotPositive`] if n, d, B, sigma or epsilon is not a finite number above zero, or f(0) or Y is not a finite
-    /// number.
+    /// [`ConstantsError::NotPositive`] if n, d, B, sigma or epsilon is not a finite number above zero, or f(0) or Y is
+    /// not a finite number.
     pub fn new(data: &Data, epsilon: f64) -> Result<Self, ConstantsError> {
         positive("epsilon", epsilon, "")?;
         positive("the number of samples", data.samples as f64, "")?;
@@ -181,8 +181,8 @@ pub struct Smoothness {
     pub dimension: usize,
 }
 
-/// Algorithm 1 of the paper with its own thresholds (Jin et al., "How to Escape Saddle Points Efficiently", 2017, Algorithm 2
-/// and Theorem 3):
+/// Algorithm 1 of the paper with its own thresholds (Jin et al., "How to Escape Saddle Points Efficiently", 2017,
+/// Algorithm 2 and Theorem 3):
 ///
 /// ```text
 /// chi = 3 max(log(D l Delta_f / (c eps^2 delta)), 4)      D: number of variables
@@ -207,8 +207,8 @@ pub struct Algorithm1 {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// A perturbation changes no entry of W: its typical entry r/sqrt(D) is below the distance between W's largest entry and
-    /// the next number.
+    /// A perturbation changes no entry of W: its typical entry r/sqrt(D) is below the distance between W's largest
+    /// entry and the next number.
     RadiusBelowResolution {
         /// r/sqrt(D).
         entry: f64,
@@ -254,11 +254,12 @@ impl std::fmt::Display for Warning {
 }
 
 impl Algorithm1 {
-    /// The thresholds for an epsilon-second-order stationary point with probability 1 - delta. `c` is the absolute constant that
-    /// the theorem leaves open ("c <= c_max").
+    /// The thresholds for an epsilon-second-order stationary point with probability 1 - delta. `c` is the absolute
+    /// constant that the theorem leaves open ("c <= c_max").
     ///
     /// # Errors
-    /// [`ConstantsError`] if an argument is not a finite number above zero, delta is not below 1, or t_thres cannot be counted.
+    /// [`ConstantsError`] if an argument is not a finite number above zero, delta is not below 1, or t_thres cannot be
+    /// counted.
     pub fn new(of: &Smoothness, epsilon: f64, c: f64, delta: f64) -> Result<Self, ConstantsError> {
         positive("l", of.l, "")?;
         positive("rho", of.rho, "")?;
@@ -286,16 +287,17 @@ impl Algorithm1 {
         Ok(Self { chi, thresholds, iterations_order, smoothness: *of, epsilon })
     }
 
-    /// Most iterations before the algorithm returns, in the proof's way of counting: a step with a large gradient decreases
-    /// the value by eta g_thres^2/2 at least, the t_thres steps after a perturbation that escapes by f_thres, so
-    /// Delta_f (t_thres/f_thres + 2/(eta g_thres^2)) + t_thres.
+    /// Most iterations before the algorithm returns, in the proof's way of counting: a step with a large gradient
+    /// decreases the value by eta g_thres^2/2 at least, the t_thres steps after a perturbation that escapes by f_thres,
+    /// so Delta_f (t_thres/f_thres + 2/(eta g_thres^2)) + t_thres.
     pub fn iterations_bound(&self) -> f64 {
         let Thresholds { eta, g_thres, f_thres, t_thres, .. } = self.thresholds;
         let steps = t_thres as f64;
         self.smoothness.delta_f * (steps / f_thres + 2.0 / (eta * g_thres.powi(2))) + steps
     }
 
-    /// What keeps f64 from following the theory, at weights whose entries are at most `largest_weight` and a loss `value`.
+    /// What keeps f64 from following the theory, at weights whose entries are at most `largest_weight` and a loss
+    /// `value`.
     pub fn warnings(&self, largest_weight: f64, value: f64) -> Vec<Warning> {
         let Thresholds { radius, f_thres, .. } = self.thresholds;
         let spacing = |number: f64| number.abs() * f64::EPSILON;

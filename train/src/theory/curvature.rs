@@ -1,10 +1,11 @@
 //! The most negative curvature of f, by Lemma 3 and by products with the Hessian.
 //!
 //! Lemma 3. The Hessian's form is Z -> sum_i a_i z_i^T M z_i + 2/n sum_j (x_j^T W A Z^T x_j)^2. The second term is not
-//! negative, the first is at least -||M||_2 ||Z||^2, so lambda_min >= -||M||_2 for any width. With r >= 2d+2 equality holds:
-//! let u be the unit eigenvector of M's eigenvalue mu of largest modulus, and take the r/2 >= d+1 neurons with a_i mu < 0.
-//! So many vectors w_i in d dimensions are dependent: sum_i c_i w_i = 0 for some c of length 1. With Z = u c^T the matrix
-//! W A Z^T = (sum_i a_i c_i w_i) u^T vanishes, and with it the second term; the first is -|mu| = -||M||_2.
+//! negative, the first is at least -||M||_2 ||Z||^2, so lambda_min >= -||M||_2 for any width. With r >= 2d+2 equality
+//! holds: let u be the unit eigenvector of M's eigenvalue mu of largest modulus, and take the r/2 >= d+1 neurons with
+//! a_i mu < 0. So many vectors w_i in d dimensions are dependent: sum_i c_i w_i = 0 for some c of length 1. With Z = u
+//! c^T the matrix W A Z^T = (sum_i a_i c_i w_i) u^T vanishes, and with it the second term; the first is -|mu| =
+//! -||M||_2.
 
 use faer::{Mat as Dense, Par, Side};
 use memorize_kernels::{Mat, Rows};

@@ -1,6 +1,6 @@
-//! The smallest eigenvalue of a symmetric positive semidefinite operator that is known by its products, where plain Lanczos
-//! does not get there: generalised Davidson (Morgan and Scott, 1986) with a preconditioner P and thick restarts that keep the
-//! previous approximation (Stathopoulos, Saad and Wu, 1998), in f64.
+//! The smallest eigenvalue of a symmetric positive semidefinite operator that is known by its products, where plain
+//! Lanczos does not get there: generalised Davidson (Morgan and Scott, 1986) with a preconditioner P and thick restarts
+//! that keep the previous approximation (Stathopoulos, Saad and Wu, 1998), in f64.
 //!
 //! ```text
 //! V = [P v / ||P v||], v random;  W = K V
@@ -10,8 +10,8 @@
 //!       t = P r;  t = t - V V^T t (twice);  append t / ||t|| to V and K t / ||t|| to W
 //! ```
 //!
-//! Lanczos needs about sqrt(||K||/lambda) products; here P stands for K^-1 where K is large, and what is left to search is
-//! the part of the spectrum that P knows nothing of.
+//! Lanczos needs about sqrt(||K||/lambda) products; here P stands for K^-1 where K is large, and what is left to search
+//! is the part of the spectrum that P knows nothing of.
 
 use faer::{Mat as Dense, Par, Side};
 use memorize_kernels::Spread;
@@ -32,8 +32,8 @@ const NEGLIGIBLE: f64 = 1e-10;
 /// When to stop, and where to start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DavidsonOptions {
-    /// Residual norm, relative to the eigenvalue or, if that is less, to the width of the spectrum, at which it counts as found;
-    /// `resolution` is a floor below it.
+    /// Residual norm, relative to the eigenvalue or, if that is less, to the width of the spectrum, at which it counts
+    /// as found; `resolution` is a floor below it.
     pub tolerance: f64,
     /// The largest eigenvalue. Where all are close to each other, what is small beside them tells none from another.
     pub largest: f64,
@@ -71,12 +71,12 @@ pub struct Step {
     pub residual: f64,
 }
 
-/// Searches the smallest eigenvalue of `apply` on vectors of this dimension with the preconditioner `precondition`. The vectors are
-/// spread over ranks if the dimension says so. `watch` is told of every step and says whether to go on.
+/// Searches the smallest eigenvalue of `apply` on vectors of this dimension with the preconditioner `precondition`. The
+/// vectors are spread over ranks if the dimension says so. `watch` is told of every step and says whether to go on.
 ///
-/// The Ritz value is an upper bound on the smallest eigenvalue, but for rounding, and *an* eigenvalue lies within the residual
-/// of it. That this is the smallest one is likely and not proved: a start vector without any part along its eigenvector,
-/// which a random one has with probability zero, would not find it.
+/// The Ritz value is an upper bound on the smallest eigenvalue, but for rounding, and *an* eigenvalue lies within the
+/// residual of it. That this is the smallest one is likely and not proved: a start vector without any part along its
+/// eigenvector, which a random one has with probability zero, would not find it.
 ///
 /// # Errors
 /// Whatever a product reports; [`TrainError::Eigenvalues`] if one is not finite or a projected problem fails.
@@ -163,8 +163,8 @@ fn capacity(dimension: usize, bytes: u64) -> usize {
     fits.clamp(SMALLEST_BASIS, BASIS).min(dimension)
 }
 
-/// Bytes of the basis and its products after so many products with the operator, of which `here` elements a vector are on this rank;
-/// `of_basis` is what they may take.
+/// Bytes of the basis and its products after so many products with the operator, of which `here` elements a vector are
+/// on this rank; `of_basis` is what they may take.
 pub fn bytes(here: usize, max_products: usize, of_basis: u64) -> u64 {
     let vectors = capacity(here, of_basis).min(max_products) as u64;
     vectors.saturating_mul(2 * size_of::<f64>() as u64).saturating_mul(here as u64)
@@ -190,8 +190,8 @@ impl Basis {
         self.vectors.len() == self.space.whole()
     }
 
-    /// Takes from `v` its part in the basis, twice because once leaves rounding errors of what it takes off, and makes its length
-    /// 1; false if nothing but rounding is left.
+    /// Takes from `v` its part in the basis, twice because once leaves rounding errors of what it takes off, and makes
+    /// its length 1; false if nothing but rounding is left.
     fn orthonormalize(&self, v: &mut [f64]) -> bool {
         let before = length(&self.space, v);
         for _ in 0..2 {

@@ -4,8 +4,8 @@
 //! H Z = M Z A + 2/n sum_j h_j x_j x_j^T W A + gamma Z,    h_j = x_j^T (W A Z^T) x_j
 //! ```
 //!
-//! What depends on the point alone (the residuals, M, W A) is computed once; a product is one pass of quadratic forms, one
-//! of the weighted Gram matrix and three products with d x d and d x r matrices: 2 n d^2 + 6 r d^2 flops.
+//! What depends on the point alone (the residuals, M, W A) is computed once; a product is one pass of quadratic forms,
+//! one of the weighted Gram matrix and three products with d x d and d x r matrices: 2 n d^2 + 6 r d^2 flops.
 
 use memorize_kernels::error::check_shape;
 use memorize_kernels::{Element, Engine, Mat, Rows, pass};
@@ -117,8 +117,8 @@ pub(crate) fn half_signed<T: Element>(net: &Network<T>) -> Mat<T> {
     Mat::from_fn(net.width(), net.neurons(), |i, l| half * net.signs[l] * net.weights.row(l)[i])
 }
 
-/// The symmetric part of W A Z^T (d x d), all of it that a quadratic form sees, for a direction Z^T (r x d). `half_signed` is
-/// 1/2 W A.
+/// The symmetric part of W A Z^T (d x d), all of it that a quadratic form sees, for a direction Z^T (r x d).
+/// `half_signed` is 1/2 W A.
 pub(crate) fn symmetric_part<T: Element>(
     engine: &Engine,
     half_signed: &Mat<T>,

@@ -27,8 +27,8 @@ pub const BASIS_BYTES: u64 = 1 << 30;
 /// When to stop, and where to start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LanczosOptions {
-    /// Residual norm, relative to the eigenvalue, at which it counts as found. The rounding errors of a product, relative
-    /// to the operator's norm, are a floor below it.
+    /// Residual norm, relative to the eigenvalue, at which it counts as found. The rounding errors of a product,
+    /// relative to the operator's norm, are a floor below it.
     pub tolerance: f64,
     /// Most products with the operator; two are the least that it takes, the second for the residual.
     pub max_products: usize,
@@ -68,8 +68,8 @@ pub struct RitzPair {
     pub converged: bool,
 }
 
-/// The smallest eigenvalue of the symmetric operator `apply` on vectors of this dimension, as a Ritz pair. The vectors are spread over
-/// ranks if the dimension says so.
+/// The smallest eigenvalue of the symmetric operator `apply` on vectors of this dimension, as a Ritz pair. The vectors
+/// are spread over ranks if the dimension says so.
 ///
 /// # Errors
 /// Whatever a product reports; [`TrainError::Eigenvalues`] if a product is not finite or a projected problem fails.

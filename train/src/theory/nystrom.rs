@@ -1,16 +1,16 @@
-//! A preconditioner for K = (X X^T) squared elementwise: the Nystrom approximation from some of its columns (Williams and
-//! Seeger, 2001), shifted by the mean of the diagonal that it leaves out.
+//! A preconditioner for K = (X X^T) squared elementwise: the Nystrom approximation from some of its columns (Williams
+//! and Seeger, 2001), shifted by the mean of the diagonal that it leaves out.
 //!
 //! ```text
 //! K_nL: the columns of the landmarks L,  K_LL = C C^T,  B = K_nL C^-T,  mu = mean_j (K_jj - ||b_j||^2)
 //! P = (B B^T + mu I)^-1 = (I - B (mu I + B^T B)^-1 B^T)/mu
 //! ```
 //!
-//! B is a net of two fixed layers: the power p = 2 of X against the landmarks, then p = 1 against C^-1. So the passes that
-//! train a three-layer net make it, and B^T B is a weighted Gram matrix.
+//! B is a net of two fixed layers: the power p = 2 of X against the landmarks, then p = 1 against C^-1. So the passes
+//! that train a three-layer net make it, and B^T B is a weighted Gram matrix.
 //!
-//! Giving each sample a mu of its own, its K_jj - ||b_j||^2 (Snelson and Ghahramani, 2006), was measured and is worse: it
-//! trusts the landmarks' own rows too much, and takes half as many products again on MNIST with noise.
+//! Giving each sample a mu of its own, its K_jj - ||b_j||^2 (Snelson and Ghahramani, 2006), was measured and is worse:
+//! it trusts the landmarks' own rows too much, and takes half as many products again on MNIST with noise.
 
 use faer::linalg::solvers::{Llt, Solve};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
@@ -44,7 +44,8 @@ impl<T: Element> Nystrom<T> {
     /// elements of memory and 3 n rank^2 + 2 n d rank flops.
     ///
     /// # Errors
-    /// [`TrainError::NoSamples`] for an empty set; [`TrainError::Eigenvalues`] if the samples are not finite or too large.
+    /// [`TrainError::NoSamples`] for an empty set; [`TrainError::Eigenvalues`] if the samples are not finite or too
+    /// large.
     pub fn new<X: Rows<T>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
         let spread = x.spread();
         let (n, rank) = (spread.whole(), rank.min(spread.whole()));
@@ -75,8 +76,8 @@ impl<T: Element> Nystrom<T> {
         self.factor.cols()
     }
 
-    /// A lower bound on ||K|| that is close to it: the Rayleigh quotient of B B^T at (1, ..., 1), which no element of K makes
-    /// smaller, for they are all squares.
+    /// A lower bound on ||K|| that is close to it: the Rayleigh quotient of B B^T at (1, ..., 1), which no element of K
+    /// makes smaller, for they are all squares.
     ///
     /// # Errors
     /// None that a constructed preconditioner can meet; the passes check their shapes.
@@ -91,8 +92,9 @@ impl<T: Element> Nystrom<T> {
         (n as u64).saturating_mul(size_of::<T>() as u64).saturating_add(rank * 8).saturating_mul(rank)
     }
 
-    /// Bytes that [`Nystrom::new`] takes at once, the samples apart, with `here` of n samples of width d on this rank, and so many threads:
-    /// K_LL with its decomposition and the inverse of that, then B with what it is made by, then B^T B with its decomposition.
+    /// Bytes that [`Nystrom::new`] takes at once, the samples apart, with `here` of n samples of width d on this rank,
+    /// and so many threads: K_LL with its decomposition and the inverse of that, then B with what it is made by, then
+    /// B^T B with its decomposition.
     pub fn peak(here: usize, n: usize, d: usize, rank: usize, threads: usize) -> u64 {
         let rank = rank.min(n);
         let (own, wide) = (size_of::<T>() as u64, size_of::<f64>() as u64);
@@ -152,8 +154,8 @@ fn inverse_factor<T: Element>(landmarks: &Mat<T>) -> Result<Mat<T>, TrainError> 
     Ok(Mat::from_fn(rank, rank, |i, k| T::from_f64(inverse[(i, k)])))
 }
 
-/// The decomposition of a positive semidefinite matrix with a ridge on its diagonal: rounding errors of T relative to the
-/// trace, or as much more as it takes where rounding has made the matrix indefinite.
+/// The decomposition of a positive semidefinite matrix with a ridge on its diagonal: rounding errors of T relative to
+/// the trace, or as much more as it takes where rounding has made the matrix indefinite.
 fn cholesky<T: Element>(mut matrix: Dense<f64>) -> Result<Llt<f64>, TrainError> {
     faer::set_global_parallelism(Par::Seq);
     let size = matrix.nrows();

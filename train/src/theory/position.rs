@@ -1,10 +1,10 @@
-//! Whether samples are in general position, which is Theorem 4's condition on them: the smallest singular value sigma_min of
-//! [x_1 (x) x_1, ..., x_n (x) x_n] is above zero, and so n <= d(d+1)/2.
+//! Whether samples are in general position, which is Theorem 4's condition on them: the smallest singular value
+//! sigma_min of [x_1 (x) x_1, ..., x_n (x) x_n] is above zero, and so n <= d(d+1)/2.
 //!
-//! A sigma_min that is zero is told where it can be known exactly: by rank, or by samples that are equal up to their sign,
-//! which have the same x (x) x. Else it is measured: small sets by the singular value decomposition of the lifted matrix,
-//! large ones as the square root of the smallest eigenvalue of K = (X X^T) squared elementwise, which is searched for with
-//! products alone.
+//! A sigma_min that is zero is told where it can be known exactly: by rank, or by samples that are equal up to their
+//! sign, which have the same x (x) x. Else it is measured: small sets by the singular value decomposition of the lifted
+//! matrix, large ones as the square root of the smallest eigenvalue of K = (X X^T) squared elementwise, which is
+//! searched for with products alone.
 
 use memorize_kernels::{Engine, Mat, Rows, Spread, rows};
 
@@ -17,8 +17,8 @@ use super::preconditioner::{self, Preconditioner};
 use crate::error::TrainError;
 use crate::span::{self, Span, Squared, power_of_two, scaled};
 
-/// Residual, relative to the largest eigenvalue of K, at which it counts as found. It is far from the others where samples have
-/// a mean: few products.
+/// Residual, relative to the largest eigenvalue of K, at which it counts as found. It is far from the others where
+/// samples have a mean: few products.
 const LARGEST_TOLERANCE: f64 = 1e-8;
 /// Most products for the largest eigenvalue.
 const LARGEST_PRODUCTS: usize = 100;
@@ -28,8 +28,8 @@ const UNIT_ROUNDOFF_F32: f64 = f32::EPSILON as f64 / 2.0;
 /// How to look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Residual of the smallest eigenvalue of K, relative to it, at which it counts as found. sigma_min's relative error is
-    /// about half of it.
+    /// Residual of the smallest eigenvalue of K, relative to it, at which it counts as found. sigma_min's relative
+    /// error is about half of it.
     pub tolerance: f64,
     /// Most products with K for it. Each reads the samples twice.
     pub max_products: usize,
@@ -37,8 +37,8 @@ pub struct Settings {
     pub rank: usize,
     /// Seed of the landmarks and of the start vectors.
     pub seed: u64,
-    /// Bytes for the workspace, a quarter of them for the basis of the search: [`super::preconditioner::WORKSPACE`], or less.
-    /// Twelve vectors are kept at least, 16 n bytes each with their products.
+    /// Bytes for the workspace, a quarter of them for the basis of the search: [`super::preconditioner::WORKSPACE`], or
+    /// less. Twelve vectors are kept at least, 16 n bytes each with their products.
     pub workspace: u64,
     /// Whether a set that is small enough is decomposed instead.
     pub dense: bool,
@@ -49,7 +49,8 @@ pub fn is_dense(n: usize, d: usize) -> bool {
     Lifted::fits(n, d)
 }
 
-/// Bytes that [`examine`] takes at once, the samples apart, with `here` of n samples of width d on this rank and so many threads.
+/// Bytes that [`examine`] takes at once, the samples apart, with `here` of n samples of width d on this rank and so
+/// many threads.
 pub fn bytes(n: usize, d: usize, settings: &Settings, here: usize, threads: usize) -> u64 {
     let narrower = Span::is_narrower(n, d);
     let with_span = |bytes| if narrower { Span::with(n, d, bytes) } else { bytes };
@@ -114,7 +115,8 @@ pub enum Verdict {
     Degenerate(Degeneracy),
     /// sigma_min cannot be told from zero in f64.
     NumericallyDegenerate,
-    /// The search did not find sigma_min, but that the smallest eigenvalue of K is below what rounding the largest to f32 changes.
+    /// The search did not find sigma_min, but that the smallest eigenvalue of K is below what rounding the largest to
+    /// f32 changes.
     DegenerateInSinglePrecision,
     /// The search ended before its error was below its value: only an upper bound on sigma_min is known.
     Undecided,
@@ -172,13 +174,13 @@ pub struct Position {
 }
 
 /// Looks at the samples x, n x d. `watch` is told of every step of the search for the smallest eigenvalue of K and says
-/// whether to go on. Samples of any scale will do: they are multiplied by a power of two, and what is found is brought back.
-/// Fewer samples than they have numbers are looked at in coordinates of what they span.
+/// whether to go on. Samples of any scale will do: they are multiplied by a power of two, and what is found is brought
+/// back. Fewer samples than they have numbers are looked at in coordinates of what they span.
 ///
 /// # Errors
 /// [`TrainError::NoSamples`] for an empty set; [`TrainError::NotFinite`] if a sample is not finite;
-/// [`TrainError::SingularValuesOutOfRange`] if sigma_min or sigma_max is not a number of f64; [`TrainError::Eigenvalues`] if a
-/// decomposition fails.
+/// [`TrainError::SingularValuesOutOfRange`] if sigma_min or sigma_max is not a number of f64;
+/// [`TrainError::Eigenvalues`] if a decomposition fails.
 pub fn examine<X: Rows<f64>>(
     engine: Engine,
     x: &X,
@@ -361,16 +363,17 @@ struct Eigenvalue {
 }
 
 impl Eigenvalue {
-    /// sqrt(lambda). What is at most e away from lambda has a root at most sqrt(lambda) - sqrt(lambda - e) away from its.
+    /// sqrt(lambda). What is at most e away from lambda has a root at most sqrt(lambda) - sqrt(lambda - e) away from
+    /// its.
     fn root(&self) -> SingularValue {
         let error = self.value.sqrt() - (self.value - self.error).max(0.0).sqrt();
         SingularValue { value: self.value.sqrt(), error, converged: self.converged }
     }
 
-    /// Of the largest: rounding errors of a product K v for v of length 1. An entry of A*(v) is a sum of n products, x^T S x
-    /// two sums of d; the rounding errors of a sum of N terms add up to sqrt(N) u of the sum of their moduli (Higham and
-    /// Mary, 2019: N u in the worst case, which does not happen), and that sum is what ||K|| bounds where inner products
-    /// have one sign, as of images. So (sqrt(n) + 2 sqrt(d)) u ||K||.
+    /// Of the largest: rounding errors of a product K v for v of length 1. An entry of A*(v) is a sum of n products,
+    /// x^T S x two sums of d; the rounding errors of a sum of N terms add up to sqrt(N) u of the sum of their moduli
+    /// (Higham and Mary, 2019: N u in the worst case, which does not happen), and that sum is what ||K|| bounds where
+    /// inner products have one sign, as of images. So (sqrt(n) + 2 sqrt(d)) u ||K||.
     fn resolution(&self, n: usize, d: usize) -> f64 {
         ((n as f64).sqrt() + 2.0 * (d as f64).sqrt()) * (f64::EPSILON / 2.0) * self.value
     }

@@ -1,4 +1,5 @@
-//! The preconditioner of a search for sigma_min among f64 samples: how many landmarks it has, and in which type it is kept.
+//! The preconditioner of a search for sigma_min among f64 samples: how many landmarks it has, and in which type it is
+//! kept.
 
 use memorize_kernels::rows::Narrowed;
 use memorize_kernels::{Engine, Rows};
@@ -6,21 +7,22 @@ use memorize_kernels::{Engine, Rows};
 use super::nystrom::Nystrom;
 use crate::error::TrainError;
 
-/// Landmarks a coordinate of the preconditioner. On MNIST with noise 0.01 four leave a residual of 14 % of the eigenvalue after 400
-/// products, six a residual of 4 %.
+/// Landmarks a coordinate of the preconditioner. On MNIST with noise 0.01 four leave a residual of 14 % of the
+/// eigenvalue after 400 products, six a residual of 4 %.
 const RANK_A_COORDINATE: usize = 8;
 /// Up to so many samples are all landmarks.
 const SMALLEST_RANK: usize = 500;
 /// Bytes that preconditioner and basis take at most, three quarters and one, where nobody says what they may.
 pub const WORKSPACE: u64 = 2 << 30;
 
-/// Share of the workspace that the preconditioner takes if no rank is given. A preconditioner that needs more than that in f64 is kept
-/// in f32.
+/// Share of the workspace that the preconditioner takes if no rank is given. A preconditioner that needs more than that
+/// in f64 is kept in f32.
 fn share(workspace: u64) -> u64 {
     workspace / 4 * 3
 }
 
-/// A rank of the preconditioner for n samples of width d: eight landmarks a coordinate, within its share of a workspace.
+/// A rank of the preconditioner for n samples of width d: eight landmarks a coordinate, within its share of a
+/// workspace.
 pub fn default_rank(n: usize, d: usize, workspace: u64) -> usize {
     let wanted = d.saturating_mul(RANK_A_COORDINATE).max(SMALLEST_RANK).min(n);
     let affordable = share(workspace) / Nystrom::<f32>::bytes(n, 1).max(1);

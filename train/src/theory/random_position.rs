@@ -1,7 +1,7 @@
-//! Lower bounds on sigma_min that hold with a stated probability, in the part of the paper's Lemmas 2 and 13: noise puts
-//! samples in general position, and so do random features. The paper's lemmas rest on an anti-concentration inequality with
-//! an absolute constant that nobody states (Carbery and Wright, 2001). The bounds here are derived from Polya's
-//! inequality instead, and every constant is explicit. They are not the paper's own.
+//! Lower bounds on sigma_min that hold with a stated probability, in the part of the paper's Lemmas 2 and 13: noise
+//! puts samples in general position, and so do random features. The paper's lemmas rest on an anti-concentration
+//! inequality with an absolute constant that nobody states (Carbery and Wright, 2001). The bounds here are derived from
+//! Polya's inequality instead, and every constant is explicit. They are not the paper's own.
 //!
 //! **Small ball.** T(x) = <T, x^(tensor D)> for a symmetric tensor T of order D over R^d, ||T|| its Frobenius norm, and
 //! x ~ N(x_0, s^2 I) for any x_0. Then
@@ -10,33 +10,35 @@
 //! P(|T(x)| <= e) <= 4/(sqrt(2 pi) s) (e/(2 t))^(1/D),    t = ||T|| d^(-(D-1)/2)
 //! ```
 //!
-//! For a unit vector v has |T(v, ..., v)| >= t: the matrix d x d^(D-1) with T's entries has a singular value of at least
+//! For a unit vector v has |T(v, ..., v)| >= t: the matrix d x d^(D-1) with T's entries has a singular value of at
+//! least
 //! ||T||/sqrt d, so that some unit v_1 leaves a symmetric tensor T(v_1) of order D-1 and norm ||T||/sqrt d, and so on, down to
-//! a vector; and T(v_1, ..., v_D) is largest where all v_i are equal (Banach, 1938). Split x = x' + u v with x' orthogonal
-//! to v. Given x', T(x) is a polynomial of degree D in u with leading coefficient T(v, ..., v), and a monic polynomial of
-//! degree D is at most e in modulus on a set of length at most 4 (e/2)^(1/D) (Polya, 1928). The density of u is at most
-//! 1/(sqrt(2 pi) s).
+//! a vector; and T(v_1, ..., v_D) is largest where all v_i are equal (Banach, 1938). Split x = x' + u v with x'
+//! orthogonal to v. Given x', T(x) is a polynomial of degree D in u with leading coefficient T(v, ..., v), and a monic
+//! polynomial of degree D is at most e in modulus on a set of length at most 4 (e/2)^(1/D) (Polya, 1928). The density
+//! of u is at most 1/(sqrt(2 pi) s).
 //!
-//! **Noise.** x_j = c_j + s g_j with independent standard normal g_j, whatever the c_j; z_j = x_j, or z_j = (R x_j)^p for any
-//! fixed R, k x d, with n <= k(k+1)/2. For sample i let U be the span of the other z_j (x) z_j, n-1 dimensions at most, and S a
-//! space of n dimensions of symmetric k x k matrices. Some M in S of norm 1 is orthogonal to U, and independent of x_i.
-//! So dist_i >= |<M, z_i z_i^T>| = |T(x_i)| with the form T = sum_ab M_ab (r_a . x)^p (r_b . x)^p of degree D = 2p, whose norm is at
-//! least kappa, the smallest singular value of M -> T on S (kappa = 1 for z = x, D = 2). By the small ball and a union bound over the
-//! n samples all dist_i are at least e = 2 t (sqrt(2 pi) s delta/(4n))^D with probability 1 - delta, t = kappa d^(-(D-1)/2), and by
-//! Lemma 8
+//! **Noise.** x_j = c_j + s g_j with independent standard normal g_j, whatever the c_j; z_j = x_j, or z_j = (R x_j)^p
+//! for any fixed R, k x d, with n <= k(k+1)/2. For sample i let U be the span of the other z_j (x) z_j, n-1 dimensions
+//! at most, and S a space of n dimensions of symmetric k x k matrices. Some M in S of norm 1 is orthogonal to U, and
+//! independent of x_i. So dist_i >= |<M, z_i z_i^T>| = |T(x_i)| with the form T = sum_ab M_ab (r_a . x)^p (r_b . x)^p
+//! of degree D = 2p, whose norm is at least kappa, the smallest singular value of M -> T on S (kappa = 1 for z = x, D =
+//! 2). By the small ball and a union bound over the n samples all dist_i are at least e = 2 t (sqrt(2 pi) s
+//! delta/(4n))^D with probability 1 - delta, t = kappa d^(-(D-1)/2), and by Lemma 8
 //!
 //! ```text
 //! sigma_min([z_1 (x) z_1, ..., z_n (x) z_n]) >= e/sqrt n
 //! ```
 //!
-//! S is spanned by the pairs (a, b) that come first; kappa^2 is the smallest eigenvalue of an n x n matrix of inner products.
+//! S is spanned by the pairs (a, b) that come first; kappa^2 is the smallest eigenvalue of an n x n matrix of inner
+//! products.
 //!
 //! **Random features.** X fixed, the entries of R independent N(0, s^2), k >= n. Row a of n x n of Z has the entries
-//! (r_a . x_j)^(2p). By Lemma 8 for rows, its smallest singular value is at least 1/sqrt n times the least distance of a row from
-//! the span of the others, and with w of length 1 orthogonal to those that is |sum_j w_j (r_a . x_j)^(2p)| = |T(r_a)|,
-//! T = sum_j w_j x_j^(tensor 2p), ||T|| >= kappa = sigma_min([x_1^(tensor 2p), ..., x_n^(tensor 2p)]), which by Lemma 8 is at least the
-//! leave-one-out distance of these tensor powers over sqrt n. The rest is as above. Fewer features, as the paper has it, are not
-//! covered: with k < n rows of Z share their features, and are not independent.
+//! (r_a . x_j)^(2p). By Lemma 8 for rows, its smallest singular value is at least 1/sqrt n times the least distance of
+//! a row from the span of the others, and with w of length 1 orthogonal to those that is |sum_j w_j (r_a . x_j)^(2p)| =
+//! |T(r_a)|, T = sum_j w_j x_j^(tensor 2p), ||T|| >= kappa = sigma_min([x_1^(tensor 2p), ..., x_n^(tensor 2p)]), which
+//! by Lemma 8 is at least the leave-one-out distance of these tensor powers over sqrt n. The rest is as above. Fewer
+//! features, as the paper has it, are not covered: with k < n rows of Z share their features, and are not independent.
 
 use std::f64::consts::PI;
 
@@ -52,7 +54,8 @@ pub fn fits(n: usize) -> bool {
     (1..=DENSE_SAMPLES).contains(&n)
 }
 
-/// e with P(|T(x)| <= e) <= `probability` for every form T of this degree in d variables and norm kappa, x ~ N(x_0, s^2 I).
+/// e with P(|T(x)| <= e) <= `probability` for every form T of this degree in d variables and norm kappa, x ~ N(x_0, s^2
+/// I).
 pub fn small_ball(kappa: f64, degree: u32, d: usize, deviation: f64, probability: f64) -> f64 {
     let largest = kappa * (d as f64).powf(-0.5 * f64::from(degree - 1));
     2.0 * largest * ((2.0 * PI).sqrt() * deviation * probability / 4.0).powi(degree as i32)
@@ -63,14 +66,14 @@ fn above(kappa: f64, degree: u32, d: usize, deviation: f64, n: usize, delta: f64
     small_ball(kappa, degree, d, deviation, delta / n as f64) / (n as f64).sqrt()
 }
 
-/// Two layers: sigma_min of n samples of width d with noise N(0, deviation^2) in every coordinate, whatever they were before, is above
-/// this with probability 1 - delta. Nothing if n > d(d+1)/2.
+/// Two layers: sigma_min of n samples of width d with noise N(0, deviation^2) in every coordinate, whatever they were
+/// before, is above this with probability 1 - delta. Nothing if n > d(d+1)/2.
 pub fn of_noise(n: usize, d: usize, deviation: f64, delta: f64) -> Option<f64> {
     (n as u128 <= super::constants::capacity(d)).then(|| above(1.0, 2, d, deviation, n, delta))
 }
 
-/// Three layers: the same for z_j = (R x_j)^p, over the noise in x_j, for the R at hand. Nothing if n > k(k+1)/2, or if kappa cannot
-/// be told from zero.
+/// Three layers: the same for z_j = (R x_j)^p, over the noise in x_j, for the R at hand. Nothing if n > k(k+1)/2, or if
+/// kappa cannot be told from zero.
 ///
 /// # Errors
 /// [`TrainError::Eigenvalues`] if a decomposition fails.
@@ -93,8 +96,8 @@ pub fn of_noise_and_features(
     Ok(kappa.map(|kappa| above(kappa, 2 * layer.power(), d, deviation, n, delta)))
 }
 
-/// Three layers, over the random features: X fixed, R of k >= n rows with entries N(0, deviation^2). Nothing if k < n, or if
-/// the tensor powers x_j^(tensor 2p) cannot be told from linearly dependent ones.
+/// Three layers, over the random features: X fixed, R of k >= n rows with entries N(0, deviation^2). Nothing if k < n,
+/// or if the tensor powers x_j^(tensor 2p) cannot be told from linearly dependent ones.
 ///
 /// # Errors
 /// [`TrainError::Eigenvalues`] if a decomposition fails.
@@ -131,9 +134,10 @@ fn pairs(n: usize, k: usize) -> Vec<(usize, usize)> {
     (0..=k / 2).flat_map(round).take(n).collect()
 }
 
-/// Inner products of the forms f_ab (r_a . x)^p (r_b . x)^p as symmetric tensors, with f_aa = 1 and f_ab = sqrt 2 else, so that the
-/// matrices they come from are orthonormal. With u_1 ... u_D and v_1 ... v_D the two products' vectors the inner product is
-/// the permanent of (u_i . v_j) over D!, and the vectors being p times a, p times b and p times c, p times e, that is
+/// Inner products of the forms f_ab (r_a . x)^p (r_b . x)^p as symmetric tensors, with f_aa = 1 and f_ab = sqrt 2 else,
+/// so that the matrices they come from are orthonormal. With u_1 ... u_D and v_1 ... v_D the two products' vectors the
+/// inner product is the permanent of (u_i . v_j) over D!, and the vectors being p times a, p times b and p times c, p
+/// times e, that is
 ///
 /// ```text
 /// sum_t C(p,t)^2/C(2p,p) (r_a . r_c)^t (r_a . r_e)^(p-t) (r_b . r_e)^t (r_b . r_c)^(p-t)

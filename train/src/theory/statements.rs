@@ -1,4 +1,5 @@
-//! What the paper's theorems say of samples whose position is known: sizes, constants, and bounds that hold with some probability.
+//! What the paper's theorems say of samples whose position is known: sizes, constants, and bounds that hold with some
+//! probability.
 
 use memorize_kernels::Mat;
 
@@ -53,7 +54,8 @@ pub struct SigmaBound {
 /// Theorem 4's constants with the numbers that they are of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constants {
-    /// Those of the samples. sigma is the least that its error leaves: with one that is too large the theorem does not hold.
+    /// Those of the samples. sigma is the least that its error leaves: with one that is too large the theorem does not
+    /// hold.
     pub data: Data,
     /// The constants.
     pub theorem4: Theorem4,
@@ -100,7 +102,8 @@ pub struct Statements {
     pub missing: Vec<Missing>,
 }
 
-/// What the theorems say of samples in this position, with targets y if there are any, and behind random features if there are any.
+/// What the theorems say of samples in this position, with targets y if there are any, and behind random features if
+/// there are any.
 ///
 /// # Errors
 /// [`TrainError::Eigenvalues`] if a decomposition fails.

@@ -1,10 +1,11 @@
-//! Theorem 1's threshold. The output x^T S x is linear in the d(d+1)/2 numbers of the symmetric S = W A W^T, so that many
-//! samples in general position can be memorised whatever their targets, and no more.
+//! Theorem 1's threshold. The output x^T S x is linear in the d(d+1)/2 numbers of the symmetric S = W A W^T, so that
+//! many samples in general position can be memorised whatever their targets, and no more.
 
 use super::constants::capacity;
 
-/// Neurons with which every symmetric S is W A W^T for some W: half of them have the sign +1, half -1, and S has up to d
-/// eigenvalues of either sign. Theorem 1 asks for two more, so that a saddle always has a direction to leave it by (Lemma 3).
+/// Neurons with which every symmetric S is W A W^T for some W: half of them have the sign +1, half -1, and S has up to
+/// d eigenvalues of either sign. Theorem 1 asks for two more, so that a saddle always has a direction to leave it by
+/// (Lemma 3).
 pub fn neurons_for_every_matrix(d: usize) -> usize {
     2 * d
 }
@@ -15,23 +16,24 @@ pub fn samples_at(share: f64, d: usize) -> usize {
     (share * capacity(d) as f64).round().max(1.0) as usize
 }
 
-/// The expected value of the least f that any network reaches on n samples of width d in general position, whose targets
-/// are drawn independently of the samples and of each other with mean 0 and E y^2 = `mean_square`:
+/// The expected value of the least f that any network reaches on n samples of width d in general position, whose
+/// targets are drawn independently of the samples and of each other with mean 0 and E y^2 = `mean_square`:
 ///
 /// ```text
 /// E min_W f(W) = mean_square/4 (1 - rank/n),  rank = min(n, d(d+1)/2)
 /// ```
 ///
-/// The outputs (x_1^T S x_1, ..., x_n^T S x_n) of all symmetric S are a linear space V. Its dimension is the rank of the
-/// n x d(d+1)/2 matrix whose rows are the lifted samples. That rank is min(n, d(d+1)/2) with probability 1 when the samples
-/// (or, scaled to length 1, their directions) are independent and have a density: as long as the lifted samples so far do
-/// not span everything there is a T != 0 that is orthogonal to them, x^T T x is a polynomial that is not zero everywhere,
-/// its zeros have measure zero, and so the next lifted sample is almost surely outside of their span.
+/// The outputs (x_1^T S x_1, ..., x_n^T S x_n) of all symmetric S are a linear space V. Its dimension is the rank of
+/// the n x d(d+1)/2 matrix whose rows are the lifted samples. That rank is min(n, d(d+1)/2) with probability 1 when the
+/// samples (or, scaled to length 1, their directions) are independent and have a density: as long as the lifted samples
+/// so far do not span everything there is a T != 0 that is orthogonal to them, x^T T x is a polynomial that is not zero
+/// everywhere, its zeros have measure zero, and so the next lifted sample is almost surely outside of their span.
 ///
 /// With P the orthogonal projection onto V, min f = ||(I - P) y||^2/(4n). P depends on the samples only, so that
 /// E ||(I - P) y||^2 = tr((I - P) E y y^T) = mean_square tr(I - P) = mean_square (n - rank).
 ///
-/// At W = 0, f has the expected value mean_square/4: the bracket is the part of it that cannot be memorised. 0 without samples.
+/// At W = 0, f has the expected value mean_square/4: the bracket is the part of it that cannot be memorised. 0 without
+/// samples.
 pub fn expected_least_squares_loss(n: usize, d: usize, mean_square: f64) -> f64 {
     mean_square / 4.0 * unexplained(n, d) as f64 / n.max(1) as f64
 }

@@ -1,4 +1,5 @@
-//! Vectors of f64 in the iterative methods. Those with a number for each sample are spread over the ranks as the samples are.
+//! Vectors of f64 in the iterative methods. Those with a number for each sample are spread over the ranks as the
+//! samples are.
 
 use memorize_data::random::{Purpose, Stream, normal};
 use memorize_kernels::Spread;

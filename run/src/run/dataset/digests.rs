@@ -27,8 +27,9 @@ impl Digests {
     }
 }
 
-/// What a `[data]` section names now: the same as [`Dataset::digests`](super::Dataset::digests) of a run with that section and seed. Reads all
-/// of it, once in a process: files that change after they were asked for are not looked at again.
+/// What a `[data]` section names now: the same as [`Dataset::digests`](super::Dataset::digests) of a run with that
+/// section and seed. Reads all of it, once in a process: files that change after they were asked for are not looked at
+/// again.
 ///
 /// # Errors
 /// Bad input: files that cannot be used.
