@@ -1,7 +1,7 @@
 //! A setting stands once: its key, type, default, range, flag and help, and what another value of it changes.
 //!
 //! A declaration makes a field of a layer (what somebody has said, in flags or in a file), a field of a section (what a
-//! run goes by), and a row of [`SETTINGS`](Group::settings). From the rows come the flags of the command line, the
+//! run goes by), and a row of [`Group::settings`]. From the rows come the flags of the command line, the
 //! checks, the template of `memorize config --default` and the table in docs/formats.md; `effect` and `fixed` tell
 //! whether two runs are the same, what may differ where one goes on, and what a sweep decides itself.
 

@@ -20,10 +20,10 @@ macro_rules! choice {
 /// key: Type = (rule), ["flag" "VALUE"], range, effect;
 /// ```
 ///
-/// A rule is `default value`, `optional` (`as "in words"`) for what may be absent, `required "advice"` for what must
-/// not be, or `decided "in words"` for what follows from other settings: whoever fills the section decides it first. A
-/// flag may have a letter (`'r'`) before the value's name, and another heading (`in HEADING`) or its earlier name (`was
-/// "name"`) after it; `[]` is no flag. After the effect there may be `fixed "why"` for what a sweep does not vary.
+/// A rule is `default value`, `optional` (`as "in words"`) for what may be absent, `required "advice"` for what must not
+/// be, or `decided "in words"` for what follows from other settings: whoever fills the section decides it first. A flag
+/// may have a letter (`'r'`) before the value's name, and another heading (`in HEADING`) or its earlier name
+/// (`was "name"`) after it; `[]` is no flag. After the effect there may be `fixed "why"` for what a sweep does not vary.
 /// `said { }` has settings that the section does not keep, `below { }` the sections below.
 macro_rules! settings {
     (
