@@ -12,9 +12,8 @@
 //! is its residual. Two departures:
 //!
 //! 1. Where K is singular, the residual of the least squares solution is not zero and P r may be a direction that K
-//!   maps to
-//!    nothing useful. r itself is one that helps as long as K r != 0, which is to say always before the least squares
-//!    solution. So when a step by one of them gains next to nothing, the next goes by the other.
+//!    maps to nothing useful. r itself is one that helps as long as K r != 0, which is to say always before the least
+//!    squares solution. So when a step by one of them gains next to nothing, the next goes by the other.
 //! 2. The oldest directions are forgotten when they are more than memory has been set aside for.
 
 use std::collections::VecDeque;
