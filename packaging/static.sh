@@ -8,9 +8,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 profile=dist
-case "${1-}" in
-  --profile) profile=${2:?"which profile?"} ;;
-  '') ;;
+case $#,${1-} in
+  2,--profile) profile=$2 ;;
+  0,) ;;
   *) echo "usage: packaging/static.sh [--profile NAME]" >&2; exit 2 ;;
 esac
 target=$(rustc -vV | sed -n 's/^host: //p')

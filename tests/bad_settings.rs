@@ -209,7 +209,7 @@ fn data_that_are_named_twice_or_not_at_all() {
     ground
         .train("x.npy", "y.npy")
         .and("--data mnist")
-        .refuses(&["data.inputs", "not read when data.source is mnist (--data)"]);
+        .refuses(&["data.inputs", "not read when data.source is mnist; leave out --inputs"]);
     memorize("train -r 4 --iterations 3").with("--out", ground.path("out")).refuses(&["--inputs FILE --targets FILE"]);
     memorize("train -r 4 --iterations 3")
         .with("--inputs", ground.path("x.npy"))

@@ -76,7 +76,8 @@ fn a_training_set_is_the_one_that_train_and_solve_make() {
     let folder = scratch();
     let out = folder.path().join("run");
     memorize("capacity --dim 6 --ratios 1.5 --seeds 1 --seed 7 --optimizer solve").with("--out", &out).succeeds();
-    let flags = "solve --data synthetic --samples 32 --dim 6 --normalize --seed 7 --dtype f64 --tolerance 1e-10 --json";
+    let flags =
+        "solve --data synthetic --samples 32 --dim 6 --normalize --seed 7 --dtype f64 --stop-below 1e-10 --json";
     let alone = json(&memorize(flags).succeeds());
     let rows = Rows::of(&out);
     assert_eq!((rows.number(0, "loss"), rows.number(0, "r")), (number(&alone, "loss"), number(&alone, "neurons")));
@@ -96,7 +97,7 @@ fn the_folder_has_everything_and_the_json_is_its_summary() {
     ["schema", "command"].iter().for_each(|key| assert!(own.remove(*key).is_some(), "{key}"));
     own.extend(computed_with);
     assert_eq!(expected, summary(&out));
-    for (field, value) in [("d", 6.0), ("capacity", 21.0), ("neurons", 14.0), ("seeds", 2.0), ("tolerance", 1e-10)] {
+    for (field, value) in [("d", 6.0), ("capacity", 21.0), ("neurons", 14.0), ("seeds", 2.0), ("stop_below", 1e-10)] {
         assert_eq!(number(&found, field), value, "{field}");
     }
     assert_eq!((&found["interrupted"], &found["learning_rate"]), (&Value::Bool(false), &Value::Null));
@@ -193,7 +194,7 @@ fn what_cannot_be_run_is_refused_and_leaves_no_folder() {
     refused("--seeds 0", &["seeds = 0"]);
     refused("--seed 18446744073709551615", &["seed = ", "--seed"]);
     refused("--iterations 0", &["iterations = 0"]);
-    refused("--tolerance 0", &["tolerance = 0", "--stop-below"]);
+    refused("--stop-below 0", &["stop_below = 0", "--stop-below"]);
     refused("--lr 0 --optimizer gd", &["learning rate = 0", "--lr"]);
     refused("--lr 0.1 --optimizer adam,gd", &["different step sizes"]);
     refused("--lr 0.1 --optimizer solve", &["no step size"]);

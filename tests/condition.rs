@@ -88,7 +88,7 @@ fn theorem_4_needs_targets_and_has_its_constants() {
     assert_eq!((&without["theorem4"], &without["target_bound"]), (&Value::Null, &Value::Null));
     assert!(without["notes"].to_string().contains("--targets"), "{without}");
     write_targets(&samples.path("y.npy"), &[2.0, -2.0]);
-    let found = json(samples.condition("--epsilon 0.25").with("--targets", samples.path("y.npy")));
+    let found = json(samples.condition("--theory-epsilon 0.25").with("--targets", samples.path("y.npy")));
     assert_eq!((number(&found, "target_bound"), number(&found, "input_bound")), (2.0, 1.0));
     // sigma = 1, n d = 4: gamma = (1/16)^(1/2); f(0) = 8/8 = 1: l = 3 * 4/gamma + 2 + gamma.
     let constants = &found["theorem4"];
@@ -178,9 +178,11 @@ fn mnist_with_noise_is_in_general_position() {
 #[test]
 fn what_cannot_be_looked_at_is_refused() {
     memorize("condition").refuses(&["--inputs FILE", "--data mnist"]);
+    memorize("condition --data synthetic --seed 9223372036854775808").refuses(&["--seed", "at most"]);
+    memorize("race --data synthetic --seed 9223372036854775808").refuses(&["--seed", "at most"]);
     memorize("condition --data synthetic --tolerance 2").refuses(&["tolerance", "between 0 and 1"]);
-    memorize("condition --data synthetic --delta 1").refuses(&["delta", "probability"]);
-    memorize("condition --data synthetic --epsilon 0").refuses(&["epsilon"]);
+    memorize("condition --data synthetic --theory-delta 1").refuses(&["delta", "probability"]);
+    memorize("condition --data synthetic --theory-epsilon 0").refuses(&["epsilon"]);
     memorize("condition --data synthetic --max-products 1").refuses(&["max-products", "at least 2"]);
     memorize("condition --data synthetic --rank 0").refuses(&["rank"]);
     memorize("condition --data synthetic --route gram").refuses(&["--route"]);

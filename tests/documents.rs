@@ -428,6 +428,19 @@ fn links(text: &str) -> Vec<&str> {
     inline.chain(named.map(|(_, link)| link.trim())).collect()
 }
 
+/// What the headings of a page are called in links: in lower case, a dash for a space, no other signs.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text
+        .lines()
+        .filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
+    let kept = |c: char| c.is_alphanumeric() || "-_ ".contains(c);
+    headings
+        .map(|heading| {
+            heading.to_lowercase().chars().filter(|&c| kept(c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
 #[test]
 fn every_link_of_a_page_leads_somewhere() {
     let mut pages = Vec::new();
@@ -436,12 +449,17 @@ fn every_link_of_a_page_leads_somewhere() {
     for page in pages {
         let text = fs::read_to_string(&page).unwrap();
         for link in links(&text) {
-            let file = link.split('#').next().unwrap();
-            if link.contains("://") || file.is_empty() {
+            if link.contains("://") {
                 continue;
             }
+            let (file, anchor) = link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
+            let file = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
             seen += 1;
-            assert!(page.parent().unwrap().join(file).exists(), "{}: {link}", page.display());
+            assert!(file.exists(), "{}: {link}", page.display());
+            if let Some(anchor) = anchor {
+                let there = anchors(&fs::read_to_string(&file).unwrap());
+                assert!(there.iter().any(|known| known == anchor), "{}: {link} is none of {there:?}", page.display());
+            }
         }
         // Names that are used are defined, on pages that have such links.
         let has_names = text.lines().any(|line| line.starts_with('[') && line.contains("]: "));
@@ -451,4 +469,5 @@ fn every_link_of_a_page_leads_somewhere() {
     }
     assert!(seen > 50, "{seen}");
     assert_eq!(links("see [a](b.md#c), ![d](e.png)\n[f]: g.md\n"), ["b.md#c", "e.png", "g.md"]);
+    assert_eq!(anchors("# One\n\n## `train`: 2 x 3, so\ntext # no\n"), ["one", "train-2-x-3-so"]);
 }

@@ -129,7 +129,7 @@ fn samples_of_any_scale_are_memorised_in_either_type() {
                 let element = if dtype == "f32" { ElementType::F32 } else { ElementType::F64 };
                 write_npy(&files.path("x.npy"), element, &[n, d], &values).unwrap();
                 write_targets(&files.path("y.npy"), &y);
-                let flags = format!("solve --dtype {dtype} --tolerance {tolerance}");
+                let flags = format!("solve --dtype {dtype} --stop-below {tolerance}");
                 let found = json(files.call(&flags).with("--out", files.path("w.safetensors")));
                 assert_eq!(found["verdict"], "memorised", "{scale:e} {dtype}: {found}");
                 assert!(number(&found, "positive") + number(&found, "negative") <= n.min(d) as f64);
@@ -171,7 +171,7 @@ fn few_wide_samples_have_as_many_eigenvalues_and_the_sigma_min_of_a_small_matrix
     let (x, y) = problem(n, d);
     let files = Files::new(&x, &y);
     for dtype in ["f32", "f64"] {
-        let found = json(files.call(&format!("solve --dtype {dtype} --tolerance 1e-9")));
+        let found = json(files.call(&format!("solve --dtype {dtype} --stop-below 1e-9")));
         assert_eq!(
             (&found["verdict"], number(&found, "positive") + number(&found, "negative")),
             (&"memorised".into(), 30.0)

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::common::{left, memorize, scratch};
+use crate::common::{left, memorize, scratch, summary};
 
 #[test]
 fn help_lists_every_command_by_what_it_is_for() {
@@ -93,6 +93,9 @@ fn the_formats_name_every_key_of_json() {
         assert!(outcome.stdout.starts_with(&header) && outcome.stdout.lines().count() == 1, "{}", outcome.stdout);
         let computes = !["runs", "data", "compare", "bench"].iter().any(|command| call.starts_with(command));
         assert_eq!(found["computed_with"].is_object(), computes, "{call}");
+        if ["train", "resume"].contains(&command) {
+            assert_eq!(found["summary"], summary(Path::new(found["folder"].as_str().unwrap())), "{call}");
+        }
         let value = found;
         let mut found = BTreeSet::new();
         keys(&value, &mut found);

@@ -255,8 +255,7 @@ fn what_is_wrong_is_said_once() {
     fails(2, &format!("{train} {}", data(&inputs)), 2, &["already exists and is not empty"]);
     fails(2, "train --data synthetic --lern 3", 2, &["--lern"]);
     fails(2, "certify --run nowhere", 2, &["certify works in one process", "without mpirun"]);
-    let theory =
-        "train --data synthetic --samples 3 --dim 2 --normalize --optimizer pgd --theory --epsilon 0.02 --threads 1";
+    let theory = "train --data synthetic --samples 3 --dim 2 --normalize --optimizer pgd --theory --theory-epsilon 0.02 --threads 1";
     fails(2, &format!("{theory} --out {}", root.path().join("theory").display()), 2, &["Theorem 4", "one process"]);
     assert!(succeeds(3, "--version").starts_with("memorize "));
 }

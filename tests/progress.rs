@@ -26,12 +26,10 @@ fn the<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
 /// The end says what the summary says.
 fn assert_end(end: &Value, out: &Path, reason: &str) {
     let summary = summary(out);
-    assert_eq!((&end["event"], &end["reason"]), (&"end".into(), &reason.into()));
-    assert_eq!(end["run"].as_str(), out.to_str());
-    for (here, there) in
-        [("f", "train_loss"), ("mse", "train_mse"), ("step", "iterations"), ("seconds", "wall_seconds")]
-    {
-        assert_eq!(number(end, here), number(&summary, there), "{here}");
+    assert_eq!((&end["event"], &end["stopped"]), (&"end".into(), &reason.into()));
+    assert_eq!(end["folder"].as_str(), out.to_str());
+    for key in ["train_loss", "train_mse", "iterations", "wall_seconds"] {
+        assert_eq!(number(end, key), number(&summary, key), "{key}");
     }
 }
 
@@ -43,23 +41,36 @@ fn a_run_is_told_in_json_from_start_to_end() {
     let (lines, names) = events(&said.stderr);
     assert_eq!((names[0].as_str(), names.last().unwrap().as_str()), ("start", "end"), "{names:?}");
     let start = &lines[0];
-    for (field, value) in [("n", 40.0), ("d", 8.0), ("r", 12.0), ("iterations", 20.0), ("epochs", 10.0), ("step", 0.0)]
+    for (field, value) in
+        [("n", 40.0), ("d", 8.0), ("r", 12.0), ("iterations", 20.0), ("epochs", 10.0), ("iteration", 0.0)]
     {
         assert_eq!(number(start, field), value, "{field}");
     }
     assert_eq!((&start["dtype"], &start["optimizer"], &start["batch"]), (&"f32".into(), &"adam".into(), &20.into()));
-    assert!(number(start, "memory") > 0.0 && start["run"].as_str() == out.to_str());
+    assert!(number(start, "memory") > 0.0 && start["folder"].as_str() == out.to_str());
     assert_end(&lines[lines.len() - 1], &out, "completed");
 
     let progress = the(&lines, "progress");
     assert!(progress.len() >= 2, "the first and the last step");
     assert!(
-        progress.iter().all(|now| number(now, "loss") > 0.0 && now["elapsed"].is_number() && now["epoch"].is_number())
+        progress.iter().all(|now| number(now, "loss") > 0.0 && now["seconds"].is_number() && now["epoch"].is_number())
     );
-    let steps: Vec<f64> = the(&lines, "checkpoint").iter().map(|event| number(event, "step")).collect();
+    let steps: Vec<f64> = the(&lines, "checkpoint").iter().map(|event| number(event, "iteration")).collect();
     assert_eq!(steps, [8.0, 16.0]);
+    let formats = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/formats.md")).unwrap();
+    let (_, table) = formats.split_once("| event | keys |").unwrap();
+    for line in &lines {
+        let row = format!("| `{}` | ", line["event"].as_str().unwrap());
+        let row = table.lines().find(|text| text.starts_with(&row)).unwrap_or_else(|| panic!("no row: {row}"));
+        for key in line.as_object().unwrap().keys().filter(|key| !["event", "name"].contains(&key.as_str())) {
+            assert!(row.contains(&format!("`{key}`")), "docs/formats.md lacks {key} of {row}");
+        }
+    }
     let [rate] = the(&lines, "learning_rate")[..] else { panic!("{names:?}") };
-    assert_eq!((number(rate, "from"), number(rate, "to")), (0.01, number(progress[progress.len() - 1], "lr")));
+    assert_eq!(
+        (number(rate, "from"), number(rate, "to")),
+        (0.01, number(progress[progress.len() - 1], "learning_rate"))
+    );
 
     // There is nothing to do any more.
     let again = memorize("resume --log-format json").with("--", &out).succeeds();
@@ -82,7 +93,7 @@ fn a_run_that_fails_has_an_end_with_the_reason() {
     );
     assert!(lines[..lines.len() - 1].iter().all(|line| line["name"] == "synthetic-r12-gd"), "{lines:?}");
     let end = &lines[lines.len() - 2];
-    assert_eq!((&end["reason"], &end["f"]), (&"failed".into(), &Value::Null));
+    assert_eq!((&end["stopped"], &end["train_loss"]), (&"failed".into(), &Value::Null));
     assert_eq!((&lines[lines.len() - 1]["error"], &lines[lines.len() - 1]["code"]), (&end["error"], &1.into()));
     let listed = memorize("runs --json").with("--", root.path()).succeeds().stdout;
     let listed: Value = serde_json::from_str(&listed).unwrap();

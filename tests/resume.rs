@@ -93,7 +93,7 @@ fn perturbed_descent_after_an_interrupt() {
 #[test]
 fn theorem_4_in_the_loops_for_tiny_problems() {
     let (_root, run) = goes_on(
-        "train --quiet --data synthetic --samples 3 --dim 2 --normalize --optimizer pgd --theory --epsilon 0.1 \
+        "train --quiet --data synthetic --samples 3 --dim 2 --normalize --optimizer pgd --theory --theory-epsilon 0.1 \
          --checkpoint-minutes 0",
         "KILL",
     );

@@ -127,11 +127,24 @@ fn an_interrupt_ends_the_whole_series_of_experiments() {
 }
 
 #[test]
+fn an_interrupt_is_the_reason_even_where_nothing_can_be_printed() {
+    let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+    let root = scratch();
+    let arguments = "reproduce synthetic --epochs 100000000 --json --out";
+    let mut command = std::process::Command::new(crate::common::PROGRAM);
+    let mut run = Running::printing_to(command.args(arguments.split(' ')).arg(root.path().join("run")), full.into());
+    run.wait_for_records(&root.path().join("run/metrics.csv"));
+    let output = run.signal("TERM");
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(summary(&root.path().join("run"))["stopped"], "interrupted");
+}
+
+#[test]
 fn an_interrupt_ends_the_training_sets_and_leaves_those_that_were_finished() {
     let root = scratch();
     let out = root.path().join("run");
     // A quarter of the capacity takes no time and leaves 32 rows, all of it takes Adam for ever.
-    let flags = "--dim 8 --ratios 0.25,1 --seeds 16 --tolerance 1e-20 --iterations 1000000000000";
+    let flags = "--dim 8 --ratios 0.25,1 --seeds 16 --stop-below 1e-20 --iterations 1000000000000";
     let mut sets = Running::start(&format!("capacity {flags} --threads 2"), &out);
     sets.wait_for_records(&out.join("capacity.csv"));
     let output = sets.signal("USR1");

@@ -60,7 +60,7 @@ fn the_weights_memorise_and_the_report_is_theirs() {
     let problem = Problem::new(40, 11);
     for backend in backends() {
         for (dtype, tolerance, agreement) in [("f64", 1e-16, 1e-20), ("f32", 1e-9, 1e-11)] {
-            let flags = format!("--dtype {dtype} --tolerance {tolerance} --backend {backend} --overwrite");
+            let flags = format!("--dtype {dtype} --stop-below {tolerance} --backend {backend} --overwrite");
             let found = json(problem.solve(&flags));
             assert_eq!(found["verdict"], "memorised", "{found}");
             assert!(number(&found, "loss") <= tolerance && (number(&found, "loss") - problem.loss()).abs() < agreement);
@@ -132,7 +132,7 @@ fn what_the_solver_does_not_read_is_refused() {
     memorize("train --data synthetic --optimizer solve --lr-decay-every 3").refuses(&["step size"]);
     memorize("train --data synthetic --optimizer gd --solve-rank 3 -r 4 --epochs 1").refuses(&["--optimizer solve"]);
     memorize("solve --data synthetic --rank 0").refuses(&["at least 1", "--solve-rank"]);
-    memorize("solve --data synthetic --tolerance 0").refuses(&["run.stop_below"]);
+    memorize("solve --data synthetic --stop-below 0").refuses(&["run.stop_below"]);
     memorize("solve --data synthetic --iterations 0").refuses(&["run.iterations"]);
     memorize("solve").refuses(&["--inputs FILE", "--data mnist"]);
 }

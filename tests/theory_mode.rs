@@ -10,7 +10,7 @@ use crate::common::{
 
 const THEORY: &str = "train --optimizer pgd --theory";
 /// f(0) = 0.041.
-const SMALL: &str = "--data synthetic --samples 3 --dim 2 --normalize --epsilon 0.03";
+const SMALL: &str = "--data synthetic --samples 3 --dim 2 --normalize --theory-epsilon 0.03";
 
 #[test]
 fn the_promise_is_kept_and_repeated_from_the_file() {
@@ -49,7 +49,7 @@ fn the_loss_is_that_of_the_weights_and_the_constants_those_of_the_data() {
     write_targets(&folder.path().join("y.npy"), &y);
     let out = folder.path().join("run");
     memorize(THEORY)
-        .and("--epsilon 0.5 --delta 0.01 --c 0.5 -r 10")
+        .and("--theory-epsilon 0.5 --theory-delta 0.01 --theory-c 0.5 -r 10")
         .with("--inputs", folder.path().join("x.npy"))
         .with("--targets", folder.path().join("y.npy"))
         .with("--out", &out)
@@ -74,7 +74,7 @@ fn the_loss_is_that_of_the_weights_and_the_constants_those_of_the_data() {
 #[test]
 fn a_run_without_hope_is_refused_with_its_length() {
     let large = "--data synthetic --samples 300 --dim 100 --normalize";
-    memorize(THEORY).and(large).and("--epsilon 1e-3").refuses(&[
+    memorize(THEORY).and(large).and("--theory-epsilon 1e-3").refuses(&[
         "at least",
         "iterations",
         "sigma_min = ",
@@ -84,11 +84,15 @@ fn a_run_without_hope_is_refused_with_its_length() {
     ]);
     // More samples than are decomposed: the bound by the shortest sample is enough to say so.
     memorize(THEORY)
-        .and("--data synthetic --samples 3000 --dim 100 --normalize --epsilon 1e-3")
+        .and("--data synthetic --samples 3000 --dim 100 --normalize --theory-epsilon 1e-3")
         .refuses(&["sigma_min <= min ||x_j||^2", "hopeless"]);
     let folder = scratch();
     let out = folder.path().join("forced");
-    memorize(THEORY).and(large).and("--epsilon 1e-3 --force --iterations 3").with("--out", &out).succeeds();
+    memorize(THEORY)
+        .and(large)
+        .and("--theory-epsilon 1e-3 --theory-force --iterations 3")
+        .with("--out", &out)
+        .succeeds();
     let found = summary(&out);
     assert_eq!((found["stopped"].as_str(), found["iterations"].as_u64()), (Some("completed"), Some(3)));
     assert_eq!(found["theory"]["reached"].as_bool(), Some(false));
@@ -97,10 +101,10 @@ fn a_run_without_hope_is_refused_with_its_length() {
 /// All of MNIST is refused before anything is decomposed, and a part of it starts when told to, after the estimate.
 #[test]
 fn mnist_is_hopeless() {
-    let mnist = "--data mnist --normalize --noise 0.01 --epsilon 1e-3";
+    let mnist = "--data mnist --normalize --noise 0.01 --theory-epsilon 1e-3";
     memorize(THEORY).and(mnist).refuses(&["Theorem 4 needs at least", "iterations here", "hopeless", "--theory-force"]);
     let folder = scratch();
-    let forced = memorize(THEORY).and(mnist).and("--limit 200 --pca 30 --force --iterations 2");
+    let forced = memorize(THEORY).and(mnist).and("--limit 200 --pca 30 --theory-force --iterations 2");
     let said = forced.with("--out", folder.path().join("run")).succeeds().stderr;
     let (estimate, start) = (said.find("iterations: at least"), said.find("iteration 0"));
     assert!(estimate.is_some() && estimate < start, "{said}");
@@ -109,9 +113,9 @@ fn mnist_is_hopeless() {
 #[test]
 fn data_that_the_theorem_does_not_speak_of_are_refused() {
     memorize(THEORY)
-        .and("--data synthetic --samples 4 --dim 2 --epsilon 0.1")
+        .and("--data synthetic --samples 4 --dim 2 --theory-epsilon 0.1")
         .refuses(&["4 samples of width 2 are more than d(d+1)/2 = 3"]);
-    memorize(THEORY).and(SMALL).and("--sigma-min 1.5").refuses(&["never above the smallest ||x_j||^2"]);
+    memorize(THEORY).and(SMALL).and("--theory-sigma-min 1.5").refuses(&["never above the smallest ||x_j||^2"]);
     memorize(THEORY).and(SMALL).and("-r 4").refuses(&["fewer than the 2d+2 = 6"]);
     let folder = scratch();
     let row = Numbers::new(1).values(3);
@@ -119,7 +123,7 @@ fn data_that_the_theorem_does_not_speak_of_are_refused() {
     for (targets, words) in [([1.0, 2.0], "degenerate"), ([0.0, 0.0], "degenerate")] {
         write_targets(&folder.path().join("y.npy"), &targets);
         memorize(THEORY)
-            .and("--epsilon 0.1")
+            .and("--theory-epsilon 0.1")
             .with("--inputs", folder.path().join("x.npy"))
             .with("--targets", folder.path().join("y.npy"))
             .refuses(&[words]);

@@ -267,7 +267,7 @@ mod tests {
         folder.write(CONFIG, config.to_toml().unwrap().as_bytes()).unwrap();
         let rows = "0,0.0,8.0,8.0,0.003,0.0\n5,0.01,2.0,5.0,0.003,0.1\n";
         folder.write(METRICS, format!("{HEADER}{rows}").as_bytes()).unwrap();
-        folder.commit(&Summary::example(), None).unwrap();
+        folder.commit(Summary::example(), None).unwrap();
         root
     }
 

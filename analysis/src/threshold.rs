@@ -52,7 +52,7 @@ struct Curve {
 impl<'a> ThresholdPlot<'a> {
     /// Chooses axes. Losses below the lower end of the vertical axis, zeros among them, are drawn on it.
     pub fn new(report: &'a Report, rows: &[Row]) -> Self {
-        let tolerance = report.tolerance.log10();
+        let tolerance = report.stop_below.log10();
         let floor = tolerance - BELOW;
         let height = |loss: f64| loss.log10().max(floor);
         let curve = |&optimizer: &Trainer| Curve {
@@ -137,7 +137,7 @@ impl ThresholdPlot<'_> {
         let text = format!("capacity d(d+1)/2 = {}", thousands(capacity));
         // Above the losses, which need not fall off at the line exactly.
         pen.text(&text, (x, FRAME.top + half), CAPACITY, (anchor, VPos::Center))?;
-        let (tolerance, floor) = (self.report.tolerance, number(10f64.powf(self.tolerance - BELOW)));
+        let (tolerance, floor) = (self.report.stop_below, number(10f64.powf(self.tolerance - BELOW)));
         let text = format!("memorised: f <= {tolerance:e}; what is below {floor} is drawn there");
         let at = (if room_on_the_left { line } else { FRAME.right } - GAP, across[0].1 + GAP + half);
         pen.text(&text, at, QUIET_INK, (HPos::Right, VPos::Center))?;

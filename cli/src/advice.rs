@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use clap::Command;
 use memorize_run::layer::Layer;
-use memorize_run::settings::Group;
+use memorize_run::settings::{Group, Setting};
 
 use crate::args;
 
@@ -64,8 +64,8 @@ fn note(flag: &str, command: &str) -> Option<String> {
 
 /// The key of a flag, with its section, if it is one of those that a configuration file has keys for.
 fn key_of(flag: &str) -> Option<&'static str> {
-    let settings = Layer::settings().into_iter();
-    settings.filter(|setting| setting.flag.is_some_and(|own| own.long == flag)).map(|setting| setting.path).next()
+    let of_flag = |setting: &&Setting| setting.flag.is_some_and(|own| own.long == flag);
+    Layer::settings().into_iter().find(of_flag).map(|setting| setting.path)
 }
 
 /// The commands that have a flag.

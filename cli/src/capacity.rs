@@ -18,12 +18,12 @@ pub fn json(report: &Report) -> String {
 
 /// The report for a person.
 pub fn text(report: &Report, folder: &Path) -> String {
-    let Report { d, capacity, neurons, seeds, tolerance, .. } = report;
+    let Report { d, capacity, neurons, seeds, stop_below, .. } = report;
     let sets = if *seeds == 1 { "1 training set".to_owned() } else { format!("{} training sets", thousands(*seeds)) };
     let notes: String = report.notes.iter().map(|note| format!("note: {note}\n")).collect();
     format!(
         "d = {d}: capacity d(d+1)/2 = {} samples; descent has r = {} neurons{}\n\
-         {sets} of each size, random samples and targets; memorised: f(W) <= {tolerance:e}\n\n{}\n{notes}\
+         {sets} of each size, random samples and targets; memorised: f(W) <= {stop_below:e}\n\n{}\n{notes}\
          computed with {} in {}; results in {}\n",
         thousands(*capacity),
         thousands(*neurons as u64),

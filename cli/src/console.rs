@@ -244,8 +244,8 @@ impl Progress {
             Event::Before(records) => self.catch_up(records),
             Event::Record(snapshot) => self.update(snapshot),
             Event::Keeping => self.sync(),
-            Event::Checkpoint { step, elapsed } => self.send(&Line::Checkpoint { step, elapsed }),
-            Event::Signal { elapsed } => self.send(&Line::Signal { elapsed }),
+            Event::Checkpoint { iteration, seconds } => self.send(&Line::Checkpoint { iteration, seconds }),
+            Event::Signal { seconds } => self.send(&Line::Signal { seconds }),
             Event::Trained => self.finish(),
             Event::Result(summary) => self.result(summary),
             Event::Start(_) | Event::Note(_) | Event::Detail(_) | Event::End { .. } => {}
@@ -271,9 +271,9 @@ impl Progress {
             self.tell_tensorboard(|file| file.scalars(snapshot.iteration, &values));
         }
         if let Some(from) = latest.map(|latest| latest.learning_rate).filter(|_| self.plan.decays) {
-            let Snapshot { iteration: step, epoch, learning_rate: to, .. } = *snapshot;
+            let Snapshot { iteration, epoch, learning_rate: to, .. } = *snapshot;
             if from != to {
-                self.send(&Line::LearningRate { step, epoch, from, to });
+                self.send(&Line::LearningRate { iteration, epoch, from, to });
             }
         }
         let due = self.shown.is_none_or(|shown| self.is_due(&shown, snapshot));
@@ -460,14 +460,14 @@ fn listed(plan: &Plan, now: &Snapshot, with_iteration: bool) -> Vec<Cow<'static,
 /// The same for programs.
 fn numbers(plan: &Plan, now: &Snapshot) -> Now {
     Now {
-        step: now.iteration,
+        iteration: now.iteration,
         epoch: now.epoch,
         loss: now.loss,
         smoothed_loss: now.smoothed_loss,
-        lr: (now.learning_rate > 0.0).then_some(now.learning_rate),
+        learning_rate: (now.learning_rate > 0.0).then_some(now.learning_rate),
         samples_per_second: samples_per_second(plan, now),
         seconds_left: time_left(plan, now).map(|left| left.as_secs_f64()),
-        elapsed: now.elapsed.as_secs_f64(),
+        seconds: now.elapsed.as_secs_f64(),
     }
 }
 

@@ -5,9 +5,8 @@
 //! ```
 //!
 //! A command asks the libraries for something, `memorize_run` for a run and `memorize_analysis` for a look at finished
-//! ones, and shows what came of it. [`console`] listens to runs. [`mod@bench`] stands apart: it measures the passes and
-//! trains nothing; [`tables`] looks at data files. [`mod@capacity`] trains many small networks, [`mod@race`] one
-//! network with every optimiser.
+//! ones, and shows what came of it. [`console`] listens to runs; [`mod@bench`], [`mod@capacity`], [`mod@condition`] and
+//! [`mod@race`] show what the command of that name has found, [`tables`] what is in data files.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

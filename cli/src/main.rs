@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     if args::asks_for_json(std::env::args_os()) {
         exit::tell_json();
     }
-    Session::begin().run(|| match args::parse() {
+    Session::begin().run(|| match args::parse(std::env::args_os()) {
         Ok((path, Cli { command })) => {
             advice::enter(&path);
             run(&path[0], command).map(|()| ExitCode::SUCCESS)

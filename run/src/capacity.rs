@@ -123,7 +123,7 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
     let drawn = if threads > 1 { size_of::<f64>() } else { 0 };
     let set = [size_of::<T>() + drawn, n, d].into_iter().fold(1, |all: u64, factor| all.saturating_mul(factor as u64));
     let solving = |&n: &usize| {
-        solve::bytes::<T>(n, n, d, &solve::Settings::new::<T>([n, d], config.tolerance, config.iterations, 0), 1)
+        solve::bytes::<T>(n, n, d, &solve::Settings::new::<T>([n, d], config.stop_below, config.iterations, 0), 1)
     };
     let solving = config.sizes().iter().map(solving).max().unwrap_or(0);
     let each = solving.max(descent.bytes::<T>()).saturating_add(set);
@@ -158,8 +158,8 @@ impl<'a, T: Element> Set<'a, T> {
         if interrupt.is_set() {
             return Ok(Vec::new());
         }
-        let &CapacityConfig { dim, neurons, iterations, tolerance, route, ref optimizers, .. } = self.config;
-        let settings = Settings { neurons, iterations, tolerance, route: route.forced(), seed: self.seed };
+        let &CapacityConfig { dim, neurons, iterations, stop_below, route, ref optimizers, .. } = self.config;
+        let settings = Settings { neurons, iterations, tolerance: stop_below, route: route.forced(), seed: self.seed };
         let rate = |trainer: Trainer| self.config.learning_rate.unwrap_or_else(|| trainer.default_learning_rate(dim));
         let trainers: Vec<trial::Trainer> = optimizers
             .iter()

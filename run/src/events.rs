@@ -103,14 +103,14 @@ pub enum Event<'a> {
     /// A checkpoint is on the disk.
     Checkpoint {
         /// Steps done.
-        step: u64,
+        iteration: u64,
         /// Seconds of training in this process.
-        elapsed: f64,
+        seconds: f64,
     },
     /// A signal asks the run to end.
     Signal {
         /// Seconds of training in this process.
-        elapsed: f64,
+        seconds: f64,
     },
     /// The last step is done. What follows is the evaluation.
     Trained,
@@ -133,7 +133,7 @@ pub enum Event<'a> {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Start<'a> {
     /// The run's folder.
-    pub run: &'a Path,
+    pub folder: &'a Path,
     /// Version of this program.
     pub version: &'static str,
     /// Name of the run.
@@ -179,7 +179,7 @@ pub struct Plan {
     /// Epoch at which the run ends.
     pub epochs: Option<u64>,
     /// Iterations that were done before this process, by the run that it resumes.
-    #[serde(rename = "step")]
+    #[serde(rename = "iteration")]
     pub iterations_before: u64,
     /// Samples that were seen before this process.
     #[serde(skip)]

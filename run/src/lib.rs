@@ -8,7 +8,7 @@
 //!
 //! Each of the [`settings`] is declared once. What was said of them ([`layer`]) and what it means ([`config`]) are
 //! different types: a layer has holes, a configuration has none, and only configurations are run and written to disk.
-//! [`sweep`] makes many of one file. [`ranks`] are the processes that share a run's work; [`threads`], [`blas`],
+//! [`sweep`] makes many of one file; [`capacity`] trains many small networks around d(d+1)/2 samples. [`ranks`] are the processes that share a run's work; [`threads`], [`blas`],
 //! [`allocator`] and [`fault`] are what a process computes with and survives.
 //!
 //! Nothing here prints or draws: who wants to see a run listens to its [`events`].

@@ -28,7 +28,7 @@ pub use optimizer::{
     AcceleratedLayer, AcceleratedSection, NegativeCurvatureLayer, NegativeCurvatureSection, OptimizerLayer,
     OptimizerSection, PgdLayer, PgdSection, SolveLayer, SolveSection, TheoryLayer, TheorySection,
 };
-pub use run::{CHECKPOINTS, COMPUTE, RunLayer, RunSection};
+pub use run::{COMPUTE, RunLayer, RunSection, THREADS};
 pub use value::{Choice, Form, Value};
 
 /// One setting, as it is declared.
@@ -97,6 +97,8 @@ pub struct Range {
     holds: fn(f64) -> bool,
     /// The advice, with `{flag}` for the flag; without it the flag follows in brackets.
     advice: &'static str,
+    /// The largest number, beside what `holds` says.
+    most: Option<u32>,
 }
 
 impl Range {
@@ -112,7 +114,30 @@ impl Range {
 
     /// Where `holds`; `advice` says the same in words.
     pub const fn new(holds: fn(f64) -> bool, advice: &'static str) -> Self {
-        Self { holds, advice }
+        Self { holds, advice, most: None }
+    }
+
+    /// From 1 to `most`.
+    pub const fn up_to(most: u32) -> Self {
+        Self { most: Some(most), ..Self::AT_LEAST_ONE }
+    }
+
+    /// Checks a number, if there is one, that `field` has and `flag` gives.
+    ///
+    /// # Errors
+    /// If it cannot be run with: what to write instead.
+    pub(crate) fn check<T: Value>(self, field: &'static str, flag: &str, value: Option<&T>) -> Result<(), ConfigError> {
+        let Some((value, number)) = value.and_then(|value| Some((value, value.number()?))) else { return Ok(()) };
+        let most = self.most.filter(|&most| number > f64::from(most));
+        if (self.holds)(number) && most.is_none() {
+            return Ok(());
+        }
+        let advice = match (most, self.advice) {
+            (Some(most), _) => format!("must be at most {most} ({flag})"),
+            (None, advice) if advice.contains(FLAG) => advice.replace(FLAG, flag),
+            (None, advice) => format!("{advice} ({flag})"),
+        };
+        Err(ConfigError::Invalid { field, value: value.shown(), advice })
     }
 }
 
@@ -131,16 +156,8 @@ impl Setting {
 
     /// Checks a value, if there is one.
     pub(crate) fn check<T: Value>(&self, value: Option<&T>) -> Result<(), ConfigError> {
-        let Some(value) = value else { return Ok(()) };
-        if value.number().is_none_or(self.range.holds) {
-            return Ok(());
-        }
         let flag = self.flag.map_or_else(|| self.path.to_owned(), |flag| format!("--{}", flag.long));
-        let advice = match self.range.advice {
-            advice if advice.contains(FLAG) => advice.replace(FLAG, &flag),
-            advice => format!("{advice} ({flag})"),
-        };
-        Err(ConfigError::Invalid { field: self.path, value: value.shown(), advice })
+        self.range.check(self.path, &flag, value)
     }
 }
 
@@ -160,9 +177,11 @@ impl Given {
         Self(Arc::new(value))
     }
 
-    /// The value, if it is of this type.
+    /// The value. It is of the type of the setting that it was read for, and given to no other.
     pub fn get<T: Value>(&self) -> Option<T> {
-        self.0.downcast_ref::<T>().cloned()
+        let value = self.0.downcast_ref::<T>().cloned();
+        debug_assert!(value.is_some(), "a value of another setting's type");
+        value
     }
 }
 
@@ -180,13 +199,13 @@ pub trait Section {
     /// What may be said of them.
     type Layer: Group;
 
-    /// Checks each value for itself.
+    /// Checks each value for itself, sections below it apart.
     ///
     /// # Errors
     /// The first value that cannot be run with, and what to write instead.
     fn check_ranges(&self) -> Result<(), ConfigError>;
 
-    /// Takes over what has this effect from another section.
+    /// Takes over what has this effect from another section, sections below it apart.
     fn take(&mut self, other: &Self, effect: Effect);
 
     /// Lays what was said over it, of settings with these effects; sections below it apart.

@@ -27,8 +27,13 @@ impl Running {
 
     /// Starts a command that has all its arguments.
     pub fn spawn(command: &mut Command) -> Self {
+        Self::printing_to(command, Stdio::piped())
+    }
+
+    /// The same with another standard output.
+    pub fn printing_to(command: &mut Command, stdout: Stdio) -> Self {
         command.env_remove("MEMORIZE_ISA").env("MEMORIZE_DATA_DIR", mnist_folder());
-        Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+        Self(Some(command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap()))
     }
 
     /// Waits until records have arrived in this file.

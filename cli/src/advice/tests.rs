@@ -39,8 +39,8 @@ fn a_flag_of_another_command_is_explained() {
     assert_eq!(note("xyzzy", "train"), None);
 }
 
-/// The text of every string literal in the sources of a crate, but for its tests and its comments.
-fn literals(folder: &Path) -> Vec<(PathBuf, String)> {
+/// The sources of a crate, but for its tests.
+fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -50,18 +50,19 @@ fn literals(folder: &Path) -> Vec<(PathBuf, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-                let code: String = code
-                    .lines()
-                    .filter(|line| !line.trim_start().starts_with("//"))
-                    .map(|line| format!("{line}\n"))
-                    .collect();
-                found.extend(strings(&code).into_iter().map(|text| (path.clone(), text)));
+                found.push(path);
             }
         }
     }
     found
+}
+
+/// The text of every string literal in a file, but for its tests and its comments.
+fn literals(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap();
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    strings(&code.map(|line| format!("{line}\n")).collect::<String>())
 }
 
 /// The string literals in a piece of code, with lines that go on put together.
@@ -115,17 +116,19 @@ fn string_literals_are_found() {
 #[test]
 fn no_library_names_a_flag() {
     for name in ["kernels", "data", "train"] {
-        let literals = literals(&sources(name));
+        let files = files(&sources(name));
+        let literals: Vec<_> =
+            files.iter().flat_map(|file| literals(file).into_iter().map(move |text| (file, text))).collect();
         assert!(literals.len() > 50, "{name}");
-        for (path, text) in literals {
-            assert_eq!(mentioned(&text), Vec::<&str>::new(), "{}: {text}", path.display());
+        for (file, text) in literals {
+            assert_eq!(mentioned(&text), Vec::<&str>::new(), "{}: {text}", file.display());
         }
     }
 }
 
 /// The commands that reach the code of a file: those of the first entry whose path it begins with; all of them for the
 /// rest, which is shared, and where [`notes`] explains what one of them lacks.
-const REACHED_BY: [(&str, &[&str]); 29] = [
+const REACHED_BY: [(&str, &[&str]); 33] = [
     ("cli/commands/bench", &["bench"]),
     ("cli/commands/capacity", &["capacity"]),
     ("cli/commands/certify", &["certify"]),
@@ -140,9 +143,11 @@ const REACHED_BY: [(&str, &[&str]); 29] = [
     ("cli/commands/sweep", &["train"]),
     ("cli/commands/train", &["train"]),
     ("cli/args/", &[]),
-    ("run/layer/", &["train"]),
-    ("cli/bench/", &["bench"]),
-    ("cli/capacity/", &["capacity"]),
+    ("run/settings/", &["train"]),
+    ("run/layer", &["train"]),
+    ("cli/bench", &["bench"]),
+    ("cli/capacity", &["capacity"]),
+    ("run/capacity", &["capacity"]),
     ("cli/condition/", &["condition"]),
     ("run/config/capacity", &["capacity"]),
     ("run/config/certificate", &["certify"]),
@@ -150,6 +155,8 @@ const REACHED_BY: [(&str, &[&str]); 29] = [
     ("run/config/evaluation", &["eval"]),
     ("run/config/race", &["race"]),
     ("analysis/page/", &["report", "compare"]),
+    ("analysis/bench", &["bench"]),
+    ("benches/", &["bench"]),
     ("cli/race/", &["race"]),
     ("run/run_folder", &["train"]),
     ("cli/tables/sample", &["data sample"]),
@@ -166,12 +173,18 @@ fn every_flag_that_is_named_is_one_of_the_commands_that_name_it() {
         flags(descend(&all, &path).unwrap())
     };
     let mut seen = 0;
-    let crates = ["run", "analysis", "cli"].map(|name| (name, sources(name)));
-    let literals = crates.iter().flat_map(|(name, root)| {
-        let place = move |path: &Path| format!("{name}/{}", path.strip_prefix(root).unwrap().display());
-        literals(root).into_iter().map(move |(path, text)| (place(&path), text))
+    let crates = ["run", "analysis", "benches", "cli"].map(|name| (name, sources(name)));
+    let files = crates.iter().flat_map(|(name, root)| {
+        let place = move |file: &Path| format!("{name}/{}", file.strip_prefix(root).unwrap().display());
+        files(root).into_iter().map(move |file| (place(&file), file))
     });
-    for (place, text) in literals {
+    let files: Vec<(String, PathBuf)> = files.collect();
+    for (start, _) in REACHED_BY {
+        assert!(files.iter().any(|(place, _)| place.starts_with(start)), "there is nothing in {start}");
+    }
+    for (place, text) in
+        files.iter().flat_map(|(place, file)| literals(file).into_iter().map(move |text| (place, text)))
+    {
         let commands = REACHED_BY.iter().find(|(start, _)| place.starts_with(start)).map(|(_, commands)| *commands);
         for flag in mentioned(&text) {
             let anywhere = !owners(&all, flag, "").is_empty();

@@ -11,7 +11,8 @@ use super::{COMPUTE, ComputeArgs, choice};
 
 /// `memorize bench`
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES, mut_arg("run.route", |arg| arg.hide(true)), mut_arg("run.threads", |arg| arg.help(THREADS)))]
+#[command(after_help = EXAMPLES)]
+#[command(mut_arg("run.route", |arg| arg.hide(true)), mut_arg("run.threads", |arg| arg.help(THREADS)))]
 pub struct BenchArgs {
     /// Only the best instruction set and f32, with fewer repetitions
     #[arg(long)]

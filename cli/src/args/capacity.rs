@@ -38,14 +38,20 @@ pub struct CapacityArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// How networks are looked for, separated by commas
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = choice::<Trainer>(), default_value = "solve,adam")]
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        value_parser = choice::<Trainer>(),
+        default_value = "solve,adam"
+    )]
     pub optimizer: Vec<Trainer>,
     /// Most iterations on a training set
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub iterations: u64,
     /// Loss f(W) at which a training set is memorised
     #[arg(long = "stop-below", alias = "tolerance", value_name = "F", default_value = "1e-10")]
-    pub tolerance: f64,
+    pub stop_below: f64,
     /// Step size; adam multiplies it by 0.3 after every fifth of the iterations [default: adam 0.01, gd 0.2 sqrt(d)]
     #[arg(long = "lr", value_name = "X")]
     pub learning_rate: Option<f64>,
@@ -111,7 +117,7 @@ impl CapacityArgs {
             seed: self.seed,
             optimizers,
             iterations: self.iterations,
-            tolerance: self.tolerance,
+            stop_below: self.stop_below,
             learning_rate: self.learning_rate,
             dtype: self.dtype,
             backend: self.compute.backend.unwrap_or_default(),

@@ -26,7 +26,8 @@ pub struct ConditionArgs {
     /// Most products for sigma_min; each reads the samples twice [default: 600]
     #[arg(long, value_name = "N", help_heading = "Eigensolver")]
     pub max_products: Option<usize>,
-    /// Samples that the preconditioner is made of; more take fewer products, and memory [default: four a coordinate]
+    /// Samples that the preconditioner is made of; more take fewer products, and memory [default: 8 a coordinate, at
+    /// least 500]
     #[arg(long, value_name = "N", help_heading = "Eigensolver")]
     pub rank: Option<usize>,
     /// Use the iterative eigensolver also where the set is small enough for a dense decomposition

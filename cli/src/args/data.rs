@@ -99,7 +99,12 @@ pub struct SampleArgs {
     #[arg(long)]
     pub resample: bool,
     /// Seed of the draw, or of the synthetic set
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64)
+    )]
     pub seed: u64,
     /// Width of the synthetic set [default: 100]
     #[arg(long, value_name = "D")]

@@ -15,10 +15,21 @@ pub trait Keys: Clone + fmt::Debug + Default + Send + Sync + 'static {
     /// Whether the command has a flag for it.
     fn include(setting: &Setting) -> bool;
 
-    /// What the command says of it, if not what is declared, and what it is there where nobody speaks of it.
-    fn words_for(_setting: &Setting) -> (Option<&'static str>, Option<&'static str>) {
-        (None, None)
+    /// What the command says of it in its own way.
+    fn own(_setting: &Setting) -> Own {
+        Own::default()
     }
+}
+
+/// What one command says of a setting instead of what is declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// Its help text.
+    pub help: Option<&'static str>,
+    /// What it is where nobody speaks of it, in words.
+    pub default: Option<&'static str>,
+    /// The heading that it is listed below.
+    pub heading: Option<&'static str>,
 }
 
 /// Every setting of the group.
@@ -31,10 +42,13 @@ impl Keys for All {
     }
 }
 
-/// Names the settings of a command, with its own help text (`: "text"`) and default (`= "in words"`) where it has them.
-/// A path may be that of a section.
+/// Names the settings of a command: those of another list (`Name: Other`), and its own, each with its help text
+/// (`: "text"`), default (`= "in words"`) and heading (`in "Heading"`) where the command has its own. A path may be
+/// that of a section.
 macro_rules! keys {
-    ($($(#[$of:meta])* $name:ident { $($path:literal $(: $help:literal)? $(= $default:literal)?),* $(,)? })*) => {$(
+    ($($(#[$of:meta])* $name:ident $(: $base:ident)? {
+        $($path:literal $(: $help:literal)? $(= $default:literal)? $(in $heading:literal)?),* $(,)?
+    })*) => {$(
         $(#[$of])*
         #[derive(Clone, Debug, Default)]
         pub struct $name;
@@ -42,13 +56,19 @@ macro_rules! keys {
         impl Keys for $name {
             fn include(setting: &Setting) -> bool {
                 [$($path),*].iter().any(|&path| path == setting.path || path == setting.section)
+                    $(|| $base::include(setting))?
             }
 
-            fn words_for(setting: &Setting) -> (Option<&'static str>, Option<&'static str>) {
-                let own = |words: &[(&str, &'static str)]| {
-                    words.iter().find(|(path, _)| *path == setting.path).map(|&(_, words)| words)
-                };
-                (own(&[$($(($path, $help),)?)*]), own(&[$($(($path, $default),)?)*]))
+            fn own(setting: &Setting) -> Own {
+                match setting.path {
+                    $($path => Own {
+                        $(help: Some($help),)?
+                        $(default: Some($default),)?
+                        $(heading: Some($heading),)?
+                        ..Own::default()
+                    },)*
+                    _ => Own::default(),
+                }
             }
         }
     )*};
@@ -67,63 +87,48 @@ keys! {
     }
 
     /// What may be said about an experiment of the paper.
-    Reproduced {
+    Reproduced: Compute {
         "data.dir",
         "network.init_scale",
-        "optimizer.kind": "Another algorithm, with its own defaults; `solve` takes seconds instead of minutes" = "the paper's",
+        "optimizer.kind": "Another algorithm, with its own defaults; `solve` takes seconds instead of minutes"
+            = "the paper's",
         "run.epochs" = "the experiment's",
         "run.seed",
         "run.dtype" = "f32",
         "run.memory_budget",
-        "run.backend",
-        "run.isa",
-        "run.threads",
-        "run.route",
         "run.checkpoint_every",
         "run.checkpoint_minutes",
     }
 
     /// Samples that the solver memorises.
-    Solved {
+    Solved: Compute {
         "data",
         "network.features",
-        "run.iterations": "Most iterations; each reads the samples twice" = "1000",
-        "run.stop_below": "Loss f(W) at which the training set is memorised" = "1e-5",
-        "run.seed": "Seed of the noise, the random labels, the random features and the choice of samples",
+        "run.iterations": "Most iterations; each reads the samples twice" = "1000" in "Solver",
+        "run.stop_below": "Loss f(W) at which the training set is memorised" = "1e-5" in "Solver",
+        "run.seed": "Seed of the noise, the random labels, the random features and the choice of samples" in "Solver",
         "run.dtype" = "f32",
-        "run.memory_budget": "Memory for samples that are kept instead of made again, as in 4GiB; a search that needs more is refused, not cut"
-            = "from what the machine has, and up to 2GiB for the search",
-        "run.backend",
-        "run.isa",
-        "run.threads",
-        "run.route",
+        "run.memory_budget": "Memory for samples that are kept instead of made again, as in 4GiB; a search that needs \
+            more is refused, not cut" = "from what the machine has, and up to 2GiB for the search",
     }
 
     /// Samples that optimisers race on.
-    Raced {
+    Raced: Compute {
         "data",
         "network.features",
-        "optimizer.batch": "Samples in a step of Adam and sgd, or `full`" = "128",
-        "run.seed": "Seed of the data, the random start and the perturbations",
+        "optimizer.batch": "Samples in a step of Adam and sgd, or `full`" = "128" in "Race",
+        "run.seed": "Seed of the data, the random start and the perturbations" in "Race",
         "run.dtype" = "f32",
         "run.memory_budget": "Memory for samples that are kept instead of made again, as in 4GiB",
-        "run.backend",
-        "run.isa",
-        "run.threads",
-        "run.route",
     }
 
     /// Samples whose position is looked at, in f64.
-    Looked {
+    Looked: Compute {
         "data",
         "network.features",
-        "run.seed": "Seed of the noise, the random labels, the random features and the start vectors",
-        "run.memory_budget": "Memory for samples that are kept instead of made again, as in 4GiB; a search that needs more is refused, not cut"
-            = "from what the machine has, and up to 2GiB for the search",
-        "run.backend",
-        "run.isa",
-        "run.threads",
-        "run.route",
+        "run.seed": "Seed of the noise, the random labels, the random features and the start vectors" in "Eigensolver",
+        "run.memory_budget": "Memory for samples that are kept instead of made again, as in 4GiB; a search that needs \
+            more is refused, not cut" = "from what the machine has, and up to 2GiB for the search",
     }
 }
 
@@ -182,9 +187,10 @@ fn included<G: Group, K: Keys>() -> Vec<&'static Setting> {
 /// The argument of a setting that has a flag.
 fn argument<K: Keys>(setting: &'static Setting) -> Option<Arg> {
     let flag = setting.flag?;
-    let (help, default) = K::words_for(setting);
-    let help = setting.help_with(help, default);
-    let argument = Arg::new(setting.path).long(flag.long).value_name(flag.value).help(help).help_heading(flag.heading);
+    let own = K::own(setting);
+    let help = setting.help_with(own.help, own.default);
+    let heading = own.heading.unwrap_or(flag.heading);
+    let argument = Arg::new(setting.path).long(flag.long).value_name(flag.value).help(help).help_heading(heading);
     let argument = flag.short.into_iter().fold(argument, Arg::short);
     let argument = flag.old.into_iter().fold(argument, Arg::alias);
     Some(match (setting.form)() {

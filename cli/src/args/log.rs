@@ -8,7 +8,7 @@ use memorize_run::ranks;
 
 use crate::console::{Mode, Voice};
 
-/// What is said on the way, and in the end.
+/// What is said on the way, and at the end.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub struct LogArgs {
@@ -24,7 +24,7 @@ pub struct LogArgs {
     /// Draw the loss while it falls, above the bar; on a terminal
     #[arg(long, conflicts_with = "quiet")]
     pub live: bool,
-    /// Print one JSON object in the end
+    /// Print one JSON object at the end
     #[arg(long)]
     pub json: bool,
     /// Write event files for TensorBoard, too, to DIR/RUN (the name of the run's folder): loss, learning rate,

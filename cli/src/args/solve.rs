@@ -10,12 +10,14 @@ use super::{Flags, ShownArgs, Solved};
 
 /// `memorize solve`
 #[derive(Args, Debug)]
-#[command(allow_negative_numbers = true, after_help = EXAMPLES, mut_arg("run.stop_below", |arg| arg.alias("tolerance")))]
+#[command(allow_negative_numbers = true, after_help = EXAMPLES)]
+#[command(mut_arg("run.stop_below", |arg| arg.alias("tolerance")))]
 pub struct SolveArgs {
     /// Which samples, and with what they are computed.
     #[command(flatten)]
     pub layer: Flags<Layer, Solved>,
-    /// Samples that the preconditioner is made of; more take fewer iterations, and memory [default: four a coordinate]
+    /// Samples that the preconditioner is made of; more take fewer iterations, and memory [default: 4 a coordinate, at
+    /// least 500]
     #[arg(long, value_name = "N", help_heading = "Solver")]
     pub rank: Option<usize>,
     /// Write the weights, as safetensors

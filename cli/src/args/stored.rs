@@ -11,7 +11,12 @@ use memorize_run::run_folder::CHECKPOINT;
 #[command(next_help_heading = "Input")]
 pub struct StoredArgs {
     /// Folder of a run: its weights on the training set that its config.toml names, noise and all
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["inputs", "targets", "normalize"])]
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_hint = ValueHint::DirPath,
+        conflicts_with_all = ["inputs", "targets", "normalize"]
+    )]
     pub run: Option<PathBuf>,
     /// Weights: safetensors with W (d x r) and a (r), and R (k x d) for three layers [default: those of --run]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "run")]

@@ -7,6 +7,8 @@ use clap::error::ErrorKind;
 use memorize_run::config::{Backend, Batch, IsaName, OptimizerKind, Route, SamplesOf, Source, Stored};
 use memorize_run::layer;
 use memorize_run::units::ByteSize;
+use memorize_train::solve;
+use memorize_train::theory::preconditioner;
 
 use super::*;
 
@@ -196,18 +198,31 @@ fn certify_reads_its_flags_and_checks_them() {
 
 #[test]
 fn defaults_that_follow_from_other_settings_are_in_words_what_they_are() {
-    let help = help("train");
-    let stated = |flag: &str, value: String| {
+    let stated_by = |command: &str, flag: &str, value: String| {
+        let help = help(command);
         let line = help.split("\n      --").find(|entry| entry.starts_with(flag));
         let line = line.unwrap_or_else(|| panic!("no --{flag} in the help"));
-        assert!(line.contains(&format!("[default: {value}")), "--{flag}: {line}");
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(line.contains(&format!("[default: {value}")), "{command} --{flag}: {line}");
     };
+    let stated = |flag: &str, value: String| stated_by("train", flag, value);
     stated("samples", layer::DEFAULT_SAMPLES.to_string());
     stated("dim", layer::DEFAULT_DIM.to_string());
     stated("lr ", format!("{} for adam, {} for", layer::DEFAULT_ADAM_LEARNING_RATE, layer::DEFAULT_LEARNING_RATE));
     stated("batch", format!("{} for sgd and adam, full", layer::DEFAULT_BATCH));
     stated("record-every", layer::DEFAULT_RECORD_EVERY.to_string());
+    stated("iterations", format!("{} for solve", layer::DEFAULT_SOLVE_ITERATIONS));
+    stated("stop-below", format!("{:e} for solve", layer::DEFAULT_SOLVE_LOSS));
+    stated("accelerated-s", format!("{} radii", layer::DEFAULT_S_RADII));
+    stated("solve-rank", format!("{} a coordinate, at least {}", solve::RANK_A_COORDINATE, solve::SMALLEST_RANK));
     stated("dtype", Dtype::default().to_string());
+    stated_by("solve", "rank", format!("{} a coordinate, at least {}", solve::RANK_A_COORDINATE, solve::SMALLEST_RANK));
+    let (share, least) = (preconditioner::RANK_A_COORDINATE, preconditioner::SMALLEST_RANK);
+    stated_by("condition", "rank", format!("{share} a coordinate, at least {least}"));
+    stated_by("solve", "iterations", layer::DEFAULT_SOLVE_ITERATIONS.to_string());
+    stated_by("solve", "stop-below", format!("{:e}", layer::DEFAULT_SOLVE_LOSS));
+    stated_by("race", "batch", layer::DEFAULT_BATCH.to_string());
+    stated_by("race", "adam-lr", layer::DEFAULT_ADAM_LEARNING_RATE.to_string());
 }
 
 #[test]

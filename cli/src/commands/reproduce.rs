@@ -50,7 +50,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
     voice.mode.announce_blas(Some(arguments.layer.run.backend.unwrap_or_default()))?;
     let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
     let mut host = host(voice.clone(), &interrupt);
-    let (mut summaries, mut folders, mut skipped, mut failures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ended, mut skipped, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     let count = plans.len();
     for (at, (config, path, there)) in plans.into_iter().enumerate() {
         if all && !matches!(there, Already::Over(_)) && voice.mode != Mode::Json {
@@ -60,79 +60,86 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
         let finished = match there {
             Already::Over(summary) => {
                 skipped.push(summary.name.clone());
-                summaries.push(*summary);
-                folders.push(path);
+                ended.push((*summary, path));
                 continue;
             }
-            Already::Stopped => match go_on(find(&path)?, &path, &arguments.layer.run, voice.mode, &mut host)? {
-                Rest::Nothing { line, summary } => {
-                    if json {
-                        voice.mode.tell(&line);
-                    } else {
-                        say::print(&format!("{line}\n"))?;
-                    }
-                    summaries.extend(summary.map(|summary| *summary));
-                    folders.push(path);
-                    continue;
-                }
-                Rest::Done(finished) => *finished,
-            },
+            Already::Stopped => go_on(find(&path)?, &path, &arguments.layer.run, voice.mode, &mut host),
             Already::Nothing => {
-                run::execute(config, Target::New { path: &path, existing, inputs: &[], held: None }, &mut host)?
+                run::execute(config, Target::New { path: &path, existing, inputs: &[], held: None }, &mut host)
+                    .map(|finished| Rest::Done(Box::new(finished)))
             }
         };
-        let failure = finished.failure();
-        let Finished { summary, interrupted, .. } = finished;
-        if !json && (!all || interrupted) {
-            let printed = say::print(&text::one(&summary, &path));
-            if interrupted {
-                // The terminal may be gone, which was the reason.
-                return Err(Error::Interrupted);
+        let finished = match finished {
+            Ok(Rest::Done(finished)) => *finished,
+            Ok(Rest::Nothing { line, summary }) => {
+                if json {
+                    voice.mode.tell(&line);
+                } else {
+                    say::print(&format!("{line}\n"))?;
+                }
+                ended.extend(summary.map(|summary| (*summary, path)));
+                continue;
             }
-            printed?;
-        }
-        summaries.push(summary);
-        folders.push(path);
+            // What is there is not lost to who asked for it.
+            Err(error) if json && !ended.is_empty() => {
+                let _ = say::print_exact(&as_json(ended, None));
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
+        failures.extend(finished.failure());
+        let Finished { summary, interrupted, .. } = finished;
+        let printed = if json || (all && !interrupted) { Ok(()) } else { say::print(&text::one(&summary, &path)) };
+        ended.push((summary, path));
         if interrupted {
-            say::print_exact(&as_json(summaries, &folders, None))?;
+            // The terminal may be gone, which was the reason.
+            let _ = if json { say::print_exact(&as_json(ended, None)) } else { printed };
             return Err(Error::Interrupted);
         }
-        failures.extend(failure);
+        printed?;
     }
-    let index =
-        all.then(|| write_page(&arguments.report_folder(), arguments.output.overwrite, &folders)).transpose()?;
-    if json {
-        say::print_exact(&as_json(summaries, &folders, index.as_deref()))?;
-    } else if let Some(index) = index {
-        let mut text = text::many(&summaries);
-        if !skipped.is_empty() {
-            text.push_str(&format!(
-                "\ncomplete already, skipped (without their folders they are run again): {}\n",
-                skipped.join(", ")
-            ));
+    let folders: Vec<&Path> = ended.iter().map(|(_, folder)| folder.as_path()).collect();
+    let index = all.then(|| write_page(&arguments.report_folder(), arguments.output.overwrite, &folders)).transpose();
+    match (json, index) {
+        (true, index) => {
+            let page = index.as_ref().ok().and_then(Option::as_deref);
+            say::print_exact(&as_json(ended, page))?;
+            index?;
         }
-        say::print(&format!("{text}\nreport: {}\n", index.shown()))?;
+        (false, index) => {
+            if let Some(index) = index? {
+                let summaries: Vec<Summary> = ended.into_iter().map(|(summary, _)| summary).collect();
+                let mut text = text::many(&summaries);
+                if !skipped.is_empty() {
+                    text.push_str(&format!(
+                        "\ncomplete already, skipped (without their folders they are run again): {}\n",
+                        skipped.join(", ")
+                    ));
+                }
+                say::print(&format!("{text}\nreport: {}\n", index.shown()))?;
+            }
+        }
     }
     failures.into_iter().next().map_or(Ok(()), Err)
 }
 
 /// What came out, for programs. Where there are several runs, each says for itself what it was computed with.
-fn as_json(summaries: Vec<Summary>, folders: &[PathBuf], report: Option<&Path>) -> String {
+fn as_json(runs: Vec<(Summary, PathBuf)>, report: Option<&Path>) -> String {
     #[derive(Serialize)]
     struct Reproduced {
         runs: Vec<Ended>,
         report: Option<String>,
     }
-    let computed_with = match &summaries[..] {
-        [one] => Some(one.computed_with()),
+    let computed_with = match &runs[..] {
+        [(one, _)] => Some(one.computed_with()),
         _ => None,
     };
-    let runs = summaries.into_iter().zip(folders).map(|(summary, folder)| Ended::new(summary, folder)).collect();
+    let runs = runs.into_iter().map(|(summary, folder)| Ended::new(summary, &folder)).collect();
     let report = report.map(|report| report.display().to_string());
     say::json("reproduce", computed_with.as_ref(), &Reproduced { runs, report })
 }
 
-fn write_page(folder: &Path, overwrite: bool, runs: &[PathBuf]) -> Result<PathBuf, Error> {
+fn write_page(folder: &Path, overwrite: bool, runs: &[&Path]) -> Result<PathBuf, Error> {
     let runs: Vec<FoundRun> = runs.iter().map(|run| FoundRun::read(run)).collect::<Result<_, _>>()?;
     page::write(folder, overwrite, &runs, &[], Focus::Results)
 }

@@ -27,16 +27,17 @@ pub fn resume(arguments: &ResumeArgs) -> Result<(), Error> {
     let interrupt = Interrupt::listen().map_err(Error::run_failed)?;
     let json = arguments.log.json;
     match rest(arguments, &interrupt)? {
-        Rest::Nothing { summary: Some(summary), .. } if json => {
+        // The rank that writes has read it.
+        Rest::Nothing { summary, .. } if json => summary.map_or(Ok(()), |summary| {
             let ended = Ended::new(*summary, &arguments.run);
             say::print_exact(&say::json("resume", Some(&ended.summary.computed_with()), &ended))
-        }
+        }),
         Rest::Nothing { line, .. } => say::print(&format!("{line}\n")),
         Rest::Done(finished) => conclude("resume", &finished, &arguments.run, json),
     }
 }
 
-/// The rest of a run, which says nothing in the end.
+/// The rest of a run, which says nothing at the end.
 pub(super) fn rest(arguments: &ResumeArgs, interrupt: &Interrupt) -> Result<Rest, Error> {
     let path = &arguments.run;
     let voice = arguments.log.voice();
@@ -50,7 +51,7 @@ pub(super) enum Rest {
     Nothing {
         /// Why.
         line: String,
-        /// What came out before.
+        /// What came out before, on the rank that writes.
         summary: Option<Box<Summary>>,
     },
     /// It is done.

@@ -24,7 +24,7 @@ pub fn train(arguments: &TrainArgs) -> Result<(), Error> {
     conclude("train", &finished, &path, arguments.output.log.json)
 }
 
-/// Trains, and says nothing in the end.
+/// Trains, and says nothing at the end.
 pub(super) fn finish(arguments: &TrainArgs, interrupt: &Interrupt) -> Result<(Finished, PathBuf), Error> {
     let config = arguments.config()?;
     let path = arguments.output.folder(&config);

@@ -24,7 +24,7 @@ pub enum Line<'a> {
     /// The step size follows its schedule.
     LearningRate {
         /// Steps done.
-        step: u64,
+        iteration: u64,
         /// Passes over the training set done.
         epoch: f64,
         /// The step size so far.
@@ -35,14 +35,14 @@ pub enum Line<'a> {
     /// A checkpoint is on the disk.
     Checkpoint {
         /// Steps done.
-        step: u64,
+        iteration: u64,
         /// Seconds of training in this process.
-        elapsed: f64,
+        seconds: f64,
     },
     /// A signal asks the run to end.
     Signal {
         /// Seconds of training in this process.
-        elapsed: f64,
+        seconds: f64,
     },
     /// A run has ended, or could not begin.
     End(End<'a>),
@@ -82,10 +82,12 @@ impl Line<'_> {
     /// What happens on the way, in words; nothing for what is told otherwise.
     pub fn words(&self) -> Option<String> {
         match self {
-            Self::LearningRate { step, from, to, .. } => {
-                Some(format!("iteration {}: lr {} -> {}", thousands(*step), scientific(*from), scientific(*to)))
+            Self::LearningRate { iteration, from, to, .. } => {
+                Some(format!("iteration {}: lr {} -> {}", thousands(*iteration), scientific(*from), scientific(*to)))
             }
-            Self::Checkpoint { step, .. } => Some(format!("iteration {}: checkpoint written", thousands(*step))),
+            Self::Checkpoint { iteration, .. } => {
+                Some(format!("iteration {}: checkpoint written", thousands(*iteration)))
+            }
             Self::Signal { .. } => Some("a signal: the run ends after this iteration".to_owned()),
             Self::Start(_) | Self::Note { .. } | Self::Progress(_) | Self::End(_) | Self::Error { .. } => None,
         }
@@ -96,7 +98,7 @@ impl Line<'_> {
 #[derive(Debug, Serialize)]
 pub struct Now {
     /// Steps done.
-    pub step: u64,
+    pub iteration: u64,
     /// Passes over the training set done.
     pub epoch: f64,
     /// The loss f of this step, of its batch.
@@ -104,32 +106,32 @@ pub struct Now {
     /// The moving mean of it.
     pub smoothed_loss: f64,
     /// The step size; absent = the algorithm has none.
-    pub lr: Option<f64>,
+    pub learning_rate: Option<f64>,
     /// Samples trained on for each second, by this process.
     pub samples_per_second: Option<u64>,
     /// Seconds until the end at this pace; absent = unknown.
     pub seconds_left: Option<f64>,
     /// Seconds of training in this process.
-    pub elapsed: f64,
+    pub seconds: f64,
 }
 
-/// How a run ended. What a run that failed has not come to is absent.
+/// How a run ended, with the keys of its `summary.json`. What a run that failed has not come to is absent.
 #[derive(Debug, Serialize)]
 pub struct End<'a> {
     /// The run's folder.
-    pub run: &'a Path,
-    /// Why it ended, as in `summary.json`, or `failed`.
-    pub reason: Reason,
+    pub folder: &'a Path,
+    /// Why it ended, or `failed`.
+    pub stopped: Reason,
     /// The steps done.
-    pub step: Option<u64>,
+    pub iterations: Option<u64>,
     /// The loss f over the whole training set.
-    pub f: Option<f64>,
+    pub train_loss: Option<f64>,
     /// 4 f.
-    pub mse: Option<f64>,
+    pub train_mse: Option<f64>,
     /// Mean squared error on the test set.
     pub test_mse: Option<f64>,
     /// Seconds from start to end, over all processes of the run.
-    pub seconds: Option<f64>,
+    pub wall_seconds: Option<f64>,
     /// What went wrong.
     pub error: Option<String>,
 }
@@ -147,15 +149,15 @@ pub enum Reason {
 
 impl<'a> End<'a> {
     /// Of a run in this folder.
-    pub fn of(run: &'a Path, summary: Option<&Summary>, error: Option<&Error>) -> Self {
+    pub fn of(folder: &'a Path, summary: Option<&Summary>, error: Option<&Error>) -> Self {
         Self {
-            run,
-            reason: summary.map_or(Reason::Failed, |summary| Reason::Stopped(summary.stopped)),
-            step: summary.map(|summary| summary.iterations),
-            f: summary.map(|summary| summary.train_loss),
-            mse: summary.map(|summary| summary.train_mse),
+            folder,
+            stopped: summary.map_or(Reason::Failed, |summary| Reason::Stopped(summary.stopped)),
+            iterations: summary.map(|summary| summary.iterations),
+            train_loss: summary.map(|summary| summary.train_loss),
+            train_mse: summary.map(|summary| summary.train_mse),
             test_mse: summary.and_then(|summary| summary.test_mse),
-            seconds: summary.map(|summary| summary.wall_seconds),
+            wall_seconds: summary.map(|summary| summary.wall_seconds),
             error: error.map(ToString::to_string),
         }
     }
@@ -174,8 +176,11 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_is_null_and_words_are_escaped() {
-        let rate = Line::LearningRate { step: 3, epoch: f64::NAN, from: f64::INFINITY, to: 0.5 };
-        assert_eq!(parsed(&rate), json!({"event": "learning_rate", "step": 3, "epoch": null, "from": null, "to": 0.5}));
+        let rate = Line::LearningRate { iteration: 3, epoch: f64::NAN, from: f64::INFINITY, to: 0.5 };
+        assert_eq!(
+            parsed(&rate),
+            json!({"event": "learning_rate", "iteration": 3, "epoch": null, "from": null, "to": 0.5})
+        );
         assert_eq!(parsed(&Line::Note { text: "a \"b\"\nc" })["text"], "a \"b\"\nc");
     }
 
@@ -183,7 +188,7 @@ mod tests {
     fn a_failure_is_an_end_too() {
         let error = Error::run_failed(anyhow::anyhow!("the disk is full"));
         let end = parsed(&Line::End(End::of(Path::new("runs/a"), None, Some(&error))));
-        assert_eq!((&end["reason"], &end["error"]), (&"failed".into(), &"the disk is full".into()));
-        assert_eq!((&end["run"], &end["f"]), (&"runs/a".into(), &Value::Null));
+        assert_eq!((&end["stopped"], &end["error"]), (&"failed".into(), &"the disk is full".into()));
+        assert_eq!((&end["folder"], &end["train_loss"]), (&"runs/a".into(), &Value::Null));
     }
 }

@@ -125,7 +125,7 @@ fn programs_read_the_same_at_the_same_times_and_each_decay() {
     let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
     assert_eq!(events, ["progress", "learning_rate", "progress"]);
     assert_eq!((&lines[1]["from"], &lines[1]["to"]), (&0.003.into(), &0.001.into()));
-    assert_eq!((&lines[2]["step"], &lines[2]["lr"]), (&7.into(), &0.001.into()));
+    assert_eq!((&lines[2]["iteration"], &lines[2]["learning_rate"]), (&7.into(), &0.001.into()));
     assert!(lines[2]["loss"].is_null() && lines[2]["samples_per_second"] == 8960, "{}", lines[2]);
 }
 

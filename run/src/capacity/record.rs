@@ -108,10 +108,11 @@ fn line(done: usize, total: usize, rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use memorize_train::trial::Ending;
+
     use super::*;
     use crate::config::Trainer;
     use crate::run_folder::Existing;
-    use memorize_train::trial::Ending;
 
     fn row(n: usize, loss: f64) -> Row {
         Row {

@@ -32,7 +32,7 @@ pub struct Report {
     /// Most iterations.
     pub iterations: u64,
     /// Loss at which a set was memorised.
-    pub tolerance: f64,
+    pub stop_below: f64,
     /// Step size at the start; null = each optimiser's own.
     pub learning_rate: Option<f64>,
     /// What ran.
@@ -61,7 +61,7 @@ pub struct Point {
     pub n: usize,
     /// Training sets that were finished.
     pub finished: usize,
-    /// Those whose loss is at most the tolerance.
+    /// Those whose loss is at most `stop_below`.
     pub memorised: usize,
     /// Median of f(W).
     pub loss: f64,
@@ -131,7 +131,7 @@ impl Report {
             seed: config.seed,
             optimizers: config.optimizers.clone(),
             iterations: config.iterations,
-            tolerance: config.tolerance,
+            stop_below: config.stop_below,
             learning_rate: config.learning_rate,
             computed_with: machine.computed_with(config.dtype, None),
             wall_seconds: wall.as_secs_f64(),
@@ -187,7 +187,7 @@ fn notes(config: &CapacityConfig, rows: &[Row], interrupted: bool) -> Vec<String
         match ended(Ending::Resolution) {
             0 => {}
             sets => notes.push(format!(
-                "rounding errors of {} keep the solver above the tolerance on {sets} of the training sets",
+                "rounding errors of {} keep the solver above --stop-below on {sets} of the training sets",
                 config.dtype
             )),
         }

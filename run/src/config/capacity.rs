@@ -54,7 +54,7 @@ pub struct CapacityConfig {
     /// Most iterations of descent, most products of the solver.
     pub iterations: u64,
     /// Loss f(W) at or below which a set is memorised.
-    pub tolerance: f64,
+    pub stop_below: f64,
     /// Step size of descent; absent = each optimiser's own.
     pub learning_rate: Option<f64>,
     /// Type that numbers are computed in.
@@ -98,7 +98,7 @@ impl CapacityConfig {
             invalid("seed", self.seed, "leaves no room for --seeds more below 2^63; use a smaller --seed")
         })?;
         ensure(self.iterations > 0, || invalid("iterations", 0, "must be at least 1 (--iterations)"))?;
-        finite_positive("tolerance", self.tolerance, "--stop-below")?;
+        finite_positive("stop_below", self.stop_below, "--stop-below")?;
         self.learning_rate()?;
         check_threads(self.threads)
     }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::ConfigError;
+use crate::settings::Range;
 
 /// The outcome of a check.
 pub(super) type Check = Result<(), ConfigError>;
@@ -19,19 +20,15 @@ pub(super) fn ensure(condition: bool, error: impl FnOnce() -> ConfigError) -> Ch
 
 /// A count that may be absent but not zero.
 pub(super) fn at_least_one(field: &'static str, value: Option<usize>, flag: &str) -> Check {
-    ensure(value != Some(0), || invalid(field, 0, format!("must be at least 1; leave out {flag} for the default")))
+    Range::AT_LEAST_ONE.check(field, flag, value.as_ref())
 }
 
 /// A number that scales something: a step size, a standard deviation.
 pub(super) fn finite_positive(field: &'static str, value: f64, flag: &str) -> Check {
-    ensure(value.is_finite() && value > 0.0, || {
-        invalid(field, value, format!("must be a finite number above 0 ({flag})"))
-    })
+    Range::POSITIVE.check(field, flag, Some(&value))
 }
 
 /// A number that adds something: noise, a regulariser.
 pub(super) fn finite_non_negative(field: &'static str, value: f64, flag: &str) -> Check {
-    ensure(value.is_finite() && value >= 0.0, || {
-        invalid(field, value, format!("must be a finite number, 0 or above ({flag})"))
-    })
+    Range::NOT_NEGATIVE.check(field, flag, Some(&value))
 }

@@ -11,7 +11,7 @@ use crate::settings::defaults::{
     DEFAULT_BETA1, DEFAULT_BETA2, DEFAULT_DECAY_FACTOR, DEFAULT_EPSILON, DEFAULT_LEARNING_RATE, NEURONS_NEEDED,
     PGD_NEEDS,
 };
-use crate::settings::{Group, RunLayer, Section};
+use crate::settings::{Section, THREADS};
 
 /// Checks a whole configuration, section by section.
 pub(super) fn run(config: &RunConfig) -> Check {
@@ -42,32 +42,32 @@ fn sources(data: &DataSection) -> Check {
         advice: "a test set has samples and targets: give both --test-inputs and --test-targets, or neither",
     })?;
     let paths = [
-        ("data.inputs", &data.inputs),
-        ("data.targets", &data.targets),
-        ("data.test_inputs", &data.test_inputs),
-        ("data.test_targets", &data.test_targets),
+        ("data.inputs", "inputs", &data.inputs),
+        ("data.targets", "targets", &data.targets),
+        ("data.test_inputs", "test-inputs", &data.test_inputs),
+        ("data.test_targets", "test-targets", &data.test_targets),
     ];
-    for (field, path) in paths {
+    for (field, flag, path) in paths {
         if let (false, Some(path)) = (files, path) {
-            return Err(invalid(field, path.shown(), not_of(data.source)));
+            return Err(invalid(field, path.shown(), not_of(data.source, flag)));
         }
     }
     let synthetic = data.source == Source::Synthetic;
-    for (field, value) in [("data.samples", data.samples), ("data.dim", data.dim)] {
+    for (field, flag, value) in [("data.samples", "samples", data.samples), ("data.dim", "dim", data.dim)] {
         if let (false, Some(value)) = (synthetic, value) {
-            let advice = format!("{}; --limit uses fewer samples", not_of(data.source));
+            let advice = format!("{}; --limit uses fewer samples", not_of(data.source, flag));
             return Err(invalid(field, value, advice));
         }
     }
     ensure(data.dir.is_none() || data.source == Source::Mnist, || {
         let value = data.dir.as_ref().map(|dir| dir.shown().to_string()).unwrap_or_default();
-        invalid("data.dir", value, not_of(data.source))
+        invalid("data.dir", value, not_of(data.source, "data-dir"))
     })
 }
 
-/// Says that something is of another source.
-fn not_of(source: Source) -> String {
-    format!("not read when data.source is {source} (--data); leave it out")
+/// Says that what a flag gives is of another source.
+fn not_of(source: Source, flag: &str) -> String {
+    format!("not read when data.source is {source}; leave out --{flag}")
 }
 
 /// Refuses a test set where none is looked at.
@@ -123,13 +123,7 @@ fn trained(network: &NetworkSection, kind: OptimizerKind) -> Check {
 /// # Errors
 /// A number that is no number of threads, or more than any machine has.
 pub fn check_threads(threads: Option<usize>) -> Check {
-    let threads_of_a_run = RunLayer::settings().into_iter().find(|setting| setting.key == "threads");
-    match threads_of_a_run.map_or(Ok(()), |setting| setting.check(threads.as_ref())) {
-        Err(ConfigError::Invalid { value, advice, .. }) => {
-            Err(ConfigError::Invalid { field: "threads", value, advice })
-        }
-        other => other,
-    }
+    THREADS.check("threads", "--threads", threads.as_ref())
 }
 
 fn optimizer(optimizer: &OptimizerSection) -> Check {

@@ -234,6 +234,8 @@ fn every_setting_stands_once() {
             );
         }
         assert_eq!(effect_of(setting.path), Some(setting.effect));
+        // Whoever asks what may differ at any time looks there.
+        assert!(setting.effect != Effect::Speed || setting.section == "run", "{setting:?}");
         assert!(!setting.help.trim().is_empty() && !setting.help.contains("[default"), "{setting:?}");
     }
 }

@@ -296,7 +296,7 @@ impl<'a, T: Element> Run<'a, T> {
         // The larger file first: a disk that is full leaves the checkpoint as it is.
         let weights = if kept || !self.folder.writes() { None } else { Some(self.stage_weights()?) };
         self.plot(*draw, &records, Some(summary.train_loss))?;
-        self.folder.commit(&summary, weights)?;
+        let summary = self.folder.commit(summary, weights)?;
         let [prepared, evaluated, all] = [prepared, evaluated, trained.elapsed()].map(|span| span.as_secs_f64());
         listener.hear(&Event::Detail(&format!(
             "seconds: {prepared:.3} to prepare, {seconds:.3} to train, {evaluated:.3} to evaluate, {:.3} for tests and files",

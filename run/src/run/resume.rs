@@ -288,8 +288,8 @@ mod tests {
             (file(), file(), file(), file(), file());
         let settings = by_key(&config.to_toml().unwrap());
         let differ: Vec<&str> = settings.keys().map(String::as_str).filter(|key| may_differ(key)).collect();
-        let places = ["data.dir", "data.inputs", "data.targets", "data.test_inputs", "data.test_targets"];
-        let speed = ["run.checkpoint_every", "run.checkpoint_minutes", "run.memory_budget", "run.name", "run.threads"];
-        assert_eq!(differ, [places, speed].concat());
+        let data = ["data.dir", "data.inputs", "data.targets", "data.test_inputs", "data.test_targets"];
+        let run = ["run.checkpoint_every", "run.checkpoint_minutes", "run.memory_budget", "run.name", "run.threads"];
+        assert_eq!(differ, [data, run].concat());
     }
 }

@@ -16,7 +16,7 @@ use crate::units::{mebibytes, number, thousands};
 
 /// The start of a run on n samples of width d with r neurons, that takes so many bytes of memory.
 pub(super) fn start<'a>(
-    run: &'a Path,
+    folder: &'a Path,
     config: &'a RunConfig,
     machine: &Machine,
     [n, d, r]: [usize; 3],
@@ -25,7 +25,7 @@ pub(super) fn start<'a>(
     plan: Plan,
 ) -> Start<'a> {
     Start {
-        run,
+        folder,
         version: env!("CARGO_PKG_VERSION"),
         name: &config.run.name,
         n,

@@ -155,7 +155,7 @@ impl train::Observer for Watch<'_> {
         let known = self.stopping;
         [self.stopping, self.failing, self.due] = ranks::any(here);
         if self.stopping && !known {
-            self.listener.hear(&Event::Signal { elapsed: self.started.elapsed().as_secs_f64() });
+            self.listener.hear(&Event::Signal { seconds: self.started.elapsed().as_secs_f64() });
         }
         !self.failing && !self.stopping
     }
@@ -164,8 +164,8 @@ impl train::Observer for Watch<'_> {
         if !self.failing && (self.stopping || self.due || self.keeper.is_due(iteration)) {
             let kept = self.keep(&state());
             if kept.is_ok() {
-                let elapsed = self.started.elapsed().as_secs_f64();
-                self.listener.hear(&Event::Checkpoint { step: iteration, elapsed });
+                let seconds = self.started.elapsed().as_secs_f64();
+                self.listener.hear(&Event::Checkpoint { iteration, seconds });
             }
             self.fail(kept);
         }

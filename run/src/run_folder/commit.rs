@@ -125,17 +125,17 @@ fn of_earlier_version(folder: &Path, summary: &Summary) -> Vec<String> {
 
 impl RunFolder {
     /// The last step of a run: its weights, if they are not there already, and then the summary, which from then on
-    /// speaks for all files.
+    /// speaks for all files. Returns the summary as it is written.
     ///
     /// # Errors
     /// [`FolderError::Write`]; the run can then go on, or its commit is ended by [`settle`].
-    pub fn commit(&self, summary: &Summary, weights: Option<Staged>) -> Result<(), FolderError> {
+    pub fn commit(&self, summary: Summary, weights: Option<Staged>) -> Result<Summary, FolderError> {
         if !self.writes() {
-            return Ok(());
+            return Ok(summary);
         }
-        let files = self.files(weights.as_ref())?;
-        let text = Summary { files, ..summary.clone() }.to_json();
-        self.commit_text(&text, weights)
+        let summary = Summary { files: self.files(weights.as_ref())?, ..summary };
+        self.commit_text(&summary.to_json(), weights)?;
+        Ok(summary)
     }
 
     /// Every file that a summary speaks for, as it is, or, for weights that are not yet in their place, as it will be.
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn a_summary_names_the_files_as_they_are_in_the_end() {
         let (root, folder) = run();
-        folder.commit(&Summary::example(), Some(weights(&folder))).unwrap();
+        folder.commit(Summary::example(), Some(weights(&folder))).unwrap();
         let found = completion(root.path(), Depth::Contents).unwrap();
         assert!(found.is_complete() && found.differences.is_empty(), "{:?}", found.differences);
         assert_eq!(found.summary.files[CHECKPOINT].sha256, digest::sha256(b"final"));

@@ -16,7 +16,8 @@ settings! {
             ["data" "SET"], Range::ANY, Results;
         /// Folder with the four files of MNIST, or of a data set in the same four files (Fashion-MNIST, EMNIST),
         /// gzipped or not
-        dir: PathBuf = (optional as "the copy of MNIST that comes with the program"), ["data-dir" "DIR"], Range::ANY, Place;
+        dir: PathBuf = (optional as "the copy of MNIST that comes with the program"),
+            ["data-dir" "DIR"], Range::ANY, Place;
         /// Training samples, n x d: .npy or IDX, gzipped or not
         inputs: PathBuf = (optional), ["inputs" "FILE"], Range::ANY, Place;
         /// Training targets, in the same formats: one number a sample
@@ -35,7 +36,10 @@ settings! {
         normalize: bool = (default false), ["normalize" "BOOL"], Range::ANY, Results;
         /// Project to the first M principal directions of the training set
         pca: usize = (optional), ["pca" "M"],
-            Range::new(|directions| directions >= 1.0, "must keep at least 1 direction; leave out {flag} to keep the samples as they are"),
+            Range::new(
+                |directions| directions >= 1.0,
+                "must keep at least 1 direction; leave out {flag} to keep the samples as they are"
+            ),
             Results;
         /// Add Gaussian noise of this standard deviation to the training samples
         noise: f64 = (default 0.0), ["noise" "SIGMA1"], Range::NOT_NEGATIVE, Results;

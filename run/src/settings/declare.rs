@@ -5,7 +5,8 @@ macro_rules! choice {
     ($(#[$of:meta])* enum $name:ident in $case:literal { $($(#[$of_value:meta])* $value:ident),* $(,)? }) => {
         $(#[$of])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
-        #[derive(::strum::Display, ::strum::EnumMessage, ::strum::EnumString, ::strum::IntoStaticStr, ::strum::VariantArray)]
+        #[derive(::strum::Display, ::strum::EnumMessage, ::strum::EnumString, ::strum::IntoStaticStr)]
+        #[derive(::strum::VariantArray)]
         #[serde(rename_all = $case)]
         #[strum(serialize_all = $case)]
         pub enum $name { $($(#[$of_value])* $value),* }
@@ -20,10 +21,11 @@ macro_rules! choice {
 /// key: Type = (rule), ["flag" "VALUE"], range, effect;
 /// ```
 ///
-/// A rule is `default value`, `optional` (`as "in words"`) for what may be absent, `required "advice"` for what must not
-/// be, or `decided "in words"` for what follows from other settings: whoever fills the section decides it first. A flag
-/// may have a letter (`'r'`) before the value's name, and another heading (`in HEADING`) or its earlier name
-/// (`was "name"`) after it; `[]` is no flag. After the effect there may be `fixed "why"` for what a sweep does not vary.
+/// A rule is `default value`, `optional` (`as "in words"`) for what may be absent, `required "advice"` for what must
+/// not be, or `decided "in words"` for what follows from other settings: whoever fills the section decides it first. A
+/// flag may have a letter (`'r'`) before the value's name, and another heading (`in HEADING`) or its earlier name
+/// (`was "name"`) after it; `[]` is no flag. After the effect there may be `fixed "why"` for what a sweep does not
+/// vary.
 /// `said { }` has settings that the section does not keep, `below { }` the sections below.
 macro_rules! settings {
     (
@@ -65,7 +67,8 @@ macro_rules! settings {
                     $crate::settings::Range::ANY, Results),
             )*)? ];
             const KEPT: &'static [$crate::settings::Setting] = &[ $(
-                setting!($section, $heading, [$($help)*], $field: $type = ($($rule)*), [$($flag)*], $range, $effect $(, $why)?),
+                setting!($section, $heading, [$($help)*], $field: $type = ($($rule)*), [$($flag)*],
+                    $range, $effect $(, $why)?),
             )* ];
 
             /// The section, with the defaults of what nobody speaks of.
@@ -129,8 +132,8 @@ macro_rules! settings {
 /// A row.
 macro_rules! setting {
     (
-        $section:literal, $heading:expr, [$($help:literal)*], $field:ident: $type:ty = ($($rule:tt)*), [$($flag:tt)*], $range:expr,
-        $effect:ident $(, $why:literal)?
+        $section:literal, $heading:expr, [$($help:literal)*], $field:ident: $type:ty = ($($rule:tt)*), [$($flag:tt)*],
+        $range:expr, $effect:ident $(, $why:literal)?
     ) => {
         $crate::settings::Setting {
             section: $section,
@@ -152,8 +155,12 @@ macro_rules! setting {
 macro_rules! flag {
     ($heading:expr;) => { None };
     ($heading:expr; $long:literal $value:literal) => { flag!(@ $long, None, $value, $heading, None) };
-    ($heading:expr; $long:literal $value:literal was $old:literal) => { flag!(@ $long, None, $value, $heading, Some($old)) };
-    ($heading:expr; $long:literal $short:literal $value:literal) => { flag!(@ $long, Some($short), $value, $heading, None) };
+    ($heading:expr; $long:literal $value:literal was $old:literal) => {
+        flag!(@ $long, None, $value, $heading, Some($old))
+    };
+    ($heading:expr; $long:literal $short:literal $value:literal) => {
+        flag!(@ $long, Some($short), $value, $heading, None)
+    };
     ($heading:expr; $long:literal $value:literal in $other:expr) => { flag!(@ $long, None, $value, $other, None) };
     ($heading:expr; $long:literal $short:literal $value:literal in $other:expr) => {
         flag!(@ $long, Some($short), $value, $other, None)

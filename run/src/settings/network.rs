@@ -15,7 +15,8 @@ settings! {
         /// --theory and `--optimizer negative-curvature` at least 2d+2, the default there
         neurons: usize = (optional), ["neurons" 'r' "R"], Range::ANY, Results;
         /// Standard deviation of the weights at the start; 0 for the optimisers that leave saddle points
-        init_scale: f64 = (optional as "chosen from the network's size, 0 for pgd"), ["init-scale" "X"], Range::ANY, Results;
+        init_scale: f64 = (optional as "chosen from the network's size, 0 for pgd"),
+            ["init-scale" "X"], Range::NOT_NEGATIVE, Results;
     }
     below {
         /// `[network.features]`: the fixed first layer of a three-layer network; absent = two layers.
@@ -30,12 +31,14 @@ settings! {
     /// `[network.features]`: z = (R x)^p, elementwise.
     section FeaturesSection {
         /// Put K random features (Rx)^p before the trained layer: a three-layer network
-        k: usize = (required "say how many random features with --features-k K, or leave out the other --features-* flags"),
+        k: usize = (required "say how many random features with --features-k K, or leave out the other --features-* \
+                flags"),
             ["features-k" "K"],
-            Range::new(|features| features >= 1.0, "must be at least 1; leave out {flag} for a two-layer network"), Results;
+            Range::new(|features| features >= 1.0, "must be at least 1; leave out {flag} for a two-layer network"),
+            Results;
         /// Power of the random features
         p: u32 = (default DEFAULT_FEATURES_P), ["features-p" "P"],
-            Range::new(|power| power >= 1.0 && power <= f64::from(MAX_POWER), "must be at least 1 and at most 64"), Results;
+            Range::up_to(MAX_POWER), Results;
         /// Standard deviation of the entries of R
         sigma: f64 = (default DEFAULT_FEATURES_SIGMA), ["features-sigma" "SIGMA2"], Range::POSITIVE, Results;
     }

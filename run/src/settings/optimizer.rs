@@ -24,14 +24,20 @@ settings! {
             Range::new(|rows| rows >= 1.0, "must be at least 1 sample, or `full` for the whole training set"), Results;
         /// Lower the step size every so many epochs
         decay_every: u64 = (optional as "never"), ["lr-decay-every" "EPOCHS"],
-            Range::new(|epochs| epochs >= 1.0, "must be at least 1 epoch; leave out {flag} to keep the step size as it is"), Results;
+            Range::new(
+                |epochs| epochs >= 1.0,
+                "must be at least 1 epoch; leave out {flag} to keep the step size as it is"
+            ),
+            Results;
         /// Factor by which it is lowered
         decay_factor: f64 = (default DEFAULT_DECAY_FACTOR), ["lr-decay-factor" "X"],
             Range::new(|factor| factor > 0.0 && factor <= 1.0, "must be above 0 and at most 1"), Results;
         /// Adam: decay of the mean of the gradients
-        beta1: f64 = (default DEFAULT_BETA1), ["adam-beta1" "X" was "beta1"], Range::new(|beta| (0.0..1.0).contains(&beta), "must be in [0, 1)"), Results;
+        beta1: f64 = (default DEFAULT_BETA1),
+            ["adam-beta1" "X" was "beta1"], Range::new(|beta| (0.0..1.0).contains(&beta), "must be in [0, 1)"), Results;
         /// Adam: decay of the mean of their squares
-        beta2: f64 = (default DEFAULT_BETA2), ["adam-beta2" "X" was "beta2"], Range::new(|beta| (0.0..1.0).contains(&beta), "must be in [0, 1)"), Results;
+        beta2: f64 = (default DEFAULT_BETA2),
+            ["adam-beta2" "X" was "beta2"], Range::new(|beta| (0.0..1.0).contains(&beta), "must be in [0, 1)"), Results;
         /// Adam: added to the denominator
         epsilon: f64 = (default DEFAULT_EPSILON), ["adam-epsilon" "X"],
             Range::new(
@@ -87,11 +93,13 @@ settings! {
     /// data.
     section TheorySection {
         /// PGD with --theory: the loss f(W) to end with
-        epsilon: f64 = (required "say which loss f(W) the theorem has to guarantee with --theory-epsilon E"), ["theory-epsilon" "E" was "epsilon"],
+        epsilon: f64 = (required "say which loss f(W) the theorem has to guarantee with --theory-epsilon E"),
+            ["theory-epsilon" "E" was "epsilon"],
             Range::POSITIVE, Results;
         /// PGD with --theory: probability of failing that is allowed
         delta: f64 = (default DEFAULT_DELTA), ["theory-delta" "D" was "delta"],
-            Range::new(|delta| delta > 0.0 && delta < 1.0, "must be between 0 and 1: it is the probability of failing"), Results;
+            Range::new(|delta| delta > 0.0 && delta < 1.0, "must be between 0 and 1: it is the probability of failing"),
+            Results;
         /// PGD with --theory: the constant that the theorem leaves open, at most 1; the step size is c/l
         c: f64 = (default DEFAULT_THEORY_C), ["theory-c" "C" was "c"],
             Range::new(|c| c > 0.0 && c <= 1.0, "must be above 0 and at most 1: the step size is c/l"), Results;
@@ -115,7 +123,8 @@ settings! {
     section AcceleratedSection {
         /// Accelerated: theta, the share of the velocity that is lost in a step
         theta: f64 = (default DEFAULT_THETA), ["accelerated-theta" "X"],
-            Range::new(|theta| theta > 0.0 && theta <= 1.0, "must be above 0 and at most 1, where no momentum is left"), Results;
+            Range::new(|theta| theta > 0.0 && theta <= 1.0, "must be above 0 and at most 1, where no momentum is left"),
+            Results;
         /// Accelerated: give the velocity up where the loss is more concave along it than this
         gamma: f64 = (decided "theta^2/lr"), ["accelerated-gamma" "X"], Range::NOT_NEGATIVE, Results;
         /// Accelerated: length of the step that is taken along it then
@@ -138,7 +147,8 @@ settings! {
     section NegativeCurvatureSection {
         /// Negative curvature: take Lemma 3's direction where the gradient is shorter than this share of ||M|| ||W||
         g_threshold: f64 = (default DEFAULT_SHARE), ["curvature-g-threshold" "X"],
-            Range::new(|share| (0.0..=1.0).contains(&share), "must be from 0 to 1: it is a share of ||M|| ||W||"), Results;
+            Range::new(|share| (0.0..=1.0).contains(&share), "must be from 0 to 1: it is a share of ||M|| ||W||"),
+            Results;
         /// Negative curvature: return where no curvature is below minus this
         tolerance: f64 = (default 0.0), ["curvature-tolerance" "X"], Range::NOT_NEGATIVE, Results;
     }
@@ -151,7 +161,7 @@ settings! {
     /// `[optimizer.solve]`: the solver ends at `run.stop_below`, or after `run.iterations` products.
     section SolveSection {
         /// Solve: samples that the preconditioner is made of; more take fewer iterations, and memory
-        rank: usize = (optional as "four a coordinate"), ["solve-rank" "N"], Range::AT_LEAST_ONE, Results;
+        rank: usize = (optional as "4 a coordinate, at least 500"), ["solve-rank" "N"], Range::AT_LEAST_ONE, Results;
     }
 }
 

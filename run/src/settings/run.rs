@@ -8,10 +8,10 @@ use crate::units::ByteSize;
 /// Heading of the flags that say with what a result is computed.
 pub const COMPUTE: &str = "Compute";
 /// Heading of the flags that say when a run is kept.
-pub const CHECKPOINTS: &str = "Checkpoints";
+const CHECKPOINTS: &str = "Checkpoints";
 
-/// Most threads that are started: more than any machine has, few enough to start.
-const MAX_THREADS: f64 = 1024.0;
+/// Threads that are started: at most more than any machine has, few enough to start.
+pub const THREADS: Range = Range::up_to(1024);
 
 settings! {
     ["run", "Run"]
@@ -23,7 +23,8 @@ settings! {
         experiment: String = (optional), [], Range::ANY, Results
             fixed "a run that differs from the paper's experiment is not that experiment";
         /// Name of the run; its folder is runs/NAME
-        name: String = (decided "made from data, neurons, optimizer, and a seed that is not 0"), ["name" "NAME"], Range::ANY, Place
+        name: String = (decided "made from data, neurons, optimizer, and a seed that is not 0"),
+            ["name" "NAME"], Range::ANY, Place
             fixed "a run is named after the settings that do";
         /// Seed of every random number
         seed: u64 = (default 0), ["seed" "N"], Range::ANY, Results;
@@ -32,11 +33,12 @@ settings! {
         /// Implementation of the heavy passes
         backend: Backend = (default Backend::Native), ["backend" "NAME" in COMPUTE], Range::ANY, Results;
         /// Instruction set of the native backend
-        isa: IsaName = (optional as "the variable MEMORIZE_ISA, else the best that this CPU has"), ["isa" "NAME" in COMPUTE], Range::ANY,
+        isa: IsaName = (optional as "the variable MEMORIZE_ISA, else the best that this CPU has"),
+            ["isa" "NAME" in COMPUTE], Range::ANY,
             Results;
         /// Threads; the results do not depend on it
         threads: usize = (optional as "one for each core"), ["threads" 't' "N" in COMPUTE],
-            Range::new(|threads| (1.0..=MAX_THREADS).contains(&threads), "must be at least 1 and at most 1024"), Speed
+            THREADS, Speed
             fixed "the threads of the machine are shared out among the runs at a time";
         /// How output and gradient are computed
         route: Route = (default Route::Auto), ["route" "NAME" in COMPUTE], Range::ANY, Results;
@@ -48,7 +50,8 @@ settings! {
         /// training
         stop_below: f64 = (optional as "1e-5 for solve"), ["stop-below" "F"], Range::POSITIVE, Results;
         /// Record the loss every N iterations
-        record_every: u64 = (decided "5, 1 for solve, some 500 times in all with --theory"), ["record-every" "N"], Range::ANY, Results;
+        record_every: u64 = (decided "5, 1 for solve, some 500 times in all with --theory"),
+            ["record-every" "N"], Range::ANY, Results;
         /// Write a checkpoint after N steps, to go on from with `memorize resume`
         checkpoint_every: u64 = (optional as "by time alone"), ["checkpoint-every" "N" in CHECKPOINTS],
             Range::new(|steps| steps >= 1.0, "must be at least 1; leave out {flag} to go by time alone"), Speed;

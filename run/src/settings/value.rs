@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use memorize_data::Shown;
 use strum::{EnumMessage, VariantArray};
 
 use super::choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
@@ -75,9 +76,6 @@ macro_rules! words {
 }
 words! {
     bool: Form::Switch, |_| None;
-    usize: Form::Integer, |&value| Some(value as f64);
-    u64: Form::Integer, |&value| Some(value as f64);
-    u32: Form::Integer, |&value| Some(f64::from(value));
     String: Form::Word, |_| None;
     ByteSize: Form::Word, |size| Some(size.0 as f64);
     Batch: Form::Word, |batch| match batch { Batch::Rows(rows) => Some(*rows as f64), Batch::Full => None };
@@ -88,6 +86,32 @@ words! {
     Route: Form::Choice(Route::choices()), |_| None;
     OptimizerKind: Form::Choice(OptimizerKind::choices()), |_| None;
 }
+
+/// Whole numbers: no more than a configuration file can hold.
+macro_rules! integers {
+    ($($type:ty),*) => {$(
+        impl Value for $type {
+            fn form() -> Form {
+                Form::Integer
+            }
+
+            fn parse(text: &str) -> Result<Self, String> {
+                let value: Self = parse(text)?;
+                let fits = i64::try_from(value).is_ok();
+                if fits { Ok(value) } else { Err(format!("must be at most {}", i64::MAX)) }
+            }
+
+            fn shown(&self) -> String {
+                self.to_string()
+            }
+
+            fn number(&self) -> Option<f64> {
+                Some(*self as f64)
+            }
+        }
+    )*};
+}
+integers!(usize, u64, u32);
 
 impl Value for f64 {
     fn form() -> Form {
@@ -117,7 +141,6 @@ impl Value for PathBuf {
     }
 
     fn shown(&self) -> String {
-        use memorize_data::Shown;
         self.as_path().shown().to_string()
     }
 }

@@ -37,9 +37,9 @@ use neurons::Spectral;
 /// Landmarks a coordinate. The preconditioner costs 3 n rank^2 flops, as much as 1.5 (rank/d)^2 products, and saves
 /// some: on MNIST with noise ranks of 1000, 2000, 3000 and 4000 take 102, 72, 56 and 47 products, and 3000 is the
 /// fastest.
-const RANK_A_COORDINATE: usize = 4;
+pub const RANK_A_COORDINATE: usize = 4;
 /// Up to so many samples are all landmarks.
-const SMALLEST_RANK: usize = 500;
+pub const SMALLEST_RANK: usize = 500;
 /// Bytes that preconditioner and directions take at most, half each, where nobody says what they may: more would save
 /// few products.
 pub const WORKSPACE: u64 = 2 << 30;
@@ -148,34 +148,34 @@ impl<T: Element> fmt::Display for Solution<T> {
 /// Bytes that [`solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, and so many
 /// threads. For samples that are not random the search may take more, up to half of the workspace.
 pub fn bytes<T: Element>(here: usize, n: usize, d: usize, settings: &Settings, threads: usize) -> u64 {
-    let [width, wide_d, threads] = [n.min(d), d, threads].map(|size| size as u64);
+    let width = n.min(d);
     let rank = settings.rank.min(n);
-    let (wide, own) = (size_of::<f64>() as u64, size_of::<T>() as u64);
+    let (wide, own) = (size_of::<f64>(), size_of::<T>());
     let narrower = Span::is_narrower(n, d);
     let element = if narrower { wide } else { own };
     let here = if narrower { n } else { here };
-    let product = |factors: &[u64]| factors.iter().fold(1u64, |all, &factor| all.saturating_mul(factor));
-    let cores = threads as usize;
+    let product = |factors: &[usize]| factors.iter().fold(1u64, |all, &factor| all.saturating_mul(factor as u64));
     let (kept, made) = if element == wide {
-        (Nystrom::<f64>::bytes(here, rank), Nystrom::<f64>::peak(here, n, n.min(d), rank, cores))
+        (Nystrom::<f64>::bytes(here, rank), Nystrom::<f64>::peak(here, n, width, rank, threads))
     } else {
-        (Nystrom::<T>::bytes(here, rank), Nystrom::<T>::peak(here, n, n.min(d), rank, cores))
+        (Nystrom::<T>::bytes(here, rank), Nystrom::<T>::peak(here, n, width, rank, threads))
     };
     // In exact arithmetic n directions are all that there are.
-    let products = expected_products(n, n.min(d)).min(n).min(settings.max_products);
+    let products = expected_products(n, width).min(n).min(settings.max_products);
     let directions = products.clamp(FEWEST_DIRECTIONS, directions_that_fit(n, settings.workspace / 2));
     let search = kept.saturating_add(search_bytes(here, directions));
     // What a product with K holds.
-    let squares = product(&[width, width, (3 + threads).saturating_mul(element)]);
-    // Up to 2 width neurons, as they are decomposed, and in T with a layout for the outputs.
+    let squares = product(&[width, width, 3 + threads, element]);
+    // Up to 2 width neurons, as they are decomposed, and in T with a layout for the outputs; how many matrices there
+    // are at once was measured.
     if narrower {
-        let network = product(&[2 * width, wide_d, 5 * wide / 2 + 2 * own]);
+        let network = product(&[2 * width, d, 5 * wide / 2 + 2 * own]);
         // S with its decomposition, and the samples.
-        let decomposed = product(&[width, width, 17 * wide / 2]).saturating_add(product(&[width, wide_d, 5 * own / 2]));
+        let decomposed = product(&[width, width, 17 * wide / 2]).saturating_add(product(&[width, d, 5 * own / 2]));
         let searched = squares.max(decomposed).saturating_add(search);
         Span::with(n, d, made.max(searched).max(network))
     } else {
-        let network = product(&[2 * width, wide_d, wide + own]);
+        let network = product(&[2 * width, d, wide + own]);
         let decomposed = product(&[width, width, 5 * wide]);
         made.max([search, squares, decomposed, network].into_iter().fold(0, u64::saturating_add))
     }

@@ -9,9 +9,9 @@ use crate::error::TrainError;
 
 /// Landmarks a coordinate of the preconditioner. On MNIST with noise 0.01 four leave a residual of 14 % of the
 /// eigenvalue after 400 products, six a residual of 4 %.
-const RANK_A_COORDINATE: usize = 8;
+pub const RANK_A_COORDINATE: usize = 8;
 /// Up to so many samples are all landmarks.
-const SMALLEST_RANK: usize = 500;
+pub const SMALLEST_RANK: usize = 500;
 /// Bytes that preconditioner and basis take at most, three quarters and one, where nobody says what they may.
 pub const WORKSPACE: u64 = 2 << 30;
 
