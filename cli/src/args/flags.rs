@@ -62,16 +62,25 @@ macro_rules! keys {
             fn own(setting: &Setting) -> Own {
                 match setting.path {
                     $($path => Own {
-                        $(help: Some($help),)?
-                        $(default: Some($default),)?
-                        $(heading: Some($heading),)?
-                        ..Own::default()
+                        help: own!($($help)?),
+                        default: own!($($default)?),
+                        heading: own!($($heading)?),
                     },)*
                     _ => Own::default(),
                 }
             }
         }
     )*};
+}
+
+/// The words, where there are any.
+macro_rules! own {
+    () => {
+        None
+    };
+    ($words:literal) => {
+        Some($words)
+    };
 }
 
 keys! {
