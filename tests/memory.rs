@@ -22,13 +22,22 @@ struct Measured {
     peak: f64,
 }
 
-/// Runs a command to its end; the system says how large it was.
-#[allow(clippy::zombie_processes, reason = "`wait4` waits for it")]
+/// Runs a command to its end; the system says how large it was, what the program takes that does nothing taken off:
+/// pages of its file, mostly, which make way.
 fn measure(arguments: &str, limit: Option<&str>) -> Measured {
+    let measured = run(arguments, &limit.map_or(String::new(), |limit| format!("{limit}; ")));
+    if limit.is_some() {
+        return measured;
+    }
+    assert!(measured.peak > own_peak(), "the tests themselves have taken more than {arguments}");
+    Measured { peak: measured.peak - run("--version", "").peak, ..measured }
+}
+
+/// Runs a command behind some others of a shell.
+#[allow(clippy::zombie_processes, reason = "`wait4` waits for it")]
+fn run(arguments: &str, first: &str) -> Measured {
     let mut command = Command::new("bash");
-    let is_limited = limit.is_some();
-    let limit = limit.map_or(String::new(), |limit| format!("{limit}; "));
-    command.args(["-c", &format!("{limit}exec \"$0\" \"$@\""), PROGRAM]).args(arguments.split_whitespace());
+    command.args(["-c", &format!("{first}exec \"$0\" \"$@\""), PROGRAM]).args(arguments.split_whitespace());
     command.env_remove("MEMORIZE_ISA").env("MEMORIZE_DATA_DIR", mnist_folder());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
@@ -41,13 +50,10 @@ fn measure(arguments: &str, limit: Option<&str>) -> Measured {
         usage
     };
     let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
-    let peak = usage.ru_maxrss as f64 * 1024.0 / MIB;
-    // What a process has at its most is passed on to a child that it starts.
-    assert!(is_limited || peak > own_peak(), "the tests themselves have taken more than {arguments}");
-    Measured { code, said, peak }
+    Measured { code, said, peak: usage.ru_maxrss as f64 * 1024.0 / MIB }
 }
 
-/// The most that this process has taken, in MiB.
+/// The most that this process has taken, in MiB: a child that it starts has that passed on as the most of its own.
 fn own_peak() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -73,7 +79,7 @@ fn files(root: &Path) -> [PathBuf; 2] {
     [x, y]
 }
 
-/// Commands that take some hundred MiB each, `OUT` in the place of a folder.
+/// Commands that take from a few MiB to some hundred, `OUT` in the place of a folder.
 fn commands(root: &Path) -> Vec<String> {
     let [x, y] = files(root);
     let data = format!("--inputs {} --targets {}", x.display(), y.display());
@@ -85,6 +91,16 @@ fn commands(root: &Path) -> Vec<String> {
     // Samples, weights, matrices d x d, in either type; each optimiser on either route; projections and what samples
     // span.
     let synthetic = [
+        "train --samples 60 --dim 10 -r 22 --epochs 2 --out OUT",
+        "train --samples 3000 --dim 100 -r 3000 --epochs 2 --threads 8 --out OUT",
+        "train --samples 300 --dim 100 --optimizer solve --out OUT",
+        "solve --samples 232 --dim 30",
+        "solve --samples 4020 --dim 200 --stop-below 1e-10",
+        "solve --samples 1000 --dim 1100",
+        "condition --samples 30 --dim 300",
+        "condition --samples 300 --dim 100",
+        "condition --samples 1200 --dim 50",
+        "race --samples 300 --dim 100 --passes 20",
         "train --samples 200000 --dim 200 -r 20 --epochs 2 --out OUT",
         "train --samples 2000 --dim 100 -r 50000 --epochs 10 --batch 500 --checkpoint-every 5 --out OUT",
         "train --samples 2000 --dim 400 -r 6000 --dtype f64 --epochs 2 --batch 100 --checkpoint-every 7 --out OUT",
@@ -115,6 +131,8 @@ fn commands(root: &Path) -> Vec<String> {
     });
     // One set after another, and two at once: few products for each, then as many as there are samples.
     let searches = [
+        "capacity --dim 30 --seeds 2 --ratios 0.5,1 --iterations 50 --out OUT",
+        "capacity --dim 60 --seeds 1 --ratios 1 --iterations 50 --out OUT",
         "capacity --dim 240 --seeds 1 --ratios 0.5 --iterations 50 --threads 1 --out OUT",
         "capacity --dim 200 --seeds 2 --ratios 0.1,0.5 --iterations 50 --threads 2 --out OUT",
         "capacity --dim 80 --seeds 2 --ratios 1 --optimizer solve --threads 2 --out OUT",
@@ -126,6 +144,7 @@ fn commands(root: &Path) -> Vec<String> {
 #[test]
 fn what_is_foreseen_is_what_is_taken() {
     let root = scratch();
+    let mut wrong = Vec::new();
     for command in commands(root.path()) {
         let once = || {
             let out = root.path().join("out");
@@ -136,7 +155,7 @@ fn what_is_foreseen_is_what_is_taken() {
             let _ = fs::remove_dir_all(out);
             (foreseen, peak)
         };
-        let fits = |foreseen: f64, peak: f64| foreseen >= peak - PROGRAM_PAGES && foreseen <= SHARE * peak;
+        let fits = |foreseen: f64, peak: f64| foreseen >= peak - PAGES && foreseen <= SHARE * peak + FIXED;
         let (foreseen, first) = once();
         // Where blocks come to lie may leave a hole, once in many times: then the second largest of three counts.
         let peak = if fits(foreseen, first) {
@@ -146,21 +165,25 @@ fn what_is_foreseen_is_what_is_taken() {
             peaks.sort_by(f64::total_cmp);
             peaks[1]
         };
-        assert!(foreseen >= peak - PROGRAM_PAGES, "{command}: {foreseen} MiB were foreseen and {peak} MiB taken");
-        assert!(foreseen <= SHARE * peak, "{command}: {foreseen} MiB were foreseen and only {peak} MiB taken");
+        if !fits(foreseen, peak) {
+            wrong.push(format!("{foreseen} MiB were foreseen and {peak} MiB taken: {command}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Pages of the program's own file, in MiB, which make way and are not foreseen.
-const PROGRAM_PAGES: f64 = 9.0;
-/// By how much more may be foreseen: where a decomposition's matrices come to lie differs from one time to the next,
-/// and the most is foreseen.
+/// Pages of the program's file that not every command reads, in MiB.
+const PAGES: f64 = 2.0;
+/// What is foreseen for buffers of a fixed size, in MiB, and not taken by small sets.
+const FIXED: f64 = 3.0;
+/// By how much more may be foreseen: where blocks come to lie differs from one time to the next, and the most is
+/// foreseen.
 const SHARE: f64 = 1.15;
 
 #[test]
 fn less_than_that_is_an_error_that_says_so() {
     let root = scratch();
-    for (at, command) in commands(root.path()).iter().enumerate() {
+    for (at, command) in commands(root.path()).iter().step_by(3).enumerate() {
         // From what no process can live with to what is enough for any of these, two for each.
         for limit in [[40_000, 200_000], [90_000, 400_000]][at % 2] {
             let out = root.path().join("out");

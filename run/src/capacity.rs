@@ -127,12 +127,13 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
     };
     let solving = config.sizes().iter().map(solving).max().unwrap_or(0);
     let each = solving.max(descent.bytes::<T>()).saturating_add(set);
-    let pieces = if threads > 1 && config.sizes().len() > 1 { each / 12 } else { 0 };
-    memory::foresee(
-        &format!("training sets of up to {n} samples on {threads} threads"),
-        each.saturating_add(pieces).saturating_mul(threads as u64),
-        advice,
-    )
+    let at_once = (config.sizes().len() as u64).saturating_mul(config.seeds).min(threads as u64);
+    // What lies in pieces, as measured.
+    let pieces = if at_once > 1 { each / 24 } else { each / 12 };
+    let all = each.saturating_add(pieces).saturating_mul(at_once);
+    memory::foresee(&format!("training sets of up to {n} samples on {threads} threads"), all, advice)?;
+    // What threads have freed stays theirs, as much as was measured.
+    memory::foresee_picture(if at_once > 1 { all / 10 * 3 } else { 0 })
 }
 
 /// A random training set: the rows that `memorize train --data synthetic --normalize` has with the same seed.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use memorize_analysis::plot;
 use memorize_analysis::threshold::ThresholdPlot;
+use memorize_run::allocator;
 use memorize_run::capacity::{Report, check_memory, run};
 use memorize_run::config::Dtype;
 use memorize_run::error::Error;
@@ -54,6 +55,7 @@ pub fn capacity(arguments: &CapacityArgs) -> Result<(), Error> {
     let rows = rows?;
     let interrupted = interrupt.is_set();
     let report = Report::new(&config, &machine, &rows, interrupted, started.elapsed());
+    allocator::give_back();
     let drawing = ThresholdPlot::new(&report, &rows);
     folder.write(CAPACITY_SVG, plot::svg(&drawing).map_err(Error::run_failed)?.as_bytes())?;
     folder.write(CAPACITY_PNG, &plot::png(&drawing).map_err(Error::run_failed)?)?;

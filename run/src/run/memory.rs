@@ -172,9 +172,16 @@ pub fn within_budget(what: &str, bytes: u64, budget: Option<ByteSize>, advice: &
     }
 }
 
-/// What a process takes that nothing above counts, in bytes: the program itself, stacks, pictures, buffers of a fixed
-/// size.
-const REST: u64 = 28 << 20;
+/// What a process takes that nothing above counts, in bytes: pages of the program that are its own, buffers of a fixed
+/// size, names, lines on their way out.
+const PROGRAM: u64 = 5 << 20;
+/// What lies in pieces between what is kept, as a part of what is foreseen: as measured.
+const PIECES: u64 = 20;
+/// As [`PROGRAM`], for each thread: its stack as far as it is used.
+const OF_THREAD: u64 = 64 << 10;
+/// What a picture takes while it is drawn and stored: its pixels, three times as many each way, before they are
+/// averaged.
+const PICTURE: u64 = 28 << 20;
 
 /// The most that was foreseen so far, in bytes, with everything that the process had then.
 static PEAK: AtomicU64 = AtomicU64::new(0);
@@ -184,7 +191,9 @@ static PEAK: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// Bad input with both numbers, and the advice as its hint.
 pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), Error> {
-    PEAK.fetch_max(held().saturating_add(bytes).saturating_add(REST), Ordering::Relaxed);
+    let of_threads = OF_THREAD.saturating_mul(rayon::current_num_threads() as u64);
+    let all = [held(), bytes, bytes / PIECES, PROGRAM, of_threads];
+    PEAK.fetch_max(all.into_iter().fold(0, u64::saturating_add), Ordering::Relaxed);
     match available() {
         Some(available) if bytes > available => {
             let (needed, there) = (mebibytes(bytes), mebibytes(available));
@@ -193,6 +202,14 @@ pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// The same for the picture that is drawn at the end, when so many bytes of what was foreseen are still there.
+///
+/// # Errors
+/// As for [`foresee`].
+pub fn foresee_picture(left: u64) -> Result<(), Error> {
+    foresee("the picture at the end", left.saturating_add(PICTURE), "stop other programs, or allow this one more")
 }
 
 /// Whether there is room for so many bytes more than were foreseen, with some to spare. Looked at once in a while only.

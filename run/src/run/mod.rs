@@ -35,6 +35,7 @@ use memorize_train::{
     spectrum,
 };
 
+use crate::allocator;
 use crate::config::{Batch, Dtype, RunConfig};
 use crate::error::Error;
 use crate::events::{self, Curve, Draw, Event, Host};
@@ -54,6 +55,10 @@ use saddles::Saddles;
 pub use start::note_environment;
 use start::{batch_rows, budget, initial_network, method, prescribe, schedule};
 use watch::{Watch, Watched};
+
+/// Matrices as large as W that there are at the end at once, when the picture is drawn: the start, what came out, and
+/// what the optimiser has not given back.
+const COPIES_AT_THE_END: u64 = 4;
 
 /// Where a run's results go, and what there is already.
 #[derive(Debug)]
@@ -160,6 +165,8 @@ impl<'a, T: Element> Run<'a, T> {
             Some(section) => solution::foresee::<T>(&config.run, section, &dataset, machine.threads)?,
             None => start::needs(&config, &dataset, neurons, machine).foresee::<T>()?,
         };
+        let at_the_end = if config.optimizer.solve.is_some() { 2 * n.min(d) } else { neurons };
+        memory::foresee_picture(memory::of_weights::<T>(COPIES_AT_THE_END, at_the_end, d))?;
         let (network, init) = initial_network(&mut config, d)?;
         let samples = match config.optimizer.batch {
             Batch::Full => Samples::All(n),
@@ -488,6 +495,7 @@ impl<'a, T: Element> Run<'a, T> {
             return Ok(());
         }
         let paper = self.paper();
+        allocator::give_back();
         let curve = Curve { name: &self.config.run.name, paper: paper.as_deref(), loss, records };
         for (name, contents) in draw(&curve)? {
             self.folder.write(name, &contents)?;

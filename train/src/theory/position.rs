@@ -8,7 +8,7 @@
 
 use memorize_kernels::{Engine, Mat, Rows, Spread, rows};
 
-use super::bounds::{DENSE_ELEMENTS, Lifted, largest_norm};
+use super::bounds::{Lifted, largest_norm};
 use super::constants::capacity;
 use super::davidson::{self, DavidsonOptions, Step, Stop};
 use super::gram_operator::GramOperator;
@@ -53,10 +53,16 @@ pub fn is_dense(n: usize, d: usize) -> bool {
 /// many threads.
 pub fn bytes(n: usize, d: usize, settings: &Settings, here: usize, threads: usize) -> u64 {
     let narrower = Span::is_narrower(n, d);
+    let capacity = capacity(n.min(d));
+    if n as u128 > capacity {
+        // Known by counting.
+        return 0;
+    }
     let with_span = |bytes| if narrower { Span::with(n, d, bytes) } else { bytes };
     if settings.dense && is_dense(n, d) {
-        // The lifted samples, the decomposition's copy, and its vectors.
-        return with_span(4 * (DENSE_ELEMENTS * size_of::<f64>()) as u64);
+        // The lifted samples with the decomposition's copies, its vectors and what it works in, as measured.
+        let (lifted, square) = (n as u128 * capacity, n as u128 * n as u128);
+        return with_span((lifted * 28 + square * 52) as u64);
     }
     let here = if narrower { n } else { here };
     let width = n.min(d) as u64;
