@@ -1,5 +1,5 @@
 //! What is found in a folder that a run has left: by another version, another machine, an interrupted run, or not by a
-//! run at all. Whatever can be read is; what cannot is told.
+//! run at all. Whatever can be read is read; the rest is reported.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ impl FoundRun {
         let mut note = |file: &str, problem: &dyn std::fmt::Display| problems.push(format!("{file}: {problem}"));
         let failure = Failure::read(folder);
         let summary = match completion(folder, Depth::Sizes) {
-            // What failed has none.
+            // A run that failed has none.
             Err(problem) if failure.is_none() || problem.kind() != io::ErrorKind::NotFound => {
                 note(SUMMARY, &problem);
                 None

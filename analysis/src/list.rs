@@ -23,7 +23,7 @@ const DEPTH: usize = 6;
 /// nothing is looked for within a run.
 ///
 /// # Errors
-/// If `root` cannot be read. What cannot be read below it is passed over.
+/// If `root` cannot be read. Folders below it that cannot be read are passed over.
 pub fn find(root: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let entries = fs::read_dir(root)?;

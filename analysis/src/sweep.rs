@@ -1,4 +1,4 @@
-//! What a sweep has come to: a row a run, as CSV and as text.
+//! Table of a sweep: a row a run, as CSV and as text.
 
 use std::path::Path;
 
@@ -22,12 +22,12 @@ pub fn is_table(text: &[u8]) -> bool {
 pub struct Row {
     /// How the run ended.
     pub ended: Ended,
-    /// What it has left.
+    /// Its folder, as found.
     pub found: Option<FoundRun>,
 }
 
 impl Row {
-    /// What is there of a run in `folder` that ended in this way.
+    /// The run in `folder`, which ended in this way.
     pub fn read(folder: &Path, ended: Ended) -> Self {
         Self { ended, found: FoundRun::read(folder).ok() }
     }

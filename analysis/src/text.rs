@@ -1,4 +1,4 @@
-//! What is printed when runs are over: what came out, beside what the paper reports. Plain text.
+//! The results of finished runs beside those that the paper reports, as plain text.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use memorize_run::run_folder::TheorySummary;
 use memorize_run::run_folder::{StopReason, Summary};
 use memorize_run::units::{duration, number, shortened, thousands};
 
-/// What stands where a value does not apply.
+/// Stands where a value does not apply.
 pub const NONE: &str = "-";
 
 /// The report on one run, several lines.

@@ -1,6 +1,6 @@
 //! Advice that can be followed: which flags the command has that runs.
 //!
-//! Libraries name no flags. What this crate advises is shared by commands with different flags, and by configuration
+//! Libraries name no flags. The advice of this crate is shared by commands with different flags, and by configuration
 //! files; so whatever an error names that its command lacks is explained in a line of its own, see [`notes`].
 
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ pub fn notes(text: &str) -> Vec<String> {
     strange.into_iter().filter_map(|flag| note(flag, &here.name)).collect()
 }
 
-/// What a flag is that a command does not have; nothing if no command has it.
+/// Explains a flag that a command does not have; nothing if no command has it.
 fn note(flag: &str, command: &str) -> Option<String> {
     let all = args::command();
     let mut owners = owners(&all, flag, "");

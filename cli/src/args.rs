@@ -1,4 +1,4 @@
-//! The command line, as typed. What it means is decided in [`layer`](memorize_run::layer) and
+//! The command line, as typed. Its meaning is decided in [`layer`](memorize_run::layer) and
 //! [`config`](memorize_run::config).
 
 mod bench;
@@ -108,7 +108,7 @@ pub enum Command {
     Runs(RunsArgs),
     /// Make a page about runs: curves, numbers, what the paper reports beside them
     Report(ReportArgs),
-    /// Say in what runs differ, and lay their curves over each other
+    /// Show the differences between runs, and lay their curves over each other
     Compare(CompareArgs),
     /// Print a configuration file: every setting explained, or what flags amount to
     Config(Box<ConfigArgs>),

@@ -7,7 +7,7 @@ use memorize_run::units::{fraction_of_a_second, number, percent, threads};
 
 use crate::say;
 
-/// What the columns are.
+/// Headings of the columns.
 const LEGEND: &str = "\
 +-: half of the runs are this close to the median. GB/s: bytes that have to move at least once.
 of peak: of the multiply-adds of that instruction set, type and number of threads, measured beside the pass.

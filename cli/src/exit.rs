@@ -44,7 +44,7 @@ pub fn conclude(outcome: Result<(), Error>) -> ExitCode {
     ExitCode::from(error.code())
 }
 
-/// What to say, if anything, before a run of that size in this build.
+/// A warning, if one is due, before a run of that size in this build.
 pub fn build_warning(full_scale: bool) -> Option<&'static str> {
     (cfg!(debug_assertions) && full_scale).then_some(
         "warning: this program was built without optimisation and will be many times slower than it can be;\n         \

@@ -2,7 +2,7 @@
 //!
 //! * Words for people are cleaned here, in one place: names from files, headers, tensors and folders may hold what
 //!   commands a terminal.
-//! * What programs read (JSON, TOML, scripts) is written as it is.
+//! * Text for programs (JSON, TOML, scripts) is written as it is.
 //! * Standard error is a courtesy: one that is closed, or a full disk behind it, ends nothing. Nothing in this program
 //!   prints otherwise (a lint), because the macros of the standard library panic there.
 
@@ -20,7 +20,7 @@ pub fn tell(line: &str) {
     write_line(&mut io::stderr(), &printable(line));
 }
 
-/// Writes a line as it is. What cannot be written is not.
+/// Writes a line as it is; an error of writing is ignored.
 pub(crate) fn write_line(out: &mut dyn Write, line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

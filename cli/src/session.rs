@@ -41,7 +41,7 @@ impl Session {
             ranks::meet_the_others()?;
             program()
         };
-        // What is looked at after an unwinding is the team alone, which is as it was.
+        // After an unwinding only the team is looked at, which has not changed.
         let outcome = match catch_unwind(AssertUnwindSafe(whole)) {
             Ok(outcome) => outcome,
             Err(payload) => match Failed::of(&*payload) {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::format::{ElementType, Format, Looks};
 use crate::shown::Shown;
 
-/// What can go wrong between a path and a usable table.
+/// Errors between a path and a usable table.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -20,7 +20,7 @@ pub enum DataError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The file was opened but reading it failed.
@@ -28,7 +28,7 @@ pub enum DataError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A folder was given where a file is needed.
@@ -54,7 +54,7 @@ pub enum DataError {
     NotRecognised {
         /// The file.
         path: PathBuf,
-        /// What it looks like instead.
+        /// The format that it resembles.
         looks: Looks,
     },
     /// The file was written to while it was mapped: what was read from it may be neither the old contents nor the new.
@@ -168,7 +168,7 @@ pub enum DataError {
     NpyHeader {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
     /// An element type that is not read.
@@ -180,7 +180,7 @@ pub enum DataError {
         descr: String,
         /// The same in words.
         what: &'static str,
-        /// What makes numbers of them, and what it loses if it loses anything.
+        /// How to convert them, and any loss of that.
         advice: &'static str,
     },
     /// A single number without any dimension.
@@ -270,15 +270,15 @@ pub enum DataError {
     GzipCorrupt {
         /// The file.
         path: PathBuf,
-        /// What the decompressor said.
+        /// The decompressor's error.
         source: io::Error,
     },
-    /// What was compressed is no format read here.
+    /// The contents of the compressed file have no format that is read here.
     #[error("{}: what this gzip file holds is neither IDX nor .npy: {looks}", path.shown())]
     GzipNotRecognised {
         /// The file.
         path: PathBuf,
-        /// What it looks like instead.
+        /// The format that it resembles.
         looks: Looks,
     },
     /// The inner header claims more than gzip can have compressed into the file.
@@ -454,7 +454,7 @@ pub enum DataError {
     CreateFolder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A file cannot be written.
@@ -462,7 +462,7 @@ pub enum DataError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// One of the files of MNIST cannot be written to the cache.
@@ -471,7 +471,7 @@ pub enum DataError {
     WriteCache {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A file is missing and this build has no copy of it.
@@ -489,7 +489,7 @@ pub enum DataError {
         /// The path.
         path: PathBuf,
     },
-    /// What was named as a folder is something else.
+    /// The path of a folder leads to something else.
     #[error("{} is not a folder; name the folder that the files are in", path.shown())]
     NotAFolder {
         /// The path.
@@ -524,7 +524,7 @@ pub enum DataError {
     SeveralSets {
         /// The folder.
         path: PathBuf,
-        /// What they are called.
+        /// Their names.
         sets: Vec<String>,
         /// The files of the first: training images and labels, test images and labels.
         first: Box<[PathBuf; 4]>,

@@ -95,7 +95,7 @@ pub enum OutputError {
     },
 }
 
-/// What to do about a file that could not be written.
+/// Advice about a file that could not be written.
 pub fn advice(error: &io::Error) -> &'static str {
     use io::ErrorKind::*;
     match error.kind() {
@@ -121,8 +121,8 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) ->
     stage(path, fill)?.commit()
 }
 
-/// The first half of [`write_atomically`]: everything that a full disk can prevent. What is no regular file is written
-/// now.
+/// The first half of [`write_atomically`]: everything that a full disk can prevent. A file that is not regular is
+/// written now.
 ///
 /// # Errors
 /// If any step fails; no file is then left.

@@ -1,4 +1,4 @@
-//! What the numbers of a table are like: what a person wants to know of a file before training on it.
+//! Statistics of the numbers of a table, for a look at a file before training on it.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
@@ -75,7 +75,7 @@ impl Statistics {
     }
 }
 
-/// What a range of rows adds to it.
+/// Share of a range of rows.
 struct Piece {
     min: f64,
     max: f64,

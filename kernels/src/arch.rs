@@ -19,7 +19,7 @@ pub const ISA_VARIABLE: &str = "MEMORIZE_ISA";
 /// `run` must be `#[inline(always)]`, and so must everything it calls: a function that is not inlined is compiled
 /// without the tier's instructions.
 pub trait Kernel {
-    /// What the work returns.
+    /// Result of the work.
     type Output;
     /// Does the work on one tier.
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) -> Self::Output;
@@ -30,7 +30,7 @@ pub trait Kernel {
 /// `run` must be `#[inline(always)]`, and so must the loops that it calls. Loops over elements only, without branches:
 /// on AVX-512 the compiler has turned branches on sign bits into wrong code (rust-lang/rust#158622).
 pub trait Loops {
-    /// What the loops return.
+    /// Result of the loops.
     type Output;
     /// Runs them.
     fn run(self) -> Self::Output;

@@ -1,7 +1,7 @@
 //! Errors of the compute crate: shapes that do not go together and instruction sets that this CPU lacks.
 #![forbid(unsafe_code)]
 
-/// What can go wrong before a pass starts. A pass that has started cannot fail.
+/// Errors before a pass starts. A pass that has started cannot fail.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {

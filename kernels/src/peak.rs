@@ -1,5 +1,5 @@
-//! The machine's limits, measured: fused multiply-adds a second, bytes a second. What a pass's throughput is held
-//! against.
+//! The machine's limits, measured: fused multiply-adds a second, bytes a second. Passes are compared
+//! with them.
 #![forbid(unsafe_code)]
 
 use std::time::Instant;

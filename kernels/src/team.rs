@@ -52,7 +52,7 @@ pub trait Team: Debug + Send + Sync {
 pub struct Failed {
     /// The rank; the lowest if there are several.
     pub rank: usize,
-    /// What it passed to [`fail`].
+    /// The error that it passed to [`fail`].
     pub code: u8,
 }
 
@@ -68,7 +68,7 @@ const FINE: u8 = 0;
 /// First byte of a message that says which rank has failed.
 const FAILED: u8 = 1;
 
-/// What goes up and down the tree.
+/// Messages up and down the tree.
 pub(crate) trait Exchange {
     /// Joins what the ranks to the right have to one's own.
     fn absorb(&mut self, message: &[u8]);
@@ -174,7 +174,7 @@ impl Exchange for Gathering {
     }
 }
 
-/// What all ranks have, one after the other; they may have differently much.
+/// The values of all ranks, one rank after the other; their numbers may differ.
 ///
 /// ```
 /// use memorize_kernels::team::{gather, threads};

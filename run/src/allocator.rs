@@ -1,4 +1,4 @@
-//! What the system's allocator does with freed memory.
+//! Settings of the system's allocator for freed memory.
 #![allow(unsafe_code)]
 
 /// Asks glibc to keep freed memory up to a limit instead of giving it back at once.

@@ -93,7 +93,7 @@ pub fn run<T: Element>(
             Ok::<(), Error>(recorder.record(at, rows)?)
         })
     });
-    // What was finished is written, whatever became of the rest.
+    // Finished rows are written even if another one failed.
     let rows = recorder.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).finish();
     tried?;
     Ok(rows?)
@@ -128,11 +128,11 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
     let solving = config.sizes().iter().map(solving).max().unwrap_or(0);
     let each = solving.max(descent.bytes::<T>()).saturating_add(set);
     let at_once = (config.sizes().len() as u64).saturating_mul(config.seeds).min(threads as u64);
-    // What lies in pieces, as measured.
+    // Free memory in pieces, as measured.
     let pieces = if at_once > 1 { each / 24 } else { each / 12 };
     let all = each.saturating_add(pieces).saturating_mul(at_once);
     memory::foresee(&format!("training sets of up to {n} samples on {threads} threads"), all, advice)?;
-    // What threads have freed stays theirs, as much as was measured.
+    // Each thread keeps memory that it has freed: as much as was measured.
     memory::foresee_picture(if at_once > 1 { all / 10 * 3 } else { 0 })
 }
 
@@ -154,7 +154,8 @@ impl<'a, T: Element> Set<'a, T> {
         Ok(Self { config, engine, x, y: synthetic::targets(seed, n), seed })
     }
 
-    /// The solver, whose loss the others are measured by, then descent. What an interruption has cut short is left out.
+    /// The solver, whose loss the others are measured by, then descent. A training that an interruption cuts short is
+    /// left out.
     fn trials(&self, interrupt: &Interrupt) -> Result<Vec<Row>, Error> {
         if interrupt.is_set() {
             return Ok(Vec::new());

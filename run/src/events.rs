@@ -57,7 +57,7 @@ pub type Pictures = Vec<(&'static str, Vec<u8>)>;
 pub struct Curve<'a> {
     /// The run's name.
     pub name: &'a str,
-    /// What the paper reports, if the run is one of its experiments.
+    /// The paper's result, if the run is one of its experiments.
     pub paper: Option<&'a str>,
     /// f(W) over the whole training set at the end; absent = not known.
     pub loss: Option<f64>,
@@ -68,7 +68,7 @@ pub struct Curve<'a> {
 /// Draws the curve that a run leaves in its folder.
 pub type Draw = fn(&Curve<'_>) -> Result<Pictures, Error>;
 
-/// What a run has of the program around it: somebody who listens, somebody who draws, and a way to be told to end.
+/// The services that a run uses: a listener, a function that draws, and a signal to end.
 pub struct Host {
     /// Who hears what happens.
     pub listener: Box<dyn Listener>,
@@ -112,7 +112,7 @@ pub enum Event<'a> {
         /// Seconds of training in this process.
         seconds: f64,
     },
-    /// The last step is done. What follows is the evaluation.
+    /// The last step is done. The evaluation follows.
     Trained,
     /// What the run came to.
     Result(&'a Summary),

@@ -41,7 +41,7 @@ pub struct Interrupt(Arc<AtomicBool>);
 
 /// Whether a signal ends the process at once: nothing is there yet that would be lost.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
-/// What listens to signals, if anything does.
+/// The listener for signals, if there is one.
 static LISTENING: OnceLock<Interrupt> = OnceLock::new();
 
 /// Runs what asks nobody whether to go on (a decomposition, of which nothing is worth keeping before it is whole): a

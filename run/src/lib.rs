@@ -6,7 +6,7 @@
 //!                     experiments    └──> events, to whoever listens
 //! ```
 //!
-//! Each of the [`settings`] is declared once. What was said of them ([`layer`]) and what it means ([`config`]) are
+//! Each of the [`settings`] is declared once. The values that were given ([`layer`]) and their meaning ([`config`]) are
 //! different types: a layer has holes, a configuration has none, and only configurations are run and written to disk.
 //! [`sweep`] makes many of one file; [`capacity`] trains many small networks around d(d+1)/2 samples. [`ranks`] are the processes that share a run's work; [`threads`], [`blas`],
 //! [`allocator`] and [`fault`] are what a process computes with and survives.

@@ -21,7 +21,7 @@ pub fn name<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 /// The path that is there and most like one that is not, if it is like it; none for one that is there itself. The first
 /// part of the path that is missing is taken for the mistyped one.
 pub fn path(missing: &Path) -> Option<PathBuf> {
-    // What is there was not mistyped, and is no advice.
+    // A name that exists was not mistyped, and helps nobody.
     if missing.symlink_metadata().is_ok() {
         return None;
     }

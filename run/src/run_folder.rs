@@ -128,7 +128,7 @@ impl RunFolder {
         };
         check_contents(path, existing, inputs)?;
         let notes = remove_leftovers(path)?;
-        // What says that a run is whole goes first: there is no moment at which the rest is taken for one.
+        // The summary goes first: without it nobody takes the rest for a whole run.
         for name in OURS {
             if existing == Existing::Again && name == CONFIG {
                 continue;
@@ -164,7 +164,7 @@ impl RunFolder {
         self.lock.is_some()
     }
 
-    /// What was found in the folder and is to be told, a line each.
+    /// Notes on the state of the folder, a line each.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

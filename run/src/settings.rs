@@ -41,9 +41,9 @@ pub struct Setting {
     pub path: &'static str,
     /// Its flag; none for what only the program itself writes.
     pub flag: Option<Flag>,
-    /// What it is, in a sentence or two.
+    /// Its help text, a sentence or two.
     pub help: &'static str,
-    /// What it is where nobody speaks of it, in words; none where that goes without saying.
+    /// Its default in words; none where that goes without saying.
     pub default: fn() -> Option<String>,
     /// How its value is written.
     pub form: fn() -> Form,
@@ -68,7 +68,7 @@ pub struct Flag {
     pub value: &'static str,
     /// The heading that it is listed below.
     pub heading: &'static str,
-    /// What it was called in an earlier version, which is understood and not shown.
+    /// Its name in an earlier version, which is understood and not shown.
     pub old: Option<&'static str>,
 }
 
@@ -142,7 +142,7 @@ impl Range {
 }
 
 impl Setting {
-    /// What it is, with the default in brackets.
+    /// Its help text, with the default in brackets.
     pub fn help_text(&self) -> String {
         self.help_with(None, None)
     }

@@ -60,7 +60,7 @@ const ITERATION: &str = "iteration";
 const ABOUT: &str = "run";
 /// Longest header that is read, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
-/// What the names of a state's tensors begin with, W apart.
+/// Prefix of the names of a state's tensors, W apart.
 const STATE: &str = "state.";
 
 impl Frame {
@@ -273,7 +273,7 @@ pub fn has_state(path: &Path) -> io::Result<bool> {
     Ok(outline.has_state)
 }
 
-/// What a header says of the rest.
+/// Outline of the tensors that a header announces.
 struct Outline {
     /// Bytes of all tensors.
     data: u64,

@@ -1,4 +1,4 @@
-//! What can go wrong while a network is trained, saved or loaded.
+//! Errors while a network is trained, saved or loaded.
 
 use std::path::PathBuf;
 
@@ -76,7 +76,7 @@ pub enum TrainError {
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A weights file is not what it should be.
@@ -84,7 +84,7 @@ pub enum TrainError {
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// The fault, and advice.
         problem: String,
     },
     /// A state that the optimiser cannot go on from.
@@ -143,7 +143,7 @@ pub enum TrainError {
     Eigenvalues(usize),
 }
 
-/// What is no longer finite where training diverges. The types are names, `f32` or `f64`.
+/// The quantity that is no longer finite where training diverges. The types are names, `f32` or `f64`.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Divergence {
     /// The loss f or g, which is infinite or NaN.
@@ -166,7 +166,7 @@ pub enum Divergence {
     LineSearch(&'static str),
 }
 
-/// What to change after a divergence.
+/// Advice after a divergence.
 fn advice(iteration: u64, learning_rate: f64) -> String {
     const SCALE: &str = "normalise the inputs, scale the targets, or use a smaller initial scale of the weights";
     match (iteration, learning_rate > 0.0) {

@@ -1,4 +1,4 @@
-//! What is minimised: f(W) = 1/(4n) sum_j (q_j - y_j)^2 and g(W) = f(W) + gamma/2 ||W||_F^2, with gradient and
+//! The objective: f(W) = 1/(4n) sum_j (q_j - y_j)^2 and g(W) = f(W) + gamma/2 ||W||_F^2, with gradient and
 //! Hessian-vector products, by either route. Everything calls the fused passes and nothing lower.
 
 use memorize_kernels::error::check_shape;

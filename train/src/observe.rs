@@ -13,7 +13,7 @@ pub struct Record {
     pub learning_rate: f64,
 }
 
-/// Whoever watches a run.
+/// Watches a run.
 pub trait Observer {
     /// Called every `record_every` iterations, and at the last one of the budget.
     fn record(&mut self, record: &Record);

@@ -60,11 +60,11 @@ pub enum Samples {
     Batch(usize),
 }
 
-/// What laying out W for the neuron route costs, in flops a weight: 1.5 to 3 ns. Measured, as the next two, with
+/// Cost of laying out W for the neuron route, in flops a weight: 1.5 to 3 ns. Measured, as the next two, with
 /// `cargo bench --bench crossovers`.
 const LAYOUT_FLOPS: f64 = 300.0;
 
-/// What laying out S and M for the Gram route costs, in flops for each of their d^2 places.
+/// Cost of laying out S and M for the Gram route, in flops for each of their d^2 places.
 const SYMMETRIC_FLOPS: f64 = 120.0;
 
 /// The Gram route multiplies d (d + WASTE) instead of d^2 numbers for every sample: half a panel above the diagonal and
@@ -80,9 +80,9 @@ const SAFE_EXPONENT_F64: i32 = 480;
 pub struct Plan {
     /// The route taken.
     pub route: Route,
-    /// What a gradient by the neuron route costs, in flops of its inner loop.
+    /// Cost of a gradient by the neuron route, in flops of its inner loop.
     pub neuron_flops: f64,
-    /// What a gradient by the Gram route costs, in the same unit.
+    /// Cost of a gradient by the Gram route, in the same unit.
     pub gram_flops: f64,
     /// Whether the user chose instead of the planner.
     pub forced: bool,

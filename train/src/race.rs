@@ -51,7 +51,7 @@ pub enum Entrant {
     Solver,
 }
 
-/// What is asked of all of them.
+/// Settings of a race.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     /// Losses f(W) to reach, in descending order: an entrant ends at the last.
@@ -82,11 +82,11 @@ pub struct Recorded {
 pub struct Mark {
     /// f(W).
     pub loss: f64,
-    /// What was recorded when it was; absent = it was not.
+    /// The record at that moment; absent = not reached.
     pub reached: Option<Recorded>,
 }
 
-/// What came of one entrant.
+/// Result of one entrant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lap {
     /// f(W) at the end, computed from W; absent = it diverged.
@@ -106,7 +106,7 @@ pub trait Spectator {
     fn goes_on(&mut self) -> bool;
 }
 
-/// What all entrants have in common.
+/// The common part of all entrants.
 pub struct Track<'a, T: Element, X> {
     /// The training set.
     pub objective: Objective<'a, T, X>,
@@ -149,7 +149,7 @@ impl<'a, T: Element, X: Rows<T>> Track<'a, T, X> {
     /// Lets one run. That it diverges is no error, it is what came of it.
     ///
     /// # Errors
-    /// What keeps an entrant from running at all.
+    /// Errors that keep an entrant from running at all.
     pub fn run(&self, entrant: Entrant, spectator: &mut dyn Spectator) -> Result<Lap, TrainError> {
         let mut runner = Runner::new(&self.rules, spectator);
         let loss = match self.train(entrant, &mut runner) {

@@ -5,7 +5,7 @@
 pub struct StepDecay {
     /// Learning rate of the first epochs.
     pub initial: f64,
-    /// What it is multiplied by.
+    /// Factor of a decay.
     pub factor: f64,
     /// Epochs between two decays; 0 for none.
     pub every: u64,

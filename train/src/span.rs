@@ -20,7 +20,7 @@ use crate::network::Network;
 /// Exponents of the largest modulus, up or down, that samples are left alone with: the fourth power of a norm is far
 /// inside of the range of f32, and bytes (up to 255) are left as they are.
 const COMFORTABLE: i32 = 8;
-/// What a norm of a row of C may differ by from that of its sample, relative to it. Rounding leaves some 1e-15.
+/// Allowed difference between the norm of a row of C and that of its sample, relative to it; rounding makes some 1e-15.
 const AGREEMENT: f64 = 1e-12;
 
 /// The largest modulus of a number in the samples of all ranks.

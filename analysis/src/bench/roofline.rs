@@ -61,7 +61,7 @@ struct Group {
 }
 
 impl<'a> Roofline<'a> {
-    /// Chooses axes, markers and labels. What has no place on a log scale is left out.
+    /// Chooses axes, markers and labels. Values without a logarithm are left out.
     pub fn of(report: &'a BenchReport) -> Self {
         let results: Vec<&Measurement> = report.results.iter().filter(|result| place(result, 1.0).is_some()).collect();
         let references = references(report, &results);
@@ -228,7 +228,7 @@ impl Roofline<'_> {
     }
 }
 
-/// What a peak is of: instruction set, type, threads.
+/// Identifies a peak: instruction set, type, threads.
 type Kind<'a> = (&'a str, &'a str, usize);
 
 fn kind(result: &Measurement) -> Kind<'_> {
@@ -255,7 +255,7 @@ fn place(result: &Measurement, peak: f64) -> Option<(f64, f64)> {
     (at.0.is_finite() && at.1.is_finite() && result.gflops > 0.0).then_some(at)
 }
 
-/// What a measurement is of: the pass, and its type and threads where they are not the same for all.
+/// Identifies a measurement: the pass, and its type and threads where they are not the same for all.
 fn label(result: &Measurement, report: &BenchReport, several_types: bool) -> String {
     let Measurement { pass, dtype, threads, .. } = result;
     let mut label = pass.clone();

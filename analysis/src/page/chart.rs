@@ -148,7 +148,7 @@ impl Chart {
     }
 }
 
-/// What a run came to: the same f(W) as in the tables. Without a summary it is the end of its line.
+/// The result of a run: the same f(W) as in the tables. Without a summary it is the end of its line.
 pub(super) fn end(run: &FoundRun) -> String {
     let loss = run.summary.as_ref().map(|summary| summary.train_loss).filter(|loss| loss.is_finite());
     let last = || run.trace.as_ref().and_then(|trace| trace.line().last());
@@ -184,7 +184,7 @@ struct Data<'a> {
     last: u64,
     /// Epochs an iteration.
     epoch: Option<f64>,
-    /// What the line is.
+    /// Name of the line: `mean of 20 records`, or `every record`.
     line: String,
     smooth: (Vec<u64>, Vec<f64>),
     raw: (Vec<u64>, Vec<f64>),

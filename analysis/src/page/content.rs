@@ -214,7 +214,7 @@ fn shortfall(run: &FoundRun, summary: &Summary, experiment: Experiment) -> Optio
     }
 }
 
-/// Whether a run agrees with the paper. What it may have to be compared with is one of the others, whole and with the
+/// Whether a run agrees with the paper. Some experiments are compared with another of the runs, whole and with the
 /// paper's settings.
 fn judgement(run: &FoundRun, summary: &Summary, experiment: Experiment, runs: &[FoundRun]) -> Judgement {
     let short = shortfall(run, summary, experiment);
@@ -283,7 +283,7 @@ fn subtitle(run: &FoundRun) -> String {
     }
 }
 
-/// What the runs have in common, or which has what: `f32`, or `0.096 (a, b); 0.17 (c)`.
+/// The value that the runs have in common, or which run has which: `f32`, or `0.096 (a, b); 0.17 (c)`.
 fn grouped<'a>(values: impl Iterator<Item = (&'a str, Option<String>)>) -> String {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for (name, value) in values {

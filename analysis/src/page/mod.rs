@@ -32,10 +32,10 @@ const CURVES: &str = "curves";
 const ALL: &str = "all";
 /// A page that is longer than this is none of ours, in bytes.
 const LONGEST_PAGE: u64 = 1 << 28;
-/// What the page says it was made by, and by which it is known as ours.
+/// Mark of the program on its pages, by which it knows them again.
 const GENERATOR: &str = "memorize report";
 
-/// What a page is about.
+/// Subject of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Focus {
     /// What came out, beside what the paper reports.

@@ -31,7 +31,7 @@ pub struct Curve<'a> {
     pub subtitle: &'a str,
     /// f(W) over the whole training set at the end; absent = not known.
     pub loss: Option<f64>,
-    /// What there is to be seen of the records.
+    /// The records as they are drawn.
     pub trace: &'a Trace,
 }
 

@@ -76,10 +76,10 @@ const EXAMPLES: &str = "\
 Theorem 1: a two-layer network with r = 2d+2 neurons, 4 parameters for each of d(d+1)/2 samples,
 can memorise them whatever their targets, and descent finds how. Here samples and targets are
 random (uniform in [-1, 1], samples scaled to length 1), and their number goes through d(d+1)/2.
-Below it the loss falls to the tolerance; above it the least squares residual stays, whose
+Below it the loss falls to --stop-below; above it the least squares residual stays, whose
 expected value is f(0) (1 - d(d+1)/(2n)).
 
-Descent ends at the tolerance, within 0.1 % of the least squares loss, or after --iterations.
+Descent ends at --stop-below, within 0.1 % of the least squares loss, or after --iterations.
 Just below the capacity it needs many more of them: the linear system becomes ill-conditioned.
 
 The folder gets capacity.csv, a row for each training set and optimiser, capacity.svg,

@@ -21,7 +21,7 @@ pub struct CertifyArgs {
     /// Residual, relative to the eigenvalue, at which the iterative eigensolver stops [default: 1e-8]
     #[arg(long, value_name = "X", help_heading = "Eigensolver")]
     pub tolerance: Option<f64>,
-    /// Most products with the Hessian; each is one trip over the samples [default: 500]
+    /// Most products with the Hessian; each reads the samples once [default: 500]
     #[arg(long, value_name = "N", help_heading = "Eigensolver")]
     pub max_products: Option<usize>,
     /// Seed of the eigensolver's start vector [default: 0]

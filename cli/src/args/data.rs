@@ -167,7 +167,7 @@ pub const MNIST: &str = "mnist";
 /// The name of [`Source::Synthetic`].
 pub const SYNTHETIC: &str = "synthetic";
 
-/// What a table is read from.
+/// Source of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The files of MNIST.

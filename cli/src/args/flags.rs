@@ -21,12 +21,12 @@ pub trait Keys: Clone + fmt::Debug + Default + Send + Sync + 'static {
     }
 }
 
-/// What one command says of a setting instead of what is declared.
+/// The words of one command for a setting, instead of those that are declared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Own {
     /// Its help text.
     pub help: Option<&'static str>,
-    /// What it is where nobody speaks of it, in words.
+    /// Its default, in words.
     pub default: Option<&'static str>,
     /// The heading that it is listed below.
     pub heading: Option<&'static str>,
@@ -87,7 +87,7 @@ keys! {
     /// With what a result is computed.
     Compute { "run.backend", "run.isa", "run.threads", "run.route" }
 
-    /// What may differ where a run goes on.
+    /// Settings that may differ when a run goes on.
     GoingOn {
         "run.checkpoint_every": "Write a checkpoint after N steps" = "as before",
         "run.checkpoint_minutes" = "as before",

@@ -58,7 +58,7 @@ fn look_at(
     if let Some(warning) = build_warning(n >= MANY_SAMPLES) {
         progress.note(warning);
     }
-    // What is found depends on the samples and on what is asked for, and not on the budget.
+    // The result depends on the samples and on the request, not on the budget.
     let workspace = preconditioner::WORKSPACE;
     let settings = Settings {
         tolerance: config.tolerance,

@@ -21,7 +21,7 @@ use crate::args::EvalArgs;
 use crate::console::Mode;
 use crate::say;
 
-/// What to do about numbers that f64 does not hold.
+/// Advice for numbers that f64 does not hold.
 const SCALE: &str = "scale the inputs (--normalize, if the net was trained so)";
 
 /// What `eval` finds.

@@ -46,7 +46,7 @@ pub use solve::solve;
 pub use sweep::sweep;
 pub use train::train;
 
-/// What a run has of this program.
+/// The parts of this program that a run uses.
 fn host(voice: Voice, interrupt: &Interrupt) -> Host {
     Host { listener: Box::new(Console::new(voice)), draw: plot::of_run, interrupt: interrupt.clone() }
 }

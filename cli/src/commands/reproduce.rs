@@ -80,7 +80,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
                 ended.extend(summary.map(|summary| (*summary, path)));
                 continue;
             }
-            // What is there is not lost to who asked for it.
+            // The runs that have ended are printed all the same.
             Err(error) if json && !ended.is_empty() => {
                 let _ = say::print_exact(&as_json(ended, None));
                 return Err(error);
@@ -123,7 +123,7 @@ pub fn reproduce(arguments: &ReproduceArgs) -> Result<(), Error> {
     failures.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// What came out, for programs. Where there are several runs, each says for itself what it was computed with.
+/// The results, for programs. Where there are several runs, each says for itself what it was computed with.
 fn as_json(runs: Vec<(Summary, PathBuf)>, report: Option<&Path>) -> String {
     #[derive(Serialize)]
     struct Reproduced {

@@ -126,7 +126,7 @@ fn make(plan: &Plan, arguments: &SweepArgs, out: &Path, interrupt: &Interrupt) -
     conclude(out, arguments.overwrite, plan, &rows_now(), interrupt)
 }
 
-/// What there is of a member, or why it cannot be run at all.
+/// State of a member, or why it cannot be run at all.
 enum There {
     May(Already),
     Elsewhere(Holder),
@@ -180,7 +180,7 @@ fn common_arguments(arguments: &SweepArgs, threads: usize) -> Vec<OsString> {
     common
 }
 
-/// What makes the rest of a run, or all of it. A run that is new finds its configuration in the folder `configs`.
+/// The command that makes the rest of a run, or all of it. A new run finds its configuration in the folder `configs`.
 fn job(
     member: &Member,
     there: &Already,

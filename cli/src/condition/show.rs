@@ -16,7 +16,7 @@ use super::Theory;
 use super::theory::{Constants, RandomBound, Theorem1, Theorem5};
 use crate::say;
 
-/// What was found. A value that does not apply or is not known is null, and `notes` says why.
+/// The result. A value that does not apply or is not known is null, and `notes` says why.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     n: usize,

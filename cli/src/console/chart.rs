@@ -33,7 +33,7 @@ impl Default for Chart {
 }
 
 impl Chart {
-    /// The next loss. What has no logarithm is left out.
+    /// The next loss. A loss without a logarithm is left out.
     pub fn push(&mut self, loss: f64) {
         if !(loss.is_finite() && loss > 0.0) {
             return;

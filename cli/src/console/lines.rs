@@ -1,4 +1,4 @@
-//! What a program that reads along is told: one JSON object per line. Numbers that are not finite are `null`.
+//! Progress for programs: one JSON object per line. Numbers that are not finite are `null`.
 
 use std::path::Path;
 
@@ -46,7 +46,7 @@ pub enum Line<'a> {
     },
     /// A run has ended, or could not begin.
     End(End<'a>),
-    /// What ends the program, if it does not end well. It is the last line but the same in words.
+    /// The error that ends the program. Only the same in words comes after it.
     Error {
         /// What went wrong.
         error: &'a str,
@@ -79,7 +79,7 @@ impl Line<'_> {
         }
     }
 
-    /// What happens on the way, in words; nothing for what is told otherwise.
+    /// The event in words; nothing for events that are shown in another way.
     pub fn words(&self) -> Option<String> {
         match self {
             Self::LearningRate { iteration, from, to, .. } => {
@@ -115,7 +115,7 @@ pub struct Now {
     pub seconds: f64,
 }
 
-/// How a run ended, with the keys of its `summary.json`. What a run that failed has not come to is absent.
+/// How a run ended, with the keys of its `summary.json`. Values that a failed run does not have are absent.
 #[derive(Debug, Serialize)]
 pub struct End<'a> {
     /// The run's folder.

@@ -40,7 +40,7 @@ const T_THRES: u64 = 1000;
 /// Shortest time between two lines about the same optimiser.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Lets everybody run, one after the other. What a signal cuts short is left out.
+/// Lets everybody run, one after the other. An optimiser that a signal cuts short is left out.
 ///
 /// # Errors
 /// Bad input: data that cannot be used, more memory than there is. A failed run if the curves cannot be written. An
@@ -88,7 +88,7 @@ pub fn run<T: Element>(
         entries.push(entry);
     }
     progress.finish();
-    // What was finished is not lost with what was not.
+    // Finished optimisers are shown even if another one failed.
     if let Some(curves) = curves {
         rows.write(curves)?;
     }

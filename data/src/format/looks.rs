@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a file that is not recognised looks like.
+/// Guesses the format of a file that is not recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Looks {

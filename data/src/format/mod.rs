@@ -1,4 +1,4 @@
-//! What files of numbers are: their formats, the types of their elements, and what those look like that are neither.
+//! Files of numbers: their formats, the types of their elements, and guesses about files of other formats.
 
 mod element;
 mod looks;

@@ -1,7 +1,7 @@
 //! Which data sets of four files are in a folder.
 //!
 //! The files of a data set are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
-//! `t10k-labels-idx1-ubyte`, with or without `.gz`. What else is met, and read:
+//! `t10k-labels-idx1-ubyte`, with or without `.gz`. Other names are read, too:
 //!
 //! * a dot before `idx`: `train-images.idx3-ubyte`;
 //! * a name before them, the same for all four: `emnist-letters-train-images-idx3-ubyte`;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::error::DataError;
 use crate::source::Table;
 
-/// What the four files are, in the order of the fields of [`Mnist`](super::Mnist).
+/// Contents of the four files, in the order of the fields of [`Mnist`](super::Mnist).
 const ROLES: [&str; 4] =
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
@@ -34,7 +34,7 @@ const ENTRIES: usize = 10_000;
 /// Folders two levels below that are looked into.
 const FOLDERS: usize = 1000;
 
-/// What is in a folder.
+/// Contents of a folder.
 #[derive(Debug)]
 pub(super) struct Found {
     dir: PathBuf,
@@ -62,7 +62,7 @@ impl Family {
 /// A file's name, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 struct Name<'a> {
-    /// What stands before it.
+    /// The part of the name before it.
     prefix: &'a str,
     role: usize,
     /// Which of several files with the same role is taken: the lowest.
@@ -127,7 +127,7 @@ impl Found {
                     }
                 }
             }
-            // What systems and editors leave says nothing of what the folder is for.
+            // Files that systems and editors leave do not show the purpose of a folder.
             None if name.to_string_lossy().starts_with('.') || name == "lost+found" => {}
             None => {
                 let earlier = self.other.take().filter(|other| *other < name);
@@ -215,7 +215,7 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// What a data set is called, by what stands before the names of its files.
+/// Name of a data set, by the prefix of its files.
 fn name_of(prefix: &str) -> String {
     match prefix.trim_end_matches(['-', '_', '.']) {
         "" => ROLES[0].to_owned(),

@@ -1,4 +1,4 @@
-//! What killed processes have left half-written.
+//! Half-written files of killed processes.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -24,7 +24,7 @@ pub(super) fn hold(file: &File) -> io::Result<bool> {
 }
 
 /// Removes the temporary files, and folders, of processes that were killed while they wrote in a folder, and says how
-/// many. What a process holds that lives stays. The caller has the folder's [`Lock`](super::Lock).
+/// many. Files that a living process holds stay. The caller has the folder's [`Lock`](super::Lock).
 ///
 /// # Errors
 /// If the folder cannot be read, or one of them cannot be removed.
@@ -55,7 +55,7 @@ pub fn remove_leftovers(folder: &Path) -> io::Result<usize> {
 }
 
 /// Removes the temporary files of processes that were killed while they wrote in a folder where the caller has but one
-/// file to write: those that nobody holds, and nothing else that begins as they do. What cannot be removed stays.
+/// file to write: those that nobody holds, and nothing else that begins as they do. Files that cannot be removed stay.
 pub(super) fn remove_files(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());

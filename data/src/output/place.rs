@@ -1,4 +1,4 @@
-//! What a path leads to, once its links are followed.
+//! The target of a path, once its links are followed.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -22,7 +22,7 @@ pub fn stdout_is_taken() -> bool {
     STDOUT_TAKEN.load(Ordering::Relaxed)
 }
 
-/// What a path leads to.
+/// Target of a path.
 #[derive(Debug)]
 pub(super) enum Place {
     /// A regular file, or nothing yet. No link is left in the file's own name.

@@ -18,7 +18,7 @@ use memorize_kernels::element::Element;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What random numbers are for. Streams of different purposes are independent even for the same seed and row.
+/// Purpose of random numbers. Streams of different purposes are independent even for the same seed and row.
 ///
 /// The discriminants are part of the key: **they never change and are never reused**, or old seeds would mean other
 /// data. New purposes get new numbers.

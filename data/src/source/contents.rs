@@ -1,5 +1,5 @@
-//! What is in a table, as digests of its pieces: one for all of it, compared among ranks that have a file each, and
-//! compared with what the file holds later.
+//! Digests of the pieces of a table, and one for all of it: compared among ranks that have a file each, and with the
+//! contents of the file later.
 
 use std::ops::Range;
 

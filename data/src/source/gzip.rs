@@ -76,7 +76,7 @@ impl<'a> Members<'a> {
         Self { path, len: compressed.len(), decoder: GzDecoder::new(compressed), extra: 0 }
     }
 
-    /// What went wrong.
+    /// The error.
     fn error(&self, source: io::Error) -> DataError {
         let path = self.path.into();
         match self.extra {

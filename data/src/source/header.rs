@@ -1,4 +1,4 @@
-//! What the headers of both formats come down to, and the check of their sizes.
+//! The common part of the headers of both formats, and the check of their sizes.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! The bytes of a file: mapped into memory, or read. The only file of this crate with unsafe code.
 //!
-//! What mapping risks, and what it is good for:
+//! Risks and uses of mapping:
 //!
 //! * A file that another process truncates while it is mapped is SIGBUS when a lost page is touched (the program ends
 //!   with an error), and zeros in the rest of the last page; a file that is overwritten in place changes under the
@@ -53,11 +53,11 @@ pub(super) enum Bytes {
     Mapped { map: Mmap, file: File, stamp: Mutex<Stamp> },
     /// The file as it was, and why it is not mapped if it was to be.
     Read { bytes: Vec<u8>, refused: Option<io::Error> },
-    /// What was made of a file, or of none.
+    /// Bytes that were made from a file, or without one.
     Owned(Vec<u8>),
 }
 
-/// What changes with a file's contents.
+/// Metadata that change with a file's contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     len: u64,
@@ -73,7 +73,7 @@ impl Stamp {
     }
 }
 
-/// What has happened to a file.
+/// A change of a file.
 #[derive(Debug)]
 pub(super) enum Since {
     /// Nothing.

@@ -65,7 +65,7 @@ pub struct Table {
     notes: Vec<String>,
 }
 
-/// What the bytes of a table were taken from.
+/// Source of the bytes of a table.
 #[derive(Debug)]
 enum Origin {
     /// They are all of it.
@@ -235,8 +235,8 @@ impl Table {
         self.dims[0] = self.dims[0].min(rows.max(1));
     }
 
-    /// Forgets all rows but these, which may be none: a rank's share. What was read into memory of the others is given
-    /// back.
+    /// Forgets all rows but these, which may be none: a rank's share. The memory of the others is
+    /// given back.
     ///
     /// # Panics
     /// If there are fewer rows.

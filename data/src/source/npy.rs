@@ -113,7 +113,7 @@ impl Dictionary {
             text.expect(":", "a key is not followed by a colon")?;
             let repeated = match key {
                 "descr" if text.rest.starts_with('[') => {
-                    // Fields with names: no plain table. What follows need not be understood to say so.
+                    // Fields with names: no plain table, whatever follows.
                     return Ok(Self { descr: "[structured]".into(), fortran_order: false, shape: vec![] });
                 }
                 "descr" => descr.replace(text.string()?.to_owned()).is_some(),

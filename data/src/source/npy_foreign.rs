@@ -1,7 +1,7 @@
 //! Element types of NumPy that are no real numbers, or more than 64 bits of one, and the line that makes numbers of
 //! them.
 
-/// What a type is, and how to save the array (`a` in the advice) so that it can be read.
+/// Describes a type, and how to save the array (`a` in the advice) so that it can be read.
 pub(super) fn of(descr: &str) -> (&'static str, &'static str) {
     let kind = descr.trim_start_matches(['<', '>', '|', '=']);
     match kind.as_bytes() {

@@ -235,7 +235,7 @@ fn files_that_numpy_wrote_are_read() {
     assert_eq!(rows_of(&fixture("u1_3x4.npy").unwrap())[2], [160.0, 180.0, 200.0, 220.0]);
     let fortran = fixture("f8_fortran_3x4.npy").unwrap();
     assert_eq!((rows_of(&fortran), fortran.is_mapped(), fortran.notes().len()), (x, false, 1));
-    // What is read from it has its digest, and the sum is the file's.
+    // The rows that are read have its digest, and the sum is the file's.
     assert_eq!(fortran.digest(), fixture("f8_3x4.npy").unwrap().digest());
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/f8_fortran_3x4.npy");
     let contents = fs::read(&file).unwrap();

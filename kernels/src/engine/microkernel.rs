@@ -26,7 +26,7 @@ use crate::element::{Element, lanes};
 /// The accumulators of a tile: element (r, v) holds row r, lanes `v * LANES..` of the panel.
 pub(crate) type Tile<S, T, const MV: usize, const NR: usize> = [[<T as Element>::Vector<S>; MV]; NR];
 
-/// What happens to a finished tile.
+/// Use of a finished tile.
 ///
 /// An epilogue may do its work late: `finish` puts the tile aside, `stages` says how many pieces of work wait, `stage`
 /// does one of them between the multiply-adds of the next tile, and `flush` does what waits when there is no next tile.

@@ -11,7 +11,7 @@ use crate::error::{KernelError, check_shape};
 use crate::mat::Mat;
 use crate::rows::{Rows, for_blocks};
 
-/// What one trip over the samples yields.
+/// Results of one pass over the samples.
 #[derive(Clone, Debug)]
 pub struct LossAndMoment<T: Element> {
     /// sum_j delta_j^2, accumulated in f64. f = squares / (4 n).

@@ -119,7 +119,7 @@ type Part<T> = (f64, Mat<T>);
 /// Elements of a gradient that a thread adds at a time.
 const CHUNK: usize = 1 << 14;
 
-/// What it takes to sum over one leaf of samples after another.
+/// State of a sum over one leaf of samples after another.
 struct Sums<'a, T: Element, X> {
     step: FusedStep<T>,
     blocks: Blocks<'a, T, X>,

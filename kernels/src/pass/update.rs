@@ -1,4 +1,4 @@
-//! What is done with a gradient: summed up, a descent step, or Adam's. Written once on registers; the fused step
+//! Uses of a gradient: a sum, a descent step, or Adam's. Written once on registers; the fused step
 //! applies it to a tile of G that never reaches memory, [`update`] to a gradient that did.
 
 use pulp::Simd;
@@ -112,7 +112,7 @@ pub struct Backward<'a, T: Element> {
     pub batch: &'a Batch<T>,
     /// The weighted residuals, b.
     pub delta: &'a [T],
-    /// What is done with the gradient.
+    /// Use of the gradient.
     pub rule: Rule<T>,
 }
 

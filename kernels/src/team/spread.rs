@@ -98,7 +98,7 @@ impl Spread {
         self.reduce(Par::Seq, &|| [0.0; N], &terms, &|left, right| std::array::from_fn(|i| left[i] + right[i]))
     }
 
-    /// What all ranks have, one after the other: with a number for each row, the vector of all rows.
+    /// The values of all ranks, one rank after the other: with a number for each row, the vector of all rows.
     pub fn gather<T: Pod>(&self, own: Vec<T>) -> Vec<T> {
         match &self.shared {
             None => own,

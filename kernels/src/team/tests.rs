@@ -14,7 +14,7 @@ fn few(ranks: &[usize]) -> &[usize] {
     if cfg!(miri) { &ranks[..1] } else { ranks }
 }
 
-/// What each rank of a team comes to.
+/// Results of each rank of a team.
 fn each<R: Send>(ranks: usize, work: impl Fn(&Arc<dyn Team>) -> R + Sync) -> Vec<R> {
     let teams = threads(ranks);
     std::thread::scope(|scope| {

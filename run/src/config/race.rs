@@ -11,7 +11,7 @@ pub struct RaceConfig {
     pub adam: RunConfig,
     /// Hidden neurons; absent = 2d+2.
     pub neurons: Option<usize>,
-    /// Who takes part, in this order.
+    /// The optimisers, in this order.
     pub optimizers: Vec<OptimizerKind>,
     /// Losses to reach, in descending order.
     pub losses: Vec<f64>,

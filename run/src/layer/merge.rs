@@ -69,10 +69,10 @@ pub fn text_of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError>
     }
 }
 
-/// What text is that takes more than a byte for every character, if it is.
+/// Names the encoding of a text that takes more than a byte for every character, if it is one.
 fn wide(bytes: &[u8]) -> Option<&'static str> {
     let zeros = |from: usize| bytes.iter().skip(from).step_by(2).filter(|&&byte| byte == 0).count();
-    // What a configuration is made of has a zero in every second byte.
+    // The characters of a configuration have a zero in every second byte then.
     let half = bytes.len() / 2;
     match bytes {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("in UTF-32"),
@@ -169,7 +169,7 @@ impl Layer {
             && upper.network == NetworkLayer::default()
             && upper.optimizer == OptimizerLayer::default();
         if !unchanged {
-            // Whatever it is now, it is not what the paper reports on.
+            // It is no longer the paper's experiment.
             self.run.experiment = None;
         }
         let source = upper.data.source.or(upper.data.inputs.as_ref().map(|_| Source::Files));

@@ -25,7 +25,7 @@ pub enum Already {
 
 impl Already {
     /// Looks at the folder. Of all runs of a command, those that are there in part or in whole are not begun again; of
-    /// one alone, only if `resume` says so. What killed processes have left is removed, and `tell` is told. The run
+    /// one alone, only if `resume` says so. Leftovers of killed processes are removed, and `tell` is told. The run
     /// there must have the same `strict` settings, whether or not its bits depend on them.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub struct Dataset<T: Element> {
     pub normalize: bool,
     /// Width of a sample as it comes from its source.
     pub input_width: usize,
-    /// What the sets are.
+    /// Digests of the sets.
     pub digests: Digests,
     /// The files that are still read from.
     pub sources: Sources,
@@ -122,7 +122,7 @@ impl<T: Element> Dataset<T> {
         let mut memory = Memory::new(config.run.memory_budget);
         let x = with_features(Box::new(samples), features.as_ref(), engine)?;
         let x = memory.keep(x, "training set")?;
-        // What was copied is what the digest is of.
+        // The digest is of the copy.
         inputs.check_unchanged()?;
         let mut sources = Sources(vec![Arc::downgrade(&inputs)]);
         // Targets drawn at random say nothing about the test set.

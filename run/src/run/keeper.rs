@@ -14,7 +14,7 @@ use crate::config::RunSection;
 use crate::error::Error;
 use crate::ranks;
 
-/// What a checkpoint says about the run that it is of, as JSON in the file's metadata.
+/// Description of the run in its checkpoint, as JSON in the file's metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// What has to be the same for a run to go on.
@@ -56,7 +56,7 @@ impl Identity {
     }
 }
 
-/// What was done before this process began.
+/// Work of the processes before this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Before {
     /// Iterations.
@@ -107,7 +107,7 @@ impl Keeper {
         }
     }
 
-    /// What was done before this process began.
+    /// Work of the processes before this one.
     pub fn before(&self) -> Before {
         self.before
     }

@@ -17,7 +17,7 @@ pub struct Machine {
     pub engine: Engine,
     /// Threads of the pool.
     pub threads: usize,
-    /// What there is to tell of several ranks.
+    /// Notes on several ranks.
     pub notes: Vec<String>,
     /// The library that the backend `blas` calls, if that is the backend.
     pub blas: Option<Blas>,

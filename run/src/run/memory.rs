@@ -37,7 +37,7 @@ pub fn ensure<T: Element>(what: &str, dims: &[usize], advice: &str) -> Result<()
     Err(Error::BadInput(error.hint(advice)))
 }
 
-/// What the memory of a training run goes by, the samples apart.
+/// The sizes that determine the memory of a training run, the samples apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Training {
     /// Samples of this rank.
@@ -56,7 +56,7 @@ pub struct Training {
     pub squares: Option<Squares>,
 }
 
-/// What the d x d matrices go by that are there at once.
+/// The numbers that determine how many d x d matrices there are at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Squares {
     /// Threads.
@@ -172,15 +172,14 @@ pub fn within_budget(what: &str, bytes: u64, budget: Option<ByteSize>, advice: &
     }
 }
 
-/// What a process takes that nothing above counts, in bytes: pages of the program that are its own, buffers of a fixed
-/// size, names, lines on their way out.
+/// Bytes of a process that nothing above counts: private pages of the program, buffers of a fixed size, names, lines
+/// that wait to be written.
 const PROGRAM: u64 = 5 << 20;
-/// What lies in pieces between what is kept, as a part of what is foreseen: as measured.
+/// Free memory in pieces between the blocks in use is one part in so many of what is foreseen, as measured.
 const PIECES: u64 = 20;
 /// As [`PROGRAM`], for each thread: its stack as far as it is used.
 const OF_THREAD: u64 = 64 << 10;
-/// What a picture takes while it is drawn and stored: its pixels, three times as many each way, before they are
-/// averaged.
+/// Bytes for drawing and storing a picture: its pixels, three times as many each way, before they are averaged.
 const PICTURE: u64 = 28 << 20;
 
 /// The most that was foreseen so far, in bytes, with everything that the process had then.
@@ -227,7 +226,7 @@ pub fn has_room(bytes: u64) -> bool {
 const LOOK_AGAIN: u64 = 4 << 20;
 const SPARE: u64 = 16 << 20;
 
-/// What was foreseen, in a line; samples that are read from mapped files make way and do not count.
+/// The estimate, in a line; samples that are read from mapped files make way and do not count.
 pub fn announce() -> Option<String> {
     let peak = PEAK.load(Ordering::Relaxed);
     (peak > 0).then(|| format!("memory: some {} in all at most", mebibytes(peak)))

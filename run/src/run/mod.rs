@@ -22,7 +22,7 @@ pub mod watch;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memorize_data::output::{Lock, Staged};
 use memorize_kernels::{Element, Rows};
@@ -43,7 +43,7 @@ use crate::interrupt;
 use crate::provenance::Provenance;
 use crate::ranks;
 use crate::run_folder::{CHECKPOINT, CONFIG, Existing, Record, RunFolder, StopReason, Summary, record_failure};
-use crate::units::{mebibytes, number, thousands};
+use crate::units::{duration, mebibytes, number, thousands};
 use dataset::Dataset;
 pub use ending::Finished;
 use ending::{diverged_or_failed, hint};
@@ -304,15 +304,16 @@ impl<'a, T: Element> Run<'a, T> {
         let weights = if kept || !self.folder.writes() { None } else { Some(self.stage_weights()?) };
         self.plot(*draw, &records, Some(summary.train_loss))?;
         let summary = self.folder.commit(summary, weights)?;
-        let [prepared, evaluated, all] = [prepared, evaluated, trained.elapsed()].map(|span| span.as_secs_f64());
+        let training = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let rest = trained.elapsed().saturating_sub(evaluated);
+        let [prepared, training, evaluated, rest] = [prepared, training, evaluated, rest].map(duration);
         listener.hear(&Event::Detail(&format!(
-            "seconds: {prepared:.3} to prepare, {seconds:.3} to train, {evaluated:.3} to evaluate, {:.3} for tests and files",
-            all - evaluated
+            "time: {prepared} to prepare, {training} to train, {evaluated} to evaluate, {rest} for tests and files"
         )));
         Ok(Finished { interrupted, summary, remedies: hint(&prospects, true) })
     }
 
-    /// What can be told before the first step, of a run that goes on, too: its first weights follow from the seed.
+    /// The prospects before the first step, of a run that goes on, too: its first weights follow from the seed.
     fn prospects(&self) -> Result<Prospects, Error> {
         let objective = Objective { route: self.route(self.dataset.whole()), ..self.objective() };
         let start = objective.evaluate(&self.network).map_err(Error::run_failed)?;

@@ -31,14 +31,14 @@ fn may_differ(key: &str) -> bool {
 /// Digits of a digest that are shown.
 pub(super) const SHOWN_DIGITS: usize = 12;
 
-/// What there is to do in a run's folder. The rank that writes holds its lock where there is something.
+/// The work that is left in a run's folder. The rank that writes holds its lock where there is something.
 #[derive(Debug)]
 pub enum Found {
     /// Nothing: the run has ended.
     Finished {
         /// How, in a line.
         line: String,
-        /// What came out, on the rank that has read it.
+        /// The results, on the rank that has read them.
         summary: Option<Box<Summary>>,
     },
     /// Everything: there is no state to go on from, and why.

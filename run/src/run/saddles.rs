@@ -11,7 +11,7 @@ use memorize_train::{Network, Objective, Observer, Outcome, TrainError};
 use crate::config::{AcceleratedSection, NegativeCurvatureSection, OptimizerKind, OptimizerSection, RunConfig};
 use crate::error::Error;
 
-/// What a run has left behind on its way; absent = its algorithm knows no such thing.
+/// Counts of saddle points that a run has left; absent = its algorithm knows no such thing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saddles {
     /// Perturbations made.

@@ -1,5 +1,5 @@
-//! What a configuration comes to before the first step. Whatever is decided here is written back to it, so that the
-//! file in the run's folder repeats the run.
+//! Decisions before the first step. They are written back to the configuration, so that the file in the run's folder
+//! repeats the run.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -85,7 +85,7 @@ pub(super) fn budget(config: &RunConfig, iterations_an_epoch: u64) -> u64 {
     [epochs, config.run.iterations].into_iter().flatten().min().unwrap_or(endless)
 }
 
-/// Theorem 4's constants for the training set, if asked for. What they decide is written back to the configuration.
+/// Theorem 4's constants for the training set, if asked for. Their decisions are written back to the configuration.
 pub(super) fn prescribe<T: Element>(config: &mut RunConfig, data: &Dataset<T>) -> Result<Option<Prescription>, Error> {
     let Some(section) = &config.optimizer.theory else { return Ok(None) };
     ranks::one_only("training as Theorem 4 prescribes (--theory)")?;

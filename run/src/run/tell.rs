@@ -46,7 +46,7 @@ pub(super) fn start<'a>(
     }
 }
 
-/// What is worth knowing when something is to be understood: a line each.
+/// Details for whoever looks into a run: a line each.
 pub(super) fn details<T: Element>(run: &Run<'_, T>) -> Vec<String> {
     let (config, machine, dataset, network) = (&run.config, run.machine, &run.dataset, &run.network);
     let (n, d, r) = (dataset.whole(), dataset.x.cols(), network.neurons());

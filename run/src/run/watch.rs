@@ -34,7 +34,7 @@ pub struct Watch<'a> {
     failure: Option<Error>,
 }
 
-/// What a run has left when it is over.
+/// Results of the watch when a run is over.
 pub struct Watched {
     /// Every record, of earlier processes too.
     pub records: Vec<Record>,
@@ -42,7 +42,7 @@ pub struct Watched {
     pub seconds: f64,
     /// The iteration of the newest checkpoint that this process has written.
     pub checkpoint: Option<u64>,
-    /// What has become of the file with the records, if somebody has changed it.
+    /// A warning, if somebody has changed the file with the records.
     pub warning: Option<String>,
 }
 

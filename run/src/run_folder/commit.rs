@@ -54,7 +54,7 @@ pub enum Depth {
     Contents,
 }
 
-/// What there is of a run that has a summary.
+/// State of a run that has a summary.
 #[derive(Clone, Debug)]
 pub struct Completion {
     /// The summary.
@@ -88,11 +88,11 @@ pub fn completion(folder: &Path, depth: Depth) -> io::Result<Completion> {
 
 /// How a file differs from what the summary says.
 fn difference(folder: &Path, name: &str, was: &Written, depth: Depth) -> Option<String> {
-    // What a summary names that is no file of a run is not looked for.
+    // Names in a summary that are no files of a run are not looked for.
     let name = NAMED.into_iter().find(|known| *known == name)?;
     let path = folder.join(name);
     let found = small::open_regular(&path).and_then(|file| Ok(file.metadata()?.len())).and_then(|bytes| {
-        // What has another length is not read: it may have no end.
+        // A file of another length is not read: it may have no end.
         let read = depth == Depth::Contents && bytes == was.bytes;
         Ok((bytes, if read { Some(digest::of_file(&path)?.1) } else { None }))
     });

@@ -20,7 +20,7 @@ pub struct Failure {
 }
 
 /// Leaves a record in the folder of a run that failed, so that whoever lists runs later does not take it for one that
-/// goes on. What is wrong is told anyway: a disk that is full is no second error.
+/// goes on. The error itself is told anyway: a full disk is no second error.
 pub fn record_failure(folder: &RunFolder, error: &Error) {
     if matches!(error, Error::Interrupted) {
         return;

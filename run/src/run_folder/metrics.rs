@@ -154,7 +154,7 @@ impl MetricsWriter {
         let synced = self.csv.get_ref().file.sync_all();
         self.checked(synced)?;
         let Grown { file, bytes, digest } = self.csv.get_ref();
-        // What has another length is not read: it may have no end.
+        // A file of another length is not read: it may have no end.
         let length = small::open_regular(&self.path).and_then(|file| Ok(file.metadata()?.len()));
         let read = |length: u64| {
             length == *bytes && digest::of_file(&self.path).is_ok_and(|(_, found)| found == digest.clone().finish())

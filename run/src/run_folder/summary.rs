@@ -36,7 +36,7 @@ impl From<memorize_train::StopReason> for StopReason {
     }
 }
 
-/// What a run was and what came out of it. A value that does not apply, or that is not finite, is `null` in the file.
+/// Settings and results of a run. A value that does not apply, or that is not finite, is `null` in the file.
 /// Fields that a file of an earlier version may lack have a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -130,7 +130,7 @@ pub struct Summary {
     /// What was foreseen to go wrong, and what did; empty = nothing.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// What the paper reports; absent = the run is no experiment of the paper.
+    /// The paper's result; absent = the run is no experiment of the paper.
     pub paper: Option<String>,
     /// Version of this program.
     pub version: String,

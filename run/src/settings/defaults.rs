@@ -1,4 +1,4 @@
-//! The values of settings of which nobody speaks, and what is said where there is none.
+//! Default values of settings, and the advice where there is none.
 
 /// Samples of the synthetic data set; the paper's number.
 pub const DEFAULT_SAMPLES: usize = 300;
@@ -38,10 +38,10 @@ pub use memorize_train::optim::prescription::DELTA as DEFAULT_DELTA;
 /// The constant that Theorem 4 leaves open: the largest for which no step can increase the value.
 pub const DEFAULT_THEORY_C: f64 = 1.0;
 
-/// What is said when the number of neurons is missing.
+/// Advice where the number of neurons is missing.
 pub const NEURONS_NEEDED: &str = "say how many hidden neurons to train with --neurons R; the paper uses 300 and 3000";
 
-/// What is said when a threshold of perturbed gradient descent is missing: none of them has a default.
+/// Advice where a threshold of perturbed gradient descent is missing: none of them has a default.
 pub const PGD_NEEDS: &str = "--optimizer pgd needs all four of --pgd-radius, --pgd-g-threshold, \
     --pgd-f-threshold and --pgd-t-threshold, or --theory --theory-epsilon E to compute them from the data";
 

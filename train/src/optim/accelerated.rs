@@ -54,7 +54,7 @@ pub struct Acceleration {
     pub t_thres: u64,
 }
 
-/// What a gradient and what a value costs, in passes: a quadratic form of every sample and the weighted Gram matrix, or
+/// Cost of a gradient and of a value, in passes: a quadratic form of every sample and the weighted Gram matrix, or
 /// the forms alone.
 const GRADIENT: f64 = 1.0;
 const VALUE: f64 = 0.5;

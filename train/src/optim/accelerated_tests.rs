@@ -75,7 +75,7 @@ fn negative_curvature_is_exploited() {
     let first = 0.01 + 0.1 * (0.01 - 1e-6);
     assert_eq!(run.exploitations, 1);
     assert!((run.weights.row(0)[1] - (first + 0.1)).abs() < 1e-15, "{}", run.weights.row(0)[1]);
-    // What is faster than s already only loses its velocity.
+    // A velocity above s is only set to zero.
     let fast = Acceleration { s: 1e-6, ..PARAMETERS };
     let run = accelerated_descent(&mut Plane(saddle), start, &fast, &limits(2), 1, &mut Silent).unwrap();
     assert_eq!((run.exploitations, run.weights.row(0)[1]), (1, first));
@@ -128,7 +128,7 @@ fn the_moment_rules_concavity_out() {
         add(&mut there, 1.0, &z);
         let remainder = training.value(&there).unwrap().regularized - here - dot(&gradient, &z);
         assert!(floor <= remainder && floor.abs() > 1e-6, "{floor} {remainder}");
-        // What is left out is 1/(4n) sum_j (b_j + c_j)^2.
+        // The difference is 1/(4n) sum_j (b_j + c_j)^2.
         let shifted = Network { weights: there, signs: net.signs.clone() };
         let (q, p) = (objective.outputs(&net).unwrap(), objective.outputs(&shifted).unwrap());
         let squares: f64 = q.iter().zip(&p).map(|(q, p)| (p - q).powi(2)).sum();

@@ -23,7 +23,7 @@ fn problem<T: Element>(scale: f64) -> (Mat<T>, Vec<T>) {
     (x, (0..N).map(|j| T::from_f64((j % 5) as f64 / 2.0 - 1.0)).collect())
 }
 
-/// What a run came to: f, or why it ended.
+/// Result of a run: f, or why it ended.
 fn run<T: Element>(optimiser: &str, scale: f64, iterations: u64) -> Result<f64, TrainError> {
     let (x, y) = problem::<T>(scale);
     let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Gram };

@@ -72,7 +72,7 @@ pub struct Escaped {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quartic(pub [f64; 5]);
 
-/// What changes along a direction Z: b and c, n each.
+/// Coefficients of the outputs along a direction Z: b and c, n each.
 struct Line<T> {
     b: Vec<T>,
     c: Vec<T>,
@@ -248,7 +248,7 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
         Ok(())
     }
 
-    /// What it takes to go on from here.
+    /// The state to go on from.
     fn state(&self, t: u64, escapes: u64, conjugate: Option<&Conjugate<T>>) -> State {
         let counts = [self.stale, escapes, u64::from(conjugate.is_some_and(|conjugate| conjugate.is_steepest))];
         let state = State::new(NAME, t, &self.net.weights)

@@ -34,13 +34,13 @@ pub trait Landscape<T: Element> {
     /// Value and gradient at a point.
     ///
     /// # Errors
-    /// Whatever keeps the function from being evaluated.
+    /// Errors of evaluating the function.
     fn evaluate(&mut self, w: &Mat<T>, gradient: &mut Mat<T>) -> Result<Evaluation, TrainError>;
 
     /// The value alone, for which half of the work may do.
     ///
     /// # Errors
-    /// Whatever keeps the function from being evaluated.
+    /// Errors of evaluating the function.
     fn value(&mut self, w: &Mat<T>) -> Result<Evaluation, TrainError> {
         self.evaluate(w, &mut Mat::zeros(w.rows(), w.cols()))
     }
@@ -49,7 +49,7 @@ pub trait Landscape<T: Element> {
     /// knows better says so.
     ///
     /// # Errors
-    /// Whatever keeps the function from being evaluated.
+    /// Errors of evaluating the function.
     fn reaches(&mut self, _w: &Mat<T>, loss: f64, target: f64) -> Result<bool, TrainError> {
         Ok(loss <= target)
     }
@@ -58,7 +58,7 @@ pub trait Landscape<T: Element> {
     /// if one is known without another evaluation.
     ///
     /// # Errors
-    /// Whatever keeps the bound from being computed.
+    /// Errors of computing the bound.
     fn curvature_floor(&self, _z: &Mat<T>) -> Result<Option<f64>, TrainError> {
         Ok(None)
     }
@@ -68,13 +68,13 @@ pub trait Landscape<T: Element> {
     /// [`Landscape::evaluate`] could: the others take none.
     ///
     /// # Errors
-    /// Whatever keeps the function from being evaluated.
+    /// Errors of evaluating the function.
     fn descend(&mut self, _w: &mut Mat<T>, _eta: f64, _steps: u64, _until: &Until) -> Result<u64, TrainError> {
         Ok(0)
     }
 }
 
-/// What ends a row of steps that nobody looks at.
+/// Why a row of unobserved steps ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Until {
     /// A gradient norm at most this.

@@ -23,7 +23,7 @@ pub const HOPELESS_FLOPS: f64 = 1e15;
 /// chance.
 pub const DELTA: f64 = 0.1;
 
-/// What is asked of the algorithm.
+/// Demands on the algorithm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Request {
     /// Loss that the result may have at most.
@@ -96,7 +96,7 @@ pub enum PrescriptionError {
          does not apply; remove repeated or zero samples, or perturb the samples with noise"
     )]
     Degenerate {
-        /// What was measured.
+        /// The measured value.
         sigma: f64,
         /// Its rounding error.
         resolution: f64,
@@ -107,7 +107,7 @@ pub enum PrescriptionError {
          theorem does not hold, so give the measured one"
     )]
     ImpossibleSigma {
-        /// What was given.
+        /// The given value.
         given: f64,
         /// The upper bound.
         limit: f64,
@@ -123,9 +123,9 @@ pub enum PrescriptionError {
 /// Theorem 4 with the numbers of a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prescription {
-    /// What was asked for.
+    /// The demands.
     pub request: Request,
-    /// What the theorem has to know of the data.
+    /// Constants of the data that the theorem uses.
     pub data: Data,
     /// Where sigma is from.
     pub sigma_source: SigmaSource,
@@ -223,7 +223,7 @@ impl Prescription {
     }
 }
 
-/// What a run as prescribed came to.
+/// Result of a run as prescribed.
 #[derive(Clone, Debug)]
 pub struct Memorized<T: Element> {
     /// W*.

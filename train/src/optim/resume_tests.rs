@@ -36,7 +36,7 @@ impl Observer for Keeper {
     }
 }
 
-/// What a run came to, its weights as bits.
+/// Result of a run, its weights as bits.
 #[derive(Debug, PartialEq)]
 struct End {
     weights: Vec<u64>,

@@ -119,7 +119,7 @@ trait Problem {
     fn descend(&mut self, eta: f64, steps: u64, until: &Until) -> u64;
 }
 
-/// What a [`Problem`] is made of.
+/// Parts of a [`Problem`].
 struct Setup<'a> {
     x: &'a Mat<f64>,
     y: &'a [f64],

@@ -101,7 +101,7 @@ pub(super) fn directions_that_fit(n: usize, bytes: u64) -> usize {
 /// `step(products, ||r||)` is told of each residual and says whether to go on.
 ///
 /// # Errors
-/// Whatever a product reports; [`TrainError::Eigenvalues`] if one is not finite.
+/// Errors of a product; [`TrainError::Eigenvalues`] if one is not finite.
 pub(super) fn minimal_residual(
     mut apply: impl FnMut(&[f64]) -> Result<Vec<f64>, TrainError>,
     mut precondition: impl FnMut(&[f64]) -> Result<Vec<f64>, TrainError>,

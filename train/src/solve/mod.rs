@@ -51,7 +51,7 @@ const WORTHWHILE: f64 = 0.5;
 /// The same of a round that ended at a least squares solution, whose loss is not zero.
 const MEASURABLE: f64 = 1.0 - 1e-6;
 
-/// What to solve for.
+/// Settings of the solver.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// f(W) at or below which the set counts as memorised.
@@ -68,14 +68,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// For n samples of width d, with the rank and the workspace of where nobody says what they are.
+    /// For n samples of width d, with the default rank and workspace.
     pub fn new<T: Element>([n, d]: [usize; 2], tolerance: f64, max_products: u64, seed: u64) -> Self {
         let (rank, workspace) = (default_rank::<T>(n, d, WORKSPACE), WORKSPACE);
         Self { tolerance, max_products: usize::try_from(max_products).unwrap_or(usize::MAX), rank, seed, workspace }
     }
 }
 
-/// What came of it.
+/// How a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// f(W) is what was asked for.
@@ -124,7 +124,7 @@ pub struct Solution<T: Element> {
     pub negative: usize,
     /// Landmarks of the preconditioner.
     pub rank: usize,
-    /// What came of it.
+    /// How a search ended.
     pub verdict: Verdict,
     /// Products with K, and passes over the samples: one for each.
     pub outcome: Outcome,
@@ -164,7 +164,7 @@ pub fn bytes<T: Element>(here: usize, n: usize, d: usize, settings: &Settings, t
     let products = expected_products(n, width).min(n).min(settings.max_products);
     let directions = products.clamp(FEWEST_DIRECTIONS, directions_that_fit(n, settings.workspace / 2));
     let search = kept.saturating_add(search_bytes(here, directions));
-    // What a product with K holds.
+    // The matrices of a product with K.
     let squares = product(&[width, width, 3 + threads, element]);
     // Up to 2 width neurons, as they are decomposed, and in T with a layout for the outputs; how many matrices there
     // are at once was measured.
@@ -193,7 +193,7 @@ fn expected_products(n: usize, d: usize) -> usize {
     const EPSILON: f64 = 1e-7;
     let gamma = n as f64 / capacity(d) as f64;
     let condition = (1.0 + gamma.sqrt()) / (1.0 - gamma.sqrt()).abs();
-    // What is too large, and infinity, saturate.
+    // Numbers that are too large, and infinity, saturate.
     (condition * (2.0 / EPSILON).ln() / 2.0).ceil() as usize
 }
 

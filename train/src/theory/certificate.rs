@@ -19,7 +19,7 @@ use crate::span::Span;
 /// Rounding errors that the loss may exceed Lemma 1's bound by, relative: with n = d = 1 the two are equal.
 const ROUNDING: f64 = 1e-9;
 
-/// What a certificate is made by.
+/// Settings of a certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The search for the Hessian's smallest eigenvalue that knows nothing of Lemma 3.
@@ -67,7 +67,7 @@ pub enum Remark {
     NoSigmaMin,
     /// sigma_min cannot be told from zero: Lemma 1 bounds nothing.
     NotInGeneralPosition {
-        /// What it cannot be told from zero below.
+        /// Below this it cannot be told from zero.
         resolution: f64,
     },
     /// At W = 0 the ball of radius ||W|| is a point: no epsilon.
@@ -109,7 +109,7 @@ pub struct Certificate {
     pub epsilon: Option<f64>,
     /// How the moment was computed.
     pub route: Route,
-    /// What there is to know, in the order in which it was found.
+    /// Remarks, in the order in which they were found.
     pub remarks: Vec<Remark>,
 }
 

@@ -68,7 +68,7 @@ pub enum ConstantsError {
         name: &'static str,
         /// Its value.
         value: f64,
-        /// What to do, after a semicolon.
+        /// Advice, after a semicolon.
         advice: &'static str,
     },
     /// delta is a probability.
@@ -102,7 +102,7 @@ pub struct Theorem4 {
     pub l: f64,
     /// Accuracy that Algorithm 1 is called with, eps' = (sigma^2 eps/(n d))^(5/4) / C.
     pub epsilon: f64,
-    /// What g can fall by at most from W = 0: f(0).
+    /// The most that g can fall from W = 0: f(0).
     pub delta_f: f64,
 }
 

@@ -79,7 +79,7 @@ pub struct Step {
 /// eigenvector, which a random one has with probability zero, would not find it.
 ///
 /// # Errors
-/// Whatever a product reports; [`TrainError::Eigenvalues`] if one is not finite or a projected problem fails.
+/// Errors of a product; [`TrainError::Eigenvalues`] if one is not finite or a projected problem fails.
 ///
 /// # Panics
 /// If `dimension` is zero.

@@ -4,7 +4,7 @@
 //! H Z = M Z A + 2/n sum_j h_j x_j x_j^T W A + gamma Z,    h_j = x_j^T (W A Z^T) x_j
 //! ```
 //!
-//! What depends on the point alone (the residuals, M, W A) is computed once; a product is one pass of quadratic forms,
+//! Quantities of the point alone (the residuals, M, W A) are computed once; a product is one pass of quadratic forms,
 //! one of the weighted Gram matrix and three products with d x d and d x r matrices: 2 n d^2 + 6 r d^2 flops.
 
 use memorize_kernels::error::check_shape;

@@ -72,7 +72,7 @@ pub struct RitzPair {
 /// are spread over ranks if the dimension says so.
 ///
 /// # Errors
-/// Whatever a product reports; [`TrainError::Eigenvalues`] if a product is not finite or a projected problem fails.
+/// Errors of a product; [`TrainError::Eigenvalues`] if a product is not finite or a projected problem fails.
 ///
 /// # Panics
 /// If `dimension` is zero.
@@ -127,7 +127,7 @@ struct Krylov {
     capacity: usize,
 }
 
-/// What one more product has shown.
+/// Result of one more product.
 struct Step {
     /// Eigenvalues of T, ascending, and the eigenvectors in columns.
     values: Vec<f64>,

@@ -369,8 +369,8 @@ struct Eigenvalue {
 }
 
 impl Eigenvalue {
-    /// sqrt(lambda). What is at most e away from lambda has a root at most sqrt(lambda) - sqrt(lambda - e) away from
-    /// its.
+    /// sqrt(lambda). A number at most e away from lambda has a root at most sqrt(lambda) - sqrt(lambda - e) away
+    /// from it.
     fn root(&self) -> SingularValue {
         let error = self.value.sqrt() - (self.value - self.error).max(0.0).sqrt();
         SingularValue { value: self.value.sqrt(), error, converged: self.converged }
