@@ -167,7 +167,7 @@ fn details_are_told_when_asked_for_and_the_results_are_the_same() {
     ];
     let events =
         ["checkpoints: after every 8 steps", "iteration 8: checkpoint written", "iteration 10: lr 1.00e-2 -> "];
-    for words in parts.iter().chain(&events).chain(&["seconds: ", "to evaluate"]) {
+    for words in parts.iter().chain(&events).chain(&["time: ", "to evaluate"]) {
         assert!(said.contains(words) && !brief.contains(words), "{words:?} in:\n{said}\nor in:\n{brief}");
     }
     assert_eq!(number(&summary(&out), "train_loss"), number(&summary(&plain), "train_loss"));
