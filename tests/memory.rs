@@ -135,7 +135,7 @@ fn commands(root: &Path) -> Vec<String> {
         "capacity --dim 60 --seeds 1 --ratios 1 --iterations 50 --out OUT",
         "capacity --dim 240 --seeds 1 --ratios 0.5 --iterations 50 --threads 1 --out OUT",
         "capacity --dim 200 --seeds 2 --ratios 0.1,0.5 --iterations 50 --threads 2 --out OUT",
-        "capacity --dim 80 --seeds 2 --ratios 1 --optimizer solve --threads 2 --out OUT",
+        "capacity --dim 70 --seeds 2 --ratios 1 --optimizer solve --threads 2 --out OUT",
     ];
     let stored = [format!("eval --run {}", many.display()), format!("certify --run {}", wide.display())];
     synthetic.into_iter().chain(searches.map(str::to_owned)).chain(stored).collect()
