@@ -1,6 +1,6 @@
 //! Finished runs, looked at: found in their folders ([`found`]), compared ([`comparison`], [`verdict`]), listed
-//! ([`list`]), drawn ([`plot`]), in words ([`text`]) and on a page ([`page`]). [`mod@bench`] compares and draws what was
-//! measured of the kernels, [`threshold`] what share of training sets around the capacity was memorised.
+//! ([`list`]), drawn ([`plot`]), in words ([`text`]) and on a page ([`page`]). [`mod@bench`] compares and draws what
+//! was measured of the kernels, [`threshold`] what share of training sets around the capacity was memorised.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

@@ -1,5 +1,4 @@
-//! The machine's limits, measured: fused multiply-adds a second, bytes a second. Passes are compared
-//! with them.
+//! The machine's limits, measured: fused multiply-adds a second, bytes a second. Passes are compared with them.
 #![forbid(unsafe_code)]
 
 use std::time::Instant;

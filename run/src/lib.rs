@@ -8,8 +8,9 @@
 //!
 //! Each of the [`settings`] is declared once. The values that were given ([`layer`]) and their meaning ([`config`]) are
 //! different types: a layer has holes, a configuration has none, and only configurations are run and written to disk.
-//! [`sweep`] makes many of one file; [`capacity`] trains many small networks around d(d+1)/2 samples. [`ranks`] are the processes that share a run's work; [`threads`], [`blas`],
-//! [`allocator`] and [`fault`] are what a process computes with and survives.
+//! [`sweep`] makes many of one file; [`capacity`] trains many small networks around d(d+1)/2 samples. [`ranks`] are the
+//! processes that share a run's work; [`threads`], [`blas`], [`allocator`] and [`fault`] are what a process computes
+//! with and survives.
 //!
 //! Nothing here prints or draws: who wants to see a run listens to its [`events`].
 

@@ -190,8 +190,8 @@ static PEAK: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// Bad input with both numbers, and the advice as its hint.
 pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), Error> {
-    let of_threads = OF_THREAD.saturating_mul(rayon::current_num_threads() as u64);
-    let all = [held(), bytes, bytes / PIECES, PROGRAM, of_threads];
+    let (held, threads) = held();
+    let all = [held, bytes, bytes / PIECES, PROGRAM, OF_THREAD.saturating_mul(threads)];
     PEAK.fetch_max(all.into_iter().fold(0, u64::saturating_add), Ordering::Relaxed);
     match available() {
         Some(available) if bytes > available => {
@@ -248,15 +248,16 @@ pub fn largest(most: usize, bytes: impl Fn(usize) -> u64) -> Option<usize> {
     Some(fitting)
 }
 
-/// Bytes that the process uses of its own at the moment: no pages of files, nothing that was freed. 0 outside Linux.
-fn held() -> u64 {
+/// Bytes that the process uses of its own at the moment (no pages of files, nothing that was freed), and its threads. 0
+/// outside Linux.
+fn held() -> (u64, u64) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = |name: &str| -> Option<u64> {
+    let number = |name: &str| -> Option<u64> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().strip_suffix(" kB")?.trim().parse().ok()
+        line.trim().trim_end_matches(" kB").trim().parse().ok()
     };
-    let held = ["RssAnon:", "RssShmem:"].into_iter().filter_map(kib).sum::<u64>() * 1024;
-    held.saturating_sub(allocator::kept())
+    let held = ["RssAnon:", "RssShmem:"].into_iter().filter_map(number).sum::<u64>() * 1024;
+    (held.saturating_sub(allocator::kept()), number("Threads:").unwrap_or(0))
 }
 
 /// Memory that this process can have without swapping, in bytes: what the system has, within the limits of the control

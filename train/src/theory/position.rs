@@ -22,6 +22,8 @@ use crate::span::{self, Span, Squared, power_of_two, scaled};
 const LARGEST_TOLERANCE: f64 = 1e-8;
 /// Most products for the largest eigenvalue.
 const LARGEST_PRODUCTS: usize = 100;
+/// Vectors of n that it takes, in the products that it has needed on samples of any kind: seven to nine.
+const VECTORS_OF_THE_LARGEST: u64 = 16;
 /// What rounding to f32 changes a number by, relative to it, at most.
 const UNIT_ROUNDOFF_F32: f64 = f32::EPSILON as f64 / 2.0;
 
@@ -53,20 +55,21 @@ pub fn is_dense(n: usize, d: usize) -> bool {
 /// many threads.
 pub fn bytes(n: usize, d: usize, settings: &Settings, here: usize, threads: usize) -> u64 {
     let narrower = Span::is_narrower(n, d);
+    let with_span = |bytes| if narrower { Span::with(n, d, bytes) } else { bytes };
+    let here = if narrower { n } else { here };
+    let width = n.min(d) as u64;
+    let squares = width.saturating_mul(width).saturating_mul(8 * (3 + threads as u64));
     let capacity = capacity(n.min(d));
     if n as u128 > capacity {
-        // Known by counting.
-        return 0;
+        // Only the largest singular value is looked for.
+        let vectors = [here as u64, 8, VECTORS_OF_THE_LARGEST].into_iter().fold(1, u64::saturating_mul);
+        return squares.saturating_add(vectors);
     }
-    let with_span = |bytes| if narrower { Span::with(n, d, bytes) } else { bytes };
     if settings.dense && is_dense(n, d) {
         // The lifted samples with the decomposition's copies, its vectors and what it works in, as measured.
         let (lifted, square) = (n as u128 * capacity, n as u128 * n as u128);
         return with_span((lifted * 28 + square * 52) as u64);
     }
-    let here = if narrower { n } else { here };
-    let width = n.min(d) as u64;
-    let squares = width.saturating_mul(width).saturating_mul(8 * (3 + threads as u64));
     let of_all = preconditioner::bytes(n, settings.rank, settings.workspace);
     let preconditioner = (u128::from(of_all) * here as u128 / n.max(1) as u128) as u64;
     let made = preconditioner::peak(here, n, width as usize, settings.rank, settings.workspace, threads);
@@ -369,8 +372,8 @@ struct Eigenvalue {
 }
 
 impl Eigenvalue {
-    /// sqrt(lambda). A number at most e away from lambda has a root at most sqrt(lambda) - sqrt(lambda - e) away
-    /// from it.
+    /// sqrt(lambda). A number at most e away from lambda has a root at most sqrt(lambda) - sqrt(lambda - e) away from
+    /// that.
     fn root(&self) -> SingularValue {
         let error = self.value.sqrt() - (self.value - self.error).max(0.0).sqrt();
         SingularValue { value: self.value.sqrt(), error, converged: self.converged }
