@@ -401,23 +401,14 @@ pub fn whole<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized)) -> Mat<T> {
 /// All of `x` in memory, produced a block at a time by the threads of the current rayon pool if `par` says so.
 pub fn to_mat<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized)) -> Mat<T> {
     let mut all = Mat::zeros(x.rows(), x.cols());
-    write_to(par, x, all.as_mut());
-    all
-}
-
-/// The same into memory that is there already.
-///
-/// # Panics
-/// If `all` does not have the shape of `x`.
-pub fn write_to<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized), all: MatMut<'_, T>) {
-    assert_eq!((all.rows(), all.cols()), (x.rows(), x.cols()), "shape");
-    for_row_blocks(par, all, ROW_BLOCK, &|first, mut out| {
+    for_row_blocks(par, all.as_mut(), ROW_BLOCK, &|first, mut out| {
         let mut scratch = Mat::zeros(if x.needs_scratch() { out.rows() } else { 0 }, x.cols());
         let block = x.block(first..first + out.rows(), &mut scratch);
         for i in 0..out.rows() {
             out.row_mut(i).copy_from_slice(block.row(i));
         }
     });
+    all
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ impl Span {
     /// Bytes that [`Span::new`] takes at once for n samples of width d: the samples, as columns, as the decomposition's
     /// with what it works in, and Q twice.
     pub fn peak(n: usize, d: usize) -> u64 {
-        (n as u64).saturating_mul(d as u64).saturating_mul(50)
+        (n as u64).saturating_mul(d as u64).saturating_mul(46)
     }
 
     /// Bytes that it keeps.

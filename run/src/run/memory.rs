@@ -175,8 +175,8 @@ pub fn within_budget(what: &str, bytes: u64, budget: Option<ByteSize>, advice: &
 /// Bytes of a process that nothing above counts: private pages of the program, buffers of a fixed size, names, lines
 /// that wait to be written.
 const PROGRAM: u64 = 5 << 20;
-/// Free memory in pieces between the blocks in use is one part in so many of what is foreseen, as measured.
-const PIECES: u64 = 20;
+/// Free memory in pieces between the blocks in use, as measured: a part of what is foreseen, and no more than this.
+const PIECES: (u64, u64) = (4, 23 << 20);
 /// As [`PROGRAM`], for each thread: its stack as far as it is used.
 const OF_THREAD: u64 = 64 << 10;
 /// Bytes for drawing and storing a picture: its pixels, three times as many each way, before they are averaged.
@@ -191,7 +191,8 @@ static PEAK: AtomicU64 = AtomicU64::new(0);
 /// Bad input with both numbers, and the advice as its hint.
 pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), Error> {
     let (held, threads) = held();
-    let all = [held, bytes, bytes / PIECES, PROGRAM, OF_THREAD.saturating_mul(threads)];
+    let (part, most) = PIECES;
+    let all = [held, bytes, (bytes / part).min(most), PROGRAM, OF_THREAD.saturating_mul(threads)];
     PEAK.fetch_max(all.into_iter().fold(0, u64::saturating_add), Ordering::Relaxed);
     match available() {
         Some(available) if bytes > available => {

@@ -171,7 +171,8 @@ pub fn bytes<T: Element>(here: usize, n: usize, d: usize, settings: &Settings, t
     if narrower {
         let network = product(&[2 * width, d, 5 * wide / 2 + 2 * own]);
         // S with its decomposition, and the samples.
-        let decomposed = product(&[width, width, 8 + own / 4, wide]).saturating_add(product(&[width, d, 5 * own / 2]));
+        let decomposed =
+            product(&[width, width, 13 * wide / 2 + 4 * own]).saturating_add(product(&[width, d, 5 * own / 2]));
         let searched = squares.max(decomposed).saturating_add(search);
         Span::with(n, d, made.max(searched).max(network))
     } else {

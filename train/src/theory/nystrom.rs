@@ -53,13 +53,11 @@ impl<T: Element> Nystrom<T> {
             return Err(TrainError::NoSamples);
         }
         let chosen = landmarks(n, rank, seed)?;
-        // What stays comes first: what is freed on the way to it then lies together, and is used again.
-        let mut factor = Mat::zeros(x.rows(), rank);
         let mut landmarks = Mat::zeros(rank, x.cols());
         rows::gather_whole(x, &chosen, landmarks.as_mut());
         let whitening = FeatureLayer::new(inverse_factor(&landmarks)?, 1)?;
         let columns = Featured::new(x, &FeatureLayer::new(landmarks, 2)?, engine)?;
-        rows::write_to(engine.par, &Featured::new(columns, &whitening, engine)?, factor.as_mut());
+        let factor = rows::to_mat(engine.par, &Featured::new(columns, &whitening, engine)?);
         let factor = Part::new(factor, spread.clone());
 
         let sum = |values: Vec<f64>| spread.sum(|range| values[range].iter().sum());
@@ -108,11 +106,8 @@ impl<T: Element> Nystrom<T> {
         let whitening = product([k, k, 2 * own]);
         let second = factor.saturating_add(whitening).saturating_add(2 * landmarks);
         let decomposed = product([k, k, own + 2 * wide]);
-        // Of the first, what lies in pieces that nothing of the third fits into, as measured: more where threads add up
-        // the third, and blocks are neither so small that others fill them nor so large that the system has them back.
-        let in_between = (4 << 20..32 << 20).contains(&product([k, k, wide]));
-        let torn = if threads > 1 && in_between { 7 } else { 0 };
-        let pieces = product([k, k, 2 * wide - own + torn]);
+        // Of the first, what lies in pieces that nothing of the third fits into, as measured.
+        let pieces = product([k, k, 2 * wide - own]);
         let third = weighted_gram_bytes::<T>(here, rank, threads).max(decomposed).saturating_add(pieces);
         first.max(second).max(factor.saturating_add(whitening).saturating_add(third))
     }

@@ -68,7 +68,7 @@ pub fn bytes(n: usize, d: usize, settings: &Settings, here: usize, threads: usiz
     if settings.dense && is_dense(n, d) {
         // The lifted samples with the decomposition's copies, its vectors and what it works in, as measured.
         let (lifted, square) = (n as u128 * capacity, n as u128 * n as u128);
-        return with_span((lifted * 28 + square * 52) as u64);
+        return with_span((lifted * 27 + square * 50) as u64);
     }
     let of_all = preconditioner::bytes(n, settings.rank, settings.workspace);
     let preconditioner = (u128::from(of_all) * here as u128 / n.max(1) as u128) as u64;
