@@ -138,30 +138,31 @@ def make_page(program, folder):
     return folder / "page" / "index.html"
 
 
-PATHS = "return document.querySelectorAll(arguments[0] + ' .lines path' + arguments[1]).length"
+LINES = "return document.querySelectorAll(arguments[0] + ' .lines ' + arguments[1] + ':not([hidden]) polyline').length"
 TEXTS = "return [...document.querySelectorAll(arguments[0])].map(element => element.textContent)"
-# The axis of iterations, whose labels stand in their middle.
-LABELS = "return [...document.querySelectorAll(arguments[0] + ' .axes text[text-anchor=\"middle\"]')].map(text => text.textContent)"
+# What the axis of iterations and that of the loss name.
+LABELS = "return [...document.querySelectorAll(arguments[0] + ' .axes .tick.x:not([hidden]) text')].map(text => text.textContent.trim())"
+HEIGHTS = LABELS.replace(".x", ".y")
 
 
 def check_script(page, runs):
     assert page.log() == [], page.log()
-    assert page.run(PATHS, "#chart-all", ".smooth") == runs
-    assert page.run(PATHS, "#chart-all", ".raw") == 0
-    assert page.run("return document.querySelectorAll('article .lines .smooth').length") == runs
-    assert page.run("return document.querySelectorAll('article .lines .raw').length") == runs
-    for path in page.run("return [...document.querySelectorAll('.lines path')].map(path => path.getAttribute('d'))"):
-        assert len(path) > 100 and "NaN" not in path and "Infinity" not in path, path[:200]
+    assert page.run(LINES, "#chart-all", ".line") == runs
+    assert page.run(LINES, "#chart-all", ".records") == 0
+    assert page.run(LINES, "article", ".line") == runs
+    assert page.run(LINES, "article", ".records") == runs
+    for points in page.run("return [...document.querySelectorAll('.lines polyline')].map(line => line.getAttribute('points'))"):
+        assert len(points) > 100 and "NaN" not in points and "inf" not in points, points[:200]
 
     # A series goes and comes back, with its colour in the legend.
     page.click("#chart-all button[data-run='0']")
-    assert page.run(PATHS, "#chart-all", ".smooth") == runs - 1
+    assert page.run(LINES, "#chart-all", ".line") == runs - 1
     assert page.find("#chart-all button[data-run='0'][aria-pressed='false']")
     page.click("#chart-all button[data-run='0']")
-    assert page.run(PATHS, "#chart-all", ".smooth") == runs
-    page.click("#chart-all button[data-raw]")
-    assert page.run(PATHS, "#chart-all", ".raw") == runs
-    page.click("#chart-all button[data-raw]")
+    assert page.run(LINES, "#chart-all", ".line") == runs
+    page.click("#chart-all button[data-switch='records']")
+    assert page.run(LINES, "#chart-all", ".records") == runs
+    page.click("#chart-all button[data-switch='records']")
 
     # Values under the pointer.
     page.drag("#chart-1 svg", (0, 0))
@@ -177,12 +178,11 @@ def check_script(page, runs):
     page.run("document.querySelector('#chart-1 svg').dispatchEvent(new MouseEvent('dblclick', {bubbles: true}))")
     assert page.run(LABELS, "#chart-1") == before
     # A drag across zooms along both; the button shows all again.
-    heights = "return [...document.querySelectorAll('#chart-1 .axes text[text-anchor=\"end\"]')].map(text => text.textContent)"
-    high = page.run(heights)
+    high = page.run(HEIGHTS, "#chart-1")
     page.drag("#chart-1 svg", (-80, -60), (0, 0), (60, 60))
-    assert page.run(LABELS, "#chart-1") != before and page.run(heights) != high
+    assert page.run(LABELS, "#chart-1") != before and page.run(HEIGHTS, "#chart-1") != high
     page.click("#chart-1 button[data-reset]")
-    assert page.run(LABELS, "#chart-1") == before and page.run(heights) == high
+    assert page.run(LABELS, "#chart-1") == before and page.run(HEIGHTS, "#chart-1") == high
 
     # The same from the keyboard, and what a screen reader is told.
     page.keys("#chart-1 svg", "++\ue014\ue014")
@@ -234,7 +234,7 @@ def main():
                 shutil.copy(pathlib.Path(scratch) / "plain.png", arguments.screenshots / "page-without-script.png")
         if not arguments.page:
             static = index.read_text()
-            assert static.count('class="smooth s') == 2 * runs and static.count('class="raw s') == runs, "curves without the script"
+            assert static.count('class="line s') == 2 * runs and static.count('class="records s') == 2 * runs, "curves without the script"
             for picture in re.findall(r'href="(curves/[^"]+)"', static):
                 assert (index.parent / picture).stat().st_size > 1000, picture
             assert not re.search(r'(src|href)="(https?:)?//', static), "the page needs a network"

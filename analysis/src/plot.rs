@@ -5,6 +5,7 @@
 
 pub mod axis;
 pub mod canvas;
+pub mod chart;
 mod curve;
 pub mod font;
 pub mod labels;
@@ -19,7 +20,7 @@ use memorize_data::Output;
 use memorize_run::error::Error;
 use plotters::prelude::*;
 
-use canvas::{Medium, Outcome, Pen};
+use canvas::{Medium, Outcome, Pen, Sheet};
 pub use curve::{Curve, Pictures, of_run, render};
 pub use overlay::{Named, Overlay};
 
@@ -110,7 +111,7 @@ impl PictureFile {
 /// If the drawing library fails.
 pub fn svg(drawing: &impl Drawing) -> Result<String, PlotError> {
     let mut text = String::new();
-    draw(drawing, SVGBackend::with_string(&mut text, (WIDTH, drawing.height())), Medium::Vector)?;
+    draw(drawing, SVGBackend::with_string(&mut text, (WIDTH, drawing.height())), Medium::Vector(1))?;
     Ok(text)
 }
 
@@ -136,8 +137,32 @@ pub fn png(drawing: &impl Drawing) -> Result<Vec<u8>, PlotError> {
 fn draw<DB: DrawingBackend>(drawing: &impl Drawing, backend: DB, medium: Medium) -> Result<(), PlotError> {
     font::register()?;
     let area = backend.into_drawing_area();
-    let outcome = area.fill(&WHITE).and_then(|()| drawing.draw(&Pen::new(&area, medium))).and_then(|()| area.present());
+    let pen = Pen::new(&area, Sheet::FILE, medium);
+    let outcome = area.fill(&WHITE).and_then(|()| drawing.draw(&pen)).and_then(|()| area.present());
     outcome.map_err(|error| PlotError::Draw(error.to_string()))
+}
+
+/// Lengths in [`elements`] are whole numbers of this part of a pixel.
+pub const FINER: u32 = 10;
+
+/// What is drawn by a pen as elements of SVG that stand in another's picture, in units of a pixel / [`FINER`].
+///
+/// # Errors
+/// If the drawing library fails.
+pub fn elements(
+    sheet: Sheet,
+    draw: impl for<'a, 'b> Fn(&'b Pen<'b, SVGBackend<'a>>) -> Outcome<SVGBackend<'a>>,
+) -> Result<String, PlotError> {
+    font::register()?;
+    let mut text = String::new();
+    {
+        // The size is that of the root element, which is left out.
+        let area = SVGBackend::with_string(&mut text, (sheet.width * FINER, sheet.width * FINER)).into_drawing_area();
+        let outcome = draw(&Pen::new(&area, sheet, Medium::Vector(FINER as i32))).and_then(|()| area.present());
+        outcome.map_err(|error| PlotError::Draw(error.to_string()))?;
+    }
+    let inside = text.split_once(">\n").and_then(|(_, rest)| rest.rsplit_once("</svg>"));
+    inside.map(|(elements, _)| elements.to_owned()).ok_or_else(|| PlotError::Draw("no root element".to_owned()))
 }
 
 /// Averages each `factor` x `factor` square of RGB pixels; `pixels` are rows of [`WIDTH`] `factor`.

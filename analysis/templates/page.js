@@ -1,4 +1,5 @@
-// Makes the page's static charts answer: values under the pointer, series on and off, zoom by dragging, the keyboard.
+// Makes the charts of the page answer: values under the pointer, series on and off, zoom by dragging, the keyboard. The
+// lines are those that are there: they are moved and stretched, and the axes are named anew.
 'use strict';
 (() => {
   const runs = JSON.parse(document.getElementById('data').textContent);
@@ -11,13 +12,15 @@
   };
   const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
   const whole = new Intl.NumberFormat('en');
+  const scientific = value => value.toExponential(2).replace('e+', 'e');
   const short = value => {
     const size = Math.abs(value);
     if (value === 0) return '0';
-    return size >= 0.01 && size < 1000 ? String(Number(value.toPrecision(3))) : value.toExponential(2).replace('e+', 'e');
+    return size >= 0.01 && size < 1000 ? String(Number(value.toPrecision(3))) : scientific(value);
   };
+  const numbers = text => text.split(' ').map(Number);
 
-  // Multiples of 1, 2 or 5 times a power of ten between two values, at most `most` of them.
+  // What a zoomed axis names: multiples of 1, 2 or 5 times a power of ten, at most `most` of them.
   const roundSteps = (low, high, most) => {
     let step = 1;
     for (let power = 1; ; power *= 10) {
@@ -28,29 +31,22 @@
     for (let at = Math.ceil(low / step) * step; at <= high; at += step) ticks.push([at, whole.format(at)]);
     return ticks;
   };
-
-  // Labels and faint lines between two powers of ten.
+  // The same of powers of ten, or of what lies between two of them.
   const logSteps = (low, high, most) => {
-    const all = (digits) => {
-      const found = [];
-      for (let power = Math.floor(low); power <= Math.ceil(high); power++) {
-        for (const digit of digits) {
-          const at = power + Math.log10(digit);
-          if (at >= low && at <= high) found.push([at, `${digit}e${power}`, power]);
-        }
-      }
-      return found;
-    };
     const span = high - low;
-    const minor = span < 5 ? all([1, 2, 3, 4, 5, 6, 7, 8, 9]) : all([1]);
+    const ticks = [];
     if (span < 0.35) {
-      const ticks = [];
-      for (let i = 0; i <= 4; i++) { const at = low + span * (i + 0.5) / 5; ticks.push([at, (10 ** at).toExponential(2).replace('e+', 'e')]); }
-      return [ticks, []];
+      for (let i = 0; i < 5; i++) { const at = low + span * (i + 0.5) / 5; ticks.push([at, scientific(10 ** at)]); }
+      return ticks;
     }
-    if (span < 2.2) return [all([1, 2, 5]), minor];
-    const stride = Math.ceil(all([1]).length / most);
-    return [all([1]).filter(tick => ((tick[2] % stride) + stride) % stride === 0), minor];
+    const stride = Math.ceil(span / most);
+    for (let power = Math.floor(low / stride) * stride; power <= high; power += stride) {
+      for (const digit of span < 2.2 ? [1, 2, 5] : [1]) {
+        const at = power + Math.log10(digit);
+        if (at >= low && at <= high) ticks.push([at, `${digit}e${power}`]);
+      }
+    }
+    return ticks;
   };
 
   // Index of the point next to an iteration; the arrays are in order.
@@ -72,12 +68,24 @@
     const svg = plot.querySelector('svg');
     const legend = figure.querySelector('.legend');
     const buttons = [...legend.querySelectorAll('button[data-run]')];
-    const series = buttons.map(button => ({ ...runs[button.dataset.run], style: button.className, dashes: button.dataset.dashes, button, shown: button.getAttribute('aria-pressed') === 'true' }));
+    const series = buttons.map(button => ({ ...runs[button.dataset.run], run: button.dataset.run, style: button.className, dashes: button.dataset.dashes, button, shown: button.getAttribute('aria-pressed') === 'true' }));
+    const shownAtFirst = new Set(series.filter(one => one.shown));
     const single = series.length === 1;
-    let raw = figure.dataset.raw === 'true';
+    let records = figure.dataset.records === 'true';
     let view = null;    // [iteration from, to, log10 of the loss from, to]; null shows all
     let cursor = null;  // an iteration
     let brush = null;   // where dragging began and is
+
+    // What was drawn, and where: the frame and what its edges stand for.
+    const drawn = numbers(figure.dataset.domain);
+    const [left, top, right, bottom] = numbers(svg.dataset.frame);
+    const lines = svg.querySelector('.lines');
+    const linesOf = kind => [...lines.querySelectorAll(`.${kind}`)].map(line => [line, series.find(one => one.run === line.dataset.run)]);
+    const recordLines = linesOf('records');
+    const meanLines = linesOf('line');
+    const axes = svg.querySelector('.axes');
+    const axisParts = [...axes.querySelectorAll('.tick, .minor')];
+    const layer = svg.querySelector('.over');
 
     const button = (text, press) => {
       const made = document.createElement('button');
@@ -95,10 +103,10 @@
         draw();
       });
     }
-    const rawButton = button('every record', () => { raw = !raw; draw(); });
-    rawButton.dataset.raw = '';
+    const recordsButton = button('every record', () => { records = !records; draw(); });
+    recordsButton.dataset.switch = 'records';
     // Of a short run its one line is that already.
-    rawButton.hidden = single && series[0].line === rawButton.textContent;
+    recordsButton.hidden = single && series[0].line === recordsButton.textContent;
     const resetButton = button('show all', () => { view = null; draw(); });
     resetButton.dataset.reset = '';
     const tip = document.createElement('div');
@@ -113,19 +121,19 @@
     svg.setAttribute('role', 'application');
     svg.setAttribute('aria-label', `${svg.getAttribute('aria-label')}. Arrows move along the curves, plus and minus zoom, 0 shows all.`);
 
-    let size, margin, domain;
+    let domain = drawn;
     const visible = () => series.filter(one => one.shown);
     // Of a single run the mean and the records are switched apart.
-    const recorded = () => raw ? series.filter(one => one.shown || single) : [];
-    const toX = at => margin.left + (at - domain[0]) / (domain[1] - domain[0]) * (size.width - margin.left - margin.right);
-    const toY = log => size.height - margin.bottom - (log - domain[2]) / (domain[3] - domain[2]) * (size.height - margin.top - margin.bottom);
-    const fromX = x => domain[0] + (x - margin.left) / (size.width - margin.left - margin.right) * (domain[1] - domain[0]);
-    const fromY = y => domain[2] + (size.height - margin.bottom - y) / (size.height - margin.top - margin.bottom) * (domain[3] - domain[2]);
+    const recorded = () => records ? series.filter(one => one.shown || single) : [];
+    const toX = (at, of = domain) => left + (at - of[0]) / (of[1] - of[0]) * (right - left);
+    const toY = (log, of = domain) => bottom - (log - of[2]) / (of[3] - of[2]) * (bottom - top);
+    const fromX = x => domain[0] + (x - left) / (right - left) * (domain[1] - domain[0]);
+    const fromY = y => domain[2] + (bottom - y) / (bottom - top) * (domain[3] - domain[2]);
 
     // The lowest and the highest log10 of the loss between two iterations.
     function heights(from, to) {
       let [low, high] = [Infinity, -Infinity];
-      for (const [iterations, losses] of [...visible().map(one => one.smooth), ...recorded().map(one => one.raw)]) {
+      for (const [iterations, losses] of [...visible().map(one => one.mean), ...recorded().map(one => one.records)]) {
         for (let i = 0; i < iterations.length; i++) {
           if (iterations[i] < from || iterations[i] > to) continue;
           low = Math.min(low, losses[i]);
@@ -138,68 +146,59 @@
       return [low - pad, high + pad];
     }
     function everything() {
-      const last = Math.max(1, ...(single ? series : visible()).map(one => one.last));
+      if (single || (!records && series.every(one => one.shown === shownAtFirst.has(one)))) return drawn;
+      const last = Math.max(1, ...visible().map(one => one.last));
       return [0, last, ...heights(0, last)];
-    }
-    function path([iterations, losses]) {
-      const [from, to] = [domain[0], domain[1]];
-      let text = '';
-      for (let i = 0; i < iterations.length; i++) {
-        // One point beyond each edge, so that lines leave the picture and do not end before it.
-        if (iterations[i + 1] < from || iterations[i - 1] > to) continue;
-        text += `${text ? 'L' : 'M'}${toX(iterations[i]).toFixed(1)} ${toY(Math.log10(losses[i])).toFixed(1)}`;
-      }
-      return text;
     }
 
     function draw() {
-      const width = Math.max(280, Math.round(plot.clientWidth));
-      size = { width, height: Math.round(clamp(0.56 * width, 300, 470)) };
-      margin = { left: 52, right: 26, top: 24, bottom: 44 };
       domain = view || everything();
-      svg.setAttribute('viewBox', `0 0 ${size.width} ${size.height}`);
-      svg.replaceChildren();
-      const [left, right, top, bottom] = [margin.left, width - margin.right, margin.top, size.height - margin.bottom];
-      const axes = make('g', { class: 'axes' }, svg);
-      const [ticks, minor] = logSteps(domain[2], domain[3], 9);
-      for (const [at] of minor) make('path', { class: 'minor', d: `M${left} ${toY(at).toFixed(1)}H${right}` }, axes);
-      for (const [at, label] of ticks) {
-        make('path', { class: 'major', d: `M${left} ${toY(at).toFixed(1)}H${right}` }, axes);
-        make('text', { x: left - 8, y: toY(at) + 4, 'text-anchor': 'end' }, axes).textContent = label;
-      }
-      for (const [at, label] of roundSteps(domain[0], domain[1], width < 480 ? 5 : 8)) {
-        make('path', { class: 'major', d: `M${toX(at).toFixed(1)} ${top}V${bottom}` }, axes);
-        make('text', { x: Math.min(toX(at), width - 3.5 * label.length), y: bottom + 17, 'text-anchor': 'middle' }, axes).textContent = label;
-      }
-      make('text', { class: 'name', x: (left + right) / 2, y: size.height - 6, 'text-anchor': 'middle' }, axes).textContent = 'iteration';
-      make('text', { class: 'name', x: left, y: 13, 'text-anchor': 'end' }, axes).textContent = 'loss f';
-      const id = `${figure.id}-clip`;
-      const clip = make('clipPath', { id }, svg);
-      make('rect', { x: left, y: top, width: right - left, height: bottom - top }, clip);
-      const lines = make('g', { class: 'lines', 'clip-path': `url(#${id})` }, svg);
-      for (const one of recorded()) make('path', { class: `raw ${one.style}`, d: path(one.raw) }, lines);
-      for (const one of visible()) make('path', { class: `smooth ${one.style}`, 'stroke-dasharray': one.dashes, d: path(one.smooth) }, lines);
-      make('g', { class: 'over' }, svg);
-      rawButton.setAttribute('aria-pressed', raw);
+      const [from, to] = [[toX(drawn[0]), toY(drawn[2])], [toX(drawn[1]), toY(drawn[3])]];
+      const [across, down] = [(to[0] - from[0]) / (right - left), (from[1] - to[1]) / (bottom - top)];
+      lines.setAttribute('transform', `matrix(${across} 0 0 ${down} ${from[0] - across * left} ${from[1] - down * bottom})`);
+      const shown = new Set(recorded());
+      for (const [line, one] of recordLines) line.toggleAttribute('hidden', !shown.has(one));
+      for (const [line, one] of meanLines) line.toggleAttribute('hidden', !one.shown);
+      name('x', domain[0] === drawn[0] && domain[1] === drawn[1], roundSteps(domain[0], domain[1], 8), at => [toX(at), 0]);
+      name('y', domain[2] === drawn[2] && domain[3] === drawn[3], logSteps(domain[2], domain[3], 9), at => [0, toY(at)]);
+      recordsButton.setAttribute('aria-pressed', records);
       resetButton.hidden = view === null;
       over();
     }
 
+    // Names an axis: as it was drawn, or by copies of one of its labels.
+    function name(axis, asDrawn, ticks, place) {
+      const own = axisParts.filter(part => part.classList.contains(axis));
+      for (const part of own) part.toggleAttribute('hidden', !asDrawn);
+      for (const copy of axes.querySelectorAll(`.copy.${axis}`)) copy.remove();
+      const model = own.find(part => part.classList.contains('tick'));
+      if (asDrawn || !model) return;
+      const at = Number(model.dataset.at);
+      const [x, y] = axis === 'x' ? [toX(at, drawn), 0] : [0, toY(at, drawn)];
+      for (const [value, label] of ticks) {
+        const copy = model.cloneNode(true);
+        const to = place(value);
+        copy.setAttribute('transform', `translate(${to[0] - x} ${to[1] - y})`);
+        copy.classList.add('copy');
+        copy.removeAttribute('hidden');
+        copy.querySelector('text').textContent = label;
+        axes.prepend(copy);
+      }
+    }
+
     // What lies over the curves: the brush, the cursor and its values.
     function over() {
-      const layer = svg.querySelector('.over');
       layer.replaceChildren();
       tip.hidden = true;
-      const [top, bottom] = [margin.top, size.height - margin.bottom];
       if (brush) {
         const [x0, y0, x1, y1] = brushed();
         make('rect', { class: 'brush', x: x0, y: y0, width: x1 - x0, height: y1 - y0 }, layer);
         return;
       }
       if (cursor === null || cursor < domain[0] || cursor > domain[1]) return;
-      const near = visible().filter(one => cursor <= one.last && one.smooth[0].length).map(one => {
-        const i = nearest(one.smooth[0], cursor);
-        return { one, at: one.smooth[0][i], loss: one.smooth[1][i] };
+      const near = visible().filter(one => cursor <= one.last && one.mean[0].length).map(one => {
+        const i = nearest(one.mean[0], cursor);
+        return { one, at: one.mean[0][i], loss: one.mean[1][i] };
       });
       if (!near.length) return;
       // Snap to the point of the series that has one closest by.
@@ -212,7 +211,7 @@
       line(tip, `iteration ${whole.format(snap.at)}${epoch}`, 'b');
       for (const { one, loss } of near) {
         const y = toY(Math.log10(loss));
-        if (y >= top && y <= bottom) make('circle', { class: 'dot', cx: x, cy: y, r: 4.5, style: `fill: var(--${one.style})` }, layer);
+        if (y >= top && y <= bottom) make('circle', { class: 'dot', cx: x, cy: y, r: 45, style: `fill: var(--${one.style})` }, layer);
         const row = line(tip, '', 'div');
         const key = make('svg', { viewBox: '0 0 32 8', class: one.style }, row);
         make('path', { d: 'M1 4H31', 'stroke-dasharray': one.dashes }, key);
@@ -220,14 +219,14 @@
         line(row, short(loss)).className = 'value';
       }
       if (near.length === 1) {
-        const [iterations, losses] = snap.one.raw;
+        const [iterations, losses] = snap.one.records;
         const add = (name, value) => { const row = line(tip, '', 'div'); line(row, name); line(row, value).className = 'value'; };
         if (iterations.length) add('a record nearby', short(losses[nearest(iterations, snap.at)]));
         const rate = rateAt(snap.one, snap.at);
         if (rate) add('step size', short(rate));
       }
       tip.hidden = false;
-      const scale = plot.clientWidth / size.width;
+      const scale = plot.clientWidth / svg.viewBox.baseVal.width;
       const room = plot.clientWidth - tip.offsetWidth;
       const place = x * scale + 14;
       tip.style.left = `${clamp(place > room ? x * scale - tip.offsetWidth - 14 : place, 0, Math.max(0, room))}px`;
@@ -236,17 +235,17 @@
 
     // The brush's rectangle. A flat one zooms along the iterations only, a narrow one along the loss only.
     function brushed() {
-      const [left, right, top, bottom] = [margin.left, size.width - margin.right, margin.top, size.height - margin.bottom];
       let [x0, x1] = [brush.from[0], brush.to[0]].sort((a, b) => a - b);
       let [y0, y1] = [brush.from[1], brush.to[1]].sort((a, b) => a - b);
-      const [flat, narrow] = [y1 - y0 < 24, x1 - x0 < 24];
+      const [flat, narrow] = [y1 - y0 < 240, x1 - x0 < 240];
       if (flat) [y0, y1] = [top, bottom];
       if (narrow && !flat) [x0, x1] = [left, right];
       return [clamp(x0, left, right), clamp(y0, top, bottom), clamp(x1, left, right), clamp(y1, top, bottom), flat];
     }
     const where = event => {
       const box = svg.getBoundingClientRect();
-      return [(event.clientX - box.left) / box.width * size.width, (event.clientY - box.top) / box.height * size.height];
+      const { width, height } = svg.viewBox.baseVal;
+      return [(event.clientX - box.left) / box.width * width, (event.clientY - box.top) / box.height * height];
     };
     svg.addEventListener('pointerdown', event => {
       if (event.button !== 0) return;
@@ -259,7 +258,7 @@
       cursor = clamp(fromX(at[0]), domain[0], domain[1]);
       if (brush) {
         brush.to = at;
-        brush.moved ||= Math.hypot(at[0] - brush.from[0], at[1] - brush.from[1]) > 8;
+        brush.moved ||= Math.hypot(at[0] - brush.from[0], at[1] - brush.from[1]) > 80;
         if (!brush.moved) return;
       }
       over();
@@ -299,7 +298,6 @@
       said.textContent = tip.hidden ? '' : [...tip.children].map(child => child.innerText.replace(/\s+/g, ' ')).join(', ');
     });
     svg.addEventListener('blur', () => { cursor = null; over(); });
-    new ResizeObserver(() => { if (Math.round(plot.clientWidth) !== size.width) draw(); }).observe(plot);
     draw();
   }
 })();

@@ -1,52 +1,53 @@
-//! A chart as it stands in the page before its script runs, and the data that the script draws it from again.
+//! A chart as it stands in the page: the pictures' own drawing, in parts that the script moves, and the numbers that it
+//! shows beside them.
 
 use memorize_run::units::number;
 use serde::Serialize;
 
 use crate::found::FoundRun;
-use crate::plot::axis::{Axis, LinearAxis, LogAxis};
-use crate::plot::line_style::LineStyle;
+use crate::plot::axis::{LinearAxis, LogAxis};
+use crate::plot::canvas::{AxesPart, Frame, Sheet};
+use crate::plot::line_style::{COLOURS, LineStyle};
+use crate::plot::{self, FINER, PlotError, chart};
 use crate::trace::{Point, Trace, thin};
 
-/// Width of a static chart; a picture fills the room it is given, whatever its own numbers.
-const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 400.0;
-const LEFT: f64 = 52.0;
-const RIGHT: f64 = 26.0;
-const TOP: f64 = 24.0;
-const BOTTOM: f64 = 44.0;
+/// The page draws a chart as wide as there is room, and its letters as large as they are elsewhere.
+const SHEET: Sheet = Sheet { width: 760, letters: 12 };
+const HEIGHT: f64 = 430.0;
+const FRAME: Frame = Frame { left: 70.0, right: 734.0, top: 12.0, bottom: 374.0 };
 
-/// Groups of records that a static line is thinned to: about one for each three pixels.
-const STATIC_GROUPS: usize = 240;
-/// Groups of records that the script gets, to zoom into.
-const DATA_GROUPS: usize = 500;
+/// Groups of records that a line of a run's own chart is thinned to, and the numbers of the script.
+const GROUPS: usize = 500;
+/// As [`GROUPS`], for a line among those of other runs.
+const GROUPS_AMONG_OTHERS: usize = 240;
 /// Of several runs those are off from the start that have fewer iterations than the longest one divided by this:
 /// nothing of them could be seen, and their losses might be far from all others.
 const TOO_SHORT: u64 = 20;
-/// Width of a digit or a comma of a label, about.
-const DIGIT: f64 = 7.0;
 
 /// A chart of one run or of several.
 pub(super) struct Chart {
     pub id: String,
     pub label: String,
-    pub raw: bool,
-    pub width: f64,
-    pub height: f64,
-    pub left: f64,
-    pub middle: f64,
-    pub minor: Vec<String>,
-    pub ticks: Vec<TickMark>,
+    /// Whether every record is shown from the start, and not the mean alone.
+    pub with_records: bool,
+    /// Left, top, width and height in the units of the drawing, as the next two are.
+    pub view_box: String,
+    /// Left, top, right and bottom of the frame.
+    pub frame: String,
+    /// The frame as a path.
+    pub outline: String,
+    /// First and last iteration, lowest and highest log10 of the loss.
+    pub domain: String,
+    pub axes: Vec<Part>,
     pub lines: Vec<Line>,
 }
 
-/// A line of the grid and its label.
-pub(super) struct TickMark {
-    pub line: String,
-    pub x: String,
-    pub y: String,
-    pub anchor: &'static str,
-    pub label: String,
+/// A part of the axes.
+pub(super) struct Part {
+    pub class: &'static str,
+    /// Where it is on its axis; none of the axes themselves.
+    pub at: Option<f64>,
+    pub svg: String,
 }
 
 /// One run's curve.
@@ -62,88 +63,112 @@ pub(super) struct Line {
     pub name: String,
     /// What the run came to.
     pub end: String,
-    pub raw: String,
-    pub smooth: String,
+    /// Every record.
+    pub records: String,
+    /// The mean of them, or every record of a run too short to have one.
+    pub line: String,
+}
+
+/// What a chart has of a run.
+struct Drawn<'a> {
+    place: usize,
+    run: &'a FoundRun,
+    trace: &'a Trace,
+    shown: bool,
 }
 
 impl Chart {
     /// The chart of one run, with its place in the page: every record and their mean; none without a curve. A single
     /// line is solid, and it has the colour that it has among the others.
-    pub(super) fn of_one(place: usize, run: &FoundRun) -> Option<Self> {
+    pub(super) fn of_one(place: usize, run: &FoundRun) -> Result<Option<Self>, PlotError> {
         let label = format!("Loss of {} over the iterations", run.name);
-        let mut chart = Self::of(format!("chart-{place}"), label, &[(place, run)], true)?;
+        let Some(mut chart) = Self::of(format!("chart-{place}"), label, &[(place, run)], true)? else {
+            return Ok(None);
+        };
         let name = run.trace.as_ref().map(Trace::line_name).unwrap_or_default();
         chart.lines.iter_mut().for_each(|line| (line.name, line.dashes) = (name.clone(), "none".to_owned()));
-        Some(chart)
+        Ok(Some(chart))
     }
 
     /// The means of all runs in one chart; none unless two have a curve.
-    pub(super) fn of_all(runs: &[FoundRun]) -> Option<Self> {
+    pub(super) fn of_all(runs: &[FoundRun]) -> Result<Option<Self>, PlotError> {
         let runs: Vec<(usize, &FoundRun)> = runs.iter().enumerate().collect();
-        let chart = Self::of("chart-all".to_owned(), "Loss of all runs over the iterations".to_owned(), &runs, false);
-        chart.filter(|chart| chart.lines.len() > 1)
+        let chart = Self::of("chart-all".to_owned(), "Loss of all runs over the iterations".to_owned(), &runs, false)?;
+        Ok(chart.filter(|chart| chart.lines.len() > 1))
     }
 
-    fn of(id: String, label: String, runs: &[(usize, &FoundRun)], raw: bool) -> Option<Self> {
-        let drawn = runs.iter().filter_map(|(i, run)| Some((*i, *run, run.trace.as_ref()?)));
-        let drawn: Vec<(usize, &FoundRun, &Trace)> = drawn.filter(|(.., trace)| !trace.line().is_empty()).collect();
-        if drawn.is_empty() {
-            return None;
-        }
-        let longest = drawn.iter().map(|(.., trace)| trace.last_iteration).max().unwrap_or(0);
-        let shown = |trace: &Trace| trace.last_iteration >= longest / TOO_SHORT;
-        let x = LinearAxis::up_to(longest);
-        let seen = |trace: &'_ Trace| {
-            let raw: &[Point] = if raw { &trace.raw } else { &[] };
-            raw.iter().chain(trace.line()).map(|point| point.loss.log10()).collect::<Vec<_>>()
-        };
-        let y = LogAxis::covering(drawn.iter().filter(|(.., trace)| shown(trace)).flat_map(|(.., trace)| seen(trace)));
-        let lines = drawn.iter().map(|&(place, run, trace)| {
-            let style = LineStyle::of(place);
-            Line {
-                run: place,
-                colour: style.colour,
-                dashes: style.dash_array(),
-                shown: shown(trace),
-                name: run.name.clone(),
-                end: end(run),
-                raw: if raw { path(&trace.raw, &x, &y) } else { String::new() },
-                smooth: path(trace.line(), &x, &y),
-            }
+    fn of(
+        id: String,
+        label: String,
+        runs: &[(usize, &FoundRun)],
+        with_records: bool,
+    ) -> Result<Option<Self>, PlotError> {
+        let traced = runs.iter().filter_map(|&(place, run)| Some((place, run, run.trace.as_ref()?)));
+        let traced: Vec<_> = traced.filter(|(.., trace)| !trace.line().is_empty()).collect();
+        let Some(longest) = traced.iter().map(|(.., trace)| trace.last_iteration).max() else { return Ok(None) };
+        let drawn: Vec<Drawn> = traced
+            .into_iter()
+            .map(|(place, run, trace)| Drawn { place, run, trace, shown: trace.last_iteration >= longest / TOO_SHORT })
+            .collect();
+        let seen = drawn.iter().filter(|drawn| drawn.shown).flat_map(|drawn| {
+            let records: &[Point] = if with_records { &drawn.trace.raw } else { &[] };
+            records.iter().chain(drawn.trace.line()).map(|point| point.loss.log10())
         });
-        let lines = lines.collect();
-        let horizontal = |at: f64| format!("M{LEFT} {:.1}H{}", down(&y, at), WIDTH - RIGHT);
-        let mut ticks: Vec<TickMark> = Vec::new();
-        for tick in y.ticks() {
-            let (line, place) = (horizontal(tick.at), format!("{:.1}", down(&y, tick.at) + 4.0));
-            let x = format!("{}", LEFT - 8.0);
-            ticks.push(TickMark { line, x, y: place, anchor: "end", label: tick.label.clone() });
-        }
-        for tick in x.ticks() {
-            let across = across(&x, tick.at);
-            let line = format!("M{across:.1} {TOP}V{}", HEIGHT - BOTTOM);
-            let place = format!("{}", HEIGHT - BOTTOM + 17.0);
-            // The last one may be wider than the margin.
-            let across = across.min(WIDTH - DIGIT / 2.0 * tick.label.len() as f64);
-            ticks.push(TickMark {
-                line,
-                x: format!("{across:.1}"),
-                y: place,
-                anchor: "middle",
-                label: tick.label.clone(),
-            });
-        }
-        Some(Self {
+        let (x, y) = (LinearAxis::up_to(longest), LogAxis::covering(seen));
+        let domain = format!("{} {} {} {}", x.low, x.high, y.low, y.high);
+        // The lines are drawn one at a time.
+        let axes = chart::Chart { x, y, lines: Vec::new() };
+        let groups = if with_records { GROUPS } else { GROUPS_AMONG_OTHERS };
+        let lines = drawn.iter().map(|drawn| Line::of(drawn, &axes, groups)).collect::<Result<_, _>>()?;
+        let Frame { left, right, top, bottom } = FRAME;
+        let [left, right, top, bottom, width, height] =
+            [left, right, top, bottom, f64::from(SHEET.width), HEIGHT].map(|length| length * f64::from(FINER));
+        Ok(Some(Self {
             id,
             label,
-            raw,
-            width: WIDTH,
-            height: HEIGHT,
-            left: LEFT,
-            middle: (LEFT + WIDTH - RIGHT) / 2.0,
-            minor: y.minor().iter().map(|tick| horizontal(tick.at)).collect(),
-            ticks,
+            with_records,
+            view_box: format!("0 0 {width} {height}"),
+            frame: format!("{left} {top} {right} {bottom}"),
+            outline: format!("M{left} {top}H{right}V{bottom}H{left}Z"),
+            domain,
+            axes: axes.axes().map(|part| Part::of(part, &axes)).collect::<Result<_, _>>()?,
             lines,
+        }))
+    }
+}
+
+impl Part {
+    fn of(part: AxesPart, chart: &chart::Chart) -> Result<Self, PlotError> {
+        let (class, at) = match part {
+            AxesPart::MinorX(tick) => ("minor x", Some(tick.at)),
+            AxesPart::MinorY(tick) => ("minor y", Some(tick.at)),
+            AxesPart::X(tick) => ("tick x", Some(tick.at)),
+            AxesPart::Y(tick) => ("tick y", Some(tick.at)),
+            AxesPart::Outline => ("outline", None),
+        };
+        let svg = plot::elements(SHEET, |pen| chart.draw_axes_part(pen, &FRAME, part))?;
+        Ok(Self { class, at, svg })
+    }
+}
+
+impl Line {
+    fn of(drawn: &Drawn, chart: &chart::Chart, groups: usize) -> Result<Self, PlotError> {
+        let &Drawn { place, run, trace, shown } = drawn;
+        let style = LineStyle::of(place);
+        // The style sheet has the colours, also those for a dark background, and dashes that zooming leaves as they are.
+        let line = |points: &[Point]| {
+            let line = chart::Line::through(&thin(points, groups), LineStyle::solid(style.colour), 2);
+            plot::elements(SHEET, |pen| line.draw(pen, &FRAME, chart))
+        };
+        Ok(Self {
+            run: place,
+            colour: place % COLOURS.len(),
+            dashes: style.dash_array(),
+            shown,
+            name: run.name.clone(),
+            end: end(run),
+            records: line(&trace.raw)?,
+            line: line(trace.line())?,
         })
     }
 }
@@ -158,25 +183,6 @@ pub(super) fn end(run: &FoundRun) -> String {
     }
 }
 
-fn across(x: &LinearAxis, value: f64) -> f64 {
-    LEFT + x.place(value) * (WIDTH - LEFT - RIGHT)
-}
-
-fn down(y: &LogAxis, height: f64) -> f64 {
-    HEIGHT - BOTTOM - y.place(height) * (HEIGHT - TOP - BOTTOM)
-}
-
-/// The path of a line.
-fn path(points: &[Point], x: &LinearAxis, y: &LogAxis) -> String {
-    let mut text = String::new();
-    for point in thin(points, STATIC_GROUPS) {
-        let (across, down) = (across(x, point.iteration as f64), down(y, point.loss.log10()));
-        text.push_str(&format!("{}{across:.1} {down:.1}", if text.is_empty() { "M" } else { "L" }));
-    }
-    // A single point becomes a dot: the ends of lines are round.
-    if points.len() == 1 { text + "h0" } else { text }
-}
-
 /// What the script knows of a run.
 #[derive(Serialize)]
 struct Data<'a> {
@@ -186,8 +192,8 @@ struct Data<'a> {
     epoch: Option<f64>,
     /// Name of the line: `mean of 20 records`, or `every record`.
     line: String,
-    smooth: (Vec<u64>, Vec<f64>),
-    raw: (Vec<u64>, Vec<f64>),
+    mean: (Vec<u64>, Vec<f64>),
+    records: (Vec<u64>, Vec<f64>),
     rates: Vec<(u64, f64)>,
 }
 
@@ -203,8 +209,8 @@ pub(super) fn data(runs: &[FoundRun]) -> String {
             last: trace.last_iteration,
             epoch: epoch.filter(|epoch| epoch.is_finite()),
             line: trace.line_name(),
-            smooth: columns(trace.line()),
-            raw: columns(&trace.raw),
+            mean: columns(trace.line()),
+            records: columns(&trace.raw),
             rates: trace.rates.clone(),
         }
     });
@@ -214,7 +220,7 @@ pub(super) fn data(runs: &[FoundRun]) -> String {
 }
 
 fn columns(points: &[Point]) -> (Vec<u64>, Vec<f64>) {
-    thin(points, DATA_GROUPS).into_iter().map(|point| (point.iteration, rounded(point.loss))).unzip()
+    thin(points, GROUPS).into_iter().map(|point| (point.iteration, rounded(point.loss))).unzip()
 }
 
 /// To four digits, which is more than the page shows.

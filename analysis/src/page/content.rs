@@ -10,6 +10,7 @@ use super::chart::{self, Chart};
 use super::{Focus, GENERATOR};
 use crate::comparison::{Comparison, MEASURES, ORIGINS};
 use crate::found::FoundRun;
+use crate::plot::PlotError;
 use crate::text::{NONE, epochs};
 use crate::verdict::{self, Evidence, Finding, Judgement, Verdict, judge};
 
@@ -91,7 +92,15 @@ struct RunView {
 
 impl Page {
     /// The page about `runs`, whose pictures have these names.
-    pub(super) fn of(runs: &[FoundRun], stems: &[String], problems: &[String], focus: Focus) -> Self {
+    ///
+    /// # Errors
+    /// If the drawing library fails.
+    pub(super) fn of(
+        runs: &[FoundRun],
+        stems: &[String],
+        problems: &[String],
+        focus: Focus,
+    ) -> Result<Self, PlotError> {
         let all: Vec<(usize, &FoundRun)> = runs.iter().enumerate().collect();
         let mut judged: Vec<Judged> = all.iter().filter_map(|&(id, run)| Judged::of(id, run, runs)).collect();
         if focus == Focus::Differences {
@@ -107,17 +116,21 @@ impl Page {
         let own = runs.iter().flat_map(|run| run.problems.iter().map(|problem| format!("{}: {problem}", run.name)));
         let measures: Vec<_> =
             MEASURES.iter().filter(|measure| runs.iter().any(|run| measure.value(run).is_some())).collect();
-        let views = all.iter().zip(stems).map(|(&(id, run), stem)| RunView {
-            id,
-            name: run.name.clone(),
-            stem: stem.clone(),
-            subtitle: subtitle(run),
-            numbers: measures.iter().map(|measure| measure.text(run)).collect(),
-            chart: Chart::of_one(id, run).into_iter().collect(),
-            config: run.config.as_ref().and_then(|config| config.to_toml().ok()).unwrap_or_else(|| NONE.to_owned()),
-        });
-        let overview = Chart::of_all(runs);
-        Self {
+        let view = |(&(id, run), stem): (&(usize, &FoundRun), &String)| -> Result<RunView, PlotError> {
+            let config = run.config.as_ref().and_then(|config| config.to_toml().ok());
+            Ok(RunView {
+                id,
+                name: run.name.clone(),
+                stem: stem.clone(),
+                subtitle: subtitle(run),
+                numbers: measures.iter().map(|measure| measure.text(run)).collect(),
+                chart: Chart::of_one(id, run)?.into_iter().collect(),
+                config: config.unwrap_or_else(|| NONE.to_owned()),
+            })
+        };
+        let views = all.iter().zip(stems).map(view).collect::<Result<_, _>>()?;
+        let overview = Chart::of_all(runs)?;
+        Ok(Self {
             lead: lead(runs, !judged.is_empty()),
             title,
             generator: GENERATOR,
@@ -132,13 +145,13 @@ impl Page {
             off: overview.iter().any(|chart| chart.lines.iter().any(|line| !line.shown)),
             overview: overview.into_iter().collect(),
             number_labels: measures.iter().map(|measure| measure.label).collect(),
-            runs: views.collect(),
+            runs: views,
             choices: if judged.is_empty() { Vec::new() } else { choices(runs) },
             origin: origin(runs),
             commands: commands(runs),
             judged,
             data: chart::data(runs),
-        }
+        })
     }
 }
 

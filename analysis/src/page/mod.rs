@@ -91,7 +91,7 @@ pub fn write(
     if !overwrite {
         check_pictures(folder, runs, &stems)?;
     }
-    let page = content::Page::of(runs, &stems, problems, focus);
+    let page = content::Page::of(runs, &stems, problems, focus).map_err(Error::run_failed)?;
     let text = page.render().context("cannot fill in the page's template").map_err(Error::RunFailed)?;
     // The page first: pictures that it links to are ours, also if the process is killed among them.
     let index = folder.join(INDEX);

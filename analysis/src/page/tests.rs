@@ -58,8 +58,9 @@ fn a_page_has_the_paper_the_verdict_the_numbers_and_the_curves() {
     ] {
         assert!(text.contains(part), "{part}");
     }
-    assert_eq!(text.matches("<path class=\"smooth ").count(), 4, "each run alone, and both together");
-    assert_eq!(text.matches("<path class=\"raw ").count(), 2);
+    assert_eq!(text.matches("<g class=\"line ").count(), 4, "each run alone, and both together");
+    assert_eq!(text.matches("<g class=\"records ").count(), 4);
+    assert_eq!(text.matches(" hidden>").count(), 2, "beside others the mean alone is shown");
     assert_eq!(text.matches("<span class=\"end\">f(W) = 1.23e-6</span>").count(), 2, "what the table has");
     assert_eq!(text.matches("<span class=\"end\">at the end f(W) = 1.23e-6</span>").count(), 2);
     for fetched in ["src=", "href=\"http", "url(http", "@import", "fetch(", "<link"] {

@@ -4,11 +4,25 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::axis::Axis;
+use super::axis::{Axis, Tick};
 use super::font::{self, FONT};
 use super::labels::Rect;
-use super::line_style::{COLOURS, LineStyle};
+use super::line_style::LineStyle;
 use super::{HEIGHT, WIDTH};
+
+/// How wide a picture is and how large its letters are, in pixels.
+#[derive(Clone, Copy, Debug)]
+pub struct Sheet {
+    /// Its width.
+    pub width: u32,
+    /// The usual size of letters. Room for labels grows with it.
+    pub letters: i32,
+}
+
+impl Sheet {
+    /// A picture in a file of its own.
+    pub const FILE: Self = Self { width: WIDTH, letters: TEXT_SIZE };
+}
 
 /// Where the axes are, in pixels.
 #[derive(Clone, Copy, Debug)]
@@ -90,27 +104,27 @@ pub struct Marker {
     pub filling: RGBColor,
 }
 
-/// What a picture is drawn on: plotters' backends differ in what they do well.
+/// What a picture is drawn on: plotters' backends differ in what they do well. Every length is multiplied by the
+/// number, since they take whole ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Medium {
     /// Vector graphics, where the viewer joins and smooths the lines.
-    Vector,
-    /// Pixels, with every length multiplied by this.
+    Vector(i32),
+    /// Pixels.
     Pixels(i32),
 }
 
 impl Medium {
     fn zoom(self) -> i32 {
         match self {
-            Self::Vector => 1,
-            Self::Pixels(zoom) => zoom,
+            Self::Vector(zoom) | Self::Pixels(zoom) => zoom,
         }
     }
 
     /// How far below its place text has to be drawn to look centred on it, as a part of its size.
     fn drop(self) -> f64 {
         match self {
-            Self::Vector => 0.0,
+            Self::Vector(_) => 0.0,
             // The bitmap backend centres the box of a letter with ascent and descent; digits only have the former.
             Self::Pixels(_) => 0.16,
         }
@@ -122,15 +136,38 @@ pub type Failure<DB> = DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>;
 /// Whether something was drawn.
 pub type Outcome<DB> = Result<(), Failure<DB>>;
 
-/// A drawing area and what it is. Places are in pixels of a picture of [`WIDTH`] x [`HEIGHT`].
+/// A part of the axes of a picture. The page moves and hides each on its own.
+#[derive(Clone, Copy, Debug)]
+pub enum AxesPart<'a> {
+    /// A faint line across, without a label.
+    MinorX(&'a Tick),
+    /// A faint line from left to right, without a label.
+    MinorY(&'a Tick),
+    /// A labelled value on the vertical axis, with its line.
+    Y(&'a Tick),
+    /// A labelled value on the horizontal axis, with its line.
+    X(&'a Tick),
+    /// Both axes themselves and their names.
+    Outline,
+}
+
+/// The parts of two axes in the order in which they lie over each other.
+pub fn axes_parts<'a>(x: &'a impl Axis, y: &'a impl Axis) -> impl Iterator<Item = AxesPart<'a>> {
+    let minor = x.minor().iter().map(AxesPart::MinorX).chain(y.minor().iter().map(AxesPart::MinorY));
+    let labelled = y.ticks().iter().map(AxesPart::Y).chain(x.ticks().iter().map(AxesPart::X));
+    minor.chain(labelled).chain([AxesPart::Outline])
+}
+
+/// A drawing area and what it is. Places are in pixels of its sheet.
 pub struct Pen<'a, DB: DrawingBackend> {
     area: &'a DrawingArea<DB, Shift>,
+    sheet: Sheet,
     medium: Medium,
 }
 
 impl<'a, DB: DrawingBackend> Pen<'a, DB> {
-    pub(super) fn new(area: &'a DrawingArea<DB, Shift>, medium: Medium) -> Self {
-        Self { area, medium }
+    pub(super) fn new(area: &'a DrawingArea<DB, Shift>, sheet: Sheet, medium: Medium) -> Self {
+        Self { area, sheet, medium }
     }
 
     /// Two lines of text above the frame.
@@ -149,32 +186,48 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
 
     /// Both axes with their grid, labels and names.
     pub fn axes(&self, frame: &Frame, x: (&impl Axis, &str), y: (&impl Axis, &str)) -> Outcome<DB> {
+        axes_parts(x.0, y.0).try_for_each(|part| self.axes_part(frame, x, y, part))
+    }
+
+    /// A part of the axes.
+    pub fn axes_part(
+        &self,
+        frame: &Frame,
+        (x, x_name): (&impl Axis, &str),
+        (y, y_name): (&impl Axis, &str),
+        part: AxesPart,
+    ) -> Outcome<DB> {
         let Frame { left, right, top, bottom } = *frame;
-        let ((x, x_name), (y, y_name)) = (x, y);
-        for tick in x.minor() {
-            let x = frame.x(x, tick.at);
-            self.line(&[(x, top), (x, bottom)], FAINT_GRID, 1)?;
+        let room = |of_a_file: f64| of_a_file * f64::from(self.sheet.letters) / f64::from(TEXT_SIZE);
+        match part {
+            AxesPart::MinorX(tick) => {
+                let x = frame.x(x, tick.at);
+                self.line(&[(x, top), (x, bottom)], FAINT_GRID, 1)
+            }
+            AxesPart::MinorY(tick) => {
+                let y = frame.y(y, tick.at);
+                self.line(&[(left, y), (right, y)], FAINT_GRID, 1)
+            }
+            AxesPart::Y(tick) => {
+                let y = frame.y(y, tick.at);
+                self.line(&[(left, y), (right, y)], GRID, 1)?;
+                self.text(&tick.label, (left - room(12.0), y), QUIET_INK, (HPos::Right, VPos::Center))
+            }
+            AxesPart::X(tick) => {
+                let x = frame.x(x, tick.at);
+                self.line(&[(x, top), (x, bottom)], GRID, 1)?;
+                self.line(&[(x, bottom), (x, bottom + room(6.0))], AXIS, 1)?;
+                // The last one may be wider than the margin.
+                let x = x.min(f64::from(self.sheet.width) - EDGE - self.width(&tick.label) / 2.0);
+                self.text(&tick.label, (x, bottom + room(22.0)), QUIET_INK, (HPos::Center, VPos::Center))
+            }
+            AxesPart::Outline => {
+                self.line(&[(left, top), (left, bottom), (right, bottom)], AXIS, 1)?;
+                let middle = ((left + right) / 2.0, bottom + room(56.0));
+                self.text(x_name, middle, INK, (HPos::Center, VPos::Center))?;
+                self.upward(y_name, (room(30.0), (top + bottom) / 2.0))
+            }
         }
-        for tick in y.minor() {
-            let y = frame.y(y, tick.at);
-            self.line(&[(left, y), (right, y)], FAINT_GRID, 1)?;
-        }
-        for tick in y.ticks() {
-            let y = frame.y(y, tick.at);
-            self.line(&[(left, y), (right, y)], GRID, 1)?;
-            self.text(&tick.label, (left - 12.0, y), QUIET_INK, (HPos::Right, VPos::Center))?;
-        }
-        for tick in x.ticks() {
-            let x = frame.x(x, tick.at);
-            self.line(&[(x, top), (x, bottom)], GRID, 1)?;
-            self.line(&[(x, bottom), (x, bottom + 6.0)], AXIS, 1)?;
-            // The last one may be wider than the margin.
-            let x = x.min(f64::from(WIDTH) - EDGE - font::width(&tick.label, TEXT_SIZE) / 2.0);
-            self.text(&tick.label, (x, bottom + 22.0), QUIET_INK, (HPos::Center, VPos::Center))?;
-        }
-        self.line(&[(left, top), (left, bottom), (right, bottom)], AXIS, 1)?;
-        self.text(x_name, ((left + right) / 2.0, bottom + 56.0), INK, (HPos::Center, VPos::Center))?;
-        self.upward(y_name, (30.0, (top + bottom) / 2.0))
     }
 
     fn pixel(&self, (x, y): (f64, f64)) -> (i32, i32) {
@@ -188,7 +241,7 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
         points.dedup();
         let thickness = thickness * self.medium.zoom() as u32;
         let style = colour.stroke_width(thickness);
-        if self.medium == Medium::Vector {
+        if matches!(self.medium, Medium::Vector(_)) {
             return self.area.draw(&PathElement::new(points, style));
         }
         // The bitmap backend joins thick segments by mitres without a limit: a sharp turn becomes a spike across the
@@ -204,11 +257,10 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
 
     /// A line through points in a style, or a dot if there is only one.
     pub fn styled(&self, points: &[(f64, f64)], style: &LineStyle, thickness: u32) -> Outcome<DB> {
-        let colour = COLOURS[style.colour];
         match points {
             [] => Ok(()),
-            [point] => self.dot(*point, colour),
-            _ => style.pieces(points).iter().try_for_each(|piece| self.line(piece, colour, thickness)),
+            [point] => self.dot(*point, style.colour),
+            _ => style.pieces(points).iter().try_for_each(|piece| self.line(piece, style.colour, thickness)),
         }
     }
 
@@ -245,25 +297,25 @@ impl<'a, DB: DrawingBackend> Pen<'a, DB> {
 
     /// The width of a text of the usual size.
     pub fn width(&self, text: &str) -> f64 {
-        font::width(text, TEXT_SIZE)
+        font::width(text, self.sheet.letters)
     }
 
     /// Text of the usual size.
     pub fn text(&self, text: &str, at: (f64, f64), colour: RGBColor, anchor: (HPos, VPos)) -> Outcome<DB> {
-        self.sized(text, at, TEXT_SIZE, colour, anchor)
+        self.sized(text, at, self.sheet.letters, colour, anchor)
     }
 
     fn sized(&self, text: &str, at: (f64, f64), size: i32, colour: RGBColor, anchor: (HPos, VPos)) -> Outcome<DB> {
         let font = (FONT, size * self.medium.zoom()).into_font();
         let style = font.color(&colour).pos(Pos::new(anchor.0, anchor.1));
         let at = (at.0, at.1 + self.medium.drop() * f64::from(size));
-        let text = font::visible(text, self.medium != Medium::Vector);
+        let text = font::visible(text, matches!(self.medium, Medium::Pixels(_)));
         self.area.draw(&Text::new(text.into_owned(), self.pixel(at), style))
     }
 
     /// Text that reads from below to above, centred.
     fn upward(&self, text: &str, at: (f64, f64)) -> Outcome<DB> {
-        let font = (FONT, TEXT_SIZE * self.medium.zoom()).into_font().transform(FontTransform::Rotate270);
+        let font = (FONT, self.sheet.letters * self.medium.zoom()).into_font().transform(FontTransform::Rotate270);
         let style = font.color(&INK).pos(Pos::new(HPos::Center, VPos::Center));
         self.area.draw(&Text::new(text.to_owned(), self.pixel(at), style))
     }

@@ -8,10 +8,11 @@ use memorize_run::units::number;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::axis::{LinearAxis, LogAxis};
 use super::canvas::{Frame, INK, LEGEND, Outcome, Pen, QUIET_INK, SAMPLE};
+use super::chart::{Chart, Line};
+use super::line_style::LineStyle;
 use super::{Drawing, PlotError, png, svg};
-use crate::trace::{Point, Trace};
+use crate::trace::Trace;
 
 const RAW: RGBColor = RGBColor(0xb9, 0xd4, 0xf1);
 const SMOOTH: RGBColor = RGBColor(0x14, 0x5d, 0xb8);
@@ -69,60 +70,29 @@ pub fn render(curve: &Curve) -> Result<Pictures, PlotError> {
 /// A curve with its axes chosen.
 struct Scene<'a> {
     curve: Curve<'a>,
-    x: LinearAxis,
-    y: LogAxis,
-    /// Every record, thinned: (iteration, log10 of the loss).
-    raw: Vec<(f64, f64)>,
-    /// The moving mean.
-    smooth: Vec<(f64, f64)>,
+    /// Every record and the moving mean, in this order.
+    chart: Chart,
 }
 
 impl<'a> Scene<'a> {
-    /// Chooses axes for a curve and thins it.
+    /// Chooses axes for a curve.
     fn of(curve: &Curve<'a>) -> Self {
-        let (raw, smooth) = (points(&curve.trace.raw), points(curve.trace.mean()));
-        let heights = raw.iter().chain(&smooth).map(|point| point.1);
-        let y = LogAxis::covering(heights);
-        let x = LinearAxis::up_to(curve.trace.last_iteration);
-        Self { curve: *curve, x, y, raw, smooth }
-    }
-}
-
-impl Scene<'_> {
-    /// The colour and the thickness of the line of every record: faint behind the mean, not faint alone.
-    fn of_records(&self) -> (RGBColor, u32) {
-        if self.smooth.is_empty() { (SMOOTH, 2) } else { (RAW, 1) }
+        let (records, mean) = (&curve.trace.raw, curve.trace.mean());
+        // Faint behind the mean, not faint alone.
+        let (colour, thickness) = if mean.is_empty() { (SMOOTH, 2) } else { (RAW, 1) };
+        let lines = vec![
+            Line::through(records, LineStyle::solid(colour), thickness),
+            Line::through(mean, LineStyle::solid(SMOOTH), 3),
+        ];
+        Self { curve: *curve, chart: Chart::of(curve.trace.last_iteration, lines) }
     }
 }
 
 impl Drawing for Scene<'_> {
     fn draw<DB: DrawingBackend>(&self, pen: &Pen<DB>) -> Outcome<DB> {
         pen.heading(self.curve.title, self.curve.subtitle)?;
-        let (x, y) = ((&self.x, "iteration"), (&self.y, "loss f(W)"));
-        pen.axes(&FRAME, x, y)?;
-        if self.raw.is_empty() && self.smooth.is_empty() {
-            pen.notice(&FRAME, "nothing to draw: no finite loss above 0")?;
-        }
-        let (colour, thickness) = self.of_records();
-        curve(pen, self, &self.raw, colour, thickness)?;
-        curve(pen, self, &self.smooth, SMOOTH, 3)?;
+        self.chart.draw(pen, &FRAME)?;
         legend(pen, self)
-    }
-}
-
-/// A line through the points of a curve, or a dot if there is only one.
-fn curve<DB: DrawingBackend>(
-    pen: &Pen<DB>,
-    scene: &Scene,
-    points: &[(f64, f64)],
-    colour: RGBColor,
-    thickness: u32,
-) -> Outcome<DB> {
-    let place = |&(x, y): &(f64, f64)| (FRAME.x(&scene.x, x), FRAME.y(&scene.y, y));
-    match points {
-        [] => Ok(()),
-        [point] => pen.dot(place(point), colour),
-        _ => pen.line(&points.iter().map(place).collect::<Vec<_>>(), colour, thickness),
     }
 }
 
@@ -130,10 +100,10 @@ fn curve<DB: DrawingBackend>(
 fn legend<DB: DrawingBackend>(pen: &Pen<DB>, scene: &Scene) -> Outcome<DB> {
     let mut x = FRAME.left;
     let mean = format!("mean of {SMOOTHING} records");
-    let of_records = scene.of_records().0;
-    let lines = [(&scene.raw, "every record", of_records, 2), (&scene.smooth, mean.as_str(), SMOOTH, 3)];
-    for (_, text, colour, thickness) in lines.into_iter().filter(|(points, ..)| !points.is_empty()) {
-        pen.line(&[(x, LEGEND), (x + SAMPLE, LEGEND)], colour, thickness)?;
+    let lines = scene.chart.lines.iter().zip(["every record", mean.as_str()]);
+    for (line, text) in lines.filter(|(line, _)| !line.points.is_empty()) {
+        // One pixel is enough for a line that is long.
+        pen.styled(&[(x, LEGEND), (x + SAMPLE, LEGEND)], &line.style, line.thickness.max(2))?;
         x += SAMPLE + LEGEND_GAP;
         pen.text(text, (x, LEGEND), INK, (HPos::Left, VPos::Center))?;
         x += pen.width(text) + LEGEND_SPACE;
@@ -146,11 +116,6 @@ fn legend<DB: DrawingBackend>(pen: &Pen<DB>, scene: &Scene) -> Outcome<DB> {
         x += pen.width(&text) + LEGEND_SPACE;
     }
     Ok(())
-}
-
-/// The points of one line as (iteration, log10 of the loss).
-pub(super) fn points(points: &[Point]) -> Vec<(f64, f64)> {
-    points.iter().map(|point| (point.iteration as f64, point.loss.log10())).collect()
 }
 
 #[cfg(test)]

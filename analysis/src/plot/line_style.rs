@@ -21,8 +21,8 @@ const ALIKE: usize = 4;
 /// The style of a line: no two places have the same.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LineStyle {
-    /// Its place among [`COLOURS`].
-    pub colour: usize,
+    /// Its colour.
+    pub colour: RGBColor,
     /// Lengths of dashes and gaps in turn, in pixels; none of a solid line.
     pub dashes: Vec<u32>,
 }
@@ -38,7 +38,12 @@ impl LineStyle {
             2 => DOT.to_vec(),
             pattern => [&DASH[..], &DOT.repeat(pattern - 2)].concat(),
         };
-        Self { colour: place % COLOURS.len(), dashes }
+        Self { colour: COLOURS[place % COLOURS.len()], dashes }
+    }
+
+    /// A solid line of a colour.
+    pub fn solid(colour: RGBColor) -> Self {
+        Self { colour, dashes: Vec::new() }
     }
 
     /// The dashes as SVG has them: `none`, or lengths.
@@ -92,7 +97,11 @@ mod tests {
         for (i, style) in styles.iter().enumerate() {
             assert!(!styles[..i].contains(style), "{i}: {style:?}");
         }
-        assert_eq!(styles[8], LineStyle { colour: 0, dashes: vec![2, 4] }, "the ninth has the first one's colour");
+        assert_eq!(
+            styles[8],
+            LineStyle { colour: COLOURS[0], dashes: vec![2, 4] },
+            "the ninth has the first one's colour"
+        );
         assert_eq!([0, 4, 12].map(|i| styles[i].dash_array()), ["none", "9 4", "9 4 2 4"]);
     }
 
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn dashes_have_their_lengths_around_corners() {
-        let style = LineStyle { colour: 0, dashes: vec![9, 4] };
+        let style = LineStyle { colour: COLOURS[0], dashes: vec![9, 4] };
         let line = [(0.0, 0.0), (5.0, 0.0), (5.0, 30.0)];
         let pieces = style.pieces(&line);
         let length = |piece: &Vec<(f64, f64)>| -> f64 {

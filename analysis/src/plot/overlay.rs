@@ -3,9 +3,8 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::axis::{LinearAxis, LogAxis};
 use super::canvas::{Frame, INK, Outcome, Pen, SAMPLE, TEXT_SIZE};
-use super::curve::points;
+use super::chart::{Chart, Line};
 use super::font;
 use super::line_style::LineStyle;
 use super::{Drawing, HEIGHT};
@@ -42,10 +41,7 @@ pub struct Overlay<'a> {
     title: &'a str,
     /// Second line.
     subtitle: String,
-    x: LinearAxis,
-    y: LogAxis,
-    /// Style and points of each.
-    curves: Vec<(LineStyle, Vec<(f64, f64)>)>,
+    chart: Chart,
     legend: Legend,
 }
 
@@ -62,15 +58,15 @@ struct Legend {
 impl<'a> Overlay<'a> {
     /// The lines of runs, with their names.
     pub fn of(title: &'a str, runs: &[Named]) -> Self {
-        let curves: Vec<_> = runs.iter().map(|run| (LineStyle::of(run.place), points(run.trace.line()))).collect();
-        let y = LogAxis::covering(curves.iter().flat_map(|(_, points)| points).map(|point| point.1));
-        let x = LinearAxis::up_to(runs.iter().map(|run| run.trace.last_iteration).max().unwrap_or(0));
+        let lines = runs.iter().map(|run| Line::through(run.trace.line(), LineStyle::of(run.place), 2));
+        let last = runs.iter().map(|run| run.trace.last_iteration).max().unwrap_or(0);
+        let chart = Chart::of(last, lines.collect());
         let smoothing = memorize_run::run_folder::SMOOTHING;
         let mut subtitle = format!("mean of {smoothing} records of the loss, log scale");
         if runs.iter().any(|run| run.trace.mean().is_empty()) {
             subtitle.push_str(&format!("; every record of a run with fewer than {smoothing}"));
         }
-        Self { title, subtitle, x, y, curves, legend: Legend::of(runs) }
+        Self { title, subtitle, chart, legend: Legend::of(runs) }
     }
 }
 
@@ -121,15 +117,7 @@ impl Drawing for Overlay<'_> {
 
     fn draw<DB: DrawingBackend>(&self, pen: &Pen<DB>) -> Outcome<DB> {
         pen.heading(self.title, &self.subtitle)?;
-        pen.axes(&FRAME, (&self.x, "iteration"), (&self.y, "loss f(W)"))?;
-        if self.curves.iter().all(|(_, points)| points.is_empty()) {
-            pen.notice(&FRAME, "nothing to draw: no finite loss above 0")?;
-            return self.legend.draw(pen);
-        }
-        for (style, points) in &self.curves {
-            let points: Vec<_> = points.iter().map(|&(x, y)| (FRAME.x(&self.x, x), FRAME.y(&self.y, y))).collect();
-            pen.styled(&points, style, 2)?;
-        }
+        self.chart.draw(pen, &FRAME)?;
         self.legend.draw(pen)
     }
 }
