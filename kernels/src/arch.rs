@@ -169,6 +169,37 @@ impl FromStr for Isa {
     }
 }
 
+/// Gives a kernel over `&'a` and an element type a method `run_on`, by which it is compiled with this crate. A pass is
+/// generic in the rows that it reads: whoever calls it compiles it, often without optimisation.
+macro_rules! compiled {
+    ($kernel:ident) => {
+        const _: () = {
+            struct Compiled;
+
+            impl $crate::element::BothTypes for Compiled {
+                type Input<'a, T: Element> = ($crate::arch::Isa, $kernel<'a, T>);
+
+                #[inline(never)]
+                fn run_f32((isa, kernel): Self::Input<'_, f32>) {
+                    isa.run(kernel);
+                }
+
+                #[inline(never)]
+                fn run_f64((isa, kernel): Self::Input<'_, f64>) {
+                    isa.run(kernel);
+                }
+            }
+
+            impl<T: Element> $kernel<'_, T> {
+                fn run_on(self, isa: $crate::arch::Isa) {
+                    T::run::<Compiled>((isa, self));
+                }
+            }
+        };
+    };
+}
+pub(crate) use compiled;
+
 /// A kernel together with the register tile that suits the tier it is about to run on.
 struct Tiled<K, const MV: usize, const NR: usize>(K);
 

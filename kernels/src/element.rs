@@ -40,6 +40,9 @@ pub trait Element:
     /// A register of elements.
     type Vector<S: Simd>: Copy + Pod;
 
+    /// Does what `W` does on this type.
+    fn run<W: BothTypes>(input: W::Input<'_, Self>);
+
     /// Rounds to this type.
     fn from_f64(value: f64) -> Self;
     /// Widens (exactly).
@@ -69,6 +72,17 @@ pub trait Element:
     fn partial_store<S: Simd>(simd: S, slice: &mut [Self], value: Self::Vector<S>);
 }
 
+/// Work on either type, written as two functions that are not generic: they are compiled with the crate that writes
+/// them, as well as that crate is, and not by whoever calls something generic that comes down to them.
+pub trait BothTypes {
+    /// What it works on.
+    type Input<'a, T: Element>;
+    /// The work on f32.
+    fn run_f32(input: Self::Input<'_, f32>);
+    /// The work on f64.
+    fn run_f64(input: Self::Input<'_, f64>);
+}
+
 /// Number of elements in a register.
 pub const fn lanes<S: Simd, T: Element>() -> usize {
     size_of::<T::Vector<S>>() / size_of::<T>()
@@ -82,7 +96,7 @@ mod private {
 
 /// Both impls are the same list of names; only pulp's suffixes differ.
 macro_rules! impl_element {
-    ($ty:ident, $vector:ident, $splat:ident, $add:ident, $mul:ident, $fma:ident, $div:ident, $sqrt:ident, $sum:ident,
+    ($ty:ident, $run:ident, $vector:ident, $splat:ident, $add:ident, $mul:ident, $fma:ident, $div:ident, $sqrt:ident, $sum:ident,
      $load:ident, $store:ident) => {
         impl Element for $ty {
             const NAME: &'static str = stringify!($ty);
@@ -92,6 +106,10 @@ macro_rules! impl_element {
 
             type Vector<S: Simd> = S::$vector;
 
+            #[inline]
+            fn run<W: BothTypes>(input: W::Input<'_, Self>) {
+                W::$run(input);
+            }
             fn from_f64(value: f64) -> Self {
                 value as $ty
             }
@@ -146,6 +164,7 @@ macro_rules! impl_element {
 
 impl_element!(
     f32,
+    run_f32,
     f32s,
     splat_f32s,
     add_f32s,
@@ -159,6 +178,7 @@ impl_element!(
 );
 impl_element!(
     f64,
+    run_f64,
     f64s,
     splat_f64s,
     add_f64s,

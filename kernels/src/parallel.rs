@@ -1,5 +1,8 @@
 //! One level of parallelism over fixed partitions: the tree of a reduction depends on the length and nothing else, so
 //! that the bits of a result do not depend on the number of threads.
+//!
+//! Work is handed over as `&dyn Fn`: a piece of it takes far longer than a call, and every closure of its own type would
+//! have the whole of rayon's machinery compiled for it.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;
@@ -54,8 +57,8 @@ pub(crate) fn reduce_range<R: Send>(
     par: Par,
     range: Range<usize>,
     at_most: usize,
-    leaf: &(impl Fn(Range<usize>) -> R + Sync),
-    combine: &(impl Fn(R, R) -> R + Sync),
+    leaf: &(dyn Fn(Range<usize>) -> R + Sync),
+    combine: &(dyn Fn(R, R) -> R + Sync),
 ) -> R {
     if range.len() <= at_most {
         return leaf(range);
@@ -67,7 +70,7 @@ pub(crate) fn reduce_range<R: Send>(
 }
 
 /// Runs `work` on every item; items are independent, so their order does not matter.
-pub fn for_each<I: Send>(par: Par, items: &mut [I], work: impl Fn(usize, &mut I) + Sync) {
+pub fn for_each<I: Send>(par: Par, items: &mut [I], work: &(dyn Fn(usize, &mut I) + Sync)) {
     use rayon::prelude::*;
     match par {
         Par::Seq => items.iter_mut().enumerate().for_each(|(i, item)| work(i, item)),
@@ -80,7 +83,7 @@ pub fn for_row_blocks<T: Element>(
     par: Par,
     mat: MatMut<'_, T>,
     block: usize,
-    work: &(impl Fn(usize, MatMut<'_, T>) + Sync),
+    work: &(dyn Fn(usize, MatMut<'_, T>) + Sync),
 ) {
     for_row_range(par, 0, mat, block, work);
 }
@@ -90,7 +93,7 @@ fn for_row_range<T: Element>(
     first: usize,
     mat: MatMut<'_, T>,
     block: usize,
-    work: &(impl Fn(usize, MatMut<'_, T>) + Sync),
+    work: &(dyn Fn(usize, MatMut<'_, T>) + Sync),
 ) {
     let blocks = mat.rows().div_ceil(block);
     if blocks <= 1 {
@@ -112,7 +115,7 @@ fn for_row_range<T: Element>(
 }
 
 /// Runs `work(first element, chunk)` on consecutive chunks of `values`.
-pub fn for_chunks<T: Send>(par: Par, values: &mut [T], chunk: usize, work: &(impl Fn(usize, &mut [T]) + Sync)) {
+pub fn for_chunks<T: Send>(par: Par, values: &mut [T], chunk: usize, work: &(dyn Fn(usize, &mut [T]) + Sync)) {
     use rayon::prelude::*;
     match par {
         Par::Seq => values.chunks_mut(chunk).enumerate().for_each(|(i, part)| work(i * chunk, part)),

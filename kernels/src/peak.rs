@@ -7,7 +7,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::aligned::aligned_zeros;
-use crate::arch::{Isa, Kernel};
+use crate::arch::{Isa, Kernel, compiled};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::parallel::Par;
@@ -21,7 +21,13 @@ const STEPS: usize = 1 << 20;
 pub fn flops_per_second<T: Element>(engine: &Engine, repetitions: usize) -> f64 {
     let threads = threads(engine);
     let flops = (threads * STEPS * 2 * engine.isa.lanes::<T>()) as f64 * accumulators(engine.isa) as f64;
-    best(repetitions, || on_every_thread(threads, || engine.isa.run(Chains { start: T::from_f64(0.5) }))) * flops
+    best(repetitions, || {
+        on_every_thread(threads, || {
+            let mut sum = T::ZERO;
+            Chains { start: T::from_f64(0.5), sum: &mut sum }.run_on(engine.isa);
+            sum
+        })
+    }) * flops
 }
 
 /// Bandwidth in bytes a second, reads and writes counted, of x += 1 over `bytes` bytes in all, shared among the
@@ -63,15 +69,18 @@ fn on_every_thread<R: Send>(threads: usize, work: impl Fn() -> R + Sync) {
 }
 
 /// MV x NR independent chains acc = acc * a + b.
-struct Chains<T> {
+struct Chains<'a, T> {
     start: T,
+    sum: &'a mut T,
 }
 
-impl<T: Element> Kernel for Chains<T> {
-    type Output = T;
+compiled!(Chains);
+
+impl<T: Element> Kernel for Chains<'_, T> {
+    type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) -> T {
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
         // Opaque, or the compiler would know the result; a + b keeps the values near one.
         let a = T::splat(simd, std::hint::black_box(self.start));
         let b = T::splat(simd, std::hint::black_box(self.start));
@@ -89,7 +98,7 @@ impl<T: Element> Kernel for Chains<T> {
                 sum = T::vadd(simd, sum, acc[r][v]);
             }
         }
-        T::reduce_sum(simd, sum)
+        *self.sum = T::reduce_sum(simd, sum);
     }
 }
 

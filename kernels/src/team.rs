@@ -82,7 +82,7 @@ pub(crate) trait Exchange {
 ///
 /// # Panics
 /// With [`Failed`] if a rank has failed meanwhile.
-pub(crate) fn exchange(team: &dyn Team, what: &mut impl Exchange) {
+pub(crate) fn exchange(team: &dyn Team, what: &mut dyn Exchange) {
     if let Err(failed) = run(team, None, what) {
         resume_unwind(Box::new(failed));
     }
@@ -112,7 +112,7 @@ impl Exchange for Nothing {
     fn adopt(&mut self, _: &[u8]) {}
 }
 
-fn run(team: &dyn Team, mut failed: Option<Failed>, what: &mut impl Exchange) -> Result<(), Failed> {
+fn run(team: &dyn Team, mut failed: Option<Failed>, what: &mut dyn Exchange) -> Result<(), Failed> {
     let (rank, ranks) = (team.rank(), team.ranks());
     // Rank r has the ranks from r on, as many as the lowest bit of r says.
     let span = if rank == 0 { ranks.next_power_of_two() } else { 1 << rank.trailing_zeros() };

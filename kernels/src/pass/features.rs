@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use crate::arch::Kernel;
+use crate::arch::{Kernel, compiled};
 use crate::backend::{Accum, Factor, gemm};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::Element;
@@ -50,7 +50,7 @@ pub fn features<T: Element>(
     match r {
         Packed::Panels(panels) => for_row_blocks(par, z, ROW_BLOCK, &|row, z| {
             let x = x.rows_range(row..row + z.rows());
-            engine.isa.run(FeatureBlock { x, panels, p, z });
+            FeatureBlock { x, panels, p, z }.run_on(engine.isa);
         }),
         Packed::Plain(r) => for_row_blocks(par, z, GEMM_ROW_BLOCK, &|row, mut z| {
             let x = x.rows_range(row..row + z.rows());
@@ -70,6 +70,8 @@ struct FeatureBlock<'a, T: Element> {
     p: u32,
     z: MatMut<'a, T>,
 }
+
+compiled!(FeatureBlock);
 
 impl<T: Element> Kernel for FeatureBlock<'_, T> {
     type Output = ();

@@ -146,9 +146,9 @@ impl<T: Element> FusedStep<T> {
         match &mut self.groups {
             Groups::Panels(groups) => {
                 let isa = self.engine.isa;
-                for_each(par, groups, |_, group| group.run(isa, backward, forward));
+                for_each(par, groups, &|_, group| group.run(isa, backward, forward));
             }
-            Groups::Gemm(groups) => for_each(par, groups, |_, group| group.run(&self.engine, backward, forward)),
+            Groups::Gemm(groups) => for_each(par, groups, &|_, group| group.run(&self.engine, backward, forward)),
         }
         q.fill(T::ZERO);
         if !q.is_empty() {
@@ -240,7 +240,7 @@ fn take_each<T: Element, G: Send>(
         rest = others;
         parts.push((group, own));
     }
-    for_each(par, &mut parts, |_, (group, own)| take(group, own.reborrow()));
+    for_each(par, &mut parts, &|_, (group, own)| take(group, own.reborrow()));
 }
 
 fn add<T: Element>(q: &mut [T], part: &[T]) {

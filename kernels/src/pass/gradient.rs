@@ -6,7 +6,7 @@
 use pulp::Simd;
 
 use super::weighted_gram::weighted_gram;
-use crate::arch::Kernel;
+use crate::arch::{Kernel, compiled};
 use crate::backend::{Accum, Factor, gemm};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::Element;
@@ -69,7 +69,8 @@ pub fn gradient_from_moment<T: Element>(
     match engine.pack_rows(m) {
         Packed::Panels(m) => for_row_blocks(par, out, ROW_BLOCK, &|row, out| {
             let range = row..row + out.rows();
-            engine.isa.run(GradientBlock { w: w.rows_range(range.clone()), a: &a[range], m: &m, gamma, out });
+            let (w, a) = (w.rows_range(range.clone()), &a[range]);
+            GradientBlock { w, a, m: &m, gamma, out }.run_on(engine.isa);
         }),
         Packed::Plain(m) => for_row_blocks(par, out, GEMM_ROW_BLOCK, &|row, mut out| {
             let w = w.rows_range(row..row + out.rows());
@@ -91,6 +92,8 @@ struct GradientBlock<'a, T: Element> {
     gamma: T,
     out: MatMut<'a, T>,
 }
+
+compiled!(GradientBlock);
 
 impl<T: Element> Kernel for GradientBlock<'_, T> {
     type Output = ();

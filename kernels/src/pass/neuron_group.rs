@@ -7,7 +7,7 @@ use pulp::Simd;
 use super::batch::Batch;
 use super::update::{Backward, Parameters, Rule, Weights, update};
 use crate::aligned::{AlignedVec, aligned_zeros};
-use crate::arch::{Isa, Kernel};
+use crate::arch::{Isa, Kernel, compiled};
 use crate::backend::{Accum, Factor, gemm};
 use crate::block::GEMM_NEURONS;
 use crate::element::{Element, lanes};
@@ -88,7 +88,7 @@ impl<T: Element> PanelGroup<T> {
     }
 
     pub(crate) fn run(&mut self, isa: Isa, backward: Option<Backward<'_, T>>, forward: Option<&Batch<T>>) {
-        isa.run(PanelStep { group: self, backward, forward });
+        PanelStep { group: self, backward, forward }.run_on(isa);
     }
 
     /// This group's share of the outputs of the last forward pass.
@@ -125,6 +125,8 @@ struct PanelStep<'a, T: Element> {
     backward: Option<Backward<'a, T>>,
     forward: Option<&'a Batch<T>>,
 }
+
+compiled!(PanelStep);
 
 impl<T: Element> Kernel for PanelStep<'_, T> {
     type Output = ();

@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use crate::aligned::{AlignedVec, aligned_zeros};
-use crate::arch::Kernel;
+use crate::arch::{Kernel, compiled};
 use crate::backend::{dot, times_upper};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::{Element, lanes};
@@ -86,7 +86,8 @@ impl<'a, T: Element> QuadraticForms<'a, T> {
     pub(crate) fn apply(&mut self, x: MatRef<'_, T>, q: &mut [T], next: Option<MatRef<'_, T>>) {
         match self.s {
             Packed::Panels(s) => {
-                self.engine.isa.run(QuadraticBlock { x, s, partial: &mut self.partial, q, ahead: Ahead::of(next) })
+                let block = QuadraticBlock { x, s, partial: &mut self.partial, q, ahead: Ahead::of(next) };
+                block.run_on(self.engine.isa);
             }
             Packed::Plain(t) => {
                 let (mut product, _) = self.product.as_mut().split_rows(x.rows());
@@ -115,6 +116,8 @@ struct QuadraticBlock<'a, T: Element> {
     q: &'a mut [T],
     ahead: Ahead<T>,
 }
+
+compiled!(QuadraticBlock);
 
 impl<T: Element> Kernel for QuadraticBlock<'_, T> {
     type Output = ();

@@ -4,7 +4,7 @@
 use pulp::Simd;
 
 use super::batch::Batch;
-use crate::arch::Kernel;
+use crate::arch::{Kernel, compiled};
 use crate::block::UPDATE_CHUNK;
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
@@ -203,7 +203,7 @@ pub fn update<T: Element>(engine: &Engine, rule: Rule<T>, w: &mut [T], first: &m
     use rayon::prelude::*;
     let n = w.len();
     assert!(first.len() == n && second.len() == n && g.len() == n, "parameters, memory and gradient of one length");
-    let chunk = |((w, first), (second, g))| engine.isa.run(UpdateChunk { rule, w, first, second, g });
+    let chunk = |((w, first), (second, g))| UpdateChunk { rule, w, first, second, g }.run_on(engine.isa);
     match engine.par.for_work(20.0 * n as f64) {
         Par::Seq => chunk(((w, first), (second, g))),
         Par::Rayon => w
@@ -221,6 +221,8 @@ struct UpdateChunk<'a, T> {
     second: &'a mut [T],
     g: &'a [T],
 }
+
+compiled!(UpdateChunk);
 
 impl<T: Element> Kernel for UpdateChunk<'_, T> {
     type Output = ();

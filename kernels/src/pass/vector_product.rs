@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use crate::arch::Kernel;
+use crate::arch::{Kernel, compiled};
 use crate::block::ROW_BLOCK;
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
@@ -41,7 +41,8 @@ pub fn times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, s: &[T], q: 
     let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64);
     for_chunks(par, q, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK), &|start, q| {
         for_blocks(x, start..start + q.len(), ROW_BLOCK, |block, x, _| {
-            engine.isa.run(RowProducts { x, s, q: &mut q[block.start - start..block.end - start] });
+            let q = &mut q[block.start - start..block.end - start];
+            RowProducts { x, s, q }.run_on(engine.isa);
         });
     });
     Ok(())
@@ -64,7 +65,9 @@ pub fn transposed_times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v
     let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64);
     let leaf = |range: Range<usize>| {
         let mut sum = vec![T::ZERO; x.cols()];
-        for_blocks(x, range, ROW_BLOCK, |block, x, _| engine.isa.run(WeightedRows { x, v: &v[block], sum: &mut sum }));
+        for_blocks(x, range, ROW_BLOCK, |block, x, _| {
+            WeightedRows { x, v: &v[block], sum: &mut sum }.run_on(engine.isa);
+        });
         sum
     };
     let combine = |mut left: Vec<T>, right: Vec<T>| {
@@ -80,6 +83,8 @@ struct RowProducts<'a, T: Element> {
     s: &'a [T],
     q: &'a mut [T],
 }
+
+compiled!(RowProducts);
 
 impl<T: Element> Kernel for RowProducts<'_, T> {
     type Output = ();
@@ -108,6 +113,8 @@ struct WeightedRows<'a, T: Element> {
     v: &'a [T],
     sum: &'a mut [T],
 }
+
+compiled!(WeightedRows);
 
 impl<T: Element> Kernel for WeightedRows<'_, T> {
     type Output = ();

@@ -6,7 +6,7 @@ use pulp::Simd;
 
 use super::upper_triangle::{Triangles, UpperTriangle};
 use crate::aligned::{AlignedVec, aligned_zeros};
-use crate::arch::Kernel;
+use crate::arch::{Kernel, compiled};
 use crate::backend::add_gram;
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::{Element, lanes};
@@ -90,7 +90,8 @@ impl<'a, T: Element> GramAccumulator<'a, T> {
         match &mut self.upper {
             UpperTriangle::Panels(upper) => {
                 let ahead = Ahead::of(next);
-                self.engine.isa.run(GramBlock { x, v, upper, scaled: &mut self.scaled, ahead });
+                let block = GramBlock { x, v, upper, scaled: &mut self.scaled, ahead };
+                block.run_on(self.engine.isa);
             }
             UpperTriangle::Plain(upper) => {
                 add_gram(self.engine.backend, x, v, &mut self.scaled, upper.as_mut());
@@ -134,6 +135,8 @@ struct GramBlock<'a, T: Element> {
     scaled: &'a mut [T],
     ahead: Ahead<T>,
 }
+
+compiled!(GramBlock);
 
 impl<T: Element> Kernel for GramBlock<'_, T> {
     type Output = ();

@@ -72,9 +72,9 @@ impl Spread {
     pub fn reduce<R: Carried + Send>(
         &self,
         par: Par,
-        zero: &impl Fn() -> R,
-        leaf: &(impl Fn(Range<usize>) -> R + Sync),
-        combine: &(impl Fn(R, R) -> R + Sync),
+        zero: &dyn Fn() -> R,
+        leaf: &(dyn Fn(Range<usize>) -> R + Sync),
+        combine: &(dyn Fn(R, R) -> R + Sync),
     ) -> R {
         let (whole, at_most) = (self.whole(), leaf_rows(self.whole()));
         let Some(Shared { team, .. }) = &self.shared else {
@@ -164,8 +164,8 @@ fn own_parts<R: Send>(
     range: Range<usize>,
     at_most: usize,
     own: &Range<usize>,
-    leaf: &(impl Fn(Range<usize>) -> R + Sync),
-    combine: &(impl Fn(R, R) -> R + Sync),
+    leaf: &(dyn Fn(Range<usize>) -> R + Sync),
+    combine: &(dyn Fn(R, R) -> R + Sync),
 ) -> Vec<(Range<usize>, R)> {
     if own.start <= range.start && range.end <= own.end {
         return vec![(range.clone(), reduce_range(par, range, at_most, leaf, combine))];
@@ -181,15 +181,15 @@ fn own_parts<R: Send>(
 }
 
 /// Results of nodes, from left to right.
-struct Reduction<'a, R, Z, C> {
+struct Reduction<'a, R> {
     whole: usize,
     at_most: usize,
     parts: Vec<(Range<usize>, R)>,
-    zero: &'a Z,
-    combine: &'a C,
+    zero: &'a dyn Fn() -> R,
+    combine: &'a (dyn Fn(R, R) -> R + Sync),
 }
 
-impl<R: Carried, Z: Fn() -> R, C: Fn(R, R) -> R> Reduction<'_, R, Z, C> {
+impl<R: Carried> Reduction<'_, R> {
     fn read(&self, mut message: &[u8]) -> Vec<(Range<usize>, R)> {
         let mut parts = Vec::new();
         while !message.is_empty() {
@@ -222,7 +222,7 @@ impl<R: Carried, Z: Fn() -> R, C: Fn(R, R) -> R> Reduction<'_, R, Z, C> {
     }
 }
 
-impl<R: Carried, Z: Fn() -> R, C: Fn(R, R) -> R> Exchange for Reduction<'_, R, Z, C> {
+impl<R: Carried> Exchange for Reduction<'_, R> {
     fn absorb(&mut self, message: &[u8]) {
         let theirs = self.read(message);
         let mut parts = std::mem::take(&mut self.parts);
