@@ -3,7 +3,7 @@
 use memorize_analysis::text::{Align, table};
 use memorize_benches::report::{BenchReport, Measurement};
 use memorize_run::error::Error;
-use memorize_run::units::{fraction_of_a_second, number, percent, threads};
+use memorize_run::units::{measured, number, percent, threads};
 
 use crate::say;
 
@@ -59,7 +59,7 @@ fn row(result: &Measurement) -> [String; 12] {
         result.backend.clone(),
         result.isa.clone(),
         result.threads.to_string(),
-        fraction_of_a_second(result.seconds),
+        measured(result.seconds),
         format!("{:.1} %", 100.0 * result.spread_seconds / result.seconds),
         number(result.gflops),
         number(result.gbs),

@@ -190,9 +190,10 @@ pub fn shortened(text: &str, longest: usize) -> Cow<'_, str> {
     begin.chain("...".chars()).chain(end).collect()
 }
 
-/// A short time with its unit.
-pub fn fraction_of_a_second(value: f64) -> String {
-    match value {
+/// [`duration`] with four digits, for times that stand beside each other: `2.500 ms`.
+pub fn measured(seconds: f64) -> String {
+    match seconds {
+        value if value >= 59.9995 => duration(Duration::from_secs_f64(value)),
         value if value >= 1.0 => format!("{value:.3} s"),
         value if value >= 1e-3 => format!("{:.3} ms", 1e3 * value),
         value => format!("{:.2} us", 1e6 * value),
@@ -313,6 +314,7 @@ mod tests {
 
     #[test]
     fn fractions_of_a_second_carry_the_unit_that_fits() {
-        assert_eq!([2.5, 0.0025, 0.0000025].map(fraction_of_a_second), ["2.500 s", "2.500 ms", "2.50 us"]);
+        let texts = ["1 min 15 s", "2.500 s", "2.500 ms", "2.50 us"];
+        assert_eq!([75.2, 2.5, 0.0025, 0.0000025].map(measured), texts);
     }
 }

@@ -7,7 +7,7 @@ use memorize_benches::report::{BenchReport, Measurement, Subject};
 use memorize_data::{Shown, small};
 use memorize_run::error::{Error, WithHint};
 use memorize_run::nearest;
-use memorize_run::units::fraction_of_a_second;
+use memorize_run::units::measured;
 
 use crate::text::{Align, table};
 
@@ -81,8 +81,7 @@ pub fn text(old: &BenchReport, new: &BenchReport) -> String {
         slower += usize::from(verdict == Change::Slower);
         let Subject { pass, shape, dtype, backend, isa, threads } = subject;
         let ratio = format!("{:.2}", result.seconds / before.seconds);
-        let (before, now, threads) =
-            (fraction_of_a_second(before.seconds), fraction_of_a_second(result.seconds), threads.to_string());
+        let (before, now, threads) = (measured(before.seconds), measured(result.seconds), threads.to_string());
         rows.push([verdict.name().to_owned(), pass, shape, dtype, backend, isa, threads, before, now, ratio]);
     }
     use Align::{Left, Right};
