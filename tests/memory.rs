@@ -124,7 +124,6 @@ const EACH_KIND: &[&str] = &[
     "race --samples 300 --dim 100 --passes 20",
     "capacity --dim 30 --seeds 2 --ratios 0.5,1 --iterations 50 --out OUT",
     "eval --run -r 60000",
-    "certify --run -r 2000",
 ];
 
 /// Samples, weights, matrices d x d, in either type; each optimiser on either route; projections and what samples span;
@@ -156,6 +155,7 @@ const MORE: &[&str] = &[
     "capacity --dim 240 --seeds 1 --ratios 0.5 --iterations 50 --threads 1 --out OUT",
     "capacity --dim 200 --seeds 2 --ratios 0.1,0.5 --iterations 50 --threads 2 --out OUT",
     "capacity --dim 70 --seeds 2 --ratios 1 --optimizer solve --threads 2 --out OUT",
+    "certify --run -r 2000",
 ];
 
 #[test]

@@ -190,9 +190,16 @@ static PEAK: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// Bad input with both numbers, and the advice as its hint.
 pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), Error> {
+    foresee_with(what, bytes, 0, advice)
+}
+
+/// [`foresee`] with `whole` bytes more that lie in one piece.
+fn foresee_with(what: &str, bytes: u64, whole: u64, advice: &str) -> Result<(), Error> {
     let (held, threads) = held();
     let (part, most) = PIECES;
-    let all = [held, bytes, (bytes / part).min(most), PROGRAM, OF_THREAD.saturating_mul(threads)];
+    let pieces = (bytes / part).min(most);
+    let bytes = bytes.saturating_add(whole);
+    let all = [held, bytes, pieces, PROGRAM, OF_THREAD.saturating_mul(threads)];
     PEAK.fetch_max(all.into_iter().fold(0, u64::saturating_add), Ordering::Relaxed);
     match available() {
         Some(available) if bytes > available => {
@@ -209,7 +216,7 @@ pub fn foresee(what: &str, bytes: u64, advice: &str) -> Result<(), Error> {
 /// # Errors
 /// As for [`foresee`].
 pub fn foresee_picture(left: u64) -> Result<(), Error> {
-    foresee("the picture at the end", left.saturating_add(PICTURE), "stop other programs, or allow this one more")
+    foresee_with("the picture at the end", left, PICTURE, "stop other programs, or allow this one more")
 }
 
 /// Whether there is room for so many bytes more than were foreseen, with some to spare. Looked at once in a while only.
