@@ -17,9 +17,9 @@ const HEIGHT: f64 = 430.0;
 const FRAME: Frame = Frame { left: 70.0, right: 734.0, top: 12.0, bottom: 374.0 };
 
 /// Groups of records that a line of a run's own chart is thinned to, and the numbers of the script.
-const GROUPS: usize = 400;
+const GROUPS: usize = 240;
 /// As [`GROUPS`], for a line among those of other runs.
-const GROUPS_AMONG_OTHERS: usize = 200;
+const GROUPS_AMONG_OTHERS: usize = 120;
 /// Of several runs those are off from the start that have fewer iterations than the longest one divided by this:
 /// nothing of them could be seen, and their losses might be far from all others.
 const TOO_SHORT: u64 = 20;
