@@ -169,8 +169,8 @@ impl FromStr for Isa {
     }
 }
 
-/// Gives a kernel over `&'a` and an element type a method `run_on`, by which it is compiled with this crate. A pass is
-/// generic in the rows that it reads: whoever calls it compiles it, often without optimisation.
+/// Gives a kernel `Name<'a, T>` a method `run_on`, by which it is compiled with this crate. A pass is generic in the
+/// rows that it reads: whoever calls it compiles it, often without optimisation.
 macro_rules! compiled {
     ($kernel:ident) => {
         const _: () = {

@@ -72,8 +72,8 @@ pub trait Element:
     fn partial_store<S: Simd>(simd: S, slice: &mut [Self], value: Self::Vector<S>);
 }
 
-/// Work on either type, written as two functions that are not generic: they are compiled with the crate that writes
-/// them, as well as that crate is, and not by whoever calls something generic that comes down to them.
+/// Work on either type, as two functions that are not generic. They are compiled, and optimised, with the crate that
+/// writes them, and not with every crate that calls something generic which comes down to them.
 pub trait BothTypes {
     /// What it works on.
     type Input<'a, T: Element>;
@@ -96,8 +96,8 @@ mod private {
 
 /// Both impls are the same list of names; only pulp's suffixes differ.
 macro_rules! impl_element {
-    ($ty:ident, $run:ident, $vector:ident, $splat:ident, $add:ident, $mul:ident, $fma:ident, $div:ident, $sqrt:ident, $sum:ident,
-     $load:ident, $store:ident) => {
+    ($ty:ident, $run:ident, $vector:ident, $splat:ident, $add:ident, $mul:ident, $fma:ident, $div:ident, $sqrt:ident,
+     $sum:ident, $load:ident, $store:ident) => {
         impl Element for $ty {
             const NAME: &'static str = stringify!($ty);
             const ZERO: Self = 0.0;

@@ -1,8 +1,8 @@
 //! One level of parallelism over fixed partitions: the tree of a reduction depends on the length and nothing else, so
 //! that the bits of a result do not depend on the number of threads.
 //!
-//! Work is handed over as `&dyn Fn`: a piece of it takes far longer than a call, and every closure of its own type would
-//! have the whole of rayon's machinery compiled for it.
+//! Work is handed over as `&dyn Fn`: a piece of it takes far longer than a call, and with a type of its own each
+//! closure would have the whole of rayon's machinery compiled for it.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;

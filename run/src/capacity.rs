@@ -128,6 +128,7 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
     let solving = config.sizes().iter().map(solving).max().unwrap_or(0);
     let each = solving.max(descent.bytes::<T>()).saturating_add(set);
     let at_once = (config.sizes().len() as u64).saturating_mul(config.seeds).min(threads as u64);
+    // What is left of smaller sets lies in pieces, as measured.
     let pieces = if at_once > 1 && config.sizes().len() > 1 { each / 12 } else { 0 };
     let all = each.saturating_add(pieces).saturating_mul(at_once);
     memory::foresee(&format!("training sets of up to {n} samples on {threads} threads"), all, advice)?;

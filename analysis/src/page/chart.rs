@@ -11,7 +11,7 @@ use crate::plot::line_style::{COLOURS, LineStyle};
 use crate::plot::{self, FINER, PlotError, chart};
 use crate::trace::{Point, Trace, thin};
 
-/// The page draws a chart as wide as there is room, and its letters as large as they are elsewhere.
+/// The size that a chart is drawn in. The page shows it as wide as there is room; its letters keep their size.
 const SHEET: Sheet = Sheet { width: 760, letters: 12 };
 const HEIGHT: f64 = 430.0;
 const FRAME: Frame = Frame { left: 70.0, right: 734.0, top: 12.0, bottom: 374.0 };
@@ -155,7 +155,7 @@ impl Line {
     fn of(drawn: &Drawn, chart: &chart::Chart, groups: usize) -> Result<Self, PlotError> {
         let &Drawn { place, run, trace, shown } = drawn;
         let style = LineStyle::of(place);
-        // The style sheet has the colours, also those for a dark background, and dashes that zooming leaves as they are.
+        // The style sheet has the colours, also for a dark background, and dashes that zooming leaves as they are.
         let line = |points: &[Point]| {
             let line = chart::Line::through(&thin(points, groups), LineStyle::solid(style.colour), 2);
             plot::elements(SHEET, |pen| line.draw(pen, &FRAME, chart))
