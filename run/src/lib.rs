@@ -8,9 +8,9 @@
 //!
 //! Each of the [`settings`] is declared once. The values that were given ([`layer`]) and their meaning ([`config`]) are
 //! different types: a layer has holes, a configuration has none, and only configurations are run and written to disk.
-//! [`sweep`] makes many of one file; [`capacity`] trains many small networks around d(d+1)/2 samples. [`ranks`] are the
-//! processes that share a run's work; [`threads`], [`blas`], [`allocator`] and [`fault`] are what a process computes
-//! with and survives.
+//! [`sweep`] makes many of one file; [`capacity`] trains many small networks around d(d+1)/2 samples; [`race`],
+//! [`condition`] and [`certify`] ask `memorize-train` for theirs. [`ranks`] are the processes that share a run's work;
+//! [`threads`], [`blas`], [`allocator`] and [`fault`] are what a process computes with and survives.
 //!
 //! Nothing here prints or draws: who wants to see a run listens to its [`events`].
 
@@ -23,6 +23,8 @@ pub mod settings;
 pub mod allocator;
 pub mod blas;
 pub mod capacity;
+pub mod certify;
+pub mod condition;
 pub mod config;
 pub mod differences;
 pub mod error;
@@ -33,6 +35,7 @@ pub mod interrupt;
 pub mod layer;
 pub mod nearest;
 pub mod provenance;
+pub mod race;
 pub mod ranks;
 pub mod run;
 pub mod run_folder;

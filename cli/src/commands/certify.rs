@@ -1,15 +1,15 @@
 //! `memorize certify`: how far stored weights are from a second-order stationary point, and what follows for the loss.
 
 use memorize_kernels::{Rows, rows};
+use memorize_run::certify;
 use memorize_run::config::{CertifyConfig, Dtype};
 use memorize_run::error::{Error, WithHint};
 use memorize_run::provenance::ComputedWith;
 use memorize_run::run::machine::Machine;
-use memorize_run::run::memory::{self, Squares};
+use memorize_run::run::memory;
 use memorize_run::units::{number, thousands};
-use memorize_train::span::Span;
 use memorize_train::theory::certificate::{Certificate, Remark, Settings, certify as certify_network};
-use memorize_train::{Network, TrainError};
+use memorize_train::TrainError;
 use serde::Serialize;
 
 use super::stored::{self, Opened};
@@ -19,13 +19,6 @@ use crate::say;
 
 /// Samples are kept in memory if they take no more than this: each product with the Hessian reads them twice.
 const KEPT_BYTES: usize = 2 << 30;
-
-/// Matrices as large as W beside the eigensolver's basis: W, a direction and a product with their layouts.
-const COPIES_OF_WEIGHTS: u64 = 8;
-/// Matrices of a number for each sample and neuron: X W and X Z, as they are and weighted.
-const ACTIVATIONS: u64 = 4;
-/// Matrices as large as M that its decomposition takes.
-const MATRICES: u64 = 5;
 
 /// What `certify` finds. A value that does not apply is null, and `notes` says why.
 #[derive(Clone, Debug, Serialize)]
@@ -86,7 +79,7 @@ fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Report, Error> {
     if x.rows() == 0 {
         return Err(Error::bad_input(TrainError::NoSamples));
     }
-    foresee(config, x.rows(), &network, machine)?;
+    certify::foresee(config, x.rows(), &network, machine)?;
     memory::announce().iter().for_each(|line| Mode::detect(config.json).tell(line));
     let x = keep(x, machine);
     let CertifyConfig { eigensolver, sigma_min, route, .. } = *config;
@@ -122,26 +115,6 @@ fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Report, Error> {
         computed_with: machine.computed_with(Dtype::F64, Some(found.route.name())),
         notes: found.remarks.iter().map(words).collect(),
     })
-}
-
-/// Makes sure that there is memory for what is computed, the samples apart.
-fn foresee(config: &CertifyConfig, n: usize, network: &Network<f64>, machine: &Machine) -> Result<(), Error> {
-    let (d, r) = (network.width(), network.neurons());
-    let width = n.min(d);
-    let vectors = config.eigensolver.vectors(r.saturating_mul(width)) as u64;
-    let basis = (r as u64).saturating_mul(width as u64).saturating_mul(8 * (vectors + COPIES_OF_WEIGHTS));
-    // M and its eigenvectors besides what a product with the Hessian goes by.
-    let own = (width as u64).saturating_mul(width as u64).saturating_mul(8 * MATRICES);
-    let squares = Squares::new(machine).bytes::<f64>(width).saturating_add(own);
-    // What a product with the Hessian keeps of each sample and neuron.
-    let activations = (n as u64).saturating_mul(r as u64).saturating_mul(8 * ACTIVATIONS);
-    let needed = [basis, squares, activations].into_iter().fold(0, u64::saturating_add);
-    let needed = if Span::is_narrower(n, d) { Span::with(n, d, needed) } else { needed };
-    memory::foresee(
-        &format!("the certificate of {r} neurons on {n} samples of width {d}"),
-        needed,
-        "certify on fewer samples than they have numbers each: all of it then takes n x n matrices instead of d x d ones",
-    )
 }
 
 /// The samples in memory, if they are few enough; else as they are.

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use memorize_kernels::Rows;
+use memorize_run::condition;
 use memorize_run::config::ConditionConfig;
 use memorize_run::error::Error;
 use memorize_run::events::Plan;
@@ -11,7 +12,6 @@ use memorize_run::run::dataset::Inspected;
 use memorize_run::run::machine::Machine;
 use memorize_run::run::memory;
 use memorize_run::units::{mebibytes, scientific, thousands};
-use memorize_train::TrainError;
 use memorize_train::theory::davidson::Step;
 use memorize_train::theory::position::{self, Settings};
 use memorize_train::theory::preconditioner;
@@ -58,53 +58,15 @@ fn look_at(
     if let Some(warning) = build_warning(n >= MANY_SAMPLES) {
         progress.note(warning);
     }
-    // The result depends on the samples and on the request, not on the budget.
-    let workspace = preconditioner::WORKSPACE;
-    let settings = Settings {
-        tolerance: config.tolerance,
-        max_products: config.max_products,
-        rank: config.rank.unwrap_or_else(|| preconditioner::default_rank(n, width, workspace)).min(n),
-        seed: config.seed,
-        workspace,
-        dense: config.dense,
-    };
-    foresee(config, &settings, [here, n, width, machine.threads])?;
+    let settings = condition::settings(config, machine, [here, n], width)?;
     memory::announce().iter().for_each(|line| progress.note(line));
     let mut watch = Watch { progress, interrupt, start, shown: None, settings, n, here };
     // Until the first step of the search nothing is known that could be printed.
     let found = ends_at_once(|| position::examine(machine.engine, &samples.x, &settings, |step| watch.step(step)));
     watch.progress.finish();
-    let found = found.map_err(position_error)?;
+    let found = found.map_err(condition::position_error)?;
     let theory = Theory::of(config, &samples, &found).map_err(Error::run_failed)?;
     Ok(Report::new(config, machine, &samples, &settings, &found, theory, start.elapsed()))
-}
-
-/// Makes sure that there is memory for what the search needs, the samples apart.
-fn foresee(config: &ConditionConfig, settings: &Settings, sizes: [usize; 4]) -> Result<(), Error> {
-    let [here, n, width, threads] = sizes;
-    let lower = "use a lower rank (--rank)";
-    if !(settings.dense && position::is_dense(n, width)) {
-        let of_all = preconditioner::bytes(n, settings.rank, settings.workspace);
-        let own = (u128::from(of_all) * here as u128 / n.max(1) as u128) as u64;
-        let what = format!("the preconditioner of rank {}", thousands(settings.rank as u64));
-        memory::within_budget(&what, own, config.memory_budget, lower)?;
-    }
-    memory::foresee(
-        &format!("the search for sigma_min of {n} samples of width {width}"),
-        position::bytes(n, width, settings, here, threads),
-        "use a lower rank (--rank), narrower samples (--pca), or fewer (--limit)",
-    )
-}
-
-/// Numbers that cannot be computed with are bad input.
-fn position_error(error: TrainError) -> Error {
-    match error {
-        TrainError::NotFinite { .. }
-        | TrainError::NoSamples
-        | TrainError::TooManySamples(_)
-        | TrainError::SingularValuesOutOfRange { .. } => Error::bad_input(error),
-        error => Error::run_failed(error),
-    }
 }
 
 /// Shows how far the search is, and listens for signals.

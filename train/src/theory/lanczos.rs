@@ -51,6 +51,13 @@ impl LanczosOptions {
         let fits = usize::try_from(self.basis_bytes / vector).unwrap_or(usize::MAX);
         fits.clamp(SMALLEST_BASIS, BASIS).min(dimension.max(2))
     }
+
+    /// Vectors that are there at once, at most: one for each product, or a full basis with the half that a restart
+    /// makes of it.
+    pub fn vectors_at_once(&self, dimension: usize) -> usize {
+        let full = self.vectors(dimension);
+        if self.max_products > full + 1 { full + full / 2 } else { full.min(self.max_products) }
+    }
 }
 
 /// An approximate eigenpair with its error.
