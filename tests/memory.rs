@@ -197,7 +197,7 @@ fn what_is_foreseen_is_what_is_taken() {
 
 /// `cargo test --test memory -- --ignored --nocapture`
 #[test]
-#[ignore = "six minutes: the long form of `what_is_foreseen_is_what_is_taken`"]
+#[ignore = "ten minutes: the long form of `what_is_foreseen_is_what_is_taken`"]
 fn what_is_foreseen_is_what_is_taken_by_each_optimizer_and_size() {
     compare(MORE);
 }
