@@ -67,7 +67,7 @@ fn threads() {
     let alone = Engine { par: Par::Seq, ..Engine::best() };
     let threads = rayon::current_num_threads();
     println!("threads: time of two halves one after the other / at once on {threads} threads");
-    println!("(quadratic forms, d = 100; no thread is woken for less than {:.1} MFLOP)", PARALLEL_FLOPS / 1e6);
+    println!("(quadratic forms, d = 100; no thread is woken for less than {:.1} MFLOP)", PARALLEL_FLOPS as f64 / 1e6);
     println!("{:>9} {:>9} {:>6}", "MFLOP", "us", "ratio");
     for n in [32, 64, 128, 256, 512, 1024, 4096] {
         let half = Shape { n: n / 2, d: 100, r: 0 };

@@ -20,7 +20,7 @@ fn passes<T: Element>(criterion: &mut Criterion) {
                 continue;
             }
             // A problem of microseconds is one thread's.
-            let par = if workload == Workload::SmallGradient { Par::Seq } else { Par::Rayon };
+            let par = if workload == Workload::SmallGradient { Par::Seq } else { Par::POOL };
             let engine = Engine { backend, par, ..Engine::best() };
             let id = BenchmarkId::new(format!("{backend}-{}-{}", engine.isa, T::NAME), shape);
             check::<T>(workload, &engine).expect("a pass is right before it is fast");

@@ -96,7 +96,7 @@ impl Projection {
 
 /// Right singular vectors of X - mean, a row each, and the squares of their singular values over n.
 fn by_samples(centred: &impl Rows<f64>, m: usize) -> Option<(Mat<f64>, Vec<f64>)> {
-    let x = rows::whole(Par::Rayon, centred);
+    let x = rows::whole(Par::POOL, centred);
     let (n, d) = (x.rows(), x.cols());
     faer::set_global_parallelism(faer::Par::Seq);
     // As a tall matrix, of which the decomposition makes a triangular one first.
@@ -170,7 +170,7 @@ fn rough_mean(x: &impl Rows<f64>) -> Vec<f64> {
         left.iter_mut().zip(right).for_each(|(sum, value)| *sum += value);
         left
     };
-    let sums = spread.reduce(Par::Rayon, &|| vec![0.0; d], &sums_of, &add);
+    let sums = spread.reduce(Par::POOL, &|| vec![0.0; d], &sums_of, &add);
     sums.iter().map(|sum| sum / spread.whole().max(1) as f64).collect()
 }
 

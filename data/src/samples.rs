@@ -83,7 +83,7 @@ impl<T: Element> Prepared<T> {
 
     /// All rows in memory.
     pub fn to_mat(&self) -> Mat<T> {
-        rows::to_mat(Par::Rayon, self)
+        rows::to_mat(Par::POOL, self)
     }
 
     /// Makes the rows with these numbers.

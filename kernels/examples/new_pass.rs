@@ -90,7 +90,7 @@ mod tests {
             energy(&Engine { par, ..Engine::best() }, &x, &r, &mut e).unwrap();
             e
         };
-        assert_eq!(run(Par::Seq), run(Par::Rayon));
+        assert_eq!(run(Par::Seq), run(Par::POOL));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub const FINITE_CHUNK: usize = 1024;
 
 /// Work below which no thread is woken, in flops. Measured with `cargo bench --bench crossovers`: two threads are
 /// slower than one at 1.3 MFLOP, 1.2 times as fast at 2.6 and 1.5 times at 5.1.
-pub const PARALLEL_FLOPS: f64 = 4e6;
+pub const PARALLEL_FLOPS: u64 = 4_000_000;
 
 /// Flops of a pass in the time that it takes to move an element from one array to another: a core's 240 GFLOP/s against
 /// some 30 GB/s, in f32. An estimate, good enough to tell what is worth a second thread.

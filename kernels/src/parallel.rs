@@ -5,6 +5,7 @@
 //! closure would have the whole of rayon's machinery compiled for it.
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use crate::block::{LEAF_ROWS_MAX, LEAF_ROWS_MIN, LEAVES, PARALLEL_FLOPS, ROW_BLOCK};
@@ -16,15 +17,26 @@ use crate::mat::MatMut;
 pub enum Par {
     /// One thread, the caller's.
     Seq,
-    /// The current rayon pool.
-    Rayon,
+    /// The current rayon pool, for work of at least `from` flops.
+    Pool {
+        /// Less is done before another thread is awake.
+        from: u64,
+    },
 }
 
 impl Par {
+    /// The current rayon pool where work is worth a second thread: from [`PARALLEL_FLOPS`] on.
+    pub const POOL: Self = Self::Pool { from: PARALLEL_FLOPS };
+    /// The current rayon pool however small the work is: a test of what threads do to a result.
+    pub const ALWAYS: Self = Self::Pool { from: 0 };
+
     /// Falls back to one thread where the work is too small to share.
     #[must_use]
     pub fn for_work(self, flops: f64) -> Self {
-        if flops < PARALLEL_FLOPS { Par::Seq } else { self }
+        match self {
+            Self::Pool { from } if flops < from as f64 => Self::Seq,
+            par => par,
+        }
     }
 
     /// Does both, at once if it may.
@@ -35,7 +47,7 @@ impl Par {
     ) -> (A, B) {
         match self {
             Par::Seq => (left(), right()),
-            Par::Rayon => rayon::join(left, right),
+            Par::Pool { .. } => rayon::join(left, right),
         }
     }
 }
@@ -61,7 +73,7 @@ pub(crate) fn reduce_range<R: Send>(
     combine: &(dyn Fn(R, R) -> R + Sync),
 ) -> R {
     if range.len() <= at_most {
-        return leaf(range);
+        return piece(par, || leaf(range));
     }
     let (left, right) = halves(&range);
     let half = |range| reduce_range(par, range, at_most, leaf, combine);
@@ -74,7 +86,19 @@ pub fn for_each<I: Send>(par: Par, items: &mut [I], work: &(dyn Fn(usize, &mut I
     use rayon::prelude::*;
     match par {
         Par::Seq => items.iter_mut().enumerate().for_each(|(i, item)| work(i, item)),
-        Par::Rayon => items.par_iter_mut().enumerate().with_max_len(1).for_each(|(i, item)| work(i, item)),
+        Par::Pool { .. } => {
+            let work = |(i, item)| piece(par, || work(i, item));
+            items.par_iter_mut().enumerate().with_max_len(1).for_each(work);
+        }
+    }
+}
+
+/// Whether `holds` says so of every item.
+pub fn all<I: Sync>(par: Par, items: &[I], holds: &(dyn Fn(&I) -> bool + Sync)) -> bool {
+    use rayon::prelude::*;
+    match par {
+        Par::Seq => items.iter().all(holds),
+        Par::Pool { .. } => items.par_iter().with_max_len(1).all(|item| piece(par, || holds(item))),
     }
 }
 
@@ -97,21 +121,11 @@ fn for_row_range<T: Element>(
 ) {
     let blocks = mat.rows().div_ceil(block);
     if blocks <= 1 {
-        return work(first, mat);
+        return piece(par, || work(first, mat));
     }
     let middle = blocks / 2 * block;
     let (head, tail) = mat.split_rows(middle);
-    let (head, tail) =
-        (|| for_row_range(par, first, head, block, work), || for_row_range(par, first + middle, tail, block, work));
-    match par {
-        Par::Seq => {
-            head();
-            tail();
-        }
-        Par::Rayon => {
-            rayon::join(head, tail);
-        }
-    }
+    par.join(|| for_row_range(par, first, head, block, work), || for_row_range(par, first + middle, tail, block, work));
 }
 
 /// Runs `work(first element, chunk)` on consecutive chunks of `values`.
@@ -119,8 +133,31 @@ pub fn for_chunks<T: Send>(par: Par, values: &mut [T], chunk: usize, work: &(dyn
     use rayon::prelude::*;
     match par {
         Par::Seq => values.chunks_mut(chunk).enumerate().for_each(|(i, part)| work(i * chunk, part)),
-        Par::Rayon => values.par_chunks_mut(chunk).enumerate().for_each(|(i, part)| work(i * chunk, part)),
+        Par::Pool { .. } => {
+            let work = |(i, part)| piece(par, || work(i * chunk, part));
+            values.par_chunks_mut(chunk).enumerate().for_each(work);
+        }
     }
+}
+
+thread_local! {
+    static PIECES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Does a piece of work, and counts it if others may be done at the same time.
+fn piece<R>(par: Par, work: impl FnOnce() -> R) -> R {
+    if par != Par::Seq {
+        PIECES.set(PIECES.get() + 1);
+    }
+    work()
+}
+
+/// Does `work` in a pool, and says how many of its threads had a part in what was shared.
+pub fn threads_at_work(pool: &rayon::ThreadPool, work: impl FnOnce() + Send) -> usize {
+    let done = || pool.broadcast(|_| PIECES.get());
+    let before = done();
+    pool.install(work);
+    done().iter().zip(&before).filter(|(after, before)| after > before).count()
 }
 
 #[cfg(test)]
@@ -133,7 +170,7 @@ mod tests {
             let leaves =
                 |par| reduce_range(par, 0..n, leaf_rows(n), &|range| vec![range], &|a, b: Vec<_>| [a, b].concat());
             let sequential = leaves(Par::Seq);
-            assert_eq!(sequential, leaves(Par::Rayon));
+            assert_eq!(sequential, leaves(Par::POOL));
             assert_eq!(sequential[0].start, 0);
             assert_eq!(sequential.last().unwrap().end, n);
             assert!(sequential.windows(2).all(|pair| pair[0].end == pair[1].start && pair[1].start % ROW_BLOCK == 0));

@@ -1,14 +1,21 @@
 //! The bits of a result do not depend on the number of threads, nor on where the rows come from.
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
+use memorize_kernels::parallel::threads_at_work;
 use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
 use memorize_kernels::{Backend, Element, Engine, Isa, Mat, MatMut, MatRef, Par, Rows};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Large enough for several leaves of the reduction tree, odd on purpose.
-const N: usize = 1803;
-const D: usize = 61;
-const R: usize = 130;
+/// Three leaves of the reduction tree, odd on purpose.
+const N: usize = 1101;
+const D: usize = 37;
+/// More than the plain backends give to a thread, and no multiple of a panel.
+const R: usize = 270;
+
+/// How long a second thread may take to have a part in what is done again and again.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn value<T: Element>(i: usize, j: usize) -> T {
     T::from_f64(((i * 7919 + j * 104_729) % 10_007) as f64 / 10_007.0 - 0.47)
@@ -38,62 +45,137 @@ impl<T: Element> Rows<T> for Streamed {
     }
 }
 
-/// Everything that the passes compute, as bit patterns (an f32 widens to f64 exactly).
-fn results<T: Element, X: Rows<T>>(engine: &Engine, x: &X) -> Vec<u64> {
-    let y: Vec<T> = (0..N).map(|i| value(i, 3)).collect();
-    let a: Vec<T> = (0..R).map(|i| if i % 2 == 0 { T::ONE } else { -T::ONE }).collect();
-    let w = Mat::<T>::from_fn(R, D, |i, j| value(j, i));
-    let mut all = Vec::new();
-    let mut keep = |values: &[T]| all.extend(values.iter().map(|v| v.to_f64().to_bits()));
+/// Network, residuals and a start, the same for every pass.
+struct Problem<T: Element> {
+    y: Vec<T>,
+    a: Vec<T>,
+    w: Mat<T>,
+}
 
-    let s = pass::network_matrix(engine, w.as_ref(), &a).unwrap();
-    let packed = engine.pack_symmetric(s.as_ref());
-    let mut q = vec![T::ZERO; N];
-    pass::quadratic_forms(engine, x, &packed, &mut q).unwrap();
-    keep(&q);
-    pass::outputs(engine, x, w.as_ref(), &a, &mut q).unwrap();
-    keep(&q);
-    keep(pass::weighted_gram(engine, x, &y).unwrap().padded());
-    keep(&pass::transposed_times_vector(engine, x, &y).unwrap());
-    pass::times_vector(engine, x, w.row(0), &mut q).unwrap();
-    keep(&q);
-    let gram = pass::loss_and_moment(engine, x, &y, &packed).unwrap();
-    keep(gram.moment.padded());
-    let mut g = Mat::zeros(R, D);
-    pass::gradient_from_moment(engine, w.as_ref(), &a, gram.moment.as_ref(), T::ONE, g.as_mut()).unwrap();
-    keep(g.padded());
-    let neuron = pass::loss_and_gradient(engine, x, &y, w.as_ref(), &a, T::ONE).unwrap();
-    keep(neuron.gradient.padded());
+impl<T: Element> Problem<T> {
+    fn new() -> Self {
+        let a = (0..R).map(|i| if i % 2 == 0 { T::ONE } else { -T::ONE }).collect();
+        Self { y: (0..N).map(|i| value(i, 3)).collect(), a, w: Mat::from_fn(R, D, |i, j| value(j, i)) }
+    }
 
-    let mut scratch = Mat::zeros(N, D);
-    let block = x.block(0..N, &mut scratch);
-    let mut z = Mat::zeros(N, R);
-    pass::features(engine, block, &engine.pack_rows(w.as_ref()), 3, z.as_mut()).unwrap();
-    keep(z.padded());
-    let mut step = FusedStep::new(*engine, &Weights::new(w), &a, N).unwrap();
-    let mut batch = Batch::new(engine, N, D);
-    batch.fill(N, |mut out| (0..N).for_each(|j| out.row_mut(j).copy_from_slice(block.row(j))));
-    step.forward(&batch, &mut q).unwrap();
-    let rule = Rule::Adam(AdamStep::new(1, 0.01, 0.9, 0.999, 1e-8, 0.0));
-    step.step(Backward { batch: &batch, delta: &y, rule }, Some(&batch), &mut q).unwrap();
-    keep(&q);
-    keep(step.weights().w.padded());
-    all.extend([gram.squares.to_bits(), neuron.squares.to_bits()]);
-    all
+    fn s(&self) -> Mat<T> {
+        let alone = Engine { par: Par::Seq, ..Engine::best() };
+        pass::network_matrix(&alone, self.w.as_ref(), &self.a).unwrap()
+    }
+}
+
+/// A network of as many neurons as there are samples, with any signs: those of the problem are one leaf.
+fn many_neurons<T: Element>(problem: &Problem<T>) -> (Mat<T>, &[T]) {
+    (Mat::from_fn(N, D, value), &problem.y)
+}
+
+/// What a pass computes of a problem and rows, as bit patterns (an f32 widens to f64 exactly).
+type Pass<T> = fn(&Engine, &dyn Rows<T>, &Problem<T>) -> Vec<u64>;
+
+fn bits<T: Element>(values: &[T]) -> Vec<u64> {
+    values.iter().map(|v| v.to_f64().to_bits()).collect()
+}
+
+/// Every pass, by its name.
+fn passes<T: Element>() -> [(&'static str, Pass<T>); 12] {
+    [
+        ("network_matrix", |engine, _, problem| {
+            let (w, a) = many_neurons(problem);
+            bits(pass::network_matrix(engine, w.as_ref(), a).unwrap().padded())
+        }),
+        ("quadratic_forms", |engine, x, problem| {
+            let mut q = vec![T::ZERO; N];
+            pass::quadratic_forms(engine, &x, &engine.pack_symmetric(problem.s().as_ref()), &mut q).unwrap();
+            bits(&q)
+        }),
+        ("outputs", |engine, x, problem| {
+            let mut q = vec![T::ZERO; N];
+            pass::outputs(engine, &x, problem.w.as_ref(), &problem.a, &mut q).unwrap();
+            bits(&q)
+        }),
+        ("weighted_gram", |engine, x, problem| bits(pass::weighted_gram(engine, &x, &problem.y).unwrap().padded())),
+        ("times_vector", |engine, x, problem| {
+            let mut q = vec![T::ZERO; N];
+            pass::times_vector(engine, &x, problem.w.row(0), &mut q).unwrap();
+            bits(&q)
+        }),
+        ("transposed_times_vector", |engine, x, problem| {
+            bits(&pass::transposed_times_vector(engine, &x, &problem.y).unwrap())
+        }),
+        ("loss_and_moment", |engine, x, problem| {
+            let s = engine.pack_symmetric(problem.s().as_ref());
+            let found = pass::loss_and_moment(engine, &x, &problem.y, &s).unwrap();
+            [vec![found.squares.to_bits()], bits(found.moment.padded())].concat()
+        }),
+        ("gradient_from_moment", |engine, _, problem| {
+            let ((w, a), mut g) = (many_neurons(problem), Mat::zeros(N, D));
+            let m = problem.s();
+            pass::gradient_from_moment(engine, w.as_ref(), a, m.as_ref(), T::ONE, g.as_mut()).unwrap();
+            bits(g.padded())
+        }),
+        ("loss_and_gradient", |engine, x, problem| {
+            let (w, a) = (problem.w.as_ref(), &problem.a);
+            let found = pass::loss_and_gradient(engine, &x, &problem.y, w, a, T::ONE).unwrap();
+            [vec![found.squares.to_bits()], bits(found.gradient.padded())].concat()
+        }),
+        ("features", |engine, x, problem| {
+            let (mut scratch, mut z) = (Mat::zeros(N, D), Mat::zeros(N, R));
+            let r = engine.pack_rows(problem.w.as_ref());
+            pass::features(engine, x.block(0..N, &mut scratch), &r, 3, z.as_mut()).unwrap();
+            bits(z.padded())
+        }),
+        ("fused_step", |engine, x, problem| {
+            let (mut scratch, mut q) = (Mat::zeros(N, D), vec![T::ZERO; N]);
+            let block = x.block(0..N, &mut scratch);
+            let mut step = FusedStep::new(*engine, &Weights::new(problem.w.clone()), &problem.a, N).unwrap();
+            let mut batch = Batch::new(engine, N, D);
+            batch.fill(N, |mut out| (0..N).for_each(|j| out.row_mut(j).copy_from_slice(block.row(j))));
+            step.forward(&batch, &mut q).unwrap();
+            let rule = Rule::Adam(AdamStep::new(1, 0.01, 0.9, 0.999, 1e-8, 0.0));
+            step.step(Backward { batch: &batch, delta: &problem.y, rule }, Some(&batch), &mut q).unwrap();
+            assert!(step.is_finite());
+            [bits(&q), bits(step.weights().w.padded())].concat()
+        }),
+        ("update", |engine, _, problem| {
+            let [mut w, mut first, mut second] = [problem.w.clone(), Mat::zeros(R, D), Mat::zeros(R, D)];
+            let rule = Rule::Adam(AdamStep::new(1, 0.01, 0.9, 0.999, 1e-8, 0.1));
+            let g = problem.w.padded();
+            pass::update(engine, rule, w.padded_mut(), first.padded_mut(), second.padded_mut(), g);
+            [w, first, second].iter().flat_map(|mat| bits(mat.padded())).collect()
+        }),
+    ]
+}
+
+/// Does `work` in the pool until two threads or more have had a part in it: one that sleeps may be awake too late.
+fn by_several(pool: &ThreadPool, name: &str, work: impl Fn() + Sync) {
+    let begun = Instant::now();
+    while threads_at_work(pool, &work) < 2 {
+        assert!(begun.elapsed() < PATIENCE, "{name}: one thread of {} did it all", pool.current_num_threads());
+    }
 }
 
 fn check<T: Element>() {
+    let several = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
     let x = Mat::<T>::from_fn(N, D, value);
+    let problem = Problem::<T>::new();
     let natives = Isa::available().into_iter().map(|isa| (isa, Backend::Native));
     let others = Backend::ALL.iter().filter(|&&backend| backend != Backend::Native);
     for (isa, backend) in natives.chain(others.map(|&backend| (Isa::best(), backend))) {
-        let sequential = Engine { isa, backend, par: Par::Seq };
-        let expected = results::<T, _>(&sequential, &x);
-        assert_eq!(results::<T, _>(&sequential, &Streamed), expected, "{isa} {backend}: streamed rows");
-        for threads in [1, 2, 3, 8] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let engine = Engine { par: Par::Rayon, ..sequential };
-            assert_eq!(pool.install(|| results::<T, _>(&engine, &x)), expected, "{isa} {backend}: {threads} threads");
+        let alone = Engine { isa, backend, par: Par::Seq };
+        let together = Engine { par: Par::ALWAYS, ..alone };
+        let expected = passes().map(|(_, pass)| pass(&alone, &x, &problem));
+        for threads in [1, 2, 3, 5, 8, 16] {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for ((name, pass), expected) in passes().into_iter().zip(&expected) {
+                let what = format!("{name}, {isa} {backend}, {threads} threads");
+                let in_memory = || assert_eq!(&pass(&together, &x, &problem), expected, "{what}");
+                if threads > 1 && several {
+                    by_several(&pool, &what, in_memory);
+                } else {
+                    pool.install(in_memory);
+                }
+                pool.install(|| assert_eq!(&pass(&together, &Streamed, &problem), expected, "{what}: streamed"));
+            }
         }
     }
 }

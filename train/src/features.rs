@@ -122,7 +122,7 @@ mod tests {
         let x = Mat::<f64>::from_fn(300, 7, |i, j| ((i * 7 + j) % 13) as f64 - 6.0);
         let layer = FeatureLayer::random(20, 7, 3, 0.5, 1).unwrap();
         let features = Featured::new(&x, &layer, Engine::best()).unwrap();
-        let all = memorize_kernels::rows::to_mat(Par::Rayon, &features);
+        let all = memorize_kernels::rows::to_mat(Par::POOL, &features);
         let mut scratch = Mat::zeros(128, 20);
         assert_eq!(features.block(130..200, &mut scratch).row(5), all.row(135));
         let mut gathered = Mat::zeros(2, 20);

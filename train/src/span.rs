@@ -134,7 +134,7 @@ impl Span {
     /// # Errors
     /// [`TrainError::Eigenvalues`] if the decomposition fails.
     pub fn new<T: Element, X: Rows<T>>(x: &X) -> Result<Self, TrainError> {
-        let x = rows::whole(Par::Rayon, x);
+        let x = rows::whole(Par::POOL, x);
         let (n, d) = (x.rows(), x.cols());
         faer::set_global_parallelism(Threads::Seq);
         let qr = Dense::from_fn(d, n, |k, j| x.row(j)[k].to_f64()).qr();

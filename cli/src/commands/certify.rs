@@ -8,8 +8,8 @@ use memorize_run::provenance::ComputedWith;
 use memorize_run::run::machine::Machine;
 use memorize_run::run::memory;
 use memorize_run::units::{number, thousands};
-use memorize_train::theory::certificate::{Certificate, Remark, Settings, certify as certify_network};
 use memorize_train::TrainError;
+use memorize_train::theory::certificate::{Certificate, Remark, Settings, certify as certify_network};
 use serde::Serialize;
 
 use super::stored::{self, Opened};

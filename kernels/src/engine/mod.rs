@@ -35,7 +35,7 @@ pub struct Engine {
 impl Engine {
     /// The native backend with the best instruction set of this CPU, on the current rayon pool.
     pub fn best() -> Self {
-        Self { isa: Isa::best(), backend: Backend::Native, par: Par::Rayon }
+        Self { isa: Isa::best(), backend: Backend::Native, par: Par::POOL }
     }
 
     /// Prepares `m` (columns x depth) as the right operand of X m^T.

@@ -16,8 +16,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::batch::Batch;
 use super::neuron_group::{GemmGroup, PanelGroup, Share};
 use super::update::{Backward, Weights};
@@ -27,7 +25,7 @@ use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatMut};
-use crate::parallel::{Par, for_each};
+use crate::parallel::{Par, all, for_each};
 use crate::team::{Team, gather};
 
 /// The weights of a network in the layout that mini-batch steps keep for a whole run, with the memory of the rule.
@@ -161,11 +159,9 @@ impl<T: Element> FusedStep<T> {
     /// The outputs do not tell: Adam's step is zero where the square of a gradient has overflowed. Every rank must ask
     /// at the same time.
     pub fn is_finite(&self) -> bool {
-        let own = match (&self.groups, self.engine.par) {
-            (Groups::Panels(groups), Par::Seq) => groups.iter().all(PanelGroup::is_finite),
-            (Groups::Panels(groups), Par::Rayon) => groups.par_iter().all(PanelGroup::is_finite),
-            (Groups::Gemm(groups), Par::Seq) => groups.iter().all(GemmGroup::is_finite),
-            (Groups::Gemm(groups), Par::Rayon) => groups.par_iter().all(GemmGroup::is_finite),
+        let own = match &self.groups {
+            Groups::Panels(groups) => all(self.engine.par, groups, &PanelGroup::is_finite),
+            Groups::Gemm(groups) => all(self.engine.par, groups, &GemmGroup::is_finite),
         };
         match &self.team {
             None => own,
@@ -257,7 +253,7 @@ mod tests {
         let clean = Weights::new(Mat::from_fn(r, d, |i, a| (i + a) as f32));
         let signs: Vec<f32> = (0..r).map(|i| if i < 33 { 1.0 } else { -1.0 }).collect();
         for backend in [Backend::Native, Backend::MatrixMultiply] {
-            for par in [Par::Seq, Par::Rayon] {
+            for par in [Par::Seq, Par::POOL] {
                 let engine = Engine { backend, par, ..Engine::best() };
                 let is_finite =
                     |weights: &Weights<f32>| FusedStep::new(engine, weights, &signs, 4).unwrap().is_finite();

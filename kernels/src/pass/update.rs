@@ -10,7 +10,7 @@ use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::mat::Mat;
-use crate::parallel::Par;
+use crate::parallel::{Par, for_each};
 
 /// An update of parameters w from their gradient g, elementwise.
 ///
@@ -200,18 +200,15 @@ impl<T: Element> Rule<T> {
 /// assert_eq!((w, first, second), ([7.0], [3.5], [0.0]));
 /// ```
 pub fn update<T: Element>(engine: &Engine, rule: Rule<T>, w: &mut [T], first: &mut [T], second: &mut [T], g: &[T]) {
-    use rayon::prelude::*;
     let n = w.len();
     assert!(first.len() == n && second.len() == n && g.len() == n, "parameters, memory and gradient of one length");
-    let chunk = |((w, first), (second, g))| UpdateChunk { rule, w, first, second, g }.run_on(engine.isa);
-    match engine.par.for_work(20.0 * n as f64) {
-        Par::Seq => chunk(((w, first), (second, g))),
-        Par::Rayon => w
-            .par_chunks_mut(UPDATE_CHUNK)
-            .zip(first.par_chunks_mut(UPDATE_CHUNK))
-            .zip(second.par_chunks_mut(UPDATE_CHUNK).zip(g.par_chunks(UPDATE_CHUNK)))
-            .for_each(chunk),
-    }
+    let par = engine.par.for_work(20.0 * n as f64);
+    let chunk = if par == Par::Seq { n.max(1) } else { UPDATE_CHUNK };
+    let memory = first.chunks_mut(chunk).zip(second.chunks_mut(chunk)).zip(g.chunks(chunk));
+    let chunks = w.chunks_mut(chunk).zip(memory);
+    let mut chunks: Vec<_> =
+        chunks.map(|(w, ((first, second), g))| UpdateChunk { rule, w, first, second, g }).collect();
+    for_each(par, &mut chunks, &|_, chunk| chunk.reborrow().run_on(engine.isa));
 }
 
 struct UpdateChunk<'a, T> {
@@ -223,6 +220,12 @@ struct UpdateChunk<'a, T> {
 }
 
 compiled!(UpdateChunk);
+
+impl<T: Element> UpdateChunk<'_, T> {
+    fn reborrow(&mut self) -> UpdateChunk<'_, T> {
+        UpdateChunk { rule: self.rule, w: self.w, first: self.first, second: self.second, g: self.g }
+    }
+}
 
 impl<T: Element> Kernel for UpdateChunk<'_, T> {
     type Output = ();

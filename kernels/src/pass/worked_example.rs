@@ -119,7 +119,7 @@ mod tests {
         let natives = Isa::available().into_iter().map(|isa| (isa, Backend::Native));
         let others = Backend::ALL.iter().filter(|&&backend| backend != Backend::Native);
         for (isa, backend) in natives.chain(others.map(|&backend| (Isa::best(), backend))) {
-            for par in [Par::Seq, Par::Rayon] {
+            for par in [Par::Seq, Par::POOL] {
                 // Miri takes an hour for what is a moment otherwise.
                 let large = if cfg!(miri) { (19, 6, 11) } else { (300, 61, 130) };
                 for (n, d, k) in [(0, 3, 2), (1, 1, 1), (7, 5, 49), large] {

@@ -51,7 +51,7 @@ proptest! {
         let leaf = |first: usize, range: Range<usize>| (range.len() + 3 * (first + range.start)) as f64 + 0.1;
         let combine = |left: f64, right: f64| left * 1.000_1 - right / 3.0;
         let alone = Spread::alone(n).reduce(Par::Seq, &|| 0.0, &|range| leaf(0, range), &combine);
-        let par = if parallel { Par::Rayon } else { Par::Seq };
+        let par = if parallel { Par::POOL } else { Par::Seq };
         let found = each(ranks, |team| {
             let spread = Spread::over(team, n);
             let first = spread.range().start;

@@ -199,7 +199,7 @@ impl Inspected {
         let (samples, y) = train.prepare_with_or_without::<f64>(data, seed, projection, engine)?;
         let features = feature_layer(features, samples.cols(), seed)?;
         let few = features.is_some() && random_position::fits(samples.spread().whole());
-        let before = few.then(|| rows::whole(Par::Rayon, &samples));
+        let before = few.then(|| rows::whole(Par::POOL, &samples));
         let y = y.map(|y| samples.spread().gather(y));
         let mut memory = Memory::new(budget);
         let x = memory.keep(with_features(Box::new(samples), features.as_ref(), engine)?, "samples")?;
@@ -282,6 +282,6 @@ impl Memory {
         )?;
         self.left -= bytes;
         self.notes.push(format!("{what}: {shape}, in memory"));
-        Ok(Box::new(Part::new(rows::to_mat(Par::Rayon, &x), x.spread())))
+        Ok(Box::new(Part::new(rows::to_mat(Par::POOL, &x), x.spread())))
     }
 }

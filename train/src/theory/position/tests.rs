@@ -158,14 +158,6 @@ fn what_rounding_cannot_tell_from_zero_is_not_given_a_value() {
 }
 
 #[test]
-fn the_bits_do_not_depend_on_the_threads() {
-    let x = samples(700, 40, 4);
-    let settings = Settings { dense: false, rank: 100, ..SETTINGS };
-    let run = |par| examine(Engine { par, ..Engine::best() }, &x, &settings, |_| true).unwrap();
-    assert_eq!(run(memorize_kernels::Par::Seq), run(memorize_kernels::Par::Rayon));
-}
-
-#[test]
 fn a_search_that_ends_below_the_rounding_of_f32_says_so() {
     let once = samples(300, 30, 5);
     // Two samples 1e-5 apart: sigma_min is about that, and sigma_max about 3.
