@@ -46,9 +46,9 @@ const OTHERS: [&str; 7] = ["runs", "report", "compare", "config", "bench", "comp
 
 /// Flags that make a command smaller: they take the place of those of the same name, or are added. The first entry
 /// counts whose words are in the command.
-const SMALLER: [(&str, &str); 17] = [
+const SMALLER: [(&str, &str); 18] = [
     // A run of this name may be there, with all its epochs.
-    ("reproduce all", "--epochs 4 --overwrite"),
+    ("reproduce all", "--epochs 2 --overwrite"),
     ("reproduce mnist-2layer-noise --optimizer solve", ""),
     ("reproduce mnist", "--epochs 4"),
     ("train --config job.toml", "--epochs 2"),
@@ -56,15 +56,16 @@ const SMALLER: [(&str, &str); 17] = [
     ("--rows 1000 --out images.npy", "--rows 200"),
     ("--rows 2000 --out X.npy", "--rows 200"),
     ("--iterations 40000", "--iterations 3000"),
-    ("--data mnist --normalize --noise 0.01 --optimizer negative-curvature", "--epochs 20"),
+    ("--data mnist --normalize --noise 0.01 --optimizer negative-curvature", "--epochs 5"),
     ("capacity --dim 60", "--dim 20"),
     // At its documented size, for its table is on the page.
     ("capacity --dim 20 --seeds 2 ", ""),
-    ("memorize capacity", "--seeds 1 --iterations 1000"),
+    ("memorize capacity", "--seeds 1 --iterations 300"),
+    ("memorize certify --run", "--max-products 50"),
     ("-r 3000 --lr-decay-every 15 --epochs 60", "--epochs 5"),
     ("--neurons 3000 --epochs 60", "--epochs 5"),
     ("race --data synthetic", "--passes 50"),
-    ("race --data mnist", "--passes 5"),
+    ("race --data mnist", "--passes 2"),
     ("bench", "--shape 256x20x32 --filter small-gradient --dtype f32 --quick"),
 ];
 

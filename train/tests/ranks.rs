@@ -178,8 +178,8 @@ fn samples_that_are_fewer_than_they_have_numbers_each() {
     let settings =
         solve::Settings { tolerance: 1e-18, max_products: 60, rank: 100, seed: 2, workspace: solve::WORKSPACE };
     for scale in [1.0, 1e-30] {
-        let (x, y) = samples_of(600, 610);
-        let x = Mat::from_fn(600, 610, |j, k| scale * x.row(j)[k]);
+        let (x, y) = samples_of(520, 530);
+        let x = Mat::from_fn(520, 530, |j, k| scale * x.row(j)[k]);
         let (loss, positive, weights, sigma_min) = same_for_all_ranks_with((x, y), |x, y| {
             let mut watch = Watch::default();
             let found = solve::solve(engine(), &x, y, &settings, &mut watch).unwrap();
@@ -187,7 +187,7 @@ fn samples_that_are_fewer_than_they_have_numbers_each() {
             let weights = found.network.weights.padded().to_vec();
             (found.evaluation.loss, found.positive, weights, position.min.unwrap().value)
         });
-        assert!(loss <= 1e-18 && positive <= 600 && !weights.is_empty() && sigma_min > 0.0, "{loss:e}");
+        assert!(loss <= 1e-18 && positive <= 520 && !weights.is_empty() && sigma_min > 0.0, "{loss:e}");
     }
 }
 
