@@ -61,7 +61,7 @@ const SMALLER: [(&str, &str); 18] = [
     // At its documented size, for its table is on the page.
     ("capacity --dim 20 --seeds 2 ", ""),
     ("memorize capacity", "--seeds 1 --iterations 300"),
-    ("memorize certify --run", "--max-products 50"),
+    ("memorize certify --run runs/synthetic", "--max-products 50"),
     ("-r 3000 --lr-decay-every 15 --epochs 60", "--epochs 5"),
     ("--neurons 3000 --epochs 60", "--epochs 5"),
     ("race --data synthetic", "--passes 50"),
