@@ -108,7 +108,7 @@ fn widen<'a, T: Element>(values: impl IntoIterator<Item = &'a T>) -> Vec<f64> {
 fn quadratic_forms<T: Element>(engine: &Engine) -> Vec<f64> {
     let (x, s) = (matrix::<T>(CHECKED.n, CHECKED.d), symmetric::<T>(CHECKED.d));
     let mut q = vec![T::ZERO; CHECKED.n];
-    pass::quadratic_forms(engine, &x, &engine.pack_symmetric(s.as_ref()), &mut q).expect(FITS);
+    pass::quadratic_forms(engine, &x, &engine.pack_symmetric(s.as_ref()).expect(FITS), &mut q).expect(FITS);
     widen(&q)
 }
 
@@ -128,7 +128,7 @@ fn gradient<T: Element>(engine: &Engine) -> Vec<f64> {
     let Shape { n, d, r } = CHECKED;
     let (x, w, a, y) = (matrix::<T>(n, d), matrix::<T>(r, d), signs::<T>(r), vec![T::ONE; n]);
     let s = pass::network_matrix(engine, w.as_ref(), &a).expect(FITS);
-    let m = pass::loss_and_moment(engine, &x, &y, &engine.pack_symmetric(s.as_ref())).expect(FITS).moment;
+    let m = pass::loss_and_moment(engine, &x, &y, &engine.pack_symmetric(s.as_ref()).expect(FITS)).expect(FITS).moment;
     let mut g = Mat::zeros(r, d);
     pass::gradient_from_moment(engine, w.as_ref(), &a, m.as_ref(), T::ZERO, g.as_mut()).expect(FITS);
     widen(g.transposed().iter())
@@ -165,7 +165,7 @@ fn update<T: Element>(engine: &Engine) -> Vec<f64> {
     let (mut w, g) = (matrix::<T>(r, d), gradient_of_reference::<T>());
     let [mut first, mut second] = [Mat::zeros(r, d), Mat::zeros(r, d)];
     let (memory, rule) = ((first.padded_mut(), second.padded_mut()), CHECKED_ADAM.rule(1));
-    pass::update(engine, rule, w.padded_mut(), memory.0, memory.1, g.padded());
+    pass::update(engine, rule, w.padded_mut(), memory.0, memory.1, g.padded()).expect(FITS);
     widen(w.transposed().iter())
 }
 
@@ -186,9 +186,10 @@ fn adam<T: Element>(engine: &Engine) -> Vec<f64> {
     let (x, w, a) = (matrix::<T>(n, d), matrix::<T>(r, d), signs::<T>(r));
     let (batch, mut q) = (batch(engine, &x), vec![T::ZERO; n]);
     let mut step = FusedStep::new(*engine, &Weights::new(w), &a, n).expect(FITS);
-    step.forward(&batch, &mut q).expect(FITS);
+    let primed = step.forward(&batch, &mut q).expect(FITS);
     let delta: Vec<T> = q.iter().map(|&q| (q - T::ONE) * T::from_f64(1.0 / n as f64)).collect();
-    step.step(Backward { batch: &batch, delta: &delta, rule: CHECKED_ADAM.rule(1) }, None, &mut []).expect(FITS);
+    let backward = Backward { batch: &batch, delta: &delta, rule: CHECKED_ADAM.rule(1) };
+    step.step(primed, backward, None, &mut []).expect(FITS);
     widen(step.weights().w.transposed().iter())
 }
 

@@ -147,32 +147,35 @@ impl Workload {
                 let (batch, delta) = (batch(&engine, &matrix::<T>(n, d)), vec![T::from_f64(1e-3); n]);
                 let mut step = FusedStep::new(engine, &Weights::new(matrix::<T>(r, d)), &signs(r), n).expect(FITS);
                 let mut q = vec![T::ZERO; n];
-                step.forward(&batch, &mut q).expect(FITS);
+                let mut primed = Some(step.forward(&batch, &mut q).expect(FITS));
                 let rule = TIMED_ADAM.rule(10);
                 Box::new(move || {
-                    let primed = Backward { batch: &batch, delta: &delta, rule };
-                    step.step(primed, Some(&batch), &mut q).expect(FITS);
+                    let backward = Backward { batch: &batch, delta: &delta, rule };
+                    let last = primed.take().expect("each step primes the next");
+                    primed = step.step(last, backward, Some(&batch), &mut q).expect(FITS);
                 })
             }
             Self::Forward => {
                 let batch = batch(&engine, &matrix::<T>(n, d));
                 let mut step = FusedStep::new(engine, &Weights::new(matrix::<T>(r, d)), &signs(r), n).expect(FITS);
                 let mut q = vec![T::ZERO; n];
-                Box::new(move || step.forward(&batch, &mut q).expect(FITS))
+                Box::new(move || {
+                    step.forward(&batch, &mut q).expect(FITS);
+                })
             }
             Self::LossAndGradient | Self::SmallGradient => {
                 let (x, w, a, y) = (matrix::<T>(n, d), matrix::<T>(r, d), signs::<T>(r), vec![T::ONE; n]);
                 let mut gradient = Mat::zeros(r, d);
                 Box::new(move || {
                     let s = pass::network_matrix(&engine, w.as_ref(), &a).expect(FITS);
-                    let s = engine.pack_symmetric(s.as_ref());
+                    let s = engine.pack_symmetric(s.as_ref()).expect(FITS);
                     let m = pass::loss_and_moment(&engine, &x, &y, &s).expect(FITS).moment;
                     pass::gradient_from_moment(&engine, w.as_ref(), &a, m.as_ref(), T::ZERO, gradient.as_mut())
                         .expect(FITS);
                 })
             }
             Self::QuadraticForms => {
-                let (x, s) = (matrix::<T>(n, d), engine.pack_symmetric(symmetric::<T>(d).as_ref()));
+                let (x, s) = (matrix::<T>(n, d), engine.pack_symmetric(symmetric::<T>(d).as_ref()).expect(FITS));
                 let mut q = vec![T::ZERO; n];
                 Box::new(move || pass::quadratic_forms(&engine, &x, &s, &mut q).expect(FITS))
             }
@@ -199,7 +202,7 @@ impl Workload {
                 let rule = TIMED_ADAM.rule(10);
                 Box::new(move || {
                     let (w, first, second) = (w.padded_mut(), first.padded_mut(), second.padded_mut());
-                    pass::update(&engine, rule, w, first, second, g.padded());
+                    pass::update(&engine, rule, w, first, second, g.padded()).expect(FITS);
                 })
             }
             Self::TimesVector => {
@@ -262,6 +265,8 @@ pub fn signs<T: Element>(r: usize) -> Vec<T> {
 /// All rows of a matrix as a batch.
 pub(crate) fn batch<T: Element>(engine: &Engine, x: &Mat<T>) -> Batch<T> {
     let mut batch = Batch::new(engine, x.rows(), x.cols());
-    batch.fill(x.rows(), |mut out| (0..x.rows()).for_each(|j| out.row_mut(j).copy_from_slice(x.row(j))));
+    batch
+        .fill(x.rows(), |mut out| (0..x.rows()).for_each(|j| out.row_mut(j).copy_from_slice(x.row(j))))
+        .expect("it has as many rows");
     batch
 }

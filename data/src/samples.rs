@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use memorize_kernels::arch::Loops;
-use memorize_kernels::{Element, Engine, Isa, Mat, MatMut, MatRef, Packed, Par, Rows, pass, rows};
+use memorize_kernels::{Element, Engine, Isa, Mat, MatMut, MatRef, PackedRows, Par, Rows, pass, rows};
 
 use crate::error::DataError;
 use crate::normalize::{row_norms, scale_row};
@@ -50,7 +50,7 @@ pub struct Prepared<T: Element> {
 #[derive(Debug)]
 struct Project<T: Element> {
     engine: Engine,
-    basis: Packed<T>,
+    basis: PackedRows<T>,
     /// Taken off in f64, before a row is rounded to T.
     mean: Vec<f64>,
 }

@@ -21,7 +21,7 @@ use memorize_kernels::{Backend, Element, Engine, Isa, KernelError, Mat, Rows, pa
 /// [`KernelError::Shape`] if the widths differ or there are not n energies.
 fn energy<T: Element, X: Rows<T>>(engine: &Engine, x: &X, r: &Mat<T>, e: &mut [T]) -> Result<(), KernelError> {
     let gram = pass::weighted_gram(engine, r, &vec![T::ONE; r.rows()])?;
-    pass::quadratic_forms(engine, x, &engine.pack_symmetric(gram.as_ref()), e)
+    pass::quadratic_forms(engine, x, &engine.pack_symmetric(gram.as_ref())?, e)
 }
 
 /// The specification: the formula as loops, in f64.

@@ -1,4 +1,4 @@
-//! Errors of the compute crate: shapes that do not go together and instruction sets that this CPU lacks.
+//! Errors of the compute crate: operands that do not go together and instruction sets that this CPU lacks.
 #![forbid(unsafe_code)]
 
 /// Errors before a pass starts. A pass that has started cannot fail.
@@ -34,6 +34,12 @@ pub enum KernelError {
         prepared: String,
         /// Backend and instruction set that it met.
         used: String,
+    },
+    /// A step on a batch, or by weights, whose last forward pass was another one.
+    #[error("the step follows another forward pass than the last one of these weights; {advice}")]
+    OtherForward {
+        /// What to do.
+        advice: &'static str,
     },
     /// A name that is no instruction set.
     #[error("`{asked}` is not an instruction set; known: avx512, avx2, scalar")]

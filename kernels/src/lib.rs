@@ -28,7 +28,7 @@ pub mod team;
 pub use arch::Isa;
 pub use backend::Backend;
 pub use element::Element;
-pub use engine::{Engine, Packed};
+pub use engine::{Engine, PackedRows, PackedSymmetric};
 pub use error::KernelError;
 pub use mat::{Mat, MatMut, MatRef, all_finite};
 pub use parallel::Par;

@@ -24,8 +24,9 @@ impl<T: Element> Mat<T> {
     /// # Panics
     /// If the number of elements overflows `usize`.
     pub fn zeros(rows: usize, cols: usize) -> Self {
-        let stride = cols.next_multiple_of(ALIGNMENT / size_of::<T>());
-        let len = rows.checked_mul(stride).unwrap_or_else(|| panic!("a {rows} x {cols} matrix does not fit in memory"));
+        let stride = cols.checked_next_multiple_of(ALIGNMENT / size_of::<T>());
+        let both = stride.and_then(|stride| Some((stride, rows.checked_mul(stride)?)));
+        let (stride, len) = both.unwrap_or_else(|| panic!("a {rows} x {cols} matrix does not fit in memory"));
         Self { data: aligned_zeros(len), rows, cols, stride }
     }
 

@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
+use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Primed, Rule, Weights};
 use memorize_kernels::reference::{self as naive, Dense};
-use memorize_kernels::{Backend, Element, Engine, Isa, Mat, Par};
+use memorize_kernels::{Backend, Element, Engine, Isa, KernelError, Mat, Par};
 use proptest::prelude::*;
 
 const SLACK: f64 = 4.0;
@@ -43,7 +43,7 @@ fn mat<T: Element>(m: &Dense) -> Mat<T> {
 fn batch<T: Element>(engine: &Engine, m: &Dense) -> Batch<T> {
     let mut batch = Batch::new(engine, m.rows, m.cols);
     let rows = mat::<T>(m);
-    batch.fill(m.rows, |mut out| (0..m.rows).for_each(|j| out.row_mut(j).copy_from_slice(rows.row(j))));
+    batch.fill(m.rows, |mut out| (0..m.rows).for_each(|j| out.row_mut(j).copy_from_slice(rows.row(j)))).unwrap();
     batch
 }
 
@@ -97,7 +97,7 @@ fn check_linear_maps<T: Element>(n: usize, d: usize, seed: u64) {
     for engine in engines() {
         let x = mat::<T>(&x);
         let mut q = vec![T::ONE; n];
-        pass::quadratic_forms(&engine, &x, &engine.pack_symmetric(mat::<T>(&s).as_ref()), &mut q).unwrap();
+        pass::quadratic_forms(&engine, &x, &engine.pack_symmetric(mat::<T>(&s).as_ref()).unwrap(), &mut q).unwrap();
         assert_close("q", &engine, &q, &forms, &forms_scale, 2 * d + 2);
         let m = pass::weighted_gram(&engine, &x, &vec::<T>(&v)).unwrap();
         assert_close("M", &engine, m.iter(), &gram.data, &gram_scale.data, n + 2);
@@ -143,7 +143,7 @@ fn check_gradient_routes<T: Element>(n: usize, d: usize, r: usize, gamma: f64, s
         let (x, y, a) = (mat::<T>(&x), vec::<T>(&y), vec::<T>(&a));
         let w = mat::<T>(&transposed(&w));
         let s = pass::network_matrix(&engine, w.as_ref(), &a).unwrap();
-        let gram = pass::loss_and_moment(&engine, &x, &y, &engine.pack_symmetric(s.as_ref())).unwrap();
+        let gram = pass::loss_and_moment(&engine, &x, &y, &engine.pack_symmetric(s.as_ref()).unwrap()).unwrap();
         let mut gradient = Mat::zeros(r, d);
         pass::gradient_from_moment(&engine, w.as_ref(), &a, gram.moment.as_ref(), gamma_t, gradient.as_mut()).unwrap();
         let scale = |values: &Dense| values.data.clone();
@@ -173,15 +173,15 @@ fn check_fused_adam<T: Element>(b: usize, d: usize, r: usize, seed: u64) {
         let batches: Vec<Batch<T>> = batches.iter().map(|x| batch(&engine, x)).collect();
         let (a, mut q) = (vec::<T>(&a), vec![T::ZERO; b]);
         let mut step = FusedStep::new(engine, &Weights::new(start.clone()), &a, b).unwrap();
-        step.forward(&batches[0], &mut q).unwrap();
+        let mut primed = Some(step.forward(&batches[0], &mut q).unwrap());
         for t in 0..batches.len() {
             let delta: Vec<T> =
                 q.iter().zip(&y).map(|(&q, &y)| (q - T::from_f64(y)) * T::from_f64(1.0 / b as f64)).collect();
             let rule = Rule::Adam(AdamStep::new(t as u64 + 1, lr, beta1, beta2, eps, 0.0));
-            let primed = Backward { batch: &batches[t], delta: &delta, rule };
+            let backward = Backward { batch: &batches[t], delta: &delta, rule };
             let next = batches.get(t + 1);
             let q = if next.is_some() { &mut q[..] } else { &mut [] };
-            step.step(primed, next, q).unwrap();
+            primed = step.step(primed.unwrap(), backward, next, q).unwrap();
         }
         // An update moves a weight by at most about lr a step whatever the gradient's size, but where g is near eps its
         // relative error reaches the weight: scale by the sum of the magnitudes that g is made of, over eps.
@@ -266,7 +266,7 @@ fn operands_of_another_engine_are_refused() {
     let x = mat::<f32>(&values(1, 5, 4));
     let all = engines();
     for (mine, other) in all.iter().flat_map(|a| all.iter().map(move |b| (a, b))).filter(|(a, b)| a != b) {
-        let (s, r) = (other.pack_symmetric(Mat::<f32>::zeros(4, 4).as_ref()), other.pack_rows(x.as_ref()));
+        let (s, r) = (other.pack_symmetric(Mat::<f32>::zeros(4, 4).as_ref()).unwrap(), other.pack_rows(x.as_ref()));
         assert!(pass::quadratic_forms(mine, &x, &s, &mut [0.0; 5]).is_err());
         assert!(pass::loss_and_moment(mine, &x, &[0.0; 5], &s).is_err());
         assert!(pass::features(mine, x.as_ref(), &r, 2, Mat::zeros(5, 5).as_mut()).is_err());
@@ -280,7 +280,8 @@ fn operands_of_another_engine_are_refused() {
 fn shapes_that_do_not_go_together_are_refused() {
     let engine = Engine::best();
     let (x, s) = (Mat::<f32>::zeros(5, 3), Mat::<f32>::zeros(4, 4));
-    let error = pass::quadratic_forms(&engine, &x, &engine.pack_symmetric(s.as_ref()), &mut [0.0; 5]).unwrap_err();
+    let packed = engine.pack_symmetric(s.as_ref()).unwrap();
+    let error = pass::quadratic_forms(&engine, &x, &packed, &mut [0.0; 5]).unwrap_err();
     assert_eq!(error.to_string(), "width of the samples and of S: expected 4, got 3");
     assert!(pass::weighted_gram(&engine, &x, &[0.0; 4]).is_err());
     assert!(pass::times_vector(&engine, &x, &[0.0; 4], &mut [0.0; 5]).is_err());
@@ -289,4 +290,41 @@ fn shapes_that_do_not_go_together_are_refused() {
     let w = Mat::<f32>::zeros(2, 3);
     assert!(pass::loss_and_gradient(&engine, &x, &[0.0; 4], w.as_ref(), &[1.0, -1.0], 0.0).is_err());
     assert!(FusedStep::new(engine, &Weights::new(w), &[1.0], 8).is_err());
+    assert!(engine.pack_symmetric(x.as_ref()).is_err());
+    assert!(Batch::<f32>::new(&engine, 4, 3).fill(5, |_| unreachable!()).is_err());
+    let descend = |lengths: [usize; 4]| {
+        let [mut w, mut first, mut second, g] = lengths.map(|length| vec![1.0_f32; length]);
+        pass::update(&engine, Rule::Accumulate, &mut w, &mut first, &mut second, &g)
+    };
+    assert!(descend([3; 4]).is_ok());
+    assert!((0..4).all(|at| descend(std::array::from_fn(|i| if i == at { 2 } else { 3 })).is_err()));
+}
+
+#[test]
+fn a_step_follows_the_last_forward_pass_on_the_samples_that_it_was_over() {
+    let x = values(1, 5, 4);
+    for engine in engines() {
+        let weights = Weights::new(mat::<f32>(&values(2, 2, 4)));
+        let network = || FusedStep::new(engine, &weights, &[1.0, -1.0], 5).unwrap();
+        let (mut step, mut other, mut q) = (network(), network(), [0.0; 5]);
+        let (mut first, second) = (batch::<f32>(&engine, &x), batch(&engine, &x));
+        let (earlier, last) = (step.forward(&first, &mut q).unwrap(), step.forward(&second, &mut q).unwrap());
+        let elsewhere = other.forward(&first, &mut q).unwrap();
+        let mut on = |primed: Primed, batch: &Batch<f32>| {
+            let backward = Backward { batch, delta: &[1.0; 5], rule: Rule::Accumulate };
+            step.step(primed, backward, Some(&second), &mut q).map(Option::unwrap)
+        };
+        let is_refused = |stepped| matches!(stepped, Err(KernelError::OtherForward { .. }));
+        assert!(is_refused(on(elsewhere, &first)));
+        assert!(is_refused(on(earlier, &first)));
+        // A copy is the same samples; another batch is not, with the same numbers, either.
+        let next = on(last, &second.clone()).unwrap();
+        let next = on(next, &second).unwrap();
+        assert!(is_refused(on(next, &first)));
+        // The same buffer with other samples than it had.
+        let primed = step.forward(&first, &mut q).unwrap();
+        first.fill(5, |mut out| out.fill(1.0)).unwrap();
+        let backward = Backward { batch: &first, delta: &[1.0; 5], rule: Rule::Accumulate };
+        assert!(is_refused(step.step(primed, backward, None, &mut []).map(Option::unwrap)));
+    }
 }

@@ -85,7 +85,7 @@ fn passes<T: Element>() -> [(&'static str, Pass<T>); 12] {
         }),
         ("quadratic_forms", |engine, x, problem| {
             let mut q = vec![T::ZERO; N];
-            pass::quadratic_forms(engine, &x, &engine.pack_symmetric(problem.s().as_ref()), &mut q).unwrap();
+            pass::quadratic_forms(engine, &x, &engine.pack_symmetric(problem.s().as_ref()).unwrap(), &mut q).unwrap();
             bits(&q)
         }),
         ("outputs", |engine, x, problem| {
@@ -103,7 +103,7 @@ fn passes<T: Element>() -> [(&'static str, Pass<T>); 12] {
             bits(&pass::transposed_times_vector(engine, &x, &problem.y).unwrap())
         }),
         ("loss_and_moment", |engine, x, problem| {
-            let s = engine.pack_symmetric(problem.s().as_ref());
+            let s = engine.pack_symmetric(problem.s().as_ref()).unwrap();
             let found = pass::loss_and_moment(engine, &x, &problem.y, &s).unwrap();
             [vec![found.squares.to_bits()], bits(found.moment.padded())].concat()
         }),
@@ -129,10 +129,11 @@ fn passes<T: Element>() -> [(&'static str, Pass<T>); 12] {
             let block = x.block(0..N, &mut scratch);
             let mut step = FusedStep::new(*engine, &Weights::new(problem.w.clone()), &problem.a, N).unwrap();
             let mut batch = Batch::new(engine, N, D);
-            batch.fill(N, |mut out| (0..N).for_each(|j| out.row_mut(j).copy_from_slice(block.row(j))));
-            step.forward(&batch, &mut q).unwrap();
+            batch.fill(N, |mut out| (0..N).for_each(|j| out.row_mut(j).copy_from_slice(block.row(j)))).unwrap();
+            let primed = step.forward(&batch, &mut q).unwrap();
             let rule = Rule::Adam(AdamStep::new(1, 0.01, 0.9, 0.999, 1e-8, 0.0));
-            step.step(Backward { batch: &batch, delta: &problem.y, rule }, Some(&batch), &mut q).unwrap();
+            let backward = Backward { batch: &batch, delta: &problem.y, rule };
+            step.step(primed, backward, Some(&batch), &mut q).unwrap();
             assert!(step.is_finite());
             [bits(&q), bits(step.weights().w.padded())].concat()
         }),
@@ -140,7 +141,7 @@ fn passes<T: Element>() -> [(&'static str, Pass<T>); 12] {
             let [mut w, mut first, mut second] = [problem.w.clone(), Mat::zeros(R, D), Mat::zeros(R, D)];
             let rule = Rule::Adam(AdamStep::new(1, 0.01, 0.9, 0.999, 1e-8, 0.1));
             let g = problem.w.padded();
-            pass::update(engine, rule, w.padded_mut(), first.padded_mut(), second.padded_mut(), g);
+            pass::update(engine, rule, w.padded_mut(), first.padded_mut(), second.padded_mut(), g).unwrap();
             [w, first, second].iter().flat_map(|mat| bits(mat.padded())).collect()
         }),
     ]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memorize_data::random::Purpose;
 use memorize_kernels::error::check_shape;
-use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, Packed, Par, Rows, Spread, pass};
+use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, PackedRows, Par, Rows, Spread, pass};
 
 use crate::error::TrainError;
 use crate::network::normal_rows;
@@ -56,7 +56,7 @@ impl<T: Element> FeatureLayer<T> {
 pub struct Featured<T: Element, X> {
     inner: X,
     engine: Engine,
-    packed: Packed<T>,
+    packed: PackedRows<T>,
     power: u32,
 }
 

@@ -55,7 +55,7 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
             Route::Neuron => pass::outputs(&self.engine, self.x, net.weights.as_ref(), &net.signs, &mut q)?,
             Route::Gram => {
                 let s = pass::network_matrix(&self.engine, net.weights.as_ref(), &net.signs)?;
-                pass::quadratic_forms(&self.engine, self.x, &self.engine.pack_symmetric(s.as_ref()), &mut q)?;
+                pass::quadratic_forms(&self.engine, self.x, &self.engine.pack_symmetric(s.as_ref())?, &mut q)?;
             }
         }
         Ok(q)
@@ -128,7 +128,7 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
             }
             Route::Gram => {
                 let s = pass::network_matrix(&self.engine, w, a)?;
-                let s = self.engine.pack_symmetric(s.as_ref());
+                let s = self.engine.pack_symmetric(s.as_ref())?;
                 let out = pass::loss_and_moment(&self.engine, self.x, self.y, &s)?;
                 let m = out.moment.as_ref();
                 pass::gradient_from_moment(&self.engine, w, a, m, gamma, gradient.as_mut())?;

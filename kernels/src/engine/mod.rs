@@ -12,12 +12,12 @@ pub(crate) mod microkernel;
 pub(crate) mod pack;
 pub(crate) mod sweep;
 
-pub use pack::Panels;
+pub(crate) use pack::Panels;
 
 use crate::arch::Isa;
 use crate::backend::{Backend, Plain};
 use crate::element::Element;
-use crate::error::KernelError;
+use crate::error::{KernelError, check_shape};
 use crate::mat::MatRef;
 use crate::parallel::Par;
 
@@ -39,19 +39,23 @@ impl Engine {
     }
 
     /// Prepares `m` (columns x depth) as the right operand of X m^T.
-    pub fn pack_rows<T: Element>(&self, m: MatRef<'_, T>) -> Packed<T> {
-        match self.backend {
+    pub fn pack_rows<T: Element>(&self, m: MatRef<'_, T>) -> PackedRows<T> {
+        PackedRows(match self.backend {
             Backend::Native => Packed::Panels(Panels::from_rows(self.isa, m)),
             plain => Packed::Plain(Plain::new(plain, m)),
-        }
+        })
     }
 
-    /// Prepares a symmetric `s` (d x d) as the matrix of quadratic forms.
-    pub fn pack_symmetric<T: Element>(&self, s: MatRef<'_, T>) -> Packed<T> {
-        match self.backend {
+    /// Prepares a symmetric `s` (d x d), of which the upper triangle is read, as the matrix of quadratic forms.
+    ///
+    /// # Errors
+    /// [`KernelError::Shape`] if `s` is not square.
+    pub fn pack_symmetric<T: Element>(&self, s: MatRef<'_, T>) -> Result<PackedSymmetric<T>, KernelError> {
+        check_shape("columns of a symmetric matrix", s.rows(), s.cols())?;
+        Ok(PackedSymmetric(match self.backend {
             Backend::Native => Packed::Panels(Panels::from_upper_triangle(self.isa, s)),
             plain => Packed::Plain(Plain::doubled_upper(plain, s)),
-        }
+        }))
     }
 }
 
@@ -60,9 +64,63 @@ pub(crate) fn other_engine(what: &'static str, prepared: String, engine: &Engine
     KernelError::OtherEngine { what, prepared, used: format!("{}, {}", engine.backend, engine.isa) }
 }
 
+/// The right operand of X m^T, as the backend that it was made for by [`Engine::pack_rows`] reads it.
+#[derive(Clone, Debug)]
+pub struct PackedRows<T: Element>(Packed<T>);
+
+impl<T: Element> PackedRows<T> {
+    /// Columns of the product: rows of m.
+    pub fn columns(&self) -> usize {
+        match &self.0 {
+            Packed::Panels(panels) => panels.columns(),
+            Packed::Plain(plain) => plain.mat.rows(),
+        }
+    }
+
+    /// Length of the sum that each element of the product is: columns of m.
+    pub fn depth(&self) -> usize {
+        self.0.depth()
+    }
+
+    /// The operand, if it was made for `engine`.
+    ///
+    /// # Errors
+    /// [`KernelError::OtherEngine`].
+    pub(crate) fn made_for(&self, what: &'static str, engine: &Engine) -> Result<&Packed<T>, KernelError> {
+        self.0.made_for(what, engine)
+    }
+}
+
+/// The matrix of quadratic forms, as the backend that it was made for by [`Engine::pack_symmetric`] reads it. A type of
+/// its own: the same panels read as those of [`PackedRows`] are another matrix.
+///
+/// ```compile_fail,E0308
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// let (engine, s) = (Engine::best(), Mat::<f32>::zeros(17, 17));
+/// pass::quadratic_forms(&engine, &Mat::zeros(1, 17), &engine.pack_rows(s.as_ref()), &mut [0.0]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct PackedSymmetric<T: Element>(Packed<T>);
+
+impl<T: Element> PackedSymmetric<T> {
+    /// Rows and columns, d.
+    pub fn order(&self) -> usize {
+        self.0.depth()
+    }
+
+    /// The operand, if it was made for `engine`.
+    ///
+    /// # Errors
+    /// [`KernelError::OtherEngine`].
+    pub(crate) fn made_for(&self, what: &'static str, engine: &Engine) -> Result<&Packed<T>, KernelError> {
+        self.0.made_for(what, engine)
+    }
+}
+
 /// An operand in the form its backend reads.
 #[derive(Clone, Debug)]
-pub enum Packed<T: Element> {
+pub(crate) enum Packed<T: Element> {
     /// Panels of the native backend.
     Panels(Panels<T>),
     /// A plain matrix (columns x depth), for the backends that pack by themselves.
@@ -70,29 +128,16 @@ pub enum Packed<T: Element> {
 }
 
 impl<T: Element> Packed<T> {
-    /// Columns of the operand.
-    pub fn columns(&self) -> usize {
-        match self {
-            Packed::Panels(panels) => panels.columns(),
-            Packed::Plain(plain) => plain.mat.rows(),
-        }
-    }
-
-    /// Checks that the operand was prepared for `engine`.
-    ///
-    /// # Errors
-    /// [`KernelError::OtherEngine`].
-    pub(crate) fn check_made_for(&self, what: &'static str, engine: &Engine) -> Result<(), KernelError> {
+    fn made_for(&self, what: &'static str, engine: &Engine) -> Result<&Self, KernelError> {
         match (self, engine.backend) {
-            (Packed::Panels(panels), Backend::Native) if panels.isa() == engine.isa => Ok(()),
-            (Packed::Plain(plain), used) if plain.backend == used => Ok(()),
+            (Packed::Panels(panels), Backend::Native) if panels.isa() == engine.isa => Ok(self),
+            (Packed::Plain(plain), used) if plain.backend == used => Ok(self),
             (Packed::Panels(panels), _) => Err(other_engine(what, format!("native, {}", panels.isa()), engine)),
             (Packed::Plain(plain), _) => Err(other_engine(what, plain.backend.to_string(), engine)),
         }
     }
 
-    /// Length of the sum that each result element is.
-    pub fn depth(&self) -> usize {
+    fn depth(&self) -> usize {
         match self {
             Packed::Panels(panels) => panels.depth(),
             Packed::Plain(plain) => plain.mat.cols(),

@@ -8,7 +8,7 @@ use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::epilogue::StorePower;
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
-use crate::engine::{Engine, Packed, Panels};
+use crate::engine::{Engine, Packed, PackedRows, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{MatMut, MatRef};
 use crate::parallel::for_row_blocks;
@@ -37,17 +37,17 @@ use crate::parallel::for_row_blocks;
 pub fn features<T: Element>(
     engine: &Engine,
     x: MatRef<'_, T>,
-    r: &Packed<T>,
+    r: &PackedRows<T>,
     p: u32,
     z: MatMut<'_, T>,
 ) -> Result<(), KernelError> {
     assert!(p > 0, "the power of the features is at least 1");
-    r.check_made_for("the matrix of feature weights", engine)?;
+    let packed = r.made_for("the matrix of feature weights", engine)?;
     check_shape("width of the samples and of the feature weights", r.depth(), x.cols())?;
     check_shape("rows of the features", x.rows(), z.rows())?;
     check_shape("columns of the features", r.columns(), z.cols())?;
     let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64 * r.columns() as f64);
-    match r {
+    match packed {
         Packed::Panels(panels) => for_row_blocks(par, z, ROW_BLOCK, &|row, z| {
             let x = x.rows_range(row..row + z.rows());
             FeatureBlock { x, panels, p, z }.run_on(engine.isa);

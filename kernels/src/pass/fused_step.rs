@@ -16,7 +16,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::batch::Batch;
+use super::batch::{Batch, unique};
 use super::neuron_group::{GemmGroup, PanelGroup, Share};
 use super::update::{Backward, Weights};
 use crate::backend::Backend;
@@ -39,14 +39,15 @@ use crate::team::{Team, gather};
 /// let weights = Weights::new(Mat::from_slice(2, 2, &[1.0f64, 0.0, 0.0, 1.0]));
 /// let mut network = FusedStep::new(engine, &weights, &[1.0, -1.0], 1)?;
 /// let mut batch = Batch::new(&engine, 1, 2);
-/// batch.fill(1, |mut x| x.row_mut(0).copy_from_slice(&[1.0, 2.0]));
+/// batch.fill(1, |mut x| x.row_mut(0).copy_from_slice(&[1.0, 2.0]))?;
 /// let mut q = [0.0];
-/// network.forward(&batch, &mut q)?;
+/// let primed = network.forward(&batch, &mut q)?;
 /// assert_eq!(q, [1.0 - 4.0]);
 ///
 /// // With the target -2, delta = -1 and the gradient is delta a_i u_i x: -(1, 2) and 2 (1, 2).
 /// let rule = Rule::Descend { rate: 0.5, gamma: 0.0 };
-/// network.step(Backward { batch: &batch, delta: &[q[0] + 2.0], rule }, Some(&batch), &mut q)?;
+/// let backward = Backward { batch: &batch, delta: &[q[0] + 2.0], rule };
+/// network.step(primed, backward, Some(&batch), &mut q)?;
 /// let w = network.weights().w;
 /// assert_eq!((w.row(0), w.row(1)), (&[1.5, 1.0][..], &[-1.0, -1.0][..]));
 /// // The outputs of the next batch, here the same one, on the new weights.
@@ -62,6 +63,30 @@ pub struct FusedStep<T: Element> {
     groups: Groups<T>,
     /// The ranks among which the groups are divided, if there are several.
     team: Option<Arc<dyn Team>>,
+    /// The last forward pass, while no step has followed it.
+    forwarded: Option<u64>,
+}
+
+/// What a forward pass leaves behind: leave for one step on its batch. A second step by the same one does not compile:
+///
+/// ```compile_fail,E0382
+/// use memorize_kernels::pass::{Backward, Batch, FusedStep, Rule, Weights};
+/// use memorize_kernels::{Engine, KernelError, Mat};
+///
+/// fn twice(network: &mut FusedStep<f32>, batch: &Batch<f32>) -> Result<(), KernelError> {
+///     let mut q = [0.0];
+///     let primed = network.forward(batch, &mut q)?;
+///     for _ in 0..2 {
+///         network.step(primed, Backward { batch, delta: &q, rule: Rule::Accumulate }, None, &mut [])?;
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Primed {
+    /// The pass, and the samples that it was over.
+    pass: u64,
+    contents: u64,
 }
 
 #[derive(Debug)]
@@ -102,27 +127,49 @@ impl<T: Element> FusedStep<T> {
             Backend::Native => Groups::Panels(PanelGroup::all(engine.isa, weights, a, capacity, share)),
             _ => Groups::Gemm(GemmGroup::all(weights, a, capacity, share)),
         };
-        Ok(Self { engine, d, r, capacity, groups, team })
+        Ok(Self { engine, d, r, capacity, groups, team, forwarded: None })
     }
 
-    /// q_j = sum_i a_i (w_i . x_j)^2 for a batch (b x d); 2 b d r flops. Must precede the batch's [`Self::step`].
+    /// q_j = sum_i a_i (w_i . x_j)^2 for a batch (b x d); 2 b d r flops. Its result is what [`Self::step`] on this batch
+    /// asks for.
     ///
     /// # Errors
     /// [`KernelError::Shape`] if the batch is not at most `capacity` x d or `q` does not have b elements.
-    pub fn forward(&mut self, batch: &Batch<T>, q: &mut [T]) -> Result<(), KernelError> {
-        self.run(None, Some(batch), q)
+    pub fn forward(&mut self, batch: &Batch<T>, q: &mut [T]) -> Result<Primed, KernelError> {
+        self.run(None, Some(batch), q)?;
+        Ok(self.prime(batch))
     }
 
-    /// Backward pass and update for the batch that was forwarded last, then the forward pass of the `next` one, whose
-    /// outputs go to `q`. 4 b d r flops.
+    fn prime(&mut self, batch: &Batch<T>) -> Primed {
+        let primed = Primed { pass: unique(), contents: batch.contents() };
+        self.forwarded = Some(primed.pass);
+        primed
+    }
+
+    /// Backward pass and update for the batch that was forwarded last, which `primed` comes from, then the forward pass
+    /// of the `next` one, whose outputs go to `q`. 4 b d r flops.
     ///
     /// # Errors
     /// [`KernelError::Shape`] if the shapes do not go together, [`KernelError::OtherEngine`] for a batch of another
-    /// engine.
-    pub fn step(&mut self, primed: Backward<'_, T>, next: Option<&Batch<T>>, q: &mut [T]) -> Result<(), KernelError> {
-        check_shape("width of the batch", self.d, primed.batch.cols())?;
-        check_shape("number of residuals", primed.batch.rows(), primed.delta.len())?;
-        self.run(Some(primed), next, q)
+    /// engine, [`KernelError::OtherForward`] if `primed` is not of these weights' last forward pass, or of other
+    /// samples than the batch has.
+    pub fn step(
+        &mut self,
+        primed: Primed,
+        backward: Backward<'_, T>,
+        next: Option<&Batch<T>>,
+        q: &mut [T],
+    ) -> Result<Option<Primed>, KernelError> {
+        if self.forwarded != Some(primed.pass) {
+            return Err(KernelError::OtherForward { advice: "go on with what the last one has returned" });
+        }
+        if backward.batch.contents() != primed.contents {
+            return Err(KernelError::OtherForward { advice: "step on the batch that it was over, as it was then" });
+        }
+        check_shape("number of residuals", backward.batch.rows(), backward.delta.len())?;
+        self.run(Some(backward), next, q)?;
+        self.forwarded = None;
+        Ok(next.map(|next| self.prime(next)))
     }
 
     fn run(

@@ -66,11 +66,11 @@ pub fn gradient_from_moment<T: Element>(
     check_shape("rows of the gradient", w.rows(), out.rows())?;
     check_shape("columns of the gradient", w.cols(), out.cols())?;
     let par = engine.par.for_work(2.0 * w.rows() as f64 * (w.cols() * w.cols()) as f64);
-    match engine.pack_rows(m) {
+    match engine.pack_rows(m).made_for("the matrix M", engine)? {
         Packed::Panels(m) => for_row_blocks(par, out, ROW_BLOCK, &|row, out| {
             let range = row..row + out.rows();
             let (w, a) = (w.rows_range(range.clone()), &a[range]);
-            GradientBlock { w, a, m: &m, gamma, out }.run_on(engine.isa);
+            GradientBlock { w, a, m, gamma, out }.run_on(engine.isa);
         }),
         Packed::Plain(m) => for_row_blocks(par, out, GEMM_ROW_BLOCK, &|row, mut out| {
             let w = w.rows_range(row..row + out.rows());

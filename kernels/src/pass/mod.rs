@@ -18,7 +18,7 @@ mod worked_example;
 
 pub use batch::Batch;
 pub use features::features;
-pub use fused_step::FusedStep;
+pub use fused_step::{FusedStep, Primed};
 pub use gradient::{gradient_from_moment, network_matrix};
 pub use moment::{LossAndMoment, loss_and_moment};
 pub use neuron_route::{LossAndGradient, loss_and_gradient, outputs};

@@ -6,7 +6,7 @@ use super::quadratic_forms::QuadraticForms;
 use super::upper_triangle::{Triangles, UpperTriangle};
 use super::weighted_gram::GramAccumulator;
 use crate::element::Element;
-use crate::engine::{Engine, Packed};
+use crate::engine::{Engine, PackedSymmetric};
 use crate::error::{KernelError, check_shape};
 use crate::mat::Mat;
 use crate::rows::{Rows, for_blocks};
@@ -33,7 +33,7 @@ pub struct LossAndMoment<T: Element> {
 ///
 /// let engine = Engine::best();
 /// let (x, s) = (Mat::from_slice(1, 1, &[2.0f64]), Mat::from_slice(1, 1, &[3.0]));
-/// let out = pass::loss_and_moment(&engine, &x, &[10.0], &engine.pack_symmetric(s.as_ref()))?;
+/// let out = pass::loss_and_moment(&engine, &x, &[10.0], &engine.pack_symmetric(s.as_ref())?)?;
 /// assert_eq!((out.squares, out.moment.row(0)[0]), (4.0, 8.0));
 /// # Ok::<(), memorize_kernels::KernelError>(())
 /// ```
@@ -41,10 +41,10 @@ pub fn loss_and_moment<T: Element, X: Rows<T>>(
     engine: &Engine,
     x: &X,
     y: &[T],
-    s: &Packed<T>,
+    s: &PackedSymmetric<T>,
 ) -> Result<LossAndMoment<T>, KernelError> {
-    s.check_made_for("the matrix S", engine)?;
-    check_shape("width of the samples and of S", s.depth(), x.cols())?;
+    check_shape("width of the samples and of S", s.order(), x.cols())?;
+    let s = s.made_for("the matrix S", engine)?;
     check_shape("number of targets", x.rows(), y.len())?;
     let (n, d) = (x.rows(), x.cols());
     let spread = x.spread();

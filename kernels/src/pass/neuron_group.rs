@@ -323,7 +323,8 @@ impl<T: Element> GemmGroup<T> {
             gemm(engine.backend, Factor::Transposed(u), Factor::Plain(x), Accum::Replace, self.g.as_mut());
             let Weights { w, first, second } = &mut self.weights;
             let alone = Engine { par: Par::Seq, ..*engine };
-            update(&alone, rule, w.padded_mut(), first.padded_mut(), second.padded_mut(), self.g.padded());
+            let (first, second) = (first.padded_mut(), second.padded_mut());
+            update(&alone, rule, w.padded_mut(), first, second, self.g.padded()).expect("all are of one shape");
         }
         self.q.clear();
         if let Some(batch) = forward {

@@ -11,7 +11,7 @@ use crate::block::{FLOPS_PER_MOVE, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
-use crate::mat::{Mat, MatRef};
+use crate::mat::{Mat, MatMut, MatRef};
 use crate::parallel::{Par, for_chunks, for_row_blocks};
 use crate::rows::Rows;
 
@@ -140,13 +140,14 @@ impl<T: Element, X: Rows<T>> Sums<'_, T, X> {
             let rows = first..range.end.min(first + ROW_BLOCK);
             let batch = self.blocks.load(rows.clone());
             let delta = &mut self.delta[..rows.len()];
-            self.step.forward(batch, delta).expect(CHECKED);
+            let primed = self.step.forward(batch, delta).expect(CHECKED);
             for (delta, &y) in delta.iter_mut().zip(&self.y[rows]) {
                 let value = *delta - y;
                 squares += value.to_f64() * value.to_f64();
                 *delta = value * self.weight;
             }
-            self.step.step(Backward { batch, delta, rule: Rule::Accumulate }, None, &mut []).expect(CHECKED);
+            let backward = Backward { batch, delta, rule: Rule::Accumulate };
+            self.step.step(primed, backward, None, &mut []).expect(CHECKED);
         }
         let (r, d) = self.shape;
         let mut gradient = self.spare.pop().unwrap_or_else(|| Mat::zeros(r, d));
@@ -177,11 +178,12 @@ impl<'a, T: Element, X: Rows<T>> Blocks<'a, T, X> {
         let rows = range.len();
         let block = self.x.block(range, &mut self.scratch);
         let par = self.par.for_work(FLOPS_PER_MOVE * (rows * self.x.cols()) as f64);
-        self.batch.fill(rows, |out| {
+        let write = |out: MatMut<'_, T>| {
             for_row_blocks(par, out, ROWS, &|first, mut out| {
                 (0..out.rows()).for_each(|j| out.row_mut(j).copy_from_slice(block.row(first + j)));
             });
-        });
+        };
+        self.batch.fill(rows, write).expect("a batch has room for a block");
         &self.batch
     }
 }

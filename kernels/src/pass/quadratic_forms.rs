@@ -9,7 +9,7 @@ use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
 use crate::element::{Element, lanes};
 use crate::engine::epilogue::{Ahead, DotRows, load_lanes};
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
-use crate::engine::{Engine, Packed, Panels};
+use crate::engine::{Engine, Packed, PackedSymmetric, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatRef};
 use crate::parallel::{for_chunks, leaf_rows};
@@ -29,18 +29,18 @@ use crate::rows::{Rows, for_blocks};
 /// let x = Mat::from_slice(1, 2, &[3.0f64, 4.0]);
 /// let s = Mat::from_slice(2, 2, &[1.0, 0.5, 0.5, 2.0]);
 /// let mut q = [0.0];
-/// pass::quadratic_forms(&engine, &x, &engine.pack_symmetric(s.as_ref()), &mut q)?;
+/// pass::quadratic_forms(&engine, &x, &engine.pack_symmetric(s.as_ref())?, &mut q)?;
 /// assert_eq!(q, [9.0 + 12.0 + 32.0]);
 /// # Ok::<(), memorize_kernels::KernelError>(())
 /// ```
 pub fn quadratic_forms<T: Element, X: Rows<T>>(
     engine: &Engine,
     x: &X,
-    s: &Packed<T>,
+    s: &PackedSymmetric<T>,
     q: &mut [T],
 ) -> Result<(), KernelError> {
-    s.check_made_for("the matrix S", engine)?;
-    check_shape("width of the samples and of S", s.depth(), x.cols())?;
+    check_shape("width of the samples and of S", s.order(), x.cols())?;
+    let s = s.made_for("the matrix S", engine)?;
     check_shape("number of quadratic forms", x.rows(), q.len())?;
     let par = engine.par.for_work(x.rows() as f64 * (x.cols() * x.cols()) as f64);
     for_chunks(par, q, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK), &|start, q| {

@@ -9,6 +9,7 @@ use crate::block::UPDATE_CHUNK;
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
+use crate::error::{KernelError, check_shape};
 use crate::mat::Mat;
 use crate::parallel::{Par, for_each};
 
@@ -20,9 +21,10 @@ use crate::parallel::{Par, for_each};
 ///
 /// let (mut w, mut first, mut second) = ([1.0f64, 2.0], [0.0; 2], [0.0; 2]);
 /// let rule = Rule::Descend { rate: 0.25, gamma: 1.0 };
-/// update(&Engine::best(), rule, &mut w, &mut first, &mut second, &[3.0, -2.0]);
+/// update(&Engine::best(), rule, &mut w, &mut first, &mut second, &[3.0, -2.0])?;
 /// // 1 - (3 + 1) / 4 and 2 - (-2 + 2) / 4.
 /// assert_eq!(w, [0.0, 2.0]);
+/// # Ok::<(), memorize_kernels::KernelError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule<T> {
@@ -54,10 +56,11 @@ pub enum Rule<T> {
 /// // Whatever the size of the gradient, the first step is lr long, less the share that eps has beside |g|.
 /// let (mut w, mut first, mut second) = ([1.0f64, 1.0], [0.0; 2], [0.0; 2]);
 /// let rule = Rule::Adam(AdamStep::new(1, 0.1, 0.9, 0.999, 1e-8, 0.0));
-/// update(&Engine::best(), rule, &mut w, &mut first, &mut second, &[0.5, -40.0]);
+/// update(&Engine::best(), rule, &mut w, &mut first, &mut second, &[0.5, -40.0])?;
 /// assert!((w[0] - 0.9).abs() < 1e-7 && (w[1] - 1.1).abs() < 1e-7);
 /// // The moments in the form in which they are kept: g and g^2.
 /// assert_eq!((first, second), ([0.5, -40.0], [0.25, 1600.0]));
+/// # Ok::<(), memorize_kernels::KernelError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep<T> {
@@ -96,13 +99,13 @@ impl<T: Element> AdamStep<T> {
 /// batch.fill(2, |mut x| {
 ///     x.row_mut(0)[0] = 1.0;
 ///     x.row_mut(1)[0] = 2.0;
-/// });
+/// })?;
 /// let mut q = [0.0; 2];
-/// network.forward(&batch, &mut q)?;
+/// let primed = network.forward(&batch, &mut q)?;
 /// // Targets 8 and 37: residuals 1 and -1, halved for the mean over two samples.
 /// let delta = [(q[0] - 8.0) / 2.0, (q[1] - 37.0) / 2.0];
 /// // The gradient alone: sum_j delta_j (w x_j) x_j = 3 / 2 - 12 / 2.
-/// network.step(Backward { batch: &batch, delta: &delta, rule: Rule::Accumulate }, None, &mut [])?;
+/// network.step(primed, Backward { batch: &batch, delta: &delta, rule: Rule::Accumulate }, None, &mut [])?;
 /// assert_eq!(network.weights().first.row(0), [-4.5]);
 /// # Ok::<(), memorize_kernels::KernelError>(())
 /// ```
@@ -185,8 +188,8 @@ impl<T: Element> Rule<T> {
 /// Applies `rule` to parameters `w` with gradient `g`. `first` and `second` are what the rule remembers; all four have
 /// the same length.
 ///
-/// # Panics
-/// If the lengths differ.
+/// # Errors
+/// [`KernelError::Shape`] if the lengths differ.
 ///
 /// ```
 /// use memorize_kernels::Engine;
@@ -195,13 +198,23 @@ impl<T: Element> Rule<T> {
 /// // The gradients of two batches, summed up.
 /// let (mut w, mut first, mut second) = ([7.0f32], [0.0], [0.0]);
 /// for g in [1.5, 2.0] {
-///     update(&Engine::best(), Rule::Accumulate, &mut w, &mut first, &mut second, &[g]);
+///     update(&Engine::best(), Rule::Accumulate, &mut w, &mut first, &mut second, &[g])?;
 /// }
 /// assert_eq!((w, first, second), ([7.0], [3.5], [0.0]));
+/// # Ok::<(), memorize_kernels::KernelError>(())
 /// ```
-pub fn update<T: Element>(engine: &Engine, rule: Rule<T>, w: &mut [T], first: &mut [T], second: &mut [T], g: &[T]) {
+pub fn update<T: Element>(
+    engine: &Engine,
+    rule: Rule<T>,
+    w: &mut [T],
+    first: &mut [T],
+    second: &mut [T],
+    g: &[T],
+) -> Result<(), KernelError> {
     let n = w.len();
-    assert!(first.len() == n && second.len() == n && g.len() == n, "parameters, memory and gradient of one length");
+    check_shape("length of the gradient", n, g.len())?;
+    check_shape("length of the rule's first memory", n, first.len())?;
+    check_shape("length of the rule's second memory", n, second.len())?;
     let par = engine.par.for_work(20.0 * n as f64);
     let chunk = if par == Par::Seq { n.max(1) } else { UPDATE_CHUNK };
     let memory = first.chunks_mut(chunk).zip(second.chunks_mut(chunk)).zip(g.chunks(chunk));
@@ -209,6 +222,7 @@ pub fn update<T: Element>(engine: &Engine, rule: Rule<T>, w: &mut [T], first: &m
     let mut chunks: Vec<_> =
         chunks.map(|(w, ((first, second), g))| UpdateChunk { rule, w, first, second, g }).collect();
     for_each(par, &mut chunks, &|_, chunk| chunk.reborrow().run_on(engine.isa));
+    Ok(())
 }
 
 struct UpdateChunk<'a, T> {

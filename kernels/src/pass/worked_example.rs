@@ -11,19 +11,23 @@ use crate::element::{Element, lanes};
 use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::engine::microkernel::{Epilogue, Tile};
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
-use crate::engine::{Engine, Packed, Panels};
+use crate::engine::{Engine, Packed, PackedRows, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatRef};
 use crate::parallel::for_chunks;
 use crate::pass::features;
 
 /// e_j = sum_k (r_k . x_j)^2. x: n x d, r: R (k x d) packed by [`Engine::pack_rows`], e: n. 2 n d k flops.
-pub fn energy<T: Element>(engine: &Engine, x: MatRef<'_, T>, r: &Packed<T>, e: &mut [T]) -> Result<(), KernelError> {
-    r.check_made_for("the matrix R", engine)?;
+pub fn energy<T: Element>(
+    engine: &Engine,
+    x: MatRef<'_, T>,
+    r: &PackedRows<T>,
+    e: &mut [T],
+) -> Result<(), KernelError> {
     check_shape("width of the samples and of R", r.depth(), x.cols())?;
     check_shape("number of energies", x.rows(), e.len())?;
     let par = engine.par.for_work(2.0 * (x.rows() * x.cols()) as f64 * r.columns() as f64);
-    match r {
+    match r.made_for("the matrix R", engine)? {
         // Rows are independent: blocks of them go to threads as they come.
         Packed::Panels(r) => for_chunks(par, e, ROW_BLOCK, &|first, e| {
             engine.isa.run(EnergyBlock { x: x.rows_range(first..first + e.len()), r, e });

@@ -85,7 +85,7 @@ fn every_pass_gives_the_bits_of_one_rank() {
     let a: Vec<f64> = (0..r).map(|i| if i < r / 2 { 1.0 } else { -1.0 }).collect();
     for &backend in Backend::ALL {
         let engine = Engine { backend, par: Par::Seq, ..Engine::best() };
-        let s = engine.pack_symmetric(pass::network_matrix(&engine, w.as_ref(), &a).unwrap().as_ref());
+        let s = engine.pack_symmetric(pass::network_matrix(&engine, w.as_ref(), &a).unwrap().as_ref()).unwrap();
         let results = |x: &dyn Rows<f64>, y: &[f64]| {
             let gram = pass::weighted_gram(&engine, &x, y).unwrap();
             let along = pass::transposed_times_vector(&engine, &x, y).unwrap();
@@ -114,13 +114,14 @@ fn steps_on_divided_neurons_give_the_bits_of_one_rank() {
         let train = |team: Option<Arc<dyn Team>>| {
             let mut step = FusedStep::over(team, engine, &Weights::new(w.clone()), &a, b).unwrap();
             let mut batch = Batch::new(&engine, b, d);
-            batch.fill(b, |mut out| (0..b).for_each(|j| out.row_mut(j).copy_from_slice(x.row(j))));
+            batch.fill(b, |mut out| (0..b).for_each(|j| out.row_mut(j).copy_from_slice(x.row(j)))).unwrap();
             let mut q = vec![0.0; b];
-            step.forward(&batch, &mut q).unwrap();
+            let mut primed = step.forward(&batch, &mut q).unwrap();
             for t in 1..4 {
                 let delta: Vec<f64> = q.iter().map(|q| (q - 1.0) / b as f64).collect();
                 let rule = Rule::Adam(AdamStep::new(t, 0.01, 0.9, 0.999, 1e-8, 0.0));
-                step.step(Backward { batch: &batch, delta: &delta, rule }, Some(&batch), &mut q).unwrap();
+                let backward = Backward { batch: &batch, delta: &delta, rule };
+                primed = step.step(primed, backward, Some(&batch), &mut q).unwrap().unwrap();
             }
             let Weights { w, first, second } = step.weights();
             [w.padded(), first.padded(), second.padded(), &q].concat()

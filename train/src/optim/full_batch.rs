@@ -65,7 +65,7 @@ pub fn full_batch<T: Element, X: Rows<T>>(
         // The gradient has the regulariser's share already.
         let rule = method.rule(t, rate, 0.0);
         let (w, first, second) = (net.weights.padded_mut(), moments.first.padded_mut(), moments.second.padded_mut());
-        pass::update(&objective.engine, rule, w, first, second, gradient.padded());
+        pass::update(&objective.engine, rule, w, first, second, gradient.padded())?;
         t += 1;
     };
     Ok(Outcome { iterations: t, epochs: t as f64, reason })

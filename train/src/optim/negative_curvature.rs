@@ -84,7 +84,7 @@ impl<T: Element> Line<T> {
         let (engine, x) = (&objective.engine, objective.x);
         let forms = |s: &Mat<T>, factor: T| -> Result<Vec<T>, TrainError> {
             let mut values = vec![T::ZERO; x.rows()];
-            pass::quadratic_forms(engine, x, &engine.pack_symmetric(s.as_ref()), &mut values)?;
+            pass::quadratic_forms(engine, x, &engine.pack_symmetric(s.as_ref())?, &mut values)?;
             values.iter_mut().for_each(|value| *value *= factor);
             Ok(values)
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use memorize_kernels::pass::{self, Backward, Batch, FusedStep, Rule, Weights};
+use memorize_kernels::pass::{self, Backward, Batch, FusedStep, Primed, Rule, Weights};
 use memorize_kernels::rows::Part;
 use memorize_kernels::{Element, Engine, Mat, Rows, Spread, Team};
 
@@ -25,6 +25,9 @@ pub(super) struct Labelled<T: Element> {
     own: Mat<T>,
 }
 
+/// Batches are never larger than the buffers that were made for them.
+const ROOM: &str = "there is room for a batch";
+
 impl<T: Element> Labelled<T> {
     /// Room for `capacity` samples of width d.
     pub(super) fn new(engine: &Engine, capacity: usize, d: usize) -> Self {
@@ -37,7 +40,7 @@ impl<T: Element> Labelled<T> {
     pub(super) fn load<X: Rows<T>>(&mut self, x: &X, y: &[T], numbers: &[u32]) {
         let spread = x.spread();
         if spread.team().is_none() {
-            self.batch.fill(numbers.len(), |out| x.gather(numbers, out));
+            self.batch.fill(numbers.len(), |out| x.gather(numbers, out)).expect(ROOM);
             self.y.clear();
             self.y.extend(numbers.iter().map(|&i| y[i as usize]));
             return;
@@ -62,7 +65,9 @@ impl<T: Element> Labelled<T> {
         let (b, d) = (self.numbers.len(), self.batch.cols());
         let mut rows = Mat::zeros(b, d + 1);
         spread.assemble(&self.numbers, &self.own, rows.as_mut());
-        self.batch.fill(b, |mut out| (0..b).for_each(|j| out.row_mut(j).copy_from_slice(&rows.row(j)[..d])));
+        self.batch
+            .fill(b, |mut out| (0..b).for_each(|j| out.row_mut(j).copy_from_slice(&rows.row(j)[..d])))
+            .expect(ROOM);
         self.y.clear();
         self.y.extend((0..b).map(|j| rows.row(j)[d]));
     }
@@ -85,7 +90,7 @@ impl<T: Element> Labelled<T> {
 /// advanced over (the weights change, and the next batch is primed).
 #[derive(Debug)]
 pub(super) enum Stepper<T: Element> {
-    Fused { step: FusedStep<T>, residual: Vec<T>, outputs: Vec<T>, signs: Vec<T> },
+    Fused { step: FusedStep<T>, primed: Option<Primed>, residual: Vec<T>, outputs: Vec<T>, signs: Vec<T> },
     Separate { engine: Engine, net: Network<T>, moments: Moments<T>, gradient: Mat<T>, team: Option<Arc<dyn Team>> },
 }
 
@@ -106,7 +111,7 @@ impl<T: Element> Stepper<T> {
                 let weights = Weights { w: net.weights.clone(), first, second };
                 let step = FusedStep::over(team, engine, &weights, &net.signs, capacity)?;
                 let (residual, outputs) = (Vec::with_capacity(capacity), vec![T::ZERO; capacity]);
-                Stepper::Fused { step, residual, outputs, signs: net.signs.clone() }
+                Stepper::Fused { step, primed: None, residual, outputs, signs: net.signs.clone() }
             }
             Route::Gram => {
                 let gradient = Mat::zeros(net.neurons(), net.width());
@@ -118,9 +123,9 @@ impl<T: Element> Stepper<T> {
     /// f of a batch at the present weights.
     pub(super) fn prime(&mut self, batch: &Labelled<T>) -> Result<f64, TrainError> {
         match self {
-            Stepper::Fused { step, residual, outputs, .. } => {
+            Stepper::Fused { step, primed, residual, outputs, .. } => {
                 let q = &mut outputs[..batch.len()];
-                step.forward(&batch.batch, q)?;
+                *primed = Some(step.forward(&batch.batch, q)?);
                 Ok(residuals(q, &batch.y, residual))
             }
             Stepper::Separate { engine, net, gradient, team, .. } => {
@@ -141,16 +146,17 @@ impl<T: Element> Stepper<T> {
         next: Option<&Labelled<T>>,
     ) -> Result<Option<f64>, TrainError> {
         match self {
-            Stepper::Fused { step, residual, outputs, .. } => {
+            Stepper::Fused { step, primed, residual, outputs, .. } => {
                 let q = &mut outputs[..next.map_or(0, Labelled::len)];
                 let backward = Backward { batch: &batch.batch, delta: residual, rule };
-                step.step(backward, next.map(|next| &next.batch), q)?;
+                let last = primed.take().expect("a batch is primed before it is advanced over");
+                *primed = step.step(last, backward, next.map(|next| &next.batch), q)?;
                 Ok(next.map(|next| residuals(q, &next.y, residual)))
             }
             Stepper::Separate { engine, net, moments, gradient, .. } => {
                 let Moments { first, second } = moments;
                 let (w, first, second) = (net.weights.padded_mut(), first.padded_mut(), second.padded_mut());
-                pass::update(engine, rule, w, first, second, gradient.padded());
+                pass::update(engine, rule, w, first, second, gradient.padded())?;
                 next.map(|next| self.prime(next)).transpose()
             }
         }

@@ -55,7 +55,7 @@ impl<'a, T: Element, X: Rows<T>> GramOperator<'a, T, X> {
     /// If S is not d x d.
     pub fn forms(&self, s: &Mat<T>) -> Result<Vec<f64>, TrainError> {
         let mut q = vec![T::ZERO; self.x.rows()];
-        pass::quadratic_forms(&self.engine, self.x, &self.engine.pack_symmetric(s.as_ref()), &mut q)?;
+        pass::quadratic_forms(&self.engine, self.x, &self.engine.pack_symmetric(s.as_ref())?, &mut q)?;
         Ok(q.into_iter().map(T::to_f64).collect())
     }
 

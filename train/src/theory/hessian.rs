@@ -87,7 +87,7 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
         let (engine, x) = (&self.engine, self.x);
         let mut h = vec![T::ZERO; x.rows()];
         let s = symmetric_part(engine, &self.half_signed, z)?;
-        pass::quadratic_forms(engine, x, &engine.pack_symmetric(s.as_ref()), &mut h)?;
+        pass::quadratic_forms(engine, x, &engine.pack_symmetric(s.as_ref())?, &mut h)?;
         let h = averaged_gram(engine, x, &h, 2.0)?;
         let mut product = self.times_moment(z, &self.moment, self.gamma)?;
         let curvature = self.times_moment(&self.net.weights, &h, 0.0)?;
