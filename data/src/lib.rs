@@ -12,6 +12,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 #![deny(unsafe_code)]
 
+pub mod dense;
 pub mod digest;
 pub mod error;
 pub mod format;

@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
-use faer::{Mat as Dense, Side};
+use faer::Mat as Dense;
 use memorize_kernels::rows::Mapped;
 use memorize_kernels::{Element, Engine, Mat, Par, Rows, pass, rows};
 
+use crate::dense::{self, Eigen, Svd};
 use crate::error::DataError;
 
 /// Most numbers of a set with n >= d that is decomposed itself, and not its covariance: 128 MiB.
@@ -98,12 +99,10 @@ impl Projection {
 fn by_samples(centred: &impl Rows<f64>, m: usize) -> Option<(Mat<f64>, Vec<f64>)> {
     let x = rows::whole(Par::POOL, centred);
     let (n, d) = (x.rows(), x.cols());
-    faer::set_global_parallelism(faer::Par::Seq);
     // As a tall matrix, of which the decomposition makes a triangular one first.
     let tall = if n < d { Dense::from_fn(d, n, |k, j| x.row(j)[k]) } else { Dense::from_fn(n, d, |j, k| x.row(j)[k]) };
-    let svd = tall.thin_svd().ok()?;
-    let values: Vec<f64> = svd.S().column_vector().iter().copied().collect();
-    let (directions, others) = if n < d { (svd.U(), svd.V()) } else { (svd.V(), svd.U()) };
+    let Svd { u, values, v } = dense::thin_svd(tall.as_ref())?;
+    let (directions, others) = if n < d { (u, v) } else { (v, u) };
     let basis = Mat::from_fn(m, d, |i, k| directions[(k, i)]);
     // X v = s u.
     let residual = |i: usize| {
@@ -120,10 +119,9 @@ fn by_covariance(engine: &Engine, centred: &impl Rows<f64>, m: usize) -> Option<
     let (n, d) = (centred.spread().whole(), centred.cols());
     let weights = vec![1.0 / n as f64; centred.rows()];
     let covariance = pass::weighted_gram(engine, centred, &weights).expect("a weight for every sample");
-    faer::set_global_parallelism(faer::Par::Seq);
-    let eigen = Dense::from_fn(d, d, |i, k| covariance.row(i)[k]).self_adjoint_eigen(Side::Lower).ok()?;
-    // faer sorts the eigenvalues in ascending order.
-    let (vectors, values) = (eigen.U(), eigen.S().column_vector());
+    let covariance_of = |i: usize, k: usize| covariance.row(i)[k];
+    // The largest come last.
+    let Eigen { values, vectors } = dense::eigen(Dense::from_fn(d, d, covariance_of).as_ref())?;
     let basis = Mat::from_fn(m, d, |i, k| vectors[(k, d - 1 - i)]);
     let residual = |i: usize| {
         let defect = |k: usize| dot(covariance.row(k), basis.row(i)) - values[d - 1 - i] * basis.row(i)[k];

@@ -10,7 +10,8 @@
 //! samples takes n x n matrices instead of d x d ones. A power of two changes no bit of a number; Q and C come from a
 //! QR decomposition, which does not square the condition number.
 
-use faer::{Mat as Dense, Par as Threads};
+use faer::Mat as Dense;
+use memorize_data::dense::Qr;
 use memorize_kernels::rows::Mapped;
 use memorize_kernels::{Element, Engine, Mat, Par, Rows, pass, rows};
 
@@ -136,11 +137,9 @@ impl Span {
     pub fn new<T: Element, X: Rows<T>>(x: &X) -> Result<Self, TrainError> {
         let x = rows::whole(Par::POOL, x);
         let (n, d) = (x.rows(), x.cols());
-        faer::set_global_parallelism(Threads::Seq);
-        let qr = Dense::from_fn(d, n, |k, j| x.row(j)[k].to_f64()).qr();
-        let r = qr.thin_R();
-        let coordinates = Mat::from_fn(n, n, |j, l| if l <= j { r[(l, j)] } else { 0.0 });
-        let q = qr.compute_thin_Q();
+        let qr = Qr::new(Dense::from_fn(d, n, |k, j| x.row(j)[k].to_f64()));
+        let coordinates = Mat::from_fn(n, n, |j, l| qr.r(l, j));
+        let q = qr.q(n);
         let directions = Mat::from_fn(d, n, |k, l| q[(k, l)]);
         let agree = |j: usize| {
             let exact = x.row(j).iter().map(|value| value.to_f64().powi(2)).sum::<f64>().sqrt();

@@ -1,6 +1,7 @@
 //! Spectra of small problems by dense decomposition.
 
-use faer::{Mat as Dense, Par, Side};
+use faer::Mat as Dense;
+use memorize_data::dense;
 use memorize_kernels::{Element, Rows, rows};
 
 use crate::error::TrainError;
@@ -36,10 +37,9 @@ pub fn singular_values<T: Element, X: Rows<T>>(x: &X) -> Result<SingularValues, 
     }
     let x = rows::whole(memorize_kernels::Par::Seq, x);
     let x = Dense::from_fn(n, x.cols(), |i, j| x.row(i)[j].to_f64());
-    faer::set_global_parallelism(Par::Seq);
-    let products = &x * x.transpose();
+    let products = dense::times_transpose(x.as_ref());
     let k = Dense::from_fn(n, n, |i, j| products[(i, j)] * products[(i, j)]);
-    let eigenvalues = k.self_adjoint_eigenvalues(Side::Lower).map_err(|_| TrainError::Eigenvalues(n))?;
+    let eigenvalues = dense::eigenvalues(k.as_ref()).ok_or(TrainError::Eigenvalues(n))?;
     let (min, max) = eigenvalues.iter().fold((f64::INFINITY, 0.0f64), |(min, max), &v| (min.min(v), max.max(v)));
     Ok(SingularValues { min: min.max(0.0).sqrt(), max: max.sqrt() })
 }

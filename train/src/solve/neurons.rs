@@ -1,6 +1,7 @@
 //! From the matrix S to a network with x^T S x as its output: W with W A W^T = S by the eigendecomposition of S.
 
-use faer::{Mat as Dense, Par, Side};
+use faer::Mat as Dense;
+use memorize_data::dense::{self, Eigen};
 use memorize_kernels::Mat;
 
 use crate::error::TrainError;
@@ -29,9 +30,8 @@ pub(super) fn from_matrix(s: &Mat<f64>, resolution: f64) -> Result<Spectral, Tra
     if s.iter().any(|value| !value.is_finite()) {
         return Err(failed());
     }
-    faer::set_global_parallelism(Par::Seq);
-    let eigen = Dense::from_fn(d, d, |i, k| s.row(i)[k]).self_adjoint_eigen(Side::Lower).map_err(|_| failed())?;
-    let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
+    let Eigen { values, vectors } =
+        dense::eigen(Dense::from_fn(d, d, |i, k| s.row(i)[k]).as_ref()).ok_or_else(failed)?;
     let largest = values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     // In ascending order: those below zero from the front, those above from the back.
     let negative: Vec<usize> = (0..d).filter(|&i| values[i] < -resolution * largest).collect();
@@ -43,7 +43,7 @@ pub(super) fn from_matrix(s: &Mat<f64>, resolution: f64) -> Result<Spectral, Tra
         for (at, &i) in chosen.iter().enumerate() {
             let root = values[i].abs().sqrt();
             let row = weights.row_mut(first + at);
-            row.iter_mut().enumerate().for_each(|(k, w)| *w = root * eigen.U()[(k, i)]);
+            row.iter_mut().enumerate().for_each(|(k, w)| *w = root * vectors[(k, i)]);
         }
     }
     let network = Network { weights, signs: network::signs(2 * half)? };

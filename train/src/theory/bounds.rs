@@ -1,6 +1,7 @@
 //! Lemmas 1, 4, 5 and 8: what curvature, smoothness and the position of the samples say of the loss.
 
-use faer::{Col, ColRef, Mat as Dense, Par};
+use faer::{ColRef, Mat as Dense};
+use memorize_data::dense::{self, Svd};
 use memorize_kernels::{Mat, Rows, rows};
 
 use crate::error::TrainError;
@@ -119,15 +120,13 @@ impl Lifted {
             let once = x.row(j)[a] * x.row(j)[b];
             if a == b { once } else { std::f64::consts::SQRT_2 * once }
         });
-        faer::set_global_parallelism(Par::Seq);
-        let svd = lifted.thin_svd().map_err(|_| TrainError::Eigenvalues(n))?;
-        let values: Vec<f64> = svd.S().column_vector().iter().copied().collect();
+        let Svd { u, values, v } = dense::thin_svd(lifted.as_ref()).ok_or(TrainError::Eigenvalues(n))?;
         if values.iter().any(|value| !value.is_finite()) {
             return Err(TrainError::Eigenvalues(n));
         }
-        let residual = |at: usize| residual(&lifted, svd.U().col(at), svd.V().col(at), values[at]);
+        let residual = |at: usize| residual(&lifted, u.col(at), v.col(at), values[at]);
         let residuals = SingularValues { min: residual(values.len() - 1), max: residual(0) };
-        Ok(Self { values, vectors: svd.U().to_owned(), capacity: pairs.len(), residuals })
+        Ok(Self { values, vectors: u, capacity: pairs.len(), residuals })
     }
 
     /// sigma_min and sigma_max of the n columns x_j (x) x_j. With more than d(d+1)/2 samples sigma_min is zero.
@@ -187,10 +186,11 @@ impl Lifted {
 /// distance of s, if it is above it. It is the residual of (u, v)/sqrt 2 as an eigenvector of [[0, A], [A^T, 0]], whose
 /// eigenvalues are the singular values of A, their negatives, and zeros.
 fn residual(a: &Dense<f64>, u: ColRef<'_, f64>, v: ColRef<'_, f64>, s: f64) -> f64 {
-    let apart = |product: &Col<f64>, s_times: ColRef<'_, f64>| -> f64 {
-        product.iter().zip(s_times.iter()).map(|(product, x)| (product - s * x).powi(2)).sum()
+    let apart = |product: Dense<f64>, s_times: ColRef<'_, f64>| -> f64 {
+        product.col(0).iter().zip(s_times.iter()).map(|(product, x)| (product - s * x).powi(2)).sum()
     };
-    ((apart(&(a * v), u) + apart(&(a.transpose() * u), v)) / 2.0).sqrt()
+    let (along, back) = (dense::product(a.as_ref(), v.as_mat()), dense::product(a.transpose(), u.as_mat()));
+    ((apart(along, u) + apart(back, v)) / 2.0).sqrt()
 }
 
 /// Distances of each x_i (x) x_i from the span of the others.
@@ -340,7 +340,7 @@ mod tests {
             // Vectors and a value that do not belong together have a residual to show for it.
             let matrix = Dense::from_fn(n, d * d, |j, at| x.row(j)[at / d] * x.row(j)[at % d]);
             let exact = matrix.singular_values().unwrap();
-            let unit = |length: usize| Col::from_fn(length, |i| if i == 0 { 1.0 } else { 0.0 });
+            let unit = |length: usize| faer::Col::from_fn(length, |i| if i == 0 { 1.0 } else { 0.0 });
             for value in [0.5 * values.max, 2.0 * values.max] {
                 let found = residual(&matrix, unit(n).as_ref(), unit(d * d).as_ref(), value);
                 let nearest = exact.iter().map(|s| (s - value).abs()).fold(value, f64::min);

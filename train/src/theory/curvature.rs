@@ -7,7 +7,8 @@
 //! c^T the matrix W A Z^T = (sum_i a_i c_i w_i) u^T vanishes, and with it the second term; the first is -|mu| =
 //! -||M||_2.
 
-use faer::{Mat as Dense, Par, Side};
+use faer::Mat as Dense;
+use memorize_data::dense::{self, Eigen, Qr};
 use memorize_kernels::{Mat, Rows};
 
 use super::hessian::HessianOperator;
@@ -37,12 +38,11 @@ pub fn extreme_eigenpair(m: &Mat<f64>) -> Result<Eigenpair, TrainError> {
     if d == 0 || m.iter().any(|value| !value.is_finite()) {
         return Err(failed());
     }
-    faer::set_global_parallelism(Par::Seq);
-    let eigen = Dense::from_fn(d, d, |i, k| m.row(i)[k]).self_adjoint_eigen(Side::Lower).map_err(|_| failed())?;
-    let values = eigen.S().column_vector();
+    let Eigen { values, vectors } =
+        dense::eigen(Dense::from_fn(d, d, |i, k| m.row(i)[k]).as_ref()).ok_or_else(failed)?;
     // They are in ascending order.
     let at = if values[0].abs() > values[d - 1].abs() { 0 } else { d - 1 };
-    let (value, vector) = (values[at], (0..d).map(|i| eigen.U()[(i, at)]).collect::<Vec<f64>>());
+    let (value, vector) = (values[at], (0..d).map(|i| vectors[(i, at)]).collect::<Vec<f64>>());
     let defect = |i: usize| m.row(i).iter().zip(&vector).map(|(m, u)| m * u).sum::<f64>() - value * vector[i];
     let residual = (0..d).map(|i| defect(i).powi(2)).sum::<f64>().sqrt();
     Ok(Eigenpair { value, vector, residual })
@@ -57,8 +57,7 @@ pub fn most_negative_direction(net: &Network<f64>, extreme: &Eigenpair) -> Optio
         return None;
     }
     // W_half^T = Q [R; 0]: the last column of Q is orthogonal to every column of W_half^T.
-    faer::set_global_parallelism(Par::Seq);
-    let q = Dense::from_fn(d + 1, d, |i, k| net.weights.row(support[i])[k]).qr().compute_Q();
+    let q = Qr::new(Dense::from_fn(d + 1, d, |i, k| net.weights.row(support[i])[k])).q(d + 1);
     let mut z = Mat::zeros(net.neurons(), d);
     for (at, &i) in support.iter().enumerate() {
         let c = q[(at, d)];
@@ -98,6 +97,7 @@ pub fn smallest_curvature<X: Rows<f64>>(
 
 #[cfg(test)]
 mod tests {
+    use faer::Side;
     use memorize_kernels::{Engine, reference};
 
     use super::*;

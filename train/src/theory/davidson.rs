@@ -13,7 +13,8 @@
 //! Lanczos needs about sqrt(||K||/lambda) products; here P stands for K^-1 where K is large, and what is left to search
 //! is the part of the spectrum that P knows nothing of.
 
-use faer::{Mat as Dense, Par, Side};
+use faer::Mat as Dense;
+use memorize_data::dense::{self, Eigen};
 use memorize_kernels::Spread;
 
 use super::lanczos::{RitzPair, distance};
@@ -218,10 +219,9 @@ impl Basis {
     fn smallest(&mut self) -> Result<Ritz, TrainError> {
         let m = self.vectors.len();
         let t = Dense::from_fn(m, m, |i, k| self.projected[i.max(k)][i.min(k)]);
-        faer::set_global_parallelism(Par::Seq);
-        let eigen = t.self_adjoint_eigen(Side::Lower).map_err(|_| TrainError::Eigenvalues(m))?;
-        let value = eigen.S().column_vector()[0];
-        self.eigenvectors = eigen.U().to_owned();
+        let Eigen { values, vectors } = dense::eigen(t.as_ref()).ok_or(TrainError::Eigenvalues(m))?;
+        let value = values[0];
+        self.eigenvectors = vectors;
         let coefficients: Vec<f64> = self.eigenvectors.col(0).iter().copied().collect();
         let mut vector = combine(&self.vectors, &coefficients);
         let scale = length(&self.space, &vector).recip();

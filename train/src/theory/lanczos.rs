@@ -11,7 +11,8 @@
 //!
 //! The columns of T are the coefficients of the orthogonalisation, so that what a restart leaves needs no special form.
 
-use faer::{Mat as Dense, Par, Side};
+use faer::Mat as Dense;
+use memorize_data::dense::{self, Eigen};
 use memorize_kernels::Spread;
 
 use super::vector::{add_scaled, dot, length, normals};
@@ -185,18 +186,10 @@ impl Krylov {
         self.projected.push(column);
         // The lower triangle holds each coefficient as it came with the later of the two vectors.
         let t = Dense::from_fn(m, m, |i, k| self.projected[i.max(k)][i.min(k)]);
-        faer::set_global_parallelism(Par::Seq);
-        let eigen = t.self_adjoint_eigen(Side::Lower).map_err(|_| TrainError::Eigenvalues(m))?;
-        let smallest: Vec<f64> = (0..m).map(|i| eigen.U()[(i, 0)]).collect();
+        let Eigen { values, vectors } = dense::eigen(t.as_ref()).ok_or(TrainError::Eigenvalues(m))?;
+        let smallest: Vec<f64> = (0..m).map(|i| vectors[(i, 0)]).collect();
         let length = length(&self.space, &w);
-        Ok(Step {
-            values: eigen.S().column_vector().iter().copied().collect(),
-            vectors: eigen.U().to_owned(),
-            residual: length * smallest[m - 1].abs(),
-            smallest,
-            outside: w,
-            length,
-        })
+        Ok(Step { values, vectors, residual: length * smallest[m - 1].abs(), smallest, outside: w, length })
     }
 
     /// Appends the direction of `step.outside`; first, if the basis is full, only its best part is kept.

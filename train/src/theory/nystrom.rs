@@ -12,9 +12,8 @@
 //! Giving each sample a mu of its own, its K_jj - ||b_j||^2 (Snelson and Ghahramani, 2006), was measured and is worse:
 //! it trusts the landmarks' own rows too much, and takes half as many products again on MNIST with noise.
 
-use faer::linalg::solvers::{Llt, Solve};
-use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
-use faer::{Mat as Dense, Par, Side};
+use faer::Mat as Dense;
+use memorize_data::dense;
 use memorize_data::random::permutation;
 use memorize_kernels::pass::weighted_gram_bytes;
 use memorize_kernels::rows::Part;
@@ -36,7 +35,7 @@ pub struct Nystrom<T: Element> {
     /// mu.
     shift: f64,
     /// The decomposition of mu I + B^T B, rank x rank.
-    inner: Llt<f64>,
+    inner: Dense<f64>,
 }
 
 impl<T: Element> Nystrom<T> {
@@ -120,7 +119,7 @@ impl<T: Element> Nystrom<T> {
         let mut low_rank: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
         let along = pass::transposed_times_vector(&self.engine, &self.factor, &low_rank)?;
         let mut solved = Dense::from_fn(self.rank(), 1, |i, _| along[i].to_f64());
-        self.inner.solve_in_place(&mut solved);
+        dense::solve_cholesky(self.inner.as_ref(), &mut solved);
         let solved: Vec<T> = solved.col(0).iter().map(|&v| T::from_f64(v)).collect();
         pass::times_vector(&self.engine, &self.factor, &solved, &mut low_rank)?;
         Ok(v.iter().zip(&low_rank).map(|(v, low_rank)| (v - low_rank.to_f64()) / self.shift).collect())
@@ -142,22 +141,19 @@ fn landmarks(n: usize, rank: usize, seed: u64) -> Result<Vec<u32>, TrainError> {
 fn inverse_factor<T: Element>(landmarks: &Mat<T>) -> Result<Mat<T>, TrainError> {
     let (rank, d) = (landmarks.rows(), landmarks.cols());
     let x = Dense::from_fn(rank, d, |i, k| landmarks.row(i)[k].to_f64());
-    faer::set_global_parallelism(Par::Seq);
-    let mut products = &x * x.transpose();
+    let mut products = dense::times_transpose(x.as_ref());
     drop(x);
     for k in 0..rank {
         (0..rank).for_each(|i| products[(i, k)] = products[(i, k)].powi(2));
     }
     let factor = cholesky::<T>(products)?;
-    let mut inverse = Dense::identity(rank, rank);
-    solve_lower_triangular_in_place(factor.L(), inverse.as_mut(), Par::Seq);
+    let inverse = dense::inverse_lower(factor.as_ref());
     Ok(Mat::from_fn(rank, rank, |i, k| T::from_f64(inverse[(i, k)])))
 }
 
 /// The decomposition of a positive semidefinite matrix with a ridge on its diagonal: rounding errors of T relative to
 /// the trace, or as much more as it takes where rounding has made the matrix indefinite.
-fn cholesky<T: Element>(mut matrix: Dense<f64>) -> Result<Llt<f64>, TrainError> {
-    faer::set_global_parallelism(Par::Seq);
+fn cholesky<T: Element>(mut matrix: Dense<f64>) -> Result<Dense<f64>, TrainError> {
     let size = matrix.nrows();
     let trace: f64 = matrix.diagonal().column_vector().iter().sum();
     if !trace.is_finite() {
@@ -166,7 +162,7 @@ fn cholesky<T: Element>(mut matrix: Dense<f64>) -> Result<Llt<f64>, TrainError> 
     let (mut ridge, mut added) = ((T::EPSILON * trace).max(f64::MIN_POSITIVE), 0.0);
     loop {
         (0..size).for_each(|i| matrix[(i, i)] += ridge - added);
-        if let Ok(factor) = matrix.llt(Side::Lower) {
+        if let Some(factor) = dense::cholesky(matrix.as_ref()) {
             return Ok(factor);
         }
         (added, ridge) = (ridge, ridge * RIDGE_GROWTH);
@@ -178,6 +174,8 @@ fn cholesky<T: Element>(mut matrix: Dense<f64>) -> Result<Llt<f64>, TrainError> 
 
 #[cfg(test)]
 mod tests {
+    use faer::Side;
+    use faer::linalg::solvers::Solve;
     use memorize_data::random::Purpose;
     use memorize_kernels::rows::Narrowed;
 

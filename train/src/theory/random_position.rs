@@ -42,7 +42,8 @@
 
 use std::f64::consts::PI;
 
-use faer::{Mat as Dense, Par, Side};
+use faer::Mat as Dense;
+use memorize_data::dense;
 use memorize_kernels::{Mat, Rows, rows};
 
 use crate::error::TrainError;
@@ -123,9 +124,7 @@ pub fn of_features<X: Rows<f64>>(
 
 /// X X^T.
 fn inner_products(x: &Mat<f64>) -> Dense<f64> {
-    faer::set_global_parallelism(Par::Seq);
-    let x = Dense::from_fn(x.rows(), x.cols(), |i, j| x.row(i)[j]);
-    &x * x.transpose()
+    dense::times_transpose(Dense::from_fn(x.rows(), x.cols(), |i, j| x.row(i)[j]).as_ref())
 }
 
 /// The first n pairs (a, b): every a with itself, then with the next one, the one after that, each pair once.
@@ -165,8 +164,7 @@ fn smallest_root(matrix: &Dense<f64>) -> Result<Option<f64>, TrainError> {
     if matrix.col_iter().any(|column| column.iter().any(|value| !value.is_finite())) {
         return Err(TrainError::Eigenvalues(n));
     }
-    faer::set_global_parallelism(Par::Seq);
-    let eigenvalues = matrix.self_adjoint_eigenvalues(Side::Lower).map_err(|_| TrainError::Eigenvalues(n))?;
+    let eigenvalues = dense::eigenvalues(matrix.as_ref()).ok_or(TrainError::Eigenvalues(n))?;
     let (least, most) = eigenvalues
         .iter()
         .fold((f64::INFINITY, 0.0f64), |(least, most), &value| (least.min(value), most.max(value.abs())));

@@ -1,0 +1,198 @@
+//! Decompositions of dense matrices on the caller's thread.
+//!
+//! faer's own shorthands (`a.thin_svd()`, `&a * &b`) take as many threads as a setting of the whole process says, on
+//! which the bits of what they find depend. That setting belongs to the program: here it is neither read nor changed.
+
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt;
+use faer::linalg::evd::{self, ComputeEigenvectors};
+use faer::linalg::householder::{
+    apply_block_householder_sequence_on_the_left_in_place_scratch,
+    apply_block_householder_sequence_on_the_left_in_place_with_conj,
+};
+use faer::linalg::matmul::matmul;
+use faer::linalg::qr::no_pivoting::factor as qr;
+use faer::linalg::svd::{self, ComputeSvdVectors};
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::{Accum, Conj, Mat, MatRef, Par};
+
+/// Eigenvalues of a symmetric matrix in ascending order, and its eigenvectors in the columns.
+#[derive(Clone, Debug)]
+pub struct Eigen {
+    /// Ascending.
+    pub values: Vec<f64>,
+    /// One a column, orthonormal.
+    pub vectors: Mat<f64>,
+}
+
+/// A = U diag(values) V^T with as many columns in U and V as there are values.
+#[derive(Clone, Debug)]
+pub struct Svd {
+    /// Left singular vectors, one a column.
+    pub u: Mat<f64>,
+    /// Singular values in descending order.
+    pub values: Vec<f64>,
+    /// Right singular vectors, one a column.
+    pub v: Mat<f64>,
+}
+
+/// A = Q R, Q as the reflections that it is a product of.
+#[derive(Clone, Debug)]
+pub struct Qr {
+    /// R on and above the diagonal, the reflections below it.
+    both: Mat<f64>,
+    coefficients: Mat<f64>,
+}
+
+/// The eigenvalues of a symmetric matrix, of which the lower triangle is read, and its eigenvectors; `None` if the
+/// iteration for them does not converge.
+pub fn eigen(a: MatRef<'_, f64>) -> Option<Eigen> {
+    let n = a.nrows();
+    let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
+    let asked = evd::self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    let mut room = MemBuffer::new(asked);
+    let (pair, stack) = ((values.as_mut(), Some(vectors.as_mut())), MemStack::new(&mut room));
+    evd::self_adjoint_evd(a, pair.0, pair.1, Par::Seq, stack, Default::default()).ok()?;
+    Some(Eigen { values: values.column_vector().iter().copied().collect(), vectors })
+}
+
+/// The same without the eigenvectors.
+pub fn eigenvalues(a: MatRef<'_, f64>) -> Option<Vec<f64>> {
+    let n = a.nrows();
+    let mut values = Diag::zeros(n);
+    let asked = evd::self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::No, Par::Seq, Default::default());
+    let mut room = MemBuffer::new(asked);
+    let stack = MemStack::new(&mut room);
+    evd::self_adjoint_evd(a, values.as_mut(), None, Par::Seq, stack, Default::default()).ok()?;
+    Some(values.column_vector().iter().copied().collect())
+}
+
+/// The singular values and vectors of a matrix; `None` if the iteration for them does not converge.
+pub fn thin_svd(a: MatRef<'_, f64>) -> Option<Svd> {
+    let (m, n) = a.shape();
+    let size = m.min(n);
+    let (mut u, mut v, mut values) = (Mat::zeros(m, size), Mat::zeros(n, size), Diag::zeros(size));
+    let thin = ComputeSvdVectors::Thin;
+    let mut room = MemBuffer::new(svd::svd_scratch::<f64>(m, n, thin, thin, Par::Seq, Default::default()));
+    let stack = MemStack::new(&mut room);
+    svd::svd(a, values.as_mut(), Some(u.as_mut()), Some(v.as_mut()), Par::Seq, stack, Default::default()).ok()?;
+    Some(Svd { u, values: values.column_vector().iter().copied().collect(), v })
+}
+
+impl Qr {
+    /// Of a matrix of any shape.
+    pub fn new(mut a: Mat<f64>) -> Self {
+        let (m, n) = a.shape();
+        let block = qr::recommended_block_size::<f64>(m, n);
+        let mut coefficients = Mat::zeros(block, m.min(n));
+        let mut room = MemBuffer::new(qr::qr_in_place_scratch::<f64>(m, n, block, Par::Seq, Default::default()));
+        let stack = MemStack::new(&mut room);
+        qr::qr_in_place(a.as_mut(), coefficients.as_mut(), Par::Seq, stack, Default::default());
+        Self { both: a, coefficients }
+    }
+
+    /// Element (i, k) of R.
+    pub fn r(&self, i: usize, k: usize) -> f64 {
+        if i <= k { self.both[(i, k)] } else { 0.0 }
+    }
+
+    /// The first `columns` columns of Q, which has as many rows as A.
+    pub fn q(&self, columns: usize) -> Mat<f64> {
+        let (m, size) = (self.both.nrows(), self.both.nrows().min(self.both.ncols()));
+        let block = self.coefficients.nrows();
+        let mut q = Mat::identity(m, columns);
+        let asked = apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(m, block, columns);
+        apply_block_householder_sequence_on_the_left_in_place_with_conj(
+            self.both.get(.., ..size),
+            self.coefficients.as_ref(),
+            Conj::No,
+            q.as_mut(),
+            Par::Seq,
+            MemStack::new(&mut MemBuffer::new(asked)),
+        );
+        q
+    }
+}
+
+/// L with A = L L^T for a symmetric A, of which the lower triangle is read; `None` if A is not positive definite.
+pub fn cholesky(a: MatRef<'_, f64>) -> Option<Mat<f64>> {
+    let n = a.nrows();
+    let mut l = Mat::zeros(n, n);
+    l.copy_from_triangular_lower(a);
+    let mut room = MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default()));
+    let (none, stack) = (Default::default(), MemStack::new(&mut room));
+    llt::factor::cholesky_in_place(l.as_mut(), none, Par::Seq, stack, Default::default()).ok()?;
+    // Above the diagonal it leaves what it has worked with.
+    for k in 1..n {
+        l.col_mut(k).subrows_mut(0, k).fill(0.0);
+    }
+    Some(l)
+}
+
+/// A^-1 B for A = L L^T, in place of B.
+pub fn solve_cholesky(l: MatRef<'_, f64>, b: &mut Mat<f64>) {
+    let mut room = MemBuffer::new(llt::solve::solve_in_place_scratch::<f64>(l.nrows(), b.ncols(), Par::Seq));
+    llt::solve::solve_in_place(l, b.as_mut(), Par::Seq, MemStack::new(&mut room));
+}
+
+/// L^-1 for a lower triangular L.
+pub fn inverse_lower(l: MatRef<'_, f64>) -> Mat<f64> {
+    let mut inverse = Mat::identity(l.nrows(), l.nrows());
+    solve_lower_triangular_in_place(l, inverse.as_mut(), Par::Seq);
+    inverse
+}
+
+/// A B.
+pub fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
+    let mut product = Mat::zeros(a.nrows(), b.ncols());
+    matmul(product.as_mut(), Accum::Replace, a, b, 1.0, Par::Seq);
+    product
+}
+
+/// A A^T.
+pub fn times_transpose(a: MatRef<'_, f64>) -> Mat<f64> {
+    product(a, a.transpose())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(m: usize, n: usize) -> Mat<f64> {
+        Mat::from_fn(m, n, |i, k| ((31 * i + 17 * k) % 23) as f64 / 11.0 - 1.0)
+    }
+
+    /// The bits of faer's own, on one thread as they are in a program that has set nothing else.
+    #[test]
+    fn the_bits_are_those_of_the_library_on_one_thread() {
+        use faer::Side;
+        use faer::linalg::solvers::Solve;
+        for (m, n) in [(1, 1), (7, 3), (3, 7), (40, 40), (130, 60)] {
+            let a = some(m, n);
+            let symmetric = times_transpose(a.as_ref());
+            assert_eq!(symmetric, &a * a.transpose());
+            assert_eq!(product(a.as_ref(), a.row(0).transpose().as_mat()).col(0), &a * a.row(0).transpose());
+            let (found, expected) = (eigen(symmetric.as_ref()).unwrap(), symmetric.self_adjoint_eigen(Side::Lower));
+            let expected = expected.unwrap();
+            assert_eq!(found.vectors, expected.U());
+            assert_eq!(found.values, expected.S().column_vector().iter().copied().collect::<Vec<_>>());
+            let values = symmetric.self_adjoint_eigenvalues(Side::Lower).unwrap();
+            assert_eq!(eigenvalues(symmetric.as_ref()).unwrap(), values);
+            let (found, expected) = (thin_svd(a.as_ref()).unwrap(), a.thin_svd().unwrap());
+            assert_eq!((found.u.as_ref(), found.v.as_ref()), (expected.U(), expected.V()));
+            assert_eq!(found.values, expected.S().column_vector().iter().copied().collect::<Vec<_>>());
+            let (found, expected) = (Qr::new(a.clone()), a.qr());
+            assert_eq!((found.q(m.min(n)), found.q(m)), (expected.compute_thin_Q(), expected.compute_Q()));
+            let r = Mat::from_fn(m.min(n), n, |i, k| found.r(i, k));
+            assert_eq!(r, expected.thin_R());
+            let definite = Mat::from_fn(m, m, |i, k| symmetric[(i, k)] + if i == k { 1.0 } else { 0.0 });
+            let (found, expected) = (cholesky(definite.as_ref()).unwrap(), definite.llt(Side::Lower).unwrap());
+            assert_eq!(found, expected.L());
+            let mut solved = some(m, 2);
+            solve_cholesky(found.as_ref(), &mut solved);
+            assert_eq!(solved, expected.solve(some(m, 2)));
+        }
+        assert!(cholesky(Mat::from_fn(2, 2, |i, k| if i == k { 1.0 } else { 2.0 }).as_ref()).is_none());
+    }
+}
