@@ -30,7 +30,7 @@ pub fn signs<T: Element>(r: usize) -> Result<Vec<T>, TrainError> {
 ///
 /// The paper does not state its initialisation.
 pub fn default_init_scale(r: usize) -> f64 {
-    (4.0 * r.max(1) as f64).powf(-0.25)
+    (4.0 * r.max(1) as f64).sqrt().sqrt().recip()
 }
 
 impl<T: Element> Network<T> {

@@ -20,7 +20,7 @@ impl StepDecay {
     /// The learning rate in an epoch, counted from 0.
     pub fn rate(&self, epoch: u64) -> f64 {
         let steps = epoch.checked_div(self.every).unwrap_or(0);
-        self.initial * self.factor.powi(i32::try_from(steps).unwrap_or(i32::MAX))
+        self.initial * libm::pow(self.factor, steps as f64)
     }
 }
 

@@ -75,7 +75,8 @@ impl<T: Element> AdamStep<T> {
     /// The constants of step `t` (counted from 1) with learning rate `lr`, decay rates `beta1` and `beta2`, `eps` > 0
     /// and regulariser `gamma`.
     pub fn new(t: u64, lr: f64, beta1: f64, beta2: f64, eps: f64, gamma: f64) -> Self {
-        let correction = |beta: f64| 1.0 - beta.powf(t as f64);
+        // Not the platform's own power, whose last bits differ.
+        let correction = |beta: f64| 1.0 - libm::pow(beta, t as f64);
         let root = (correction(beta2) / (1.0 - beta2)).sqrt();
         Self {
             beta1: T::from_f64(beta1),

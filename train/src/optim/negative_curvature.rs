@@ -170,12 +170,12 @@ fn stationary_points(k: [f64; 4]) -> Vec<f64> {
     let discriminant = q * q + p.powi(3);
     let roots = if discriminant >= 0.0 {
         // One real root; the two summands have the same sign, and nothing cancels.
-        let larger = (q.abs() + discriminant.sqrt()).cbrt();
+        let larger = libm::cbrt(q.abs() + discriminant.sqrt());
         let root = if larger == 0.0 { 0.0 } else { -(larger - p / larger).copysign(q) };
         vec![root]
     } else {
-        let angle = (-q / (-p).powf(1.5)).clamp(-1.0, 1.0).acos();
-        let root = |turn: f64| 2.0 * (-p).sqrt() * ((angle + turn * std::f64::consts::TAU) / 3.0).cos();
+        let angle = libm::acos((q / (p * (-p).sqrt())).clamp(-1.0, 1.0));
+        let root = |turn: f64| 2.0 * (-p).sqrt() * libm::cos((angle + turn * std::f64::consts::TAU) / 3.0);
         vec![root(1.0), root(2.0), root(0.0)]
     };
     roots.into_iter().map(|root| polished(root - shift, k)).collect()

@@ -323,7 +323,7 @@ pub(super) fn perturb<T: Element>(w: &mut Mat<T>, radius: f64, seed: u64, number
     let mut direction = vec![0.0f64; dimension];
     row.fill_normal_f64(&mut direction);
     let norm = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
-    let scale = radius * uniform.powf(1.0 / dimension as f64) / norm.max(f64::MIN_POSITIVE);
+    let scale = radius * libm::pow(uniform, 1.0 / dimension as f64) / norm.max(f64::MIN_POSITIVE);
     let mut changed = false;
     for i in 0..w.rows() {
         let cols = w.cols();

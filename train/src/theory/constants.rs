@@ -132,7 +132,7 @@ impl Theorem4 {
             radius,
             rho: on_ball.hessian,
             l: on_ball.gradient.max(1.0),
-            epsilon: ratio.powf(1.25) / c,
+            epsilon: libm::pow(ratio, 1.25) / c,
             delta_f: data.loss_at_zero,
         })
     }
@@ -160,7 +160,7 @@ impl Theorem4 {
 
 /// log(D l Delta_f/(eps^2 delta)). Products of small numbers leave the range of f64 before their logarithms do.
 fn logarithm(dimension: usize, l: f64, delta_f: f64, epsilon: f64, delta: f64) -> f64 {
-    (dimension as f64).ln() + l.ln() + delta_f.ln() - 2.0 * epsilon.ln() - delta.ln()
+    libm::log(dimension as f64) + libm::log(l) + libm::log(delta_f) - 2.0 * libm::log(epsilon) - libm::log(delta)
 }
 
 /// l Delta_f/eps^2 log^4.
@@ -271,7 +271,7 @@ impl Algorithm1 {
             return Err(ConstantsError::Delta(delta));
         }
         let log = logarithm(of.dimension, of.l, of.delta_f, epsilon, delta);
-        let chi = 3.0 * (log - c.ln()).max(4.0);
+        let chi = 3.0 * (log - libm::log(c)).max(4.0);
         let steps = (chi / c.powi(2) * of.l / (of.rho * epsilon).sqrt()).ceil();
         if steps.is_nan() || steps >= u64::MAX as f64 {
             return Err(ConstantsError::Endless(steps));
