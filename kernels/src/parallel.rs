@@ -5,8 +5,12 @@
 //! closure would have the whole of rayon's machinery compiled for it.
 #![forbid(unsafe_code)]
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use crate::block::{LEAF_ROWS_MAX, LEAF_ROWS_MIN, LEAVES, PARALLEL_FLOPS, ROW_BLOCK};
 use crate::element::Element;
@@ -141,23 +145,51 @@ pub fn for_chunks<T: Send>(par: Par, values: &mut [T], chunk: usize, work: &(dyn
 }
 
 thread_local! {
-    static PIECES: Cell<u64> = const { Cell::new(0) };
+    /// Where this thread is expected, if anybody counts who has a part in shared work.
+    static MEETING: RefCell<Option<Arc<Meeting>>> = const { RefCell::new(None) };
 }
 
-/// Does a piece of work, and counts it if others may be done at the same time.
+/// Does a piece of work that others may be done beside.
 fn piece<R>(par: Par, work: impl FnOnce() -> R) -> R {
     if par != Par::Seq {
-        PIECES.set(PIECES.get() + 1);
+        MEETING.with_borrow(|meeting| meeting.as_ref().map(|meeting| meeting.arrive()));
     }
     work()
 }
 
-/// Does `work` in a pool, and says how many of its threads had a part in what was shared.
+/// The threads that have begun a piece of shared work.
+#[derive(Debug)]
+struct Meeting {
+    /// Two, or one where there are no more.
+    expected: usize,
+    arrived: Mutex<HashSet<ThreadId>>,
+    another: Condvar,
+}
+
+impl Meeting {
+    /// How long the first to arrive waits for another in each piece, which may be the only one there is at the time.
+    const PATIENCE: Duration = Duration::from_millis(20);
+
+    fn arrive(&self) {
+        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        if arrived.insert(thread::current().id()) {
+            self.another.notify_all();
+        }
+        drop(self.another.wait_timeout_while(arrived, Self::PATIENCE, |arrived| arrived.len() < self.expected));
+    }
+}
+
+/// Does `work` in a pool, and says how many of its threads had a part in what was shared. The first one waits a moment
+/// in each of its pieces for another, so that however short the work is there are two, unless it is done in one piece
+/// after the other, or the machine is too busy to wake a thread.
 pub fn threads_at_work(pool: &rayon::ThreadPool, work: impl FnOnce() + Send) -> usize {
-    let done = || pool.broadcast(|_| PIECES.get());
-    let before = done();
+    let expected = pool.current_num_threads().min(2);
+    let meeting = Arc::new(Meeting { expected, arrived: Mutex::default(), another: Condvar::new() });
+    pool.broadcast(|_| MEETING.set(Some(meeting.clone())));
     pool.install(work);
-    done().iter().zip(&before).filter(|(after, before)| after > before).count()
+    pool.broadcast(|_| MEETING.set(None));
+    let arrived = meeting.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+    arrived.len()
 }
 
 #[cfg(test)]
