@@ -52,8 +52,8 @@ pub fn eigen(a: MatRef<'_, f64>) -> Option<Eigen> {
     let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
     let asked = evd::self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
     let mut room = MemBuffer::new(asked);
-    let (pair, stack) = ((values.as_mut(), Some(vectors.as_mut())), MemStack::new(&mut room));
-    evd::self_adjoint_evd(a, pair.0, pair.1, Par::Seq, stack, Default::default()).ok()?;
+    let stack = MemStack::new(&mut room);
+    evd::self_adjoint_evd(a, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default()).ok()?;
     Some(Eigen { values: values.column_vector().iter().copied().collect(), vectors })
 }
 

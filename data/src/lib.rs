@@ -8,6 +8,8 @@
 //! stages ([`normalize`], [`pca`], [`perturb`]) are functions of one row; [`samples`] strings them together and is
 //! free to keep the result or to produce it again on every pass: the bits are the same, because all random numbers
 //! are addressed by (seed, purpose, row); see [`random`].
+//!
+//! [`dense`] has the decompositions of small matrices, for the projection and for who builds on this crate.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 #![deny(unsafe_code)]
