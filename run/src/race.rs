@@ -42,7 +42,8 @@ pub fn track<'a, T: Element, X: Rows<T>>(
 /// Lets one optimiser run, with a spectator who may stop it.
 ///
 /// # Errors
-/// Bad input: settings that contradict each other, numbers that cannot be computed with. A failed run if a library fails.
+/// Bad input: settings that contradict each other, numbers that cannot be computed with. A failed run if a
+/// decomposition fails.
 pub fn lap<T: Element, X: Rows<T>>(
     track: &Track<'_, T, X>,
     kind: OptimizerKind,

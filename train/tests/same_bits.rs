@@ -1,5 +1,5 @@
-//! What is computed has the same bits on any number of threads, from memory or streamed: every optimiser, the solver, the
-//! search for sigma_min, the certificate and the features.
+//! What is computed has the same bits on any number of threads, from memory or streamed: every optimiser, the solver,
+//! the search for sigma_min, the certificate and the features.
 
 use std::ops::Range;
 
