@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use memorize_kernels::block::WINDOW_ROWS;
 use memorize_kernels::parallel::threads_at_work;
 use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
 use memorize_kernels::{Backend, Element, Engine, Isa, Mat, MatMut, MatRef, Par, Rows};
@@ -20,12 +21,12 @@ fn value<T: Element>(i: usize, j: usize) -> T {
     T::from_f64(((i * 7919 + j * 104_729) % 10_007) as f64 / 10_007.0 - 0.47)
 }
 
-/// Rows that are made when they are asked for, as a streamed data set's are.
-struct Streamed;
+/// So many rows that are made when they are asked for, as a streamed data set's are.
+struct Streamed(usize);
 
 impl<T: Element> Rows<T> for Streamed {
     fn rows(&self) -> usize {
-        N
+        self.0
     }
     fn cols(&self) -> usize {
         D
@@ -162,7 +163,30 @@ fn check<T: Element>() {
                 let in_memory = || assert_eq!(&pass(&together, &x, &problem), expected, "{what}");
                 let is_shared = (0..TRIES).any(|_| threads_at_work(&pool, in_memory) >= threads.min(2));
                 assert!(is_shared, "{what}: one thread did it all");
-                pool.install(|| assert_eq!(&pass(&together, &Streamed, &problem), expected, "{what}: streamed"));
+                pool.install(|| assert_eq!(&pass(&together, &Streamed(N), &problem), expected, "{what}: streamed"));
+            }
+        }
+    }
+}
+
+/// Where threads share a leaf, they go through it window by window.
+#[test]
+fn leaves_of_several_windows_have_the_same_bits() {
+    let n = 20 * WINDOW_ROWS;
+    let (x, y) = (Mat::<f32>::from_fn(n, D, value), (0..n).map(|i| value(i, 3)).collect::<Vec<_>>());
+    let moment = |engine: Engine, x: &dyn Rows<f32>| {
+        let s = pass::weighted_gram(&engine, &x, &y).unwrap();
+        let found = pass::loss_and_moment(&engine, &x, &y, &engine.pack_symmetric(s.as_ref()).unwrap()).unwrap();
+        [vec![found.squares.to_bits()], bits(s.padded()), bits(found.moment.padded())].concat()
+    };
+    for &backend in Backend::ALL {
+        let alone = Engine { backend, par: Par::Seq, ..Engine::best() };
+        let expected = moment(alone, &x);
+        for threads in [5, 16, 40] {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let together = Engine { par: Par::ALWAYS, ..alone };
+            for rows in [&x as &dyn Rows<f32>, &Streamed(n)] {
+                assert!(pool.install(|| moment(together, rows)) == expected, "{backend}, {threads} threads");
             }
         }
     }

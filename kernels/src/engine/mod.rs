@@ -41,9 +41,17 @@ impl Engine {
     /// Prepares `m` (columns x depth) as the right operand of X m^T.
     pub fn pack_rows<T: Element>(&self, m: MatRef<'_, T>) -> PackedRows<T> {
         PackedRows(match self.backend {
-            Backend::Native => Packed::Panels(Panels::from_rows(self.isa, m)),
+            Backend::Native => Packed::Panels(Panels::from_rows(self.isa, self.par, m)),
             plain => Packed::Plain(Plain::new(plain, m)),
         })
+    }
+
+    /// Prepares `m` (depth x columns) as the right operand of X m.
+    pub(crate) fn pack_columns<T: Element>(&self, m: MatRef<'_, T>) -> Packed<T> {
+        match self.backend {
+            Backend::Native => Packed::Panels(Panels::from_columns(self.isa, self.par, m)),
+            plain => Packed::Plain(Plain::new(plain, m)),
+        }
     }
 
     /// Prepares a symmetric `s` (d x d), of which the upper triangle is read, as the matrix of quadratic forms.
@@ -53,7 +61,7 @@ impl Engine {
     pub fn pack_symmetric<T: Element>(&self, s: MatRef<'_, T>) -> Result<PackedSymmetric<T>, KernelError> {
         check_shape("columns of a symmetric matrix", s.rows(), s.cols())?;
         Ok(PackedSymmetric(match self.backend {
-            Backend::Native => Packed::Panels(Panels::from_upper_triangle(self.isa, s)),
+            Backend::Native => Packed::Panels(Panels::from_upper_triangle(self.isa, self.par, s)),
             plain => Packed::Plain(Plain::doubled_upper(plain, s)),
         }))
     }

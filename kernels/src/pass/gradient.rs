@@ -8,14 +8,14 @@ use pulp::Simd;
 use super::weighted_gram::weighted_gram;
 use crate::arch::{Kernel, compiled};
 use crate::backend::{Accum, Factor, gemm};
-use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
+use crate::block::{GEMM_ROW_BLOCK, PIECE_ROWS, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::epilogue::StoreScaled;
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::engine::{Engine, Packed, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatMut, MatRef};
-use crate::parallel::for_row_blocks;
+use crate::parallel::{for_row_blocks, piece_rows};
 
 /// S = W A W^T = sum_i a_i w_i w_i^T. w: W^T (r x d, a neuron a row), a: r, result: d x d. r d^2 flops.
 ///
@@ -66,11 +66,11 @@ pub fn gradient_from_moment<T: Element>(
     check_shape("rows of the gradient", w.rows(), out.rows())?;
     check_shape("columns of the gradient", w.cols(), out.cols())?;
     let par = engine.par.for_work(2.0 * w.rows() as f64 * (w.cols() * w.cols()) as f64);
-    match engine.pack_rows(m).made_for("the matrix M", engine)? {
-        Packed::Panels(m) => for_row_blocks(par, out, ROW_BLOCK, &|row, out| {
+    match engine.pack_columns(m) {
+        Packed::Panels(m) => for_row_blocks(par, out, piece_rows(par, w.rows(), PIECE_ROWS, ROW_BLOCK), &|row, out| {
             let range = row..row + out.rows();
             let (w, a) = (w.rows_range(range.clone()), &a[range]);
-            GradientBlock { w, a, m, gamma, out }.run_on(engine.isa);
+            GradientBlock { w, a, m: &m, gamma, out }.run_on(engine.isa);
         }),
         Packed::Plain(m) => for_row_blocks(par, out, GEMM_ROW_BLOCK, &|row, mut out| {
             let w = w.rows_range(row..row + out.rows());

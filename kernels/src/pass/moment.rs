@@ -9,6 +9,7 @@ use crate::element::Element;
 use crate::engine::{Engine, PackedSymmetric};
 use crate::error::{KernelError, check_shape};
 use crate::mat::Mat;
+use crate::parallel::{LeafPlan, leaf_rows};
 use crate::rows::{Rows, for_blocks};
 
 /// Results of one pass over the samples.
@@ -50,14 +51,17 @@ pub fn loss_and_moment<T: Element, X: Rows<T>>(
     let spread = x.spread();
     let weight = T::from_f64(1.0 / spread.whole().max(1) as f64);
     let triangles = Triangles::new(engine, d);
+    let par = engine.par.for_work(2.0 * n as f64 * (d * d) as f64);
+    let plan = LeafPlan::new(par, n, leaf_rows(spread.whole()));
     let leaf = |range: Range<usize>| {
         let mut forms = QuadraticForms::new(engine, s);
-        let mut gram = GramAccumulator::new(engine, d, triangles.zeros());
-        let mut residual = vec![T::ZERO; forms.rows()];
+        let mut upper = triangles.zeros();
+        let mut gram = GramAccumulator::new(engine, plan, &mut upper);
+        let mut residual = vec![T::ZERO; gram.rows()];
         let mut squares = 0.0;
-        for_blocks(x, range, forms.rows(), |block, x, next| {
+        for_blocks(plan, x, range, gram.rows(), |block, x, next| {
             let residual = &mut residual[..block.len()];
-            forms.apply(x, residual, None);
+            forms.apply_all(plan, x, residual);
             for (delta, &y) in residual.iter_mut().zip(&y[block]) {
                 let value = *delta - y;
                 squares += value.to_f64() * value.to_f64();
@@ -65,11 +69,10 @@ pub fn loss_and_moment<T: Element, X: Rows<T>>(
             }
             gram.add(x, residual, next);
         });
-        (squares, gram.finish())
+        (squares, upper)
     };
     type Part<T> = (f64, UpperTriangle<T>);
-    let combine = |left: Part<T>, right: Part<T>| (left.0 + right.0, triangles.add(left.1, right.1));
-    let par = engine.par.for_work(2.0 * n as f64 * (d * d) as f64);
+    let combine = |left: Part<T>, right: Part<T>| (left.0 + right.0, triangles.add(plan, left.1, right.1));
     let (squares, upper) = spread.reduce(par, &|| (0.0, triangles.zeros()), &leaf, &combine);
-    Ok(LossAndMoment { squares, moment: upper.into_symmetric() })
+    Ok(LossAndMoment { squares, moment: upper.into_symmetric(par) })
 }

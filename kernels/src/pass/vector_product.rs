@@ -6,13 +6,13 @@ use std::ops::Range;
 use pulp::Simd;
 
 use crate::arch::{Kernel, compiled};
-use crate::block::ROW_BLOCK;
+use crate::block::{PIECE_ROWS, ROW_BLOCK};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::error::{KernelError, check_shape};
 use crate::mat::MatRef;
-use crate::parallel::{for_chunks, leaf_rows};
+use crate::parallel::{LeafPlan, for_chunks, leaf_rows, piece_rows};
 use crate::rows::{Rows, for_blocks};
 
 /// Sums side by side in a product of two vectors: one would wait for each of its additions.
@@ -39,8 +39,9 @@ pub fn times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, s: &[T], q: 
     check_shape("length of the vector", x.cols(), s.len())?;
     check_shape("number of products", x.rows(), q.len())?;
     let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64);
-    for_chunks(par, q, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK), &|start, q| {
-        for_blocks(x, start..start + q.len(), ROW_BLOCK, |block, x, _| {
+    let piece = piece_rows(par, x.rows(), PIECE_ROWS, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK));
+    for_chunks(par, q, piece, &|start, q| {
+        for_blocks(LeafPlan::ALONE, x, start..start + q.len(), ROW_BLOCK, |block, x, _| {
             let q = &mut q[block.start - start..block.end - start];
             RowProducts { x, s, q }.run_on(engine.isa);
         });
@@ -65,7 +66,7 @@ pub fn transposed_times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v
     let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64);
     let leaf = |range: Range<usize>| {
         let mut sum = vec![T::ZERO; x.cols()];
-        for_blocks(x, range, ROW_BLOCK, |block, x, _| {
+        for_blocks(LeafPlan::ALONE, x, range, ROW_BLOCK, |block, x, _| {
             WeightedRows { x, v: &v[block], sum: &mut sum }.run_on(engine.isa);
         });
         sum
