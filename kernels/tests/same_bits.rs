@@ -105,7 +105,7 @@ fn passes<T: Element>() -> [(&'static str, Pass<T>); 12] {
         ("loss_and_moment", |engine, x, problem| {
             let s = engine.pack_symmetric(problem.s().as_ref()).unwrap();
             let found = pass::loss_and_moment(engine, &x, &problem.y, &s).unwrap();
-            [vec![found.squares.to_bits()], bits(found.moment.padded())].concat()
+            [vec![found.squares.to_bits()], bits(found.moment.matrix().padded())].concat()
         }),
         ("gradient_from_moment", |engine, _, problem| {
             let ((w, a), mut g) = (many_neurons(problem), Mat::zeros(N, D));
@@ -177,7 +177,7 @@ fn leaves_of_several_windows_have_the_same_bits() {
     let moment = |engine: Engine, x: &dyn Rows<f32>| {
         let s = pass::weighted_gram(&engine, &x, &y).unwrap();
         let found = pass::loss_and_moment(&engine, &x, &y, &engine.pack_symmetric(s.as_ref()).unwrap()).unwrap();
-        [vec![found.squares.to_bits()], bits(s.padded()), bits(found.moment.padded())].concat()
+        [vec![found.squares.to_bits()], bits(s.padded()), bits(found.moment.matrix().padded())].concat()
     };
     for &backend in Backend::ALL {
         let alone = Engine { backend, par: Par::Seq, ..Engine::best() };

@@ -60,7 +60,7 @@ impl Engine {
     /// [`KernelError::Shape`] if `s` is not square.
     pub fn pack_symmetric<T: Element>(&self, s: MatRef<'_, T>) -> Result<PackedSymmetric<T>, KernelError> {
         check_shape("columns of a symmetric matrix", s.rows(), s.cols())?;
-        Ok(PackedSymmetric(match self.backend {
+        Ok(PackedSymmetric::new(match self.backend {
             Backend::Native => Packed::Panels(Panels::from_upper_triangle(self.isa, self.par, s)),
             plain => Packed::Plain(Plain::doubled_upper(plain, s)),
         }))
@@ -112,6 +112,10 @@ impl<T: Element> PackedRows<T> {
 pub struct PackedSymmetric<T: Element>(Packed<T>);
 
 impl<T: Element> PackedSymmetric<T> {
+    pub(crate) fn new(packed: Packed<T>) -> Self {
+        Self(packed)
+    }
+
     /// Rows and columns, d.
     pub fn order(&self) -> usize {
         self.0.depth()

@@ -204,6 +204,43 @@ impl<T: Element> Panels<T> {
         m
     }
 
+    /// All panels of the symmetric matrix whose upper triangle these hold: the operand of X M.
+    pub(crate) fn whole(&self, par: Par) -> Self {
+        let d = self.depth;
+        let mut whole = Self::zeros(self.isa, panel_layout::<T>(self.isa, d, d, false), d, d);
+        whole.fill(par, &|&PanelLayout { column, columns, width, .. }, panel| {
+            let source = |k: usize| self.layout.iter().rfind(|layout| layout.column <= k).expect("a panel begins at 0");
+            let above = self.panel(source(column));
+            for (k, row) in panel.chunks_exact_mut(width).enumerate() {
+                // On the diagonal and above it as it stands, below it from the panel that has column k.
+                let below = k.saturating_sub(column).min(columns);
+                if below < columns {
+                    row[below..columns].copy_from_slice(&above[k * width..][below..columns]);
+                }
+                let layout = source(k);
+                let other = self.panel(layout);
+                for (c, value) in row[..below].iter_mut().enumerate() {
+                    *value = other[(column + c) * layout.width + (k - layout.column)];
+                }
+            }
+        });
+        whole
+    }
+
+    /// Makes the upper triangle of S that these panels hold that of its quadratic forms: off-diagonal elements doubled,
+    /// zeros below the diagonal.
+    pub(crate) fn double_off_diagonal(&mut self, par: Par) {
+        let two = T::ONE + T::ONE;
+        self.fill(par, &|&PanelLayout { column, columns, width, .. }, panel| {
+            for (k, row) in panel.chunks_exact_mut(width).enumerate() {
+                let diagonal = k.saturating_sub(column);
+                row[..diagonal].fill(T::ZERO);
+                let off = if k < column { 0 } else { diagonal + 1 };
+                row[off..columns].iter_mut().for_each(|value| *value *= two);
+            }
+        });
+    }
+
     /// Elements (i, c) with c >= i into row i.
     fn upper_row(&self, i: usize, row: &mut [T]) {
         for layout in self.layout.iter().filter(|layout| layout.column + layout.columns > i) {

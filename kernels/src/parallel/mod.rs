@@ -60,11 +60,7 @@ impl Par {
     }
 
     /// Does both, at once if it may.
-    pub fn join<A: Send, B: Send>(
-        self,
-        left: impl FnOnce() -> A + Send,
-        right: impl FnOnce() -> B + Send,
-    ) -> (A, B) {
+    pub fn join<A: Send, B: Send>(self, left: impl FnOnce() -> A + Send, right: impl FnOnce() -> B + Send) -> (A, B) {
         const DONE: &str = "a fork does both of its sides, once";
         let (mut left, mut right) = (Some(left), Some(right));
         let (mut a, mut b) = (None, None);

@@ -48,10 +48,12 @@ pub fn features<T: Element>(
     check_shape("columns of the features", r.columns(), z.cols())?;
     let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64 * r.columns() as f64);
     match packed {
-        Packed::Panels(panels) => for_row_blocks(par, z, piece_rows(par, x.rows(), PIECE_ROWS, ROW_BLOCK), &|row, z| {
-            let x = x.rows_range(row..row + z.rows());
-            FeatureBlock { x, panels, p, z }.run_on(engine.isa);
-        }),
+        Packed::Panels(panels) => {
+            for_row_blocks(par, z, piece_rows(par, x.rows(), PIECE_ROWS, ROW_BLOCK), &|row, z| {
+                let x = x.rows_range(row..row + z.rows());
+                FeatureBlock { x, panels, p, z }.run_on(engine.isa);
+            })
+        }
         Packed::Plain(r) => for_row_blocks(par, z, GEMM_ROW_BLOCK, &|row, mut z| {
             let x = x.rows_range(row..row + z.rows());
             gemm(r.backend, Factor::Plain(x), Factor::Transposed(r.mat.as_ref()), Accum::Replace, z.reborrow());

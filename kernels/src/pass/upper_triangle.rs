@@ -1,9 +1,10 @@
 //! The upper triangle of a symmetric matrix while it is being summed: in panels for the native engine, so that a tile
 //! is added to neighbouring memory and half of the matrix never exists.
 
+use crate::backend::Plain;
 use crate::block::MIRROR_SQUARE;
 use crate::element::Element;
-use crate::engine::{Engine, Panels};
+use crate::engine::{Engine, Packed, PackedSymmetric, Panels};
 use crate::mat::Mat;
 use crate::parallel::{LeafPlan, Par, Shelf, for_chunks};
 use crate::team::Carried;
@@ -26,6 +27,14 @@ impl<T: Element> UpperTriangle<T> {
         }
     }
 
+    /// Rows and columns, d.
+    pub(crate) fn order(&self) -> usize {
+        match self {
+            Self::Panels(panels) => panels.columns(),
+            Self::Plain(mat) => mat.cols(),
+        }
+    }
+
     fn elements(&mut self) -> &mut [T] {
         match self {
             Self::Panels(panels) => panels.elements_mut(),
@@ -34,11 +43,30 @@ impl<T: Element> UpperTriangle<T> {
     }
 
     /// The whole symmetric matrix.
-    pub(crate) fn into_symmetric(self, par: Par) -> Mat<T> {
+    pub(crate) fn symmetric(&self, par: Par) -> Mat<T> {
         match self {
             Self::Panels(panels) => panels.symmetric(par),
-            Self::Plain(mat) => mirror(mat),
+            Self::Plain(mat) => mirror(mat.clone()),
         }
+    }
+
+    /// The whole symmetric matrix as the right operand of a product.
+    pub(crate) fn whole(&self, engine: &Engine) -> Packed<T> {
+        match self {
+            Self::Panels(panels) => Packed::Panels(panels.whole(engine.par)),
+            Self::Plain(mat) => Packed::Plain(Plain { backend: engine.backend, mat: mirror(mat.clone()) }),
+        }
+    }
+
+    /// The matrix of quadratic forms.
+    pub(crate) fn into_forms(self, engine: &Engine) -> PackedSymmetric<T> {
+        PackedSymmetric::new(match self {
+            Self::Panels(mut panels) => {
+                panels.double_off_diagonal(engine.par);
+                Packed::Panels(panels)
+            }
+            Self::Plain(mat) => Packed::Plain(Plain::doubled_upper(engine.backend, mat.as_ref())),
+        })
     }
 }
 

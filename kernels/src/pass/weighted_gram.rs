@@ -10,10 +10,10 @@ use crate::arch::{Kernel, compiled};
 use crate::backend::add_gram;
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK, WINDOW_ROWS};
 use crate::element::{Element, lanes};
+use crate::engine::Engine;
 use crate::engine::epilogue::{AddTile, Ahead, load_lanes, store_lanes};
 use crate::engine::pack::{PanelLayout, PanelRows, PanelsPart};
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
-use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatMut, MatRef};
 use crate::parallel::{LeafPlan, Par, for_each, leaf_rows};
@@ -34,6 +34,16 @@ use crate::rows::{Rows, for_blocks};
 /// # Ok::<(), memorize_kernels::KernelError>(())
 /// ```
 pub fn weighted_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) -> Result<Mat<T>, KernelError> {
+    let (upper, par) = upper_gram(engine, x, v)?;
+    Ok(upper.symmetric(par))
+}
+
+/// Its upper triangle, and whether the work was worth several threads.
+pub(crate) fn upper_gram<T: Element, X: Rows<T>>(
+    engine: &Engine,
+    x: &X,
+    v: &[T],
+) -> Result<(UpperTriangle<T>, Par), KernelError> {
     check_shape("number of weights", x.rows(), v.len())?;
     let par = engine.par.for_work(x.rows() as f64 * (x.cols() * x.cols()) as f64);
     let triangles = Triangles::new(engine, x.cols());
@@ -47,7 +57,7 @@ pub fn weighted_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) ->
         upper
     };
     let combine = |left, right| triangles.add(plan, left, right);
-    Ok(spread.reduce(par, &|| triangles.zeros(), &leaf, &combine).into_symmetric(par))
+    Ok((spread.reduce(par, &|| triangles.zeros(), &leaf, &combine), par))
 }
 
 /// Bytes that [`weighted_gram`] of n rows of width d takes at once on so many threads: the triangles that wait for

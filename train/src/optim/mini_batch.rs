@@ -65,7 +65,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     let [mut current, mut next, mut spare] = std::array::from_fn(|_| Labelled::new(&engine, batch, x.cols()));
     let mut load = |buffer: &mut Labelled<T>, iteration: u64| {
         if iteration < limits.iterations {
-            buffer.load(x, y, shuffle.batch(iteration));
+            buffer.load(engine.par, x, y, shuffle.batch(iteration));
         }
     };
     // The route that suits a batch need not suit the whole set.
