@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use memorize_kernels::parallel::trace;
+use memorize_kernels::parallel::{Task, trace};
 use memorize_kernels::{Element, Engine, Par, peak};
 use memorize_run::config::Dtype;
 use memorize_run::error::Error;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::machine::MachineInfo;
 use crate::report::{Case, STREAM_BYTES, Selection, of_threads};
-use crate::schedule::makespan;
+use crate::schedule::fraction;
 use crate::{check, median};
 
 /// Threads that the trace is scheduled on.
@@ -66,9 +66,9 @@ pub struct Scaling {
     pub isa: String,
     /// Threads.
     pub threads: usize,
-    /// Median time of a run.
+    /// Time of a run: the median on one thread over `speedup`.
     pub seconds: f64,
-    /// How much faster than one thread, median over rounds in which both were measured.
+    /// How much faster than one thread: measured, the median over rounds in which both were.
     pub speedup: f64,
     /// `speedup` over `threads`.
     pub efficiency: f64,
@@ -125,24 +125,49 @@ fn measure<T: Element>(
     let mut work = workload.prepare::<T>(engine, shape);
     timed(&pools[0], 1, &mut work);
     let repeated = (LONG_ENOUGH / timed(&pools[0], 1, &mut work)).ceil().max(1.0) as usize;
+    let traced = traced_threads(pools.len());
+    let mut seconds = vec![Vec::new(); pools.len()];
+    let mut traces = vec![Vec::new(); traced.len()];
     // In each round every number of threads, so that a machine that changes its speed changes all of them.
-    let threads = pools.iter().map(|pool| (pool.current_num_threads(), Kind::Measured));
-    let traced = traced_threads(pools.len()).into_iter().map(|threads| (threads, Kind::FromTrace));
-    let mut found: Vec<_> = threads.chain(traced).map(|what| (what, Vec::new())).collect();
     for _ in 0..rounds {
-        let mut pools = pools.iter();
-        for ((threads, kind), seconds) in &mut found {
-            seconds.push(match kind {
-                Kind::Measured => timed(pools.next().expect("one for each"), repeated, &mut work),
-                Kind::FromTrace => on_threads(*threads, repeated, &mut work),
-            });
+        for (pool, seconds) in pools.iter().zip(&mut seconds) {
+            seconds.push(timed(pool, repeated, &mut work));
+        }
+        for (&threads, traces) in traced.iter().zip(&mut traces) {
+            traces.extend((0..repeated).map(|_| trace(threads, &mut work).1));
         }
     }
     let bytes = workload.bytes(shape, size_of::<T>());
-    let alone = &found[0].1;
-    let result =
-        |((threads, kind), seconds): &(_, Vec<f64>)| of(case, (*threads, *kind), alone, seconds, (bytes, bandwidth));
-    Ok(found.iter().map(result).collect())
+    let one = median(&mut seconds[0].clone());
+    let result = |threads: usize, kind, speedup: f64| Scaling {
+        pass: workload.name().to_owned(),
+        shape: shape.to_string(),
+        dtype: case.dtype.to_string(),
+        isa: engine.isa.name().to_owned(),
+        threads,
+        seconds: one / speedup,
+        speedup,
+        efficiency: speedup / threads as f64,
+        kind,
+        gbs: bytes * speedup / one / 1e9,
+        speedup_of_bandwidth: one / (bytes / bandwidth),
+    };
+    let measured = pools.iter().zip(&seconds).map(|(pool, times)| {
+        let speedup = median(&mut seconds[0].iter().zip(times).map(|(one, time)| one / time).collect::<Vec<_>>());
+        result(pool.current_num_threads(), Kind::Measured, speedup)
+    });
+    let computed = traced.iter().zip(&traces).map(|(&threads, traces)| {
+        // Cut into more pieces, the work on one thread is a little more than it was.
+        let more = |(one, traces): (&f64, &[Task])| mean(traces) / one;
+        let more = median(&mut seconds[0].iter().zip(traces.chunks(repeated)).map(more).collect::<Vec<_>>());
+        result(threads, Kind::FromTrace, 1.0 / (more * fraction(traces, threads)))
+    });
+    Ok(measured.chain(computed).collect())
+}
+
+/// The mean time of traced work on one thread, in seconds.
+fn mean(traces: &[Task]) -> f64 {
+    traces.iter().map(|trace| trace.work().as_secs_f64()).sum::<f64>() / traces.len() as f64
 }
 
 /// The time of a run in a pool, in seconds: the mean of some.
@@ -150,40 +175,4 @@ fn timed(pool: &ThreadPool, repeated: usize, work: &mut (dyn FnMut() + Send)) ->
     let start = Instant::now();
     pool.install(|| (0..repeated).for_each(|_| work()));
     start.elapsed().as_secs_f64() / repeated as f64
-}
-
-/// The time of a run from a trace, in seconds: the mean of some.
-fn on_threads(threads: usize, repeated: usize, work: &mut dyn FnMut()) -> f64 {
-    let once = |_| {
-        let ((), task) = trace(threads, &mut *work);
-        makespan(&task, threads).as_secs_f64()
-    };
-    (0..repeated).map(once).sum::<f64>() / repeated as f64
-}
-
-/// What was found of a pass on so many threads. `alone` and `seconds` have an entry for each round; the pass moves so
-/// many bytes, of which memory gives so many a second.
-fn of(
-    case: &Case,
-    (threads, kind): (usize, Kind),
-    alone: &[f64],
-    seconds: &[f64],
-    (bytes, bandwidth): (f64, f64),
-) -> Scaling {
-    let Case { workload, shape, engine, dtype } = *case;
-    let speedup = median(&mut alone.iter().zip(seconds).map(|(alone, seconds)| alone / seconds).collect::<Vec<_>>());
-    let (alone, seconds) = (median(&mut alone.to_vec()), median(&mut seconds.to_vec()));
-    Scaling {
-        pass: workload.name().to_owned(),
-        shape: shape.to_string(),
-        dtype: dtype.to_string(),
-        isa: engine.isa.name().to_owned(),
-        threads,
-        seconds,
-        speedup,
-        efficiency: speedup / threads as f64,
-        kind,
-        gbs: bytes / seconds / 1e9,
-        speedup_of_bandwidth: alone / (bytes / bandwidth),
-    }
 }
