@@ -6,6 +6,7 @@
 //! the pieces of a pass can be counted ([`threads_at_work`]) and timed ([`trace`]).
 #![forbid(unsafe_code)]
 
+mod home;
 mod meeting;
 mod shelf;
 mod trace;
@@ -13,6 +14,7 @@ mod trace;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub(crate) use home::for_each_at_home;
 pub use meeting::threads_at_work;
 pub(crate) use shelf::Shelf;
 pub use trace::{Task, trace};
@@ -75,7 +77,7 @@ impl Par {
                 left();
                 right();
             }
-            Par::Pool { .. } if trace::workers().is_some() => trace::fork(left, right),
+            Par::Pool { .. } if trace::is_on() => trace::fork(left, right),
             Par::Pool { .. } => {
                 rayon::join(left, right);
             }

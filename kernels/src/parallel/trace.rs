@@ -57,6 +57,11 @@ pub(super) fn workers() -> Option<usize> {
     RECORDER.with_borrow(|recorder| recorder.as_ref().map(|recorder| recorder.workers))
 }
 
+/// Whether a pass is being recorded.
+pub(super) fn is_on() -> bool {
+    workers().is_some()
+}
+
 /// Does `work` on this thread alone, cut into pieces for so many threads, and records what could have been done at once.
 /// The clock costs some 50 ns a piece.
 ///

@@ -26,7 +26,7 @@ use crate::engine::Engine;
 use crate::engine::pack::panel_layout;
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatMut};
-use crate::parallel::{Par, all, for_each};
+use crate::parallel::{Par, all, for_each, for_each_at_home};
 use crate::team::{Team, gather};
 
 /// The weights of a network in the layout that mini-batch steps keep for a whole run, with the memory of the rule.
@@ -125,7 +125,7 @@ impl<T: Element> FusedStep<T> {
         }
         let share = team.as_ref().map_or(Share::WHOLE, |team| Share { rank: team.rank(), ranks: team.ranks() });
         let groups = match engine.backend {
-            Backend::Native => Groups::Panels(PanelGroup::all(engine.isa, weights, a, capacity, share)),
+            Backend::Native => Groups::Panels(PanelGroup::all(&engine, weights, a, capacity, share)),
             _ => Groups::Gemm(GemmGroup::all(weights, a, capacity, share)),
         };
         Ok(Self { engine, d, r, capacity, groups, team, forwarded: None })
@@ -193,9 +193,11 @@ impl<T: Element> FusedStep<T> {
             Groups::Panels(groups) => {
                 let isa = self.engine.isa;
                 let pieces = pieces(par.workers(), groups.len(), largest.min(self.d) / isa.tile().1);
-                for_each(par, groups, &|_, group| group.run(isa, par, pieces, backward, forward));
+                for_each_at_home(par, groups, &|_, group| group.run(isa, par, pieces, backward, forward));
             }
-            Groups::Gemm(groups) => for_each(par, groups, &|_, group| group.run(&self.engine, backward, forward)),
+            Groups::Gemm(groups) => {
+                for_each_at_home(par, groups, &|_, group| group.run(&self.engine, backward, forward));
+            }
         }
         if !q.is_empty() {
             self.add_outputs(q);

@@ -9,7 +9,7 @@ use super::update::{Backward, Parameters, Rule, Weights, update};
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::{Isa, Kernel, compiled};
 use crate::backend::{Accum, Factor, gemm};
-use crate::block::GEMM_NEURONS;
+use crate::block::{FLOPS_PER_MOVE, GEMM_NEURONS};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
@@ -17,7 +17,7 @@ use crate::engine::microkernel::{Epilogue, Tile, prefetch};
 use crate::engine::pack::{PanelLayout, pack_panel, panel_layout, unpack_panel};
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::mat::{Mat, MatMut, MatRef, all_finite};
-use crate::parallel::{Par, for_each};
+use crate::parallel::{Par, for_each, for_each_at_home};
 
 /// Which of the groups a rank has.
 #[derive(Clone, Copy, Debug)]
@@ -58,23 +58,19 @@ pub(crate) struct PanelGroup<T: Element> {
 
 impl<T: Element> PanelGroup<T> {
     /// The panels of all neurons, of which a rank makes its share.
-    pub(crate) fn all(isa: Isa, weights: &Weights<T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
-        let (r, d) = (weights.w.rows(), weights.w.cols());
+    pub(crate) fn all(engine: &Engine, weights: &Weights<T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
+        let (r, d, isa) = (weights.w.rows(), weights.w.cols(), engine.isa);
         let group = |layout: PanelLayout| {
             let width = layout.width;
-            let packed = |m: &Mat<T>| {
-                let mut panel = aligned_zeros(width * layout.depth);
-                pack_panel(&layout, m.as_ref(), &mut panel);
-                panel
-            };
+            let zeros = || aligned_zeros(width * layout.depth);
             let mut signs = aligned_zeros(width);
             signs[..layout.columns].copy_from_slice(&a[layout.column..][..layout.columns]);
             Self {
                 layout,
                 a: signs,
-                w: packed(&weights.w),
-                first: packed(&weights.first),
-                second: packed(&weights.second),
+                w: zeros(),
+                first: zeros(),
+                second: zeros(),
                 u: aligned_zeros(capacity * width),
                 partial: aligned_zeros(capacity * isa.lanes::<T>()),
                 waiting: aligned_zeros(0),
@@ -84,7 +80,15 @@ impl<T: Element> PanelGroup<T> {
         };
         let layouts = panel_layout::<T>(isa, r, d, false);
         let own = share.of(layouts.len());
-        layouts.into_iter().skip(own.start).take(own.len()).map(group).collect()
+        let mut groups: Vec<Self> = layouts.into_iter().skip(own.start).take(own.len()).map(group).collect();
+        // By the threads that will work with them: the system gives memory where it is written to first.
+        let par = engine.par.for_work(FLOPS_PER_MOVE * (3 * r * d) as f64);
+        for_each_at_home(par, &mut groups, &|_, Self { layout, w, first, second, .. }| {
+            pack_panel(layout, weights.w.as_ref(), w);
+            pack_panel(layout, weights.first.as_ref(), first);
+            pack_panel(layout, weights.second.as_ref(), second);
+        });
+        groups
     }
 
     /// Backward and update of one batch, then forward of the next. With more than one piece threads share the panel:
