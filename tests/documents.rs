@@ -93,8 +93,9 @@ const WEIGHTS: &str = "memorize solve --inputs X.npy --targets y.npy --normalize
 /// A small run that goes by this name.
 const RUN: &str =
     "run() { memorize train --data synthetic --samples 12 --dim 6 --normalize -r 14 --epochs 3 --out runs/$1; }; run";
-/// The file that the help of `sweep` shows.
-const SIZES: &str = "memorize sweep --help | sed -n '/^  .data.$/,/^Instead/{/^Instead/!p}' >sizes.toml";
+/// The file that the help of `sweep` shows, with shorter runs.
+const SIZES: &str = "memorize sweep --help | sed -n '/^  .data.$/,/^Instead/{/^Instead/!p}' | \
+    sed 's/^  iterations = 1000$/  iterations = 100/' >sizes.toml";
 
 /// What readers have before they begin, on each page that asks for something.
 fn brought(page: &str) -> Vec<String> {

@@ -80,6 +80,9 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     /// # Errors
     /// If the shapes do not go together or there are no samples.
     pub fn evaluate_in_f64(&self, net: &Network<T>) -> Result<Evaluation, TrainError> {
+        if T::EPSILON <= f64::EPSILON {
+            return self.evaluate(net);
+        }
         let x = Widened::new(self.x);
         let y: Vec<f64> = self.y.iter().map(|y| y.to_f64()).collect();
         let (engine, gamma, route) = (self.engine, self.gamma, self.route);
