@@ -127,7 +127,10 @@ fn scale_panel<S: Simd, T: Element>(simd: S, x: MatRef<'_, T>, v: &[T], panel: &
 /// X up to its own last one.
 ///
 /// On the diagonal the sweep goes down in stairs: the coordinates beyond a register's last column need it no more. That
-/// takes whole tiles to a register, and saves a third of the square on the diagonal.
+/// saves a third of the square on the diagonal where registers are as long as whole tiles are high. Where they are
+/// shorter (NEON), a stair ends with the tile that holds its last column: no tile but a sweep's last has rows to spare,
+/// and each is as narrow as can be. Where neither divides the other (AVX2) there is one stair, for six sums, a tile one
+/// register wide, do not hide the latency of a multiply-add.
 struct GramBlock<'a, T: Element> {
     x: MatRef<'a, T>,
     v: &'a [T],
@@ -149,10 +152,14 @@ impl<T: Element> Kernel for GramBlock<'_, T> {
             let (layout, out) = upper.panel_at(at);
             let PanelLayout { column, columns, vectors, width, .. } = layout;
             scale_panel(simd, x, v, &layout, scaled);
-            let stairs = if lanes.is_multiple_of(NR) { vectors } else { 1 };
-            let mut from = 0;
+            let stairs = if lanes.is_multiple_of(NR) || NR.is_multiple_of(lanes) { vectors } else { 1 };
+            let (mut from, end) = (0, column + columns);
             for first in 0..stairs {
-                let to = if first + 1 == stairs { column + columns } else { column + (first + 1) * lanes };
+                let last = column + (first + 1) * lanes;
+                let to = if first + 1 == stairs { end } else { end.min(last.next_multiple_of(NR)) };
+                if from == to {
+                    continue;
+                }
                 let out = &mut out[from * width + first * lanes..];
                 let mut add = AddTile { out, width, ahead: &mut ahead };
                 let panel = PanelPart::from(scaled, vectors, first, lanes);
