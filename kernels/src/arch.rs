@@ -258,6 +258,18 @@ mod tests {
     }
 
     #[test]
+    fn the_variable_forces_a_tier_and_the_best_is_one_with_vectors() {
+        let chosen = Isa::from_environment().unwrap();
+        match std::env::var(ISA_VARIABLE) {
+            Ok(name) if !name.is_empty() => assert_eq!(chosen.name(), name),
+            _ => assert_eq!(chosen, Isa::best()),
+        }
+        if cfg!(target_arch = "aarch64") {
+            assert_eq!(Isa::best().name(), "neon");
+        }
+    }
+
+    #[test]
     fn the_tier_named_is_the_tier_that_runs() {
         struct Lanes;
         impl Kernel for Lanes {
