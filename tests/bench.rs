@@ -35,6 +35,29 @@ fn the_json_is_one_object_with_the_machine_its_limits_and_the_results() {
 }
 
 #[test]
+fn scaling_is_measured_on_what_there_is_and_computed_for_more() {
+    let call = "bench --scaling --quick --filter adam-step --shape 16x30x200 --threads 3";
+    let report: Value = serde_json::from_str(&memorize(call).and("--json").succeeds().stdout).unwrap();
+    let entries = report["scaling"].as_array().unwrap();
+    let found: Vec<(u64, &str)> =
+        entries.iter().map(|entry| (entry["threads"].as_u64().unwrap(), entry["kind"].as_str().unwrap())).collect();
+    let measured = [1, 2, 3].map(|threads| (threads, "measured"));
+    let computed = [2, 8, 16, 32, 64, 128].map(|threads| (threads, "from trace"));
+    assert_eq!(found, [&measured[..], &computed[..]].concat());
+    for entry in entries {
+        let number = |key: &str| entry[key].as_f64().unwrap();
+        assert_eq!((&entry["pass"], &entry["shape"]), (&"adam-step".into(), &"16x30x200".into()));
+        assert!((number("efficiency") * number("threads") - number("speedup")).abs() < 1e-9 * number("speedup"));
+        assert!(number("seconds") > 0.0 && number("gbs") > 0.0 && number("speedup_of_bandwidth") > 0.0);
+    }
+    assert_eq!(entries[0]["speedup"], 1.0);
+    let text = memorize(call).succeeds().stdout;
+    assert_eq!(text.lines().filter(|line| line.contains("from trace ")).count(), computed.len(), "{text}");
+    memorize("bench --scaling --backend matrixmultiply").refuses(&["--scaling is about the native backend"]);
+    memorize("bench --scaling --filter small-gradient").refuses(&["the passes are adam-step, "]);
+}
+
+#[test]
 fn the_table_and_the_csv_have_a_line_a_measurement() {
     let text = memorize(SMALL).and("--dtype f64").succeeds().stdout;
     assert!(text.contains("peak f32") && text.contains("of roofline"), "{text}");

@@ -46,7 +46,7 @@ const OTHERS: [&str; 7] = ["runs", "report", "compare", "config", "bench", "comp
 
 /// Flags that make a command smaller: they take the place of those of the same name, or are added. The first entry
 /// counts whose words are in the command.
-const SMALLER: [(&str, &str); 18] = [
+const SMALLER: [(&str, &str); 19] = [
     // A run of this name may be there, with all its epochs.
     ("reproduce all", "--epochs 2 --overwrite"),
     ("reproduce mnist-2layer-noise --optimizer solve", ""),
@@ -65,7 +65,8 @@ const SMALLER: [(&str, &str); 18] = [
     ("-r 3000 --lr-decay-every 15 --epochs 60", "--epochs 5"),
     ("--neurons 3000 --epochs 60", "--epochs 5"),
     ("race --data synthetic", "--passes 50"),
-    ("race --data mnist", "--passes 2"),
+    ("race --data mnist", "--passes 2 --neurons 400"),
+    ("bench --scaling", "--shape 256x20x32 --filter adam-step --quick"),
     ("bench", "--shape 256x20x32 --filter small-gradient --dtype f32 --quick"),
 ];
 

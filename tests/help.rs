@@ -73,6 +73,7 @@ fn the_formats_name_every_key_of_json() {
         "runs RUN",
         "data info mnist RUN/checkpoint.safetensors",
         "bench --quick --filter adam-step --shape 50x6x4 --backend native",
+        "bench --scaling --quick --filter adam-step --shape 50x6x4",
         "eval --run RUN",
         "certify --run RUN",
         "compare RUN RUN --out PAGE",

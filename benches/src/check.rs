@@ -127,10 +127,10 @@ fn features<T: Element>(engine: &Engine) -> Vec<f64> {
 fn gradient<T: Element>(engine: &Engine) -> Vec<f64> {
     let Shape { n, d, r } = CHECKED;
     let (x, w, a, y) = (matrix::<T>(n, d), matrix::<T>(r, d), signs::<T>(r), vec![T::ONE; n]);
-    let s = pass::network_matrix(engine, w.as_ref(), &a).expect(FITS);
-    let m = pass::loss_and_moment(engine, &x, &y, &engine.pack_symmetric(s.as_ref()).expect(FITS)).expect(FITS).moment;
+    let s = pass::network_forms(engine, w.as_ref(), &a).expect(FITS);
+    let m = pass::loss_and_moment(engine, &x, &y, &s).expect(FITS).moment;
     let mut g = Mat::zeros(r, d);
-    pass::gradient_from_moment(engine, w.as_ref(), &a, m.as_ref(), T::ZERO, g.as_mut()).expect(FITS);
+    pass::gradient_of_moment(engine, w.as_ref(), &a, &m, T::ZERO, g.as_mut()).expect(FITS);
     widen(g.transposed().iter())
 }
 

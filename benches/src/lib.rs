@@ -6,9 +6,12 @@
 mod check;
 pub mod machine;
 pub mod report;
+pub mod scaling;
+mod schedule;
 mod timing;
 mod workload;
 
 pub use check::{CHECKED, CHECKED_ADAM, Mismatch, check, compare, expected};
+pub use schedule::fraction;
 pub use timing::{Effort, Timing, median, time};
 pub use workload::{AdamConstants, Shape, TIMED_ADAM, Workload, matrix, sample_weights, signs, symmetric};

@@ -15,7 +15,7 @@ use crate::machine::MachineInfo;
 use crate::{Effort, Shape, Timing, Workload, check, median, time};
 
 /// Bytes that bandwidth is measured over: well beyond any cache.
-const STREAM_BYTES: usize = 512 << 20;
+pub(crate) const STREAM_BYTES: usize = 512 << 20;
 
 /// Everything measured, as `--json` prints it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,11 +102,11 @@ impl fmt::Display for Subject {
 
 /// A measurement to be made.
 #[derive(Clone, Copy, Debug)]
-struct Case {
-    workload: Workload,
-    shape: Shape,
-    engine: Engine,
-    dtype: Dtype,
+pub(crate) struct Case {
+    pub(crate) workload: Workload,
+    pub(crate) shape: Shape,
+    pub(crate) engine: Engine,
+    pub(crate) dtype: Dtype,
 }
 
 impl Case {
@@ -153,9 +153,7 @@ pub fn run(
 ) -> Result<BenchReport, Error> {
     let cases = cases(selection, best);
     if cases.is_empty() {
-        let names = Workload::ALL.map(Workload::name).join(", ");
-        let error = anyhow::anyhow!("nothing to measure is left by the filters; the passes are {names}");
-        return Err(Error::bad_input(error));
+        return Err(nothing_left(&Workload::ALL));
     }
     check(&cases.iter().map(Case::subject).collect::<Vec<_>>())?;
     let repetitions = if selection.quick { 5 } else { 15 };
@@ -183,6 +181,25 @@ pub fn run(
         bandwidth_gbs: limits.bandwidth,
         results,
     })
+}
+
+fn nothing_left(all: &[Workload]) -> Error {
+    let names = all.iter().map(|workload| workload.name()).collect::<Vec<_>>().join(", ");
+    Error::bad_input(anyhow::anyhow!("nothing to measure is left by the filters; the passes are {names}"))
+}
+
+/// What is selected of the passes that use threads: with the native backend and one instruction set, in f32 unless
+/// another type is named.
+pub(crate) fn of_threads(selection: &Selection, best: Engine) -> Result<Vec<Case>, Error> {
+    let backend = Some(BackendChoice::Native);
+    let one = Selection { quick: true, backend, one_isa: true, ..selection.clone() };
+    let cases: Vec<Case> = cases(&one, best).into_iter().filter(|case| case.engine.par != Par::Seq).collect();
+    if cases.is_empty() {
+        let mut all = Workload::ALL.to_vec();
+        all.retain(|&workload| workload != Workload::SmallGradient);
+        return Err(nothing_left(&all));
+    }
+    Ok(cases)
 }
 
 fn cases(selection: &Selection, best: Engine) -> Vec<Case> {

@@ -167,11 +167,9 @@ impl Workload {
                 let (x, w, a, y) = (matrix::<T>(n, d), matrix::<T>(r, d), signs::<T>(r), vec![T::ONE; n]);
                 let mut gradient = Mat::zeros(r, d);
                 Box::new(move || {
-                    let s = pass::network_matrix(&engine, w.as_ref(), &a).expect(FITS);
-                    let s = engine.pack_symmetric(s.as_ref()).expect(FITS);
+                    let s = pass::network_forms(&engine, w.as_ref(), &a).expect(FITS);
                     let m = pass::loss_and_moment(&engine, &x, &y, &s).expect(FITS).moment;
-                    pass::gradient_from_moment(&engine, w.as_ref(), &a, m.as_ref(), T::ZERO, gradient.as_mut())
-                        .expect(FITS);
+                    pass::gradient_of_moment(&engine, w.as_ref(), &a, &m, T::ZERO, gradient.as_mut()).expect(FITS);
                 })
             }
             Self::QuadraticForms => {

@@ -1,7 +1,9 @@
 //! The table, the JSON object and the CSV of a benchmark.
 
 use memorize_analysis::text::{Align, table};
+use memorize_benches::machine::MachineInfo;
 use memorize_benches::report::{BenchReport, Measurement};
+use memorize_benches::scaling::{Scaling, ScalingReport};
 use memorize_run::error::Error;
 use memorize_run::units::{measured, number, percent, threads};
 
@@ -16,7 +18,6 @@ of roofline: of that, or of what memory can feed, if that is less; above 100 % i
 
 /// The report for a person: the machine, its limits, a line a measurement.
 pub fn text(report: &BenchReport) -> String {
-    let machine = &report.machine;
     let peaks: Vec<String> =
         report.peak_gflops.iter().map(|(dtype, peak)| format!("{dtype} {} GFLOP/s", number(*peak))).collect();
     let header = [
@@ -37,18 +38,51 @@ pub fn text(report: &BenchReport) -> String {
         std::iter::once(header.map(str::to_owned)).chain(report.results.iter().map(row)).collect();
     use Align::{Left, Right};
     let align = [Left, Left, Left, Left, Left, Right, Right, Right, Right, Right, Right, Right];
+    let limits = format!("peak {}; memory {} GB/s", peaks.join(", "), number(report.bandwidth_gbs));
+    format!("{}\n{}\n{LEGEND}", head(&report.machine, &limits), table(&rows, &align))
+}
+
+/// The machine, with its limits.
+fn head(machine: &MachineInfo, limits: &str) -> String {
     let blas = machine.blas.as_ref().map(|blas| format!("blas: {blas}\n")).unwrap_or_default();
-    format!(
-        "{}, {}, {}\npeak {}; memory {} GB/s\n{blas}{}, commit {}\n\n{}\n{LEGEND}",
-        machine.cpu,
-        threads(machine.threads),
-        machine.caches.join(", "),
-        peaks.join(", "),
-        number(report.bandwidth_gbs),
-        machine.compiler,
-        machine.commit,
-        table(&rows, &align)
-    )
+    let MachineInfo { cpu, caches, compiler, commit, .. } = machine;
+    let (threads, caches) = (threads(machine.threads), caches.join(", "));
+    format!("{cpu}, {threads}, {caches}\n{limits}\n{blas}{compiler}, commit {commit}\n")
+}
+
+/// Headings of the table of `--scaling`.
+const LEGEND_OF_SCALING: &str = "\
+speed-up: times faster than one thread; efficiency: that for each thread.
+from trace: every piece timed on one thread and given to so many as they come free; what handing it over costs, and what
+threads take from each other in caches and memory, is not in it.
+GB/s: bytes that have to move at least once, which the memory of such a machine must give.
+memory allows: the most that the speed-up could be with the memory of this machine.
+";
+
+/// The report on threads for a person.
+pub fn scaling(report: &ScalingReport) -> String {
+    let header =
+        ["pass", "n x d x r", "type", "threads", "", "time", "speed-up", "efficiency", "GB/s", "memory allows"];
+    let row = |found: &Scaling| {
+        [
+            found.pass.clone(),
+            found.shape.clone(),
+            found.dtype.clone(),
+            found.threads.to_string(),
+            found.kind.name().to_owned(),
+            measured(found.seconds),
+            format!("{:.2}", found.speedup),
+            format!("{:.2}", found.efficiency),
+            number(found.gbs),
+            number(found.speedup_of_bandwidth),
+        ]
+    };
+    let rows: Vec<[String; 10]> =
+        std::iter::once(header.map(str::to_owned)).chain(report.scaling.iter().map(row)).collect();
+    use Align::{Left, Right};
+    let align = [Left, Left, Left, Right, Left, Right, Right, Right, Right, Right];
+    let limits = format!("memory {} GB/s", number(report.bandwidth_gbs));
+    format!("{}\n{}\n{LEGEND_OF_SCALING}", head(&report.machine, &limits), table(&rows, &align))
 }
 
 fn row(result: &Measurement) -> [String; 12] {

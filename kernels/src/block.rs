@@ -42,12 +42,48 @@ pub const PARALLEL_FLOPS: u64 = 4_000_000;
 /// some 30 GB/s, in f32. An estimate, good enough to tell what is worth a second thread.
 pub const FLOPS_PER_MOVE: f64 = 32.0;
 
+/// Pieces that independent rows are cut into for each thread, if there are rows enough: a thread that comes late, or a
+/// core that is slower, costs a part of a piece.
+pub const PIECES_PER_WORKER: usize = 4;
+
+/// Leaves of a reduction for each thread from which on threads have leaves to themselves: halves of halves of the tree
+/// have as many rows each, so that one, two and four threads are as busy as each other.
+pub const LEAVES_PER_WORKER: usize = 4;
+
+/// Parts that the matrix of a leaf is cut into for each thread beyond that, all leaves together. A leaf's blocks follow
+/// each other, so it is the parts that keep threads busy until the largest leaf is done.
+pub const PARTS_PER_WORKER: usize = 8;
+
+/// Parts of a leaf's matrix at most: with d = 784 half a panel each, whose rows are scaled twice.
+pub const LEAF_PARTS_MAX: usize = 32;
+
+/// Rows of a leaf that several threads work on before they wait for each other: 1.6 MB of f32 with d = 784, which stay in
+/// the cache that they share, and work of about a millisecond for six threads.
+pub const WINDOW_ROWS: usize = 512;
+
+/// Rows of the smallest piece, and what every piece is a multiple of: whole tiles of each instruction set (8, 6 and 4
+/// rows). A panel that is fetched from L2 for 24 rows is used for as many multiply-adds as a load from there takes.
+pub const PIECE_ROWS: usize = 24;
+
 /// Elements of each array that a thread updates at a time, four arrays of 16 KB: L2-sized pieces of work.
 pub const UPDATE_CHUNK: usize = 4096;
 
 /// Neurons that the fused step hands to a plain GEMM at a time: enough for its own packing to pay, few enough to share
 /// the neurons of the paper's net among a dozen threads. Part of the order of summation of the outputs.
 pub const GEMM_NEURONS: usize = 256;
+
+/// Threads for each group of neurons from which on a pass over all samples shares the samples instead: each thread then
+/// has the weights and a gradient to itself, and none waits for others after every block.
+pub const LEAVES_FROM: usize = 4;
+
+/// Pieces that a group of neurons is cut into at most, where there are more threads than groups.
+pub const GROUP_PIECES_MAX: usize = 8;
+
+/// Tiles of samples or coordinates that a piece of a group has at least.
+pub const TILES_PER_PIECE: usize = 2;
+
+/// How much busier than it must be the busiest thread may be, for fewer pieces.
+pub const NEARLY: f64 = 1.03;
 
 /// Bytes of a cache line.
 pub const CACHE_LINE: usize = 64;
@@ -78,4 +114,4 @@ pub const TILE_NEON: (usize, usize) = (3, 8);
 pub const TILE_SCALAR: (usize, usize) = (2, 4);
 
 const _: () = assert!(LEAF_ROWS_MIN.is_multiple_of(ROW_BLOCK) && LEAF_ROWS_MAX.is_multiple_of(LEAF_ROWS_MIN));
-const _: () = assert!(GEMM_ROW_BLOCK.is_multiple_of(ROW_BLOCK));
+const _: () = assert!(GEMM_ROW_BLOCK.is_multiple_of(ROW_BLOCK) && WINDOW_ROWS.is_multiple_of(GEMM_ROW_BLOCK));

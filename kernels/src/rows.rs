@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::block::ROW_BLOCK;
 use crate::element::Element;
 use crate::mat::{Mat, MatMut, MatRef};
-use crate::parallel::{Par, for_chunks, for_row_blocks, leaf_rows};
+use crate::parallel::{LeafPlan, Par, for_chunks, for_row_blocks, leaf_rows, piece_rows};
 use crate::team::Spread;
 
 /// Samples, one a row, that a pass reads a block at a time.
@@ -341,20 +341,27 @@ macro_rules! forward_rows {
 forward_rows!(&R, Box<R>);
 
 /// Runs `work(block, its rows, the next block's rows if they are in memory)` on consecutive blocks of at most `rows`
-/// rows.
+/// rows. The rows of a block are produced by several threads if the plan says so.
 pub(crate) fn for_blocks<T: Element, X: Rows<T>>(
+    plan: LeafPlan,
     x: &X,
     range: Range<usize>,
     rows: usize,
     mut work: impl FnMut(Range<usize>, MatRef<'_, T>, Option<MatRef<'_, T>>),
 ) {
-    let mut scratch = Mat::zeros(if x.needs_scratch() { rows } else { 0 }, x.cols());
+    let mut scratch = Mat::zeros(if x.needs_scratch() { rows.min(range.len()) } else { 0 }, x.cols());
     let mut unused = Mat::zeros(0, x.cols());
     for first in range.clone().step_by(rows) {
         let block = first..range.end.min(first + rows);
         let following = block.end..range.end.min(block.end + rows);
         let next = (!x.needs_scratch()).then(|| x.block(following, &mut unused));
-        work(block.clone(), x.block(block, &mut scratch), next);
+        if plan == LeafPlan::ALONE || !x.needs_scratch() {
+            work(block.clone(), x.block(block, &mut scratch), next);
+        } else {
+            let (out, _) = scratch.as_mut().split_rows(block.len());
+            copy_block(plan.par, x, block.start, out, plan.piece_rows(block.len(), 1, ROW_BLOCK));
+            work(block.clone(), scratch.as_ref().rows_range(0..block.len()), next);
+        }
     }
 }
 
@@ -366,7 +373,7 @@ pub fn map<T: Element, R: Clone + Default + Send>(
 ) -> Vec<R> {
     let mut all = vec![R::default(); x.rows()];
     for_chunks(par, &mut all, leaf_rows(x.rows()), &|start, values| {
-        for_blocks(&x, start..start + values.len(), ROW_BLOCK, |block, x, _| {
+        for_blocks(LeafPlan::ALONE, &x, start..start + values.len(), ROW_BLOCK, |block, x, _| {
             values[block.start - start..block.end - start]
                 .iter_mut()
                 .enumerate()
@@ -401,14 +408,19 @@ pub fn whole<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized)) -> Mat<T> {
 /// All of `x` in memory, produced a block at a time by the threads of the current rayon pool if `par` says so.
 pub fn to_mat<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized)) -> Mat<T> {
     let mut all = Mat::zeros(x.rows(), x.cols());
-    for_row_blocks(par, all.as_mut(), ROW_BLOCK, &|first, mut out| {
+    copy_block(par, x, 0, all.as_mut(), piece_rows(par, x.rows(), 1, ROW_BLOCK));
+    all
+}
+
+/// Copies the rows from `first` on, so many at a time.
+fn copy_block<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized), first: usize, out: MatMut<'_, T>, piece: usize) {
+    for_row_blocks(par, out, piece, &|from, mut out| {
         let mut scratch = Mat::zeros(if x.needs_scratch() { out.rows() } else { 0 }, x.cols());
-        let block = x.block(first..first + out.rows(), &mut scratch);
+        let block = x.block(first + from..first + from + out.rows(), &mut scratch);
         for i in 0..out.rows() {
             out.row_mut(i).copy_from_slice(block.row(i));
         }
     });
-    all
 }
 
 #[cfg(test)]

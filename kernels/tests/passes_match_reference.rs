@@ -145,7 +145,16 @@ fn check_gradient_routes<T: Element>(n: usize, d: usize, r: usize, gamma: f64, s
         let s = pass::network_matrix(&engine, w.as_ref(), &a).unwrap();
         let gram = pass::loss_and_moment(&engine, &x, &y, &engine.pack_symmetric(s.as_ref()).unwrap()).unwrap();
         let mut gradient = Mat::zeros(r, d);
-        pass::gradient_from_moment(&engine, w.as_ref(), &a, gram.moment.as_ref(), gamma_t, gradient.as_mut()).unwrap();
+        let m = gram.moment.matrix();
+        pass::gradient_from_moment(&engine, w.as_ref(), &a, m.as_ref(), gamma_t, gradient.as_mut()).unwrap();
+        let (mut of_sums, mut q) = (Mat::zeros(r, d), [vec![T::ZERO; n], vec![T::ZERO; n]]);
+        pass::gradient_of_moment(&engine, w.as_ref(), &a, &gram.moment, gamma_t, of_sums.as_mut()).unwrap();
+        assert_eq!(of_sums.padded(), gradient.padded(), "M as it was summed up is M");
+        let forms = [engine.pack_symmetric(s.as_ref()), pass::network_forms(&engine, w.as_ref(), &a)];
+        for (q, s) in q.iter_mut().zip(forms) {
+            pass::quadratic_forms(&engine, &x, &s.unwrap(), q).unwrap();
+        }
+        assert_eq!(q[0], q[1], "S as it was summed up is S");
         let scale = |values: &Dense| values.data.clone();
         assert_close("gram route g", &engine, gradient.iter(), &g.data, &scale(&g_scale), length);
         let bound = SLACK * 2.0 * length as f64 * T::EPSILON * squares_scale;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use memorize_kernels::block::WINDOW_ROWS;
 use memorize_kernels::parallel::threads_at_work;
 use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
 use memorize_kernels::{Backend, Element, Engine, Isa, Mat, MatMut, MatRef, Par, Rows};
@@ -20,15 +21,15 @@ fn value<T: Element>(i: usize, j: usize) -> T {
     T::from_f64(((i * 7919 + j * 104_729) % 10_007) as f64 / 10_007.0 - 0.47)
 }
 
-/// Rows that are made when they are asked for, as a streamed data set's are.
-struct Streamed;
+/// So many rows and columns that are made when they are asked for, as a streamed data set's are.
+struct Streamed(usize, usize);
 
 impl<T: Element> Rows<T> for Streamed {
     fn rows(&self) -> usize {
-        N
+        self.0
     }
     fn cols(&self) -> usize {
-        D
+        self.1
     }
     fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T> {
         for (at, i) in range.clone().enumerate() {
@@ -104,7 +105,7 @@ fn passes<T: Element>() -> [(&'static str, Pass<T>); 12] {
         ("loss_and_moment", |engine, x, problem| {
             let s = engine.pack_symmetric(problem.s().as_ref()).unwrap();
             let found = pass::loss_and_moment(engine, &x, &problem.y, &s).unwrap();
-            [vec![found.squares.to_bits()], bits(found.moment.padded())].concat()
+            [vec![found.squares.to_bits()], bits(found.moment.matrix().padded())].concat()
         }),
         ("gradient_from_moment", |engine, _, problem| {
             let ((w, a), mut g) = (many_neurons(problem), Mat::zeros(N, D));
@@ -162,7 +163,32 @@ fn check<T: Element>() {
                 let in_memory = || assert_eq!(&pass(&together, &x, &problem), expected, "{what}");
                 let is_shared = (0..TRIES).any(|_| threads_at_work(&pool, in_memory) >= threads.min(2));
                 assert!(is_shared, "{what}: one thread did it all");
-                pool.install(|| assert_eq!(&pass(&together, &Streamed, &problem), expected, "{what}: streamed"));
+                pool.install(|| assert_eq!(&pass(&together, &Streamed(N, D), &problem), expected, "{what}: streamed"));
+            }
+        }
+    }
+}
+
+/// Where threads share a leaf, they go through it window by window.
+#[test]
+fn leaves_of_several_windows_have_the_same_bits() {
+    // More columns than a thread takes at a time.
+    let (n, d) = (20 * WINDOW_ROWS, 150);
+    let (x, y) = (Mat::<f32>::from_fn(n, d, value), (0..n).map(|i| value(i, 3)).collect::<Vec<_>>());
+    let moment = |engine: Engine, x: &dyn Rows<f32>| {
+        let s = pass::weighted_gram(&engine, &x, &y).unwrap();
+        let found = pass::loss_and_moment(&engine, &x, &y, &engine.pack_symmetric(s.as_ref()).unwrap()).unwrap();
+        let along = pass::transposed_times_vector(&engine, &x, &y).unwrap();
+        [vec![found.squares.to_bits()], bits(s.padded()), bits(found.moment.matrix().padded()), bits(&along)].concat()
+    };
+    for &backend in Backend::ALL {
+        let alone = Engine { backend, par: Par::Seq, ..Engine::best() };
+        let expected = moment(alone, &x);
+        for threads in [5, 16, 40] {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let together = Engine { par: Par::ALWAYS, ..alone };
+            for rows in [&x as &dyn Rows<f32>, &Streamed(n, d)] {
+                assert!(pool.install(|| moment(together, rows)) == expected, "{backend}, {threads} threads");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use anyhow::ensure;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use crate::blas;
@@ -72,6 +73,22 @@ impl Threads {
         self.count
     }
 
+    /// Keeps each of them on a core of its own, among those that the process may use.
+    ///
+    /// # Errors
+    /// If there are fewer cores than threads, or the system refuses.
+    pub fn pin(&self) -> anyhow::Result<()> {
+        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        ensure!(self.count <= cores.len(), "{} threads cannot have {} cores each to itself", self.count, cores.len());
+        let kept = self.install(|| {
+            let here = rayon::current_thread_index().is_none().then(|| core_affinity::set_for_current(cores[0]));
+            let all = || rayon::broadcast(|thread| core_affinity::set_for_current(cores[thread.index()]));
+            here.map_or_else(all, |here| vec![here])
+        });
+        ensure!(kept.into_iter().all(|kept| kept), "the system does not keep threads on cores");
+        Ok(())
+    }
+
     /// Runs `work` on them.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.others {
@@ -92,6 +109,23 @@ fn note(error: &ThreadPoolBuildError, count: usize, asked: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pinned_threads_have_a_core_each() {
+        let count = cores();
+        let pinned = std::thread::spawn(move || {
+            let (threads, _) = Threads::start(Some(count));
+            threads.pin().unwrap();
+            threads.install(|| rayon::broadcast(|_| core_affinity::get_core_ids().unwrap()))
+        });
+        let mut pinned: Vec<_> = pinned.join().unwrap();
+        pinned.sort();
+        pinned.dedup();
+        assert!(pinned.len() == count && pinned.iter().all(|cores| cores.len() == 1), "{pinned:?}");
+        let (threads, _) = Threads::start(Some(count + 1));
+        let error = threads.pin().unwrap_err().to_string();
+        assert!(error.contains("cannot have"), "{error}");
+    }
 
     #[test]
     fn as_many_threads_work_as_were_asked_for() {

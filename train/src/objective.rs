@@ -2,8 +2,9 @@
 //! Hessian-vector products, by either route. Everything calls the fused passes and nothing lower.
 
 use memorize_kernels::error::check_shape;
+use memorize_kernels::pass::{self, Moment};
 use memorize_kernels::rows::Widened;
-use memorize_kernels::{Element, Engine, Mat, Rows, pass};
+use memorize_kernels::{Element, Engine, Mat, Rows};
 
 use crate::error::TrainError;
 use crate::network::Network;
@@ -54,8 +55,8 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
         match self.route {
             Route::Neuron => pass::outputs(&self.engine, self.x, net.weights.as_ref(), &net.signs, &mut q)?,
             Route::Gram => {
-                let s = pass::network_matrix(&self.engine, net.weights.as_ref(), &net.signs)?;
-                pass::quadratic_forms(&self.engine, self.x, &self.engine.pack_symmetric(s.as_ref())?, &mut q)?;
+                let s = pass::network_forms(&self.engine, net.weights.as_ref(), &net.signs)?;
+                pass::quadratic_forms(&self.engine, self.x, &s, &mut q)?;
             }
         }
         Ok(q)
@@ -117,7 +118,7 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
         &self,
         net: &Network<T>,
         gradient: &mut Mat<T>,
-    ) -> Result<(Evaluation, Option<Mat<T>>), TrainError> {
+    ) -> Result<(Evaluation, Option<Moment<T>>), TrainError> {
         let (w, a) = (net.weights.as_ref(), &net.signs);
         let gamma = T::from_f64(self.gamma);
         let (squares, moment) = match self.route {
@@ -127,11 +128,9 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
                 (out.squares, None)
             }
             Route::Gram => {
-                let s = pass::network_matrix(&self.engine, w, a)?;
-                let s = self.engine.pack_symmetric(s.as_ref())?;
+                let s = pass::network_forms(&self.engine, w, a)?;
                 let out = pass::loss_and_moment(&self.engine, self.x, self.y, &s)?;
-                let m = out.moment.as_ref();
-                pass::gradient_from_moment(&self.engine, w, a, m, gamma, gradient.as_mut())?;
+                pass::gradient_of_moment(&self.engine, w, a, &out.moment, gamma, gradient.as_mut())?;
                 (out.squares, Some(out.moment))
             }
         };

@@ -35,6 +35,9 @@ pub struct BenchArgs {
     /// Print CSV, a row a measurement
     #[arg(long, help_heading = "Output")]
     pub csv: bool,
+    /// Measure how the passes scale with threads instead, and compute it for more threads than there are
+    #[arg(long, conflicts_with_all = ["csv", "plot", "compare"])]
+    pub scaling: bool,
     /// Draw a roofline plot, an SVG or a PNG by the file's extension
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub plot: Option<PictureFile>,
@@ -55,11 +58,16 @@ Flops are those that a pass needs, symmetry used; medians of both, the peak's me
 pass, for a shared machine does not keep its speed. In the plot a pass stands at its share of that
 peak. A pass whose data stay in the caches can be above the roofline, which is drawn for main memory.
 
+--scaling times every pass on 1, 2, 3, ... threads up to those of this machine. For 8 to 128 threads
+it cuts the pass for so many, times every piece on one thread, and computes when all would be done if
+each piece began as soon as a thread is free and what it waits for is done.
+
 Examples:
   memorize bench --quick
   memorize bench --json > before.json
   memorize bench --compare before.json
   memorize bench --plot roofline.svg
+  memorize bench --scaling --filter adam-step
   memorize bench --filter adam-step --isa avx2 --threads 1";
 
 /// Reads `60000x784x3000`.

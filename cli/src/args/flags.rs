@@ -92,6 +92,7 @@ keys! {
         "run.checkpoint_every": "Write a checkpoint after N steps" = "as before",
         "run.checkpoint_minutes" = "as before",
         "run.threads" = "as before",
+        "run.pin" = "as before",
         "run.memory_budget" = "as before",
     }
 
@@ -104,6 +105,7 @@ keys! {
         "run.epochs" = "the experiment's",
         "run.seed",
         "run.dtype" = "f32",
+        "run.pin",
         "run.memory_budget",
         "run.checkpoint_every",
         "run.checkpoint_minutes",

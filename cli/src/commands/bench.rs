@@ -10,8 +10,9 @@ use memorize_analysis::bench::compare;
 use memorize_analysis::bench::roofline::Roofline;
 use memorize_analysis::plot::PictureFile;
 use memorize_benches::report::{self, Selection, Subject};
+use memorize_benches::scaling;
 use memorize_data::Output;
-use memorize_run::config::check_threads;
+use memorize_run::config::{Backend, check_threads};
 use memorize_run::error::{Error, WithHint};
 use memorize_run::run::machine::Machine;
 
@@ -56,6 +57,20 @@ pub fn bench(arguments: &BenchArgs) -> Result<(), Error> {
         backend: compute.backend,
         one_isa: compute.isa.is_some(),
     };
+    if arguments.scaling {
+        if compute.backend.is_some_and(|backend| backend != Backend::Native) {
+            let error = anyhow!("--scaling is about the native backend: other libraries cut their products themselves");
+            return Err(Error::BadInput(error.hint("leave --backend out")));
+        }
+        let measured = machine.install(|| scaling::run(&selection, machine.engine, progress));
+        spinner.finish_and_clear();
+        let measured = measured?;
+        return if arguments.json {
+            say::print_exact(&say::json("bench", None, &measured))
+        } else {
+            say::print(&show::scaling(&measured))
+        };
+    }
     let check = |cases: &[Subject]| old.as_ref().map_or(Ok(()), |old| compare::check_overlap(old, cases));
     let measured = machine.install(|| report::run(&selection, machine.engine, check, progress));
     spinner.finish_and_clear();

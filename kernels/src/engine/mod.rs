@@ -42,9 +42,17 @@ impl Engine {
     /// Prepares `m` (columns x depth) as the right operand of X m^T.
     pub fn pack_rows<T: Element>(&self, m: MatRef<'_, T>) -> PackedRows<T> {
         PackedRows(match self.backend {
-            Backend::Native => Packed::Panels(Panels::from_rows(self.isa, m)),
+            Backend::Native => Packed::Panels(Panels::from_rows(self.isa, self.par, m)),
             plain => Packed::Plain(Plain::new(plain, m)),
         })
+    }
+
+    /// Prepares `m` (depth x columns) as the right operand of X m.
+    pub(crate) fn pack_columns<T: Element>(&self, m: MatRef<'_, T>) -> Packed<T> {
+        match self.backend {
+            Backend::Native => Packed::Panels(Panels::from_columns(self.isa, self.par, m)),
+            plain => Packed::Plain(Plain::new(plain, m)),
+        }
     }
 
     /// Prepares a symmetric `s` (d x d), of which the upper triangle is read, as the matrix of quadratic forms.
@@ -53,8 +61,8 @@ impl Engine {
     /// [`KernelError::Shape`] if `s` is not square.
     pub fn pack_symmetric<T: Element>(&self, s: MatRef<'_, T>) -> Result<PackedSymmetric<T>, KernelError> {
         check_shape("columns of a symmetric matrix", s.rows(), s.cols())?;
-        Ok(PackedSymmetric(match self.backend {
-            Backend::Native => Packed::Panels(Panels::from_upper_triangle(self.isa, s)),
+        Ok(PackedSymmetric::new(match self.backend {
+            Backend::Native => Packed::Panels(Panels::from_upper_triangle(self.isa, self.par, s)),
             plain => Packed::Plain(Plain::doubled_upper(plain, s)),
         }))
     }
@@ -105,6 +113,10 @@ impl<T: Element> PackedRows<T> {
 pub struct PackedSymmetric<T: Element>(Packed<T>);
 
 impl<T: Element> PackedSymmetric<T> {
+    pub(crate) fn new(packed: Packed<T>) -> Self {
+        Self(packed)
+    }
+
     /// Rows and columns, d.
     pub fn order(&self) -> usize {
         self.0.depth()

@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::backend::Backend;
+use crate::block::FLOPS_PER_MOVE;
 use crate::element::Element;
 use crate::engine::{Engine, other_engine};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatMut, MatRef};
+use crate::parallel::for_chunks;
 
 /// Samples of a batch: as rows for the forward pass, and for the backward pass of the native backend in strips.
 ///
@@ -37,6 +39,9 @@ pub struct Batch<T: Element> {
     contents: u64,
 }
 
+/// Strips that a thread writes at a time.
+const STRIPS: usize = 16;
+
 impl<T: Element> Batch<T> {
     /// Room for `capacity` samples of width d, none in it yet.
     pub fn new(engine: &Engine, capacity: usize, d: usize) -> Self {
@@ -61,15 +66,21 @@ impl<T: Element> Batch<T> {
         self.contents = unique();
         write(self.x.as_mut().split_rows(rows).0);
         self.rows = rows;
-        if self.strip == 0 {
+        if self.strip == 0 || rows == 0 {
             return Ok(());
         }
-        for j in 0..rows {
-            let (row, nr) = (self.x.row(j), self.strip);
-            for (s, piece) in row.chunks(nr).enumerate() {
-                self.strips[(s * rows + j) * nr..][..piece.len()].copy_from_slice(piece);
+        let (x, nr) = (&self.x, self.strip);
+        let strips = &mut self.strips[..x.cols().next_multiple_of(nr) * rows];
+        let par = self.engine.par.for_work(FLOPS_PER_MOVE * strips.len() as f64);
+        for_chunks(par, strips, STRIPS * rows * nr, &|first, strips| {
+            let column = first / rows;
+            for j in 0..rows {
+                let row = &x.row(j)[column..];
+                for (strip, piece) in strips.chunks_mut(rows * nr).zip(row.chunks(nr)) {
+                    strip[j * nr..][..piece.len()].copy_from_slice(piece);
+                }
             }
-        }
+        });
         Ok(())
     }
 

@@ -4,14 +4,14 @@ use pulp::Simd;
 
 use crate::arch::{Kernel, compiled};
 use crate::backend::{Accum, Factor, gemm};
-use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
+use crate::block::{GEMM_ROW_BLOCK, PIECE_ROWS, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::epilogue::StorePower;
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::engine::{Engine, Packed, PackedRows, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{MatMut, MatRef};
-use crate::parallel::for_row_blocks;
+use crate::parallel::{for_row_blocks, piece_rows};
 
 /// z_jk = (sum_i R_ki x_ji)^p: the random feature layer (the paper's section 4), x: n x d, r: R (k x d) packed by
 /// [`Engine::pack_rows`], z: n x k. 2 n d k flops.
@@ -48,10 +48,12 @@ pub fn features<T: Element>(
     check_shape("columns of the features", r.columns(), z.cols())?;
     let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64 * r.columns() as f64);
     match packed {
-        Packed::Panels(panels) => for_row_blocks(par, z, ROW_BLOCK, &|row, z| {
-            let x = x.rows_range(row..row + z.rows());
-            FeatureBlock { x, panels, p, z }.run_on(engine.isa);
-        }),
+        Packed::Panels(panels) => {
+            for_row_blocks(par, z, piece_rows(par, x.rows(), PIECE_ROWS, ROW_BLOCK), &|row, z| {
+                let x = x.rows_range(row..row + z.rows());
+                FeatureBlock { x, panels, p, z }.run_on(engine.isa);
+            })
+        }
         Packed::Plain(r) => for_row_blocks(par, z, GEMM_ROW_BLOCK, &|row, mut z| {
             let x = x.rows_range(row..row + z.rows());
             gemm(r.backend, Factor::Plain(x), Factor::Transposed(r.mat.as_ref()), Accum::Replace, z.reborrow());

@@ -20,12 +20,13 @@ use super::batch::{Batch, unique};
 use super::neuron_group::{GemmGroup, PanelGroup, Share};
 use super::update::{Backward, Weights};
 use crate::backend::Backend;
-use crate::block::FLOPS_PER_MOVE;
+use crate::block::{FLOPS_PER_MOVE, GEMM_NEURONS, GROUP_PIECES_MAX, NEARLY, TILES_PER_PIECE};
 use crate::element::Element;
 use crate::engine::Engine;
+use crate::engine::pack::panel_layout;
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatMut};
-use crate::parallel::{Par, all, for_each};
+use crate::parallel::{Par, all, for_each, for_each_at_home};
 use crate::team::{Team, gather};
 
 /// The weights of a network in the layout that mini-batch steps keep for a whole run, with the memory of the rule.
@@ -124,7 +125,7 @@ impl<T: Element> FusedStep<T> {
         }
         let share = team.as_ref().map_or(Share::WHOLE, |team| Share { rank: team.rank(), ranks: team.ranks() });
         let groups = match engine.backend {
-            Backend::Native => Groups::Panels(PanelGroup::all(engine.isa, weights, a, capacity, share)),
+            Backend::Native => Groups::Panels(PanelGroup::all(&engine, weights, a, capacity, share)),
             _ => Groups::Gemm(GemmGroup::all(weights, a, capacity, share)),
         };
         Ok(Self { engine, d, r, capacity, groups, team, forwarded: None })
@@ -191,11 +192,13 @@ impl<T: Element> FusedStep<T> {
         match &mut self.groups {
             Groups::Panels(groups) => {
                 let isa = self.engine.isa;
-                for_each(par, groups, &|_, group| group.run(isa, backward, forward));
+                let pieces = pieces(par.workers(), groups.len(), largest.min(self.d) / isa.tile().1);
+                for_each_at_home(par, groups, &|_, group| group.run(isa, par, pieces, backward, forward));
             }
-            Groups::Gemm(groups) => for_each(par, groups, &|_, group| group.run(&self.engine, backward, forward)),
+            Groups::Gemm(groups) => {
+                for_each_at_home(par, groups, &|_, group| group.run(&self.engine, backward, forward));
+            }
         }
-        q.fill(T::ZERO);
         if !q.is_empty() {
             self.add_outputs(q);
         }
@@ -216,16 +219,20 @@ impl<T: Element> FusedStep<T> {
         }
     }
 
-    /// Adds the outputs of all groups, of every rank, in their order.
+    /// The outputs: the sums over all groups, of every rank, in their order, in f64. Where neurons of both signs cancel
+    /// each other, T's own rounding of a sum as large as they are would be all that is left.
     fn add_outputs(&self, q: &mut [T]) {
         let own: Vec<&[T]> = match &self.groups {
             Groups::Panels(groups) => groups.iter().map(PanelGroup::outputs).collect(),
             Groups::Gemm(groups) => groups.iter().map(GemmGroup::outputs).collect(),
         };
+        let mut sums = vec![0.0; q.len()];
+        let mut add = |part: &[T]| sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part.to_f64());
         match &self.team {
-            None => own.into_iter().for_each(|part| add(q, part)),
-            Some(team) => gather(&**team, &own.concat()).chunks(q.len()).for_each(|part| add(q, part)),
+            None => own.into_iter().for_each(add),
+            Some(team) => gather(&**team, &own.concat()).chunks(q.len()).for_each(&mut add),
         }
+        q.iter_mut().zip(sums).for_each(|(q, sum)| *q = T::from_f64(sum));
     }
 
     /// The neurons of this rank.
@@ -268,6 +275,14 @@ impl<T: Element> FusedStep<T> {
     }
 }
 
+/// Groups that r neurons are divided into.
+pub(crate) fn groups<T: Element>(engine: &Engine, r: usize) -> usize {
+    match engine.backend {
+        Backend::Native => panel_layout::<T>(engine.isa, r, 0, false).len(),
+        _ => r.div_ceil(GEMM_NEURONS),
+    }
+}
+
 /// Has every group of neurons put its gradient into its rows of `sum`.
 fn take_each<T: Element, G: Send>(
     par: Par,
@@ -286,13 +301,30 @@ fn take_each<T: Element, G: Send>(
     for_each(par, &mut parts, &|_, (group, own)| take(group, own.reborrow()));
 }
 
-fn add<T: Element>(q: &mut [T], part: &[T]) {
-    q.iter_mut().zip(part).for_each(|(q, &part)| *q += part);
+/// Pieces that each of the groups is cut into, so that all workers have about as much to do: as few as will do, and none
+/// of less than [`TILES_PER_PIECE`] of the `tiles` that there are.
+fn pieces(workers: usize, groups: usize, tiles: usize) -> usize {
+    let most = (tiles / TILES_PER_PIECE).clamp(1, GROUP_PIECES_MAX);
+    // Groups' worth of work that the busiest worker has.
+    let busiest = |pieces: usize| (groups * pieces).div_ceil(workers) as f64 / pieces as f64;
+    let best = (1..=most).map(busiest).fold(f64::INFINITY, f64::min);
+    (1..=most).find(|&pieces| busiest(pieces) <= NEARLY * best).unwrap_or(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_are_cut_only_where_it_keeps_more_workers_busy() {
+        // The paper's net has 63 panels of 48 neurons, its batches 16 tiles of 8 samples.
+        for (workers, expected) in [(1, 1), (2, 1), (21, 1), (63, 1), (64, 1), (42, 2), (96, 3), (128, 2)] {
+            assert_eq!(pieces(workers, 63, 16), expected, "{workers} workers");
+        }
+        // A panel of its own for nobody, but nothing to share.
+        assert_eq!(pieces(8, 1, 1), 1);
+        assert_eq!(pieces(2, 1, 16), 2);
+    }
 
     #[test]
     fn what_is_not_finite_is_found_wherever_it_is() {

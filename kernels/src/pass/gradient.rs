@@ -5,17 +5,18 @@
 
 use pulp::Simd;
 
-use super::weighted_gram::weighted_gram;
+use super::moment::Moment;
+use super::weighted_gram::{upper_gram, weighted_gram};
 use crate::arch::{Kernel, compiled};
 use crate::backend::{Accum, Factor, gemm};
-use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
+use crate::block::{GEMM_ROW_BLOCK, PIECE_ROWS, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::epilogue::StoreScaled;
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
-use crate::engine::{Engine, Packed, Panels};
+use crate::engine::{Engine, Packed, PackedSymmetric, Panels, other_engine};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatMut, MatRef};
-use crate::parallel::for_row_blocks;
+use crate::parallel::{for_row_blocks, piece_rows};
 
 /// S = W A W^T = sum_i a_i w_i w_i^T. w: W^T (r x d, a neuron a row), a: r, result: d x d. r d^2 flops.
 ///
@@ -33,6 +34,31 @@ use crate::parallel::for_row_blocks;
 /// ```
 pub fn network_matrix<T: Element>(engine: &Engine, w: MatRef<'_, T>, a: &[T]) -> Result<Mat<T>, KernelError> {
     weighted_gram(engine, &w, a)
+}
+
+/// S as the matrix of quadratic forms, which it becomes where it was summed up.
+///
+/// # Errors
+/// [`KernelError::Shape`] if `a` does not have r elements.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// let engine = Engine::best();
+/// let w = Mat::from_slice(2, 2, &[1.0f64, 2.0, 3.0, 1.0]);
+/// let s = pass::network_forms(&engine, w.as_ref(), &[1.0, -1.0])?;
+/// // The network's output: (1 + 2)^2 - (3 + 1)^2.
+/// let mut q = [0.0];
+/// pass::quadratic_forms(&engine, &Mat::from_slice(1, 2, &[1.0, 1.0]), &s, &mut q)?;
+/// assert_eq!(q, [9.0 - 16.0]);
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
+pub fn network_forms<T: Element>(
+    engine: &Engine,
+    w: MatRef<'_, T>,
+    a: &[T],
+) -> Result<PackedSymmetric<T>, KernelError> {
+    Ok(upper_gram(engine, &w, a)?.0.into_forms(engine))
 }
 
 /// G^T = A W^T M + gamma W^T, the transposed gradient M W A + gamma W. w: W^T (r x d), a: r, m: M (d x d, symmetric),
@@ -60,17 +86,66 @@ pub fn gradient_from_moment<T: Element>(
     gamma: T,
     out: MatMut<'_, T>,
 ) -> Result<(), KernelError> {
-    check_shape("number of signs", w.rows(), a.len())?;
     check_shape("rows of M", w.cols(), m.rows())?;
     check_shape("columns of M", w.cols(), m.cols())?;
+    times_signed(engine, w, a, || engine.pack_columns(m), gamma, out)
+}
+
+/// The same with M as [`loss_and_moment`] has summed it up. 2 r d^2 flops.
+///
+/// # Errors
+/// [`KernelError::Shape`] if the shapes do not go together; [`KernelError::OtherEngine`] if M was summed up by another
+/// engine.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat, pass};
+///
+/// let engine = Engine::best();
+/// let (x, w) = (Mat::from_slice(1, 1, &[2.0f64]), Mat::from_slice(1, 1, &[3.0]));
+/// let s = pass::network_forms(&engine, w.as_ref(), &[1.0])?;
+/// // q = 36, delta = 26, M = 104.
+/// let out = pass::loss_and_moment(&engine, &x, &[10.0], &s)?;
+/// let mut g = Mat::zeros(1, 1);
+/// pass::gradient_of_moment(&engine, w.as_ref(), &[1.0], &out.moment, 0.0, g.as_mut())?;
+/// assert_eq!(g.row(0), [104.0 * 3.0]);
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
+///
+/// [`loss_and_moment`]: super::loss_and_moment
+pub fn gradient_of_moment<T: Element>(
+    engine: &Engine,
+    w: MatRef<'_, T>,
+    a: &[T],
+    m: &Moment<T>,
+    gamma: T,
+    out: MatMut<'_, T>,
+) -> Result<(), KernelError> {
+    check_shape("order of M", w.cols(), m.order())?;
+    let Engine { isa, backend, .. } = *m.engine();
+    if (isa, backend) != (engine.isa, engine.backend) {
+        return Err(other_engine("the matrix M", format!("{backend}, {isa}"), engine));
+    }
+    times_signed(engine, w, a, || m.packed(), gamma, out)
+}
+
+/// A W^T M + gamma W^T with M packed once the other shapes are known to fit.
+fn times_signed<T: Element>(
+    engine: &Engine,
+    w: MatRef<'_, T>,
+    a: &[T],
+    m: impl FnOnce() -> Packed<T>,
+    gamma: T,
+    out: MatMut<'_, T>,
+) -> Result<(), KernelError> {
+    check_shape("number of signs", w.rows(), a.len())?;
     check_shape("rows of the gradient", w.rows(), out.rows())?;
     check_shape("columns of the gradient", w.cols(), out.cols())?;
     let par = engine.par.for_work(2.0 * w.rows() as f64 * (w.cols() * w.cols()) as f64);
-    match engine.pack_rows(m).made_for("the matrix M", engine)? {
-        Packed::Panels(m) => for_row_blocks(par, out, ROW_BLOCK, &|row, out| {
+    match m() {
+        Packed::Panels(m) => for_row_blocks(par, out, piece_rows(par, w.rows(), PIECE_ROWS, ROW_BLOCK), &|row, out| {
             let range = row..row + out.rows();
             let (w, a) = (w.rows_range(range.clone()), &a[range]);
-            GradientBlock { w, a, m, gamma, out }.run_on(engine.isa);
+            GradientBlock { w, a, m: &m, gamma, out }.run_on(engine.isa);
         }),
         Packed::Plain(m) => for_row_blocks(par, out, GEMM_ROW_BLOCK, &|row, mut out| {
             let w = w.rows_range(row..row + out.rows());

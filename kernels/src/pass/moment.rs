@@ -6,18 +6,50 @@ use super::quadratic_forms::QuadraticForms;
 use super::upper_triangle::{Triangles, UpperTriangle};
 use super::weighted_gram::GramAccumulator;
 use crate::element::Element;
-use crate::engine::{Engine, PackedSymmetric};
+use crate::engine::{Engine, Packed, PackedSymmetric};
 use crate::error::{KernelError, check_shape};
 use crate::mat::Mat;
+use crate::parallel::{LeafPlan, leaf_rows};
 use crate::rows::{Rows, for_blocks};
 
 /// Results of one pass over the samples.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct LossAndMoment<T: Element> {
     /// sum_j delta_j^2, accumulated in f64. f = squares / (4 n).
     pub squares: f64,
     /// M = 1/n sum_j delta_j x_j x_j^T, d x d, symmetric.
-    pub moment: Mat<T>,
+    pub moment: Moment<T>,
+}
+
+/// M as it was summed up: its upper triangle, from which [`gradient_of_moment`] goes on.
+///
+/// [`gradient_of_moment`]: super::gradient_of_moment
+#[derive(Debug)]
+pub struct Moment<T: Element> {
+    upper: UpperTriangle<T>,
+    engine: Engine,
+}
+
+impl<T: Element> Moment<T> {
+    /// The whole matrix.
+    pub fn matrix(&self) -> Mat<T> {
+        self.upper.symmetric(self.engine.par)
+    }
+
+    /// The whole matrix as the right operand of a product.
+    pub(crate) fn packed(&self) -> Packed<T> {
+        self.upper.whole(&self.engine)
+    }
+
+    /// How it was computed, and so has to be used.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Width of the samples, d.
+    pub(crate) fn order(&self) -> usize {
+        self.upper.order()
+    }
 }
 
 /// delta_j = x_j^T S x_j - y_j, its sum of squares and M, a block of rows at a time: while a block is in L2 it is used
@@ -34,7 +66,7 @@ pub struct LossAndMoment<T: Element> {
 /// let engine = Engine::best();
 /// let (x, s) = (Mat::from_slice(1, 1, &[2.0f64]), Mat::from_slice(1, 1, &[3.0]));
 /// let out = pass::loss_and_moment(&engine, &x, &[10.0], &engine.pack_symmetric(s.as_ref())?)?;
-/// assert_eq!((out.squares, out.moment.row(0)[0]), (4.0, 8.0));
+/// assert_eq!((out.squares, out.moment.matrix().row(0)[0]), (4.0, 8.0));
 /// # Ok::<(), memorize_kernels::KernelError>(())
 /// ```
 pub fn loss_and_moment<T: Element, X: Rows<T>>(
@@ -50,14 +82,17 @@ pub fn loss_and_moment<T: Element, X: Rows<T>>(
     let spread = x.spread();
     let weight = T::from_f64(1.0 / spread.whole().max(1) as f64);
     let triangles = Triangles::new(engine, d);
+    let par = engine.par.for_work(2.0 * n as f64 * (d * d) as f64);
+    let plan = LeafPlan::new(par, n, leaf_rows(spread.whole()));
     let leaf = |range: Range<usize>| {
         let mut forms = QuadraticForms::new(engine, s);
-        let mut gram = GramAccumulator::new(engine, d, triangles.zeros());
-        let mut residual = vec![T::ZERO; forms.rows()];
+        let mut upper = triangles.zeros();
+        let mut gram = GramAccumulator::new(engine, plan, &mut upper);
+        let mut residual = vec![T::ZERO; gram.rows()];
         let mut squares = 0.0;
-        for_blocks(x, range, forms.rows(), |block, x, next| {
+        for_blocks(plan, x, range, gram.rows(), |block, x, next| {
             let residual = &mut residual[..block.len()];
-            forms.apply(x, residual, None);
+            forms.apply_all(plan, x, residual);
             for (delta, &y) in residual.iter_mut().zip(&y[block]) {
                 let value = *delta - y;
                 squares += value.to_f64() * value.to_f64();
@@ -65,11 +100,10 @@ pub fn loss_and_moment<T: Element, X: Rows<T>>(
             }
             gram.add(x, residual, next);
         });
-        (squares, gram.finish())
+        (squares, upper)
     };
     type Part<T> = (f64, UpperTriangle<T>);
-    let combine = |left: Part<T>, right: Part<T>| (left.0 + right.0, triangles.add(left.1, right.1));
-    let par = engine.par.for_work(2.0 * n as f64 * (d * d) as f64);
+    let combine = |left: Part<T>, right: Part<T>| (left.0 + right.0, triangles.add(plan, left.1, right.1));
     let (squares, upper) = spread.reduce(par, &|| (0.0, triangles.zeros()), &leaf, &combine);
-    Ok(LossAndMoment { squares, moment: upper.into_symmetric() })
+    Ok(LossAndMoment { squares, moment: Moment { upper, engine: Engine { par, ..*engine } } })
 }

@@ -9,15 +9,15 @@ use super::update::{Backward, Parameters, Rule, Weights, update};
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::{Isa, Kernel, compiled};
 use crate::backend::{Accum, Factor, gemm};
-use crate::block::GEMM_NEURONS;
+use crate::block::{FLOPS_PER_MOVE, GEMM_NEURONS};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::engine::microkernel::{Epilogue, Tile, prefetch};
 use crate::engine::pack::{PanelLayout, pack_panel, panel_layout, unpack_panel};
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
-use crate::mat::{Mat, MatMut, all_finite};
-use crate::parallel::Par;
+use crate::mat::{Mat, MatMut, MatRef, all_finite};
+use crate::parallel::{Par, for_each, for_each_at_home};
 
 /// Which of the groups a rank has.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ pub(crate) struct PanelGroup<T: Element> {
     u: AlignedVec<T>,
     /// A register per sample.
     partial: AlignedVec<T>,
-    /// A finished tile of the gradient whose update is still to be done.
+    /// For each piece of the coordinates, a finished tile of the gradient whose update is still to be done.
     waiting: AlignedVec<T>,
     q: Vec<T>,
     /// Samples of the last forward pass.
@@ -58,37 +58,93 @@ pub(crate) struct PanelGroup<T: Element> {
 
 impl<T: Element> PanelGroup<T> {
     /// The panels of all neurons, of which a rank makes its share.
-    pub(crate) fn all(isa: Isa, weights: &Weights<T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
-        let (r, d) = (weights.w.rows(), weights.w.cols());
+    pub(crate) fn all(engine: &Engine, weights: &Weights<T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
+        let (r, d, isa) = (weights.w.rows(), weights.w.cols(), engine.isa);
         let group = |layout: PanelLayout| {
             let width = layout.width;
-            let packed = |m: &Mat<T>| {
-                let mut panel = aligned_zeros(width * layout.depth);
-                pack_panel(&layout, m.as_ref(), &mut panel);
-                panel
-            };
+            let zeros = || aligned_zeros(width * layout.depth);
             let mut signs = aligned_zeros(width);
             signs[..layout.columns].copy_from_slice(&a[layout.column..][..layout.columns]);
             Self {
                 layout,
                 a: signs,
-                w: packed(&weights.w),
-                first: packed(&weights.first),
-                second: packed(&weights.second),
+                w: zeros(),
+                first: zeros(),
+                second: zeros(),
                 u: aligned_zeros(capacity * width),
                 partial: aligned_zeros(capacity * isa.lanes::<T>()),
-                waiting: aligned_zeros(width * isa.tile().1),
+                waiting: aligned_zeros(0),
                 q: vec![T::ZERO; capacity],
                 outputs: 0,
             }
         };
         let layouts = panel_layout::<T>(isa, r, d, false);
         let own = share.of(layouts.len());
-        layouts.into_iter().skip(own.start).take(own.len()).map(group).collect()
+        let mut groups: Vec<Self> = layouts.into_iter().skip(own.start).take(own.len()).map(group).collect();
+        // By the threads that will work with them: the system gives memory where it is written to first.
+        let par = engine.par.for_work(FLOPS_PER_MOVE * (3 * r * d) as f64);
+        for_each_at_home(par, &mut groups, &|_, Self { layout, w, first, second, .. }| {
+            pack_panel(layout, weights.w.as_ref(), w);
+            pack_panel(layout, weights.first.as_ref(), first);
+            pack_panel(layout, weights.second.as_ref(), second);
+        });
+        groups
     }
 
-    pub(crate) fn run(&mut self, isa: Isa, backward: Option<Backward<'_, T>>, forward: Option<&Batch<T>>) {
-        PanelStep { group: self, backward, forward }.run_on(isa);
+    /// Backward and update of one batch, then forward of the next. With more than one piece threads share the panel:
+    /// its coordinates on the way back, the samples on the way forth.
+    pub(crate) fn run(
+        &mut self,
+        isa: Isa,
+        par: Par,
+        pieces: usize,
+        backward: Option<Backward<'_, T>>,
+        forward: Option<&Batch<T>>,
+    ) {
+        let par = if pieces > 1 { par } else { Par::Seq };
+        if let Some(backward) = backward {
+            self.back(isa, par, pieces, backward);
+        }
+        self.outputs = forward.map_or(0, Batch::rows);
+        if let Some(batch) = forward {
+            self.forth(isa, par, pieces, batch.x());
+        }
+    }
+
+    fn back(&mut self, isa: Isa, par: Par, pieces: usize, Backward { batch, delta, rule }: Backward<'_, T>) {
+        let (PanelLayout { width, vectors, depth, .. }, nr) = (self.layout, isa.tile().1);
+        let u = &mut self.u[..batch.rows() * width];
+        ScaleRows { u, width, delta }.run_on(isa);
+        // Whole strips, so that a piece begins where a tile does.
+        let coordinates = depth.div_ceil(pieces).max(1).next_multiple_of(nr);
+        let room = width * nr;
+        let count = depth.div_ceil(coordinates).max(1);
+        if self.waiting.len() < count * room {
+            self.waiting = aligned_zeros(count * room);
+        }
+        let (u, strips) = (&*u, batch.strips());
+        let parameters = self.w.chunks_mut(coordinates * width).zip(self.first.chunks_mut(coordinates * width));
+        let memory = self.second.chunks_mut(coordinates * width).zip(self.waiting.chunks_mut(room));
+        let piece = |(at, ((w, first), (second, waiting)))| {
+            let strips = &strips[at * coordinates * batch.rows()..];
+            PanelBack { strips, depth: batch.rows(), u, rule, width, vectors, w, first, second, waiting }
+        };
+        let mut pieces: Vec<_> = parameters.zip(memory).enumerate().map(piece).collect();
+        for_each(par, &mut pieces, &|_, piece| piece.reborrow().run_on(isa));
+    }
+
+    fn forth(&mut self, isa: Isa, par: Par, pieces: usize, x: MatRef<'_, T>) {
+        let PanelLayout { width, vectors, .. } = self.layout;
+        let samples = x.rows().div_ceil(pieces).max(1).next_multiple_of(isa.tile().1);
+        let lanes = isa.lanes::<T>();
+        let (w, a) = (&*self.w, &*self.a);
+        let sums = self.partial.chunks_mut(samples * lanes).zip(self.q[..x.rows()].chunks_mut(samples));
+        let mut pieces = Vec::with_capacity(pieces);
+        for (at, (u, (partial, q))) in self.u.chunks_mut(samples * width).zip(sums).enumerate() {
+            let x = x.rows_range(at * samples..at * samples + q.len());
+            pieces.push(PanelForth { x, w, a, width, vectors, u, partial, q });
+        }
+        for_each(par, &mut pieces, &|_, piece| piece.reborrow().run_on(isa));
     }
 
     /// This group's share of the outputs of the last forward pass.
@@ -119,62 +175,106 @@ impl<T: Element> PanelGroup<T> {
     }
 }
 
-/// Backward and update of one batch, then forward of the next, for one panel.
-struct PanelStep<'a, T: Element> {
-    group: &'a mut PanelGroup<T>,
-    backward: Option<Backward<'a, T>>,
-    forward: Option<&'a Batch<T>>,
+/// u_j *= delta_j for every row of a panel.
+struct ScaleRows<'a, T> {
+    u: &'a mut [T],
+    width: usize,
+    delta: &'a [T],
 }
 
-compiled!(PanelStep);
+compiled!(ScaleRows);
 
-impl<T: Element> Kernel for PanelStep<'_, T> {
+impl<T: Element> Kernel for ScaleRows<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
-        let Self { group, backward, forward } = self;
-        let PanelLayout { width, vectors, depth, .. } = group.layout;
-        if let Some(Backward { batch, delta, rule }) = backward {
-            let u = &mut group.u[..batch.rows() * width];
-            scale_rows(simd, u, width, delta);
-            let left = Broadcast::strips::<NR>(batch.strips(), batch.cols(), batch.rows());
-            let mut apply = ApplyRule {
-                rule,
-                width,
-                w: &mut group.w,
-                first: &mut group.first,
-                second: &mut group.second,
-                waiting: &mut group.waiting,
-                row: 0,
-                valid: 0,
-            };
-            sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(u, vectors), left, &mut apply);
-        }
-        group.outputs = forward.map_or(0, Batch::rows);
-        if let Some(batch) = forward {
-            let x = batch.x();
-            let partial = &mut group.partial[..x.rows() * lanes::<S, T>()];
-            let u = &mut group.u[..x.rows() * width];
-            let mut square = SignedSquare { a: &group.a, width, u, partial };
-            sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(&group.w, vectors), Broadcast::rows(x, depth), &mut square);
-            // A plain loop: a closure handed to the standard library would be compiled without the instruction set.
-            for j in 0..x.rows() {
-                let lanes = load_lanes(simd, &partial[j * lanes::<S, T>()..][..lanes::<S, T>()]);
-                group.q[j] = T::reduce_sum(simd, lanes);
+        for (row, &delta) in self.u.chunks_mut(self.width).zip(self.delta) {
+            let delta = T::splat(simd, delta);
+            for lanes in row.chunks_mut(lanes::<S, T>()) {
+                let scaled = T::vmul(simd, load_lanes(simd, lanes), delta);
+                store_lanes(simd, lanes, scaled);
             }
         }
     }
 }
 
-/// u_j *= delta_j for every row of a panel.
-#[inline(always)]
-fn scale_rows<S: Simd, T: Element>(simd: S, u: &mut [T], width: usize, delta: &[T]) {
-    for (row, &delta) in u.chunks_mut(width).zip(delta) {
-        let delta = T::splat(simd, delta);
-        for lanes in row.chunks_mut(lanes::<S, T>()) {
-            let scaled = T::vmul(simd, load_lanes(simd, lanes), delta);
-            store_lanes(simd, lanes, scaled);
+/// Backward and update of one batch for neighbouring coordinates of a panel.
+struct PanelBack<'a, T: Element> {
+    /// Of the batch, from these coordinates on.
+    strips: &'a [T],
+    /// Samples of the batch.
+    depth: usize,
+    /// delta_j a_i u_ji.
+    u: &'a [T],
+    rule: Rule<T>,
+    width: usize,
+    vectors: usize,
+    /// W of these coordinates and the rule's memory.
+    w: &'a mut [T],
+    first: &'a mut [T],
+    second: &'a mut [T],
+    waiting: &'a mut [T],
+}
+
+compiled!(PanelBack);
+
+impl<T: Element> PanelBack<'_, T> {
+    fn reborrow(&mut self) -> PanelBack<'_, T> {
+        let Self { strips, depth, u, rule, width, vectors, .. } = *self;
+        let (w, first, second, waiting) = (&mut *self.w, &mut *self.first, &mut *self.second, &mut *self.waiting);
+        PanelBack { strips, depth, u, rule, width, vectors, w, first, second, waiting }
+    }
+}
+
+impl<T: Element> Kernel for PanelBack<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
+        let Self { strips, depth, u, rule, width, vectors, w, first, second, waiting } = self;
+        let left = Broadcast::strips::<NR>(strips, w.len() / width, depth);
+        let mut apply = ApplyRule { rule, width, w, first, second, waiting, row: 0, valid: 0 };
+        sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(u, vectors), left, &mut apply);
+    }
+}
+
+/// Forward of neighbouring samples of a batch for a panel.
+struct PanelForth<'a, T: Element> {
+    x: MatRef<'a, T>,
+    w: &'a [T],
+    a: &'a [T],
+    width: usize,
+    vectors: usize,
+    u: &'a mut [T],
+    /// A register per sample.
+    partial: &'a mut [T],
+    q: &'a mut [T],
+}
+
+compiled!(PanelForth);
+
+impl<T: Element> PanelForth<'_, T> {
+    fn reborrow(&mut self) -> PanelForth<'_, T> {
+        let Self { x, w, a, width, vectors, .. } = *self;
+        PanelForth { x, w, a, width, vectors, u: self.u, partial: self.partial, q: self.q }
+    }
+}
+
+impl<T: Element> Kernel for PanelForth<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
+        let Self { x, w, a, width, vectors, u, partial, q } = self;
+        let lanes = lanes::<S, T>();
+        let mut square = SignedSquare { a, width, u, partial: &mut *partial };
+        let left = Broadcast::rows(x, w.len() / width);
+        sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(w, vectors), left, &mut square);
+        // A plain loop: a closure handed to the standard library would be compiled without the instruction set.
+        for j in 0..q.len() {
+            let lanes = load_lanes(simd, &partial[j * lanes..][..lanes]);
+            q[j] = T::reduce_sum(simd, lanes);
         }
     }
 }

@@ -2,17 +2,16 @@
 //! G = X^T diag(delta) U A / n + gamma W.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use super::batch::Batch;
-use super::fused_step::FusedStep;
+use super::fused_step::{FusedStep, groups};
 use super::update::{Backward, Rule, Weights};
-use crate::block::{FLOPS_PER_MOVE, ROW_BLOCK};
+use crate::block::{FLOPS_PER_MOVE, LEAVES_FROM, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatMut, MatRef};
-use crate::parallel::{Par, for_chunks, for_row_blocks};
+use crate::parallel::{Par, Shelf, for_chunks, for_row_blocks, leaf_rows, piece_rows};
 use crate::rows::Rows;
 
 /// Loss and gradient of one full pass.
@@ -48,11 +47,17 @@ pub fn outputs<T: Element, X: Rows<T>>(
     q: &mut [T],
 ) -> Result<(), KernelError> {
     check_shape("number of outputs", x.rows(), q.len())?;
-    let mut step = FusedStep::new(*engine, &Weights::new(w.to_owned()), a, ROW_BLOCK)?;
-    let mut blocks = Blocks::new(engine, x);
-    for (i, q) in q.chunks_mut(ROW_BLOCK).enumerate() {
-        step.forward(blocks.load(i * ROW_BLOCK..i * ROW_BLOCK + q.len()), q)?;
-    }
+    let shared = Shared::new(engine, x, w, a)?;
+    let (n, par) = (x.rows(), shared.of_samples);
+    let piece = if par == Par::Seq { n.max(1) } else { piece_rows(par, n, ROW_BLOCK, leaf_rows(n)) };
+    for_chunks(par, q, piece, &|start, q| {
+        shared.with(|step, blocks| {
+            for (i, q) in q.chunks_mut(ROW_BLOCK).enumerate() {
+                let first = start + i * ROW_BLOCK;
+                step.forward(blocks.load(first..first + q.len()), q).expect(CHECKED);
+            }
+        });
+    });
     Ok(())
 }
 
@@ -85,31 +90,46 @@ pub fn loss_and_gradient<T: Element, X: Rows<T>>(
     let spread = x.spread();
     let weight = T::from_f64(1.0 / spread.whole().max(1) as f64);
     let (r, d) = (w.rows(), w.cols());
-    check_shape("width of the samples and of the network", d, x.cols())?;
-    let sums = Mutex::new(Sums {
-        step: FusedStep::new(*engine, &Weights::new(w.to_owned()), a, ROW_BLOCK)?,
-        blocks: Blocks::new(engine, x),
-        delta: [T::ZERO; ROW_BLOCK],
-        shape: (r, d),
-        spare: Vec::new(),
-        y,
-        weight,
-    });
-    let sums = || sums.lock().unwrap_or_else(PoisonError::into_inner);
-    // Threads share the neurons, not the samples.
-    let leaf = |range| sums().over(range);
-    let par = engine.par.for_work(FLOPS_PER_MOVE * (r * d) as f64);
+    let shared = Shared::new(engine, x, w, a)?;
+    let spare = Shelf::new();
+    let leaf = |range: Range<usize>| {
+        let mut gradient = spare.take().unwrap_or_else(|| Mat::zeros(r, d));
+        let squares = shared.with(|step, blocks| {
+            let mut squares = 0.0;
+            let mut delta = [T::ZERO; ROW_BLOCK];
+            for first in range.clone().step_by(ROW_BLOCK) {
+                let rows = first..range.end.min(first + ROW_BLOCK);
+                let batch = blocks.load(rows.clone());
+                let delta = &mut delta[..rows.len()];
+                let primed = step.forward(batch, delta).expect(CHECKED);
+                for (delta, &y) in delta.iter_mut().zip(&y[rows]) {
+                    let value = *delta - y;
+                    squares += value.to_f64() * value.to_f64();
+                    *delta = value * weight;
+                }
+                let backward = Backward { batch, delta, rule: Rule::Accumulate };
+                step.step(primed, backward, None, &mut []).expect(CHECKED);
+            }
+            step.take_sum(&mut gradient);
+            squares
+        });
+        (squares, gradient)
+    };
+    let moving = shared.of_neurons.for_work(FLOPS_PER_MOVE * (r * d) as f64);
     let combine = |mut left: Part<T>, right: Part<T>| {
         let values = right.1.padded();
-        for_chunks(par, left.1.padded_mut(), CHUNK, &|first, sum| {
+        for_chunks(moving, left.1.padded_mut(), CHUNK, &|first, sum| {
             sum.iter_mut().zip(&values[first..]).for_each(|(sum, &value)| *sum += value);
         });
-        sums().spare.push(right.1);
+        spare.put(right.1);
         (left.0 + right.0, left.1)
     };
-    let (squares, mut gradient) = spread.reduce(Par::Seq, &|| (0.0, Mat::zeros(r, d)), &leaf, &combine);
-    let rows = 0..r;
-    rows.for_each(|i| gradient.row_mut(i).iter_mut().zip(w.row(i)).for_each(|(g, &w)| *g += gamma * w));
+    let (squares, mut gradient) = spread.reduce(shared.of_samples, &|| (0.0, Mat::zeros(r, d)), &leaf, &combine);
+    for_row_blocks(moving, gradient.as_mut(), ROW_BLOCK, &|first, mut gradient| {
+        for i in 0..gradient.rows() {
+            gradient.row_mut(i).iter_mut().zip(w.row(first + i)).for_each(|(g, &w)| *g += gamma * w);
+        }
+    });
     Ok(LossAndGradient { squares, gradient })
 }
 
@@ -119,40 +139,42 @@ type Part<T> = (f64, Mat<T>);
 /// Elements of a gradient that a thread adds at a time.
 const CHUNK: usize = 1 << 14;
 
-/// State of a sum over one leaf of samples after another.
-struct Sums<'a, T: Element, X> {
-    step: FusedStep<T>,
-    blocks: Blocks<'a, T, X>,
-    delta: [T; ROW_BLOCK],
-    /// Of the gradient.
-    shape: (usize, usize),
-    /// Gradients that have been added to others: fresh memory for every leaf costs more than the adding.
-    spare: Vec<Mat<T>>,
-    y: &'a [T],
-    weight: T,
+/// What threads work with that share the neurons, or the samples where there are few neurons: then each has a layout of
+/// the weights to itself.
+struct Shared<'a, T: Element, X> {
+    x: &'a X,
+    w: MatRef<'a, T>,
+    a: &'a [T],
+    engine: Engine,
+    /// Who shares the neurons, and who the samples; one of them is nobody.
+    of_neurons: Par,
+    of_samples: Par,
+    at_rest: Shelf<(FusedStep<T>, Blocks<'a, T, X>)>,
 }
 
-impl<T: Element, X: Rows<T>> Sums<'_, T, X> {
-    fn over(&mut self, range: Range<usize>) -> Part<T> {
-        const CHECKED: &str = "the shapes were compared before";
-        let mut squares = 0.0;
-        for first in range.clone().step_by(ROW_BLOCK) {
-            let rows = first..range.end.min(first + ROW_BLOCK);
-            let batch = self.blocks.load(rows.clone());
-            let delta = &mut self.delta[..rows.len()];
-            let primed = self.step.forward(batch, delta).expect(CHECKED);
-            for (delta, &y) in delta.iter_mut().zip(&self.y[rows]) {
-                let value = *delta - y;
-                squares += value.to_f64() * value.to_f64();
-                *delta = value * self.weight;
-            }
-            let backward = Backward { batch, delta, rule: Rule::Accumulate };
-            self.step.step(primed, backward, None, &mut []).expect(CHECKED);
-        }
-        let (r, d) = self.shape;
-        let mut gradient = self.spare.pop().unwrap_or_else(|| Mat::zeros(r, d));
-        self.step.take_sum(&mut gradient);
-        (squares, gradient)
+const CHECKED: &str = "the shapes were compared before";
+
+impl<'a, T: Element, X: Rows<T>> Shared<'a, T, X> {
+    fn new(engine: &Engine, x: &'a X, w: MatRef<'a, T>, a: &'a [T]) -> Result<Self, KernelError> {
+        check_shape("width of the samples and of the network", w.cols(), x.cols())?;
+        check_shape("number of signs", w.rows(), a.len())?;
+        let par = engine.par.for_work(2.0 * x.rows() as f64 * (x.cols() * w.rows()) as f64);
+        let by_samples = par.workers() >= LEAVES_FROM.saturating_mul(groups::<T>(engine, w.rows()));
+        let (of_neurons, of_samples) = if by_samples { (Par::Seq, par) } else { (engine.par, Par::Seq) };
+        let engine = Engine { par: of_neurons, ..*engine };
+        Ok(Self { x, w, a, engine, of_neurons, of_samples, at_rest: Shelf::new() })
+    }
+
+    /// Does a part of the work, with the weights as nobody else changes them meanwhile.
+    fn with<R>(&self, work: impl FnOnce(&mut FusedStep<T>, &mut Blocks<'a, T, X>) -> R) -> R {
+        let (mut step, mut blocks) = self.at_rest.take().unwrap_or_else(|| {
+            let weights = Weights::new(self.w.to_owned());
+            let step = FusedStep::new(self.engine, &weights, self.a, ROW_BLOCK).expect(CHECKED);
+            (step, Blocks::new(&self.engine, self.x))
+        });
+        let result = work(&mut step, &mut blocks);
+        self.at_rest.put((step, blocks));
+        result
     }
 }
 

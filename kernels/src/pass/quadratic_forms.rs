@@ -5,14 +5,14 @@ use pulp::Simd;
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::{Kernel, compiled};
 use crate::backend::{dot, times_upper};
-use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
+use crate::block::{GEMM_ROW_BLOCK, PIECE_ROWS, ROW_BLOCK};
 use crate::element::{Element, lanes};
 use crate::engine::epilogue::{Ahead, DotRows, load_lanes};
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
 use crate::engine::{Engine, Packed, PackedSymmetric, Panels};
 use crate::error::{KernelError, check_shape};
 use crate::mat::{Mat, MatRef};
-use crate::parallel::{for_chunks, leaf_rows};
+use crate::parallel::{LeafPlan, for_chunks, leaf_rows, piece_rows};
 use crate::rows::{Rows, for_blocks};
 
 /// q_j = x_j^T S x_j. x: n x d, s: S (d x d, symmetric) packed by [`Engine::pack_symmetric`], q: n. n d^2 flops: only
@@ -43,10 +43,11 @@ pub fn quadratic_forms<T: Element, X: Rows<T>>(
     let s = s.made_for("the matrix S", engine)?;
     check_shape("number of quadratic forms", x.rows(), q.len())?;
     let par = engine.par.for_work(x.rows() as f64 * (x.cols() * x.cols()) as f64);
-    for_chunks(par, q, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK), &|start, q| {
+    let piece = piece_rows(par, x.rows(), piece_unit(s), leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK));
+    for_chunks(par, q, piece, &|start, q| {
         let mut forms = QuadraticForms::new(engine, s);
         let rows = forms.rows();
-        for_blocks(x, start..start + q.len(), rows, |block, x, next| {
+        for_blocks(LeafPlan::ALONE, x, start..start + q.len(), rows, |block, x, next| {
             forms.apply(x, &mut q[block.start - start..block.end - start], next);
         });
     });
@@ -82,6 +83,18 @@ impl<'a, T: Element> QuadraticForms<'a, T> {
         block_rows(self.s)
     }
 
+    /// q_j = x_j^T S x_j for a block, or where threads share a leaf for any number of rows.
+    pub(crate) fn apply_all(&mut self, plan: LeafPlan, x: MatRef<'_, T>, q: &mut [T]) {
+        if plan == LeafPlan::ALONE {
+            return self.apply(x, q, None);
+        }
+        let (engine, s) = (self.engine, self.s);
+        let piece = plan.piece_rows(x.rows(), piece_unit(s), self.rows());
+        for_chunks(plan.par, q, piece, &|first, q| {
+            QuadraticForms::new(engine, s).apply(x.rows_range(first..first + q.len()), q, None);
+        });
+    }
+
     /// q_j = x_j^T S x_j for a block, while the rows in `next` are fetched.
     pub(crate) fn apply(&mut self, x: MatRef<'_, T>, q: &mut [T], next: Option<MatRef<'_, T>>) {
         match self.s {
@@ -104,6 +117,14 @@ impl<'a, T: Element> QuadraticForms<'a, T> {
 pub(crate) fn block_rows<T: Element>(s: &Packed<T>) -> usize {
     match s {
         Packed::Panels(_) => ROW_BLOCK,
+        Packed::Plain(_) => GEMM_ROW_BLOCK,
+    }
+}
+
+/// What the rows of a piece are a multiple of: the native engine makes each row by itself, other products may not.
+pub(crate) fn piece_unit<T: Element>(s: &Packed<T>) -> usize {
+    match s {
+        Packed::Panels(_) => PIECE_ROWS,
         Packed::Plain(_) => GEMM_ROW_BLOCK,
     }
 }

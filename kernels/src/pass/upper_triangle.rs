@@ -1,12 +1,12 @@
 //! The upper triangle of a symmetric matrix while it is being summed: in panels for the native engine, so that a tile
 //! is added to neighbouring memory and half of the matrix never exists.
 
-use std::sync::{Mutex, PoisonError};
-
+use crate::backend::Plain;
 use crate::block::MIRROR_SQUARE;
 use crate::element::Element;
-use crate::engine::{Engine, Panels};
+use crate::engine::{Engine, Packed, PackedSymmetric, Panels};
 use crate::mat::Mat;
+use crate::parallel::{LeafPlan, Par, Shelf, for_chunks};
 use crate::team::Carried;
 
 /// A d x d matrix of which only the upper triangle is meant.
@@ -27,6 +27,14 @@ impl<T: Element> UpperTriangle<T> {
         }
     }
 
+    /// Rows and columns, d.
+    pub(crate) fn order(&self) -> usize {
+        match self {
+            Self::Panels(panels) => panels.columns(),
+            Self::Plain(mat) => mat.cols(),
+        }
+    }
+
     fn elements(&mut self) -> &mut [T] {
         match self {
             Self::Panels(panels) => panels.elements_mut(),
@@ -35,10 +43,29 @@ impl<T: Element> UpperTriangle<T> {
     }
 
     /// The whole symmetric matrix.
-    pub(crate) fn into_symmetric(self) -> Mat<T> {
-        mirror(match self {
-            Self::Panels(panels) => panels.upper_triangle(),
-            Self::Plain(mat) => mat,
+    pub(crate) fn symmetric(&self, par: Par) -> Mat<T> {
+        match self {
+            Self::Panels(panels) => panels.symmetric(par),
+            Self::Plain(mat) => mirror(mat.clone()),
+        }
+    }
+
+    /// The whole symmetric matrix as the right operand of a product.
+    pub(crate) fn whole(&self, engine: &Engine) -> Packed<T> {
+        match self {
+            Self::Panels(panels) => Packed::Panels(panels.whole(engine.par)),
+            Self::Plain(mat) => Packed::Plain(Plain { backend: engine.backend, mat: mirror(mat.clone()) }),
+        }
+    }
+
+    /// The matrix of quadratic forms.
+    pub(crate) fn into_forms(self, engine: &Engine) -> PackedSymmetric<T> {
+        PackedSymmetric::new(match self {
+            Self::Panels(mut panels) => {
+                panels.double_off_diagonal(engine.par);
+                Packed::Panels(panels)
+            }
+            Self::Plain(mat) => Packed::Plain(Plain::doubled_upper(engine.backend, mat.as_ref())),
         })
     }
 }
@@ -49,24 +76,22 @@ impl<T: Element> Carried for UpperTriangle<T> {
     }
 }
 
-/// Triangles of one size that are used again instead of being given back to the system: every fresh one costs a page
-/// fault for each 4 KB of it.
+/// Triangles of one size that are used again.
 #[derive(Debug)]
 pub(crate) struct Triangles<'a, T: Element> {
     engine: &'a Engine,
     d: usize,
-    spare: Mutex<Vec<UpperTriangle<T>>>,
+    spare: Shelf<UpperTriangle<T>>,
 }
 
 impl<'a, T: Element> Triangles<'a, T> {
     pub(crate) fn new(engine: &'a Engine, d: usize) -> Self {
-        Self { engine, d, spare: Mutex::new(Vec::new()) }
+        Self { engine, d, spare: Shelf::new() }
     }
 
     /// A triangle of zeros.
     pub(crate) fn zeros(&self) -> UpperTriangle<T> {
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match spare {
+        match self.spare.take() {
             Some(mut triangle) => {
                 triangle.elements().fill(T::ZERO);
                 triangle
@@ -76,9 +101,18 @@ impl<'a, T: Element> Triangles<'a, T> {
     }
 
     /// Adds the right triangle to the left.
-    pub(crate) fn add(&self, mut left: UpperTriangle<T>, mut right: UpperTriangle<T>) -> UpperTriangle<T> {
-        left.elements().iter_mut().zip(right.elements()).for_each(|(sum, value)| *sum += *value);
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(right);
+    pub(crate) fn add(
+        &self,
+        plan: LeafPlan,
+        mut left: UpperTriangle<T>,
+        mut right: UpperTriangle<T>,
+    ) -> UpperTriangle<T> {
+        let values = &*right.elements();
+        let chunk = values.len().div_ceil(plan.parts).max(1);
+        for_chunks(plan.par, left.elements(), chunk, &|first, sums| {
+            sums.iter_mut().zip(&values[first..]).for_each(|(sum, &value)| *sum += value);
+        });
+        self.spare.put(right);
         left
     }
 }

@@ -6,13 +6,13 @@ use std::ops::Range;
 use pulp::Simd;
 
 use crate::arch::{Kernel, compiled};
-use crate::block::ROW_BLOCK;
+use crate::block::{PIECE_ROWS, ROW_BLOCK, WINDOW_ROWS};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::error::{KernelError, check_shape};
 use crate::mat::MatRef;
-use crate::parallel::{for_chunks, leaf_rows};
+use crate::parallel::{LeafPlan, for_chunks, leaf_rows, piece_rows};
 use crate::rows::{Rows, for_blocks};
 
 /// Sums side by side in a product of two vectors: one would wait for each of its additions.
@@ -20,6 +20,9 @@ const SUMS: usize = 4;
 
 /// Rows added up in one trip over the result.
 const ROWS_AT_ONCE: usize = 4;
+
+/// Columns that a thread adds up where several share a leaf are a multiple of this: whole cache lines.
+const COLUMNS_AT_ONCE: usize = 64;
 
 /// q = X s, q_j = x_j . s. x: n x d, s: d, q: n. 2 n d flops.
 ///
@@ -39,8 +42,9 @@ pub fn times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, s: &[T], q: 
     check_shape("length of the vector", x.cols(), s.len())?;
     check_shape("number of products", x.rows(), q.len())?;
     let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64);
-    for_chunks(par, q, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK), &|start, q| {
-        for_blocks(x, start..start + q.len(), ROW_BLOCK, |block, x, _| {
+    let piece = piece_rows(par, x.rows(), PIECE_ROWS, leaf_rows(x.rows()).next_multiple_of(ROW_BLOCK));
+    for_chunks(par, q, piece, &|start, q| {
+        for_blocks(LeafPlan::ALONE, x, start..start + q.len(), ROW_BLOCK, |block, x, _| {
             let q = &mut q[block.start - start..block.end - start];
             RowProducts { x, s, q }.run_on(engine.isa);
         });
@@ -63,10 +67,20 @@ pub fn times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, s: &[T], q: 
 pub fn transposed_times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) -> Result<Vec<T>, KernelError> {
     check_shape("number of weights", x.rows(), v.len())?;
     let par = engine.par.for_work(2.0 * x.rows() as f64 * x.cols() as f64);
+    let spread = x.spread();
+    let plan = LeafPlan::new(par, x.rows(), leaf_rows(spread.whole()));
+    let window = if plan == LeafPlan::ALONE { ROW_BLOCK } else { WINDOW_ROWS };
+    let columns = plan.piece_rows(x.cols(), COLUMNS_AT_ONCE, usize::MAX);
     let leaf = |range: Range<usize>| {
         let mut sum = vec![T::ZERO; x.cols()];
-        for_blocks(x, range, ROW_BLOCK, |block, x, _| {
-            WeightedRows { x, v: &v[block], sum: &mut sum }.run_on(engine.isa);
+        for_blocks(plan, x, range, window, |block, x, _| {
+            let v = &v[block];
+            for_chunks(plan.par, &mut sum, columns, &|column, sum| {
+                for first in (0..v.len()).step_by(ROW_BLOCK) {
+                    let rows = first..v.len().min(first + ROW_BLOCK);
+                    WeightedRows { x: x.rows_range(rows.clone()), column, v: &v[rows], sum }.run_on(engine.isa);
+                }
+            });
         });
         sum
     };
@@ -74,7 +88,7 @@ pub fn transposed_times_vector<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v
         left.iter_mut().zip(right).for_each(|(left, right)| *left += right);
         left
     };
-    Ok(x.spread().reduce(par, &|| vec![T::ZERO; x.cols()], &leaf, &combine))
+    Ok(spread.reduce(par, &|| vec![T::ZERO; x.cols()], &leaf, &combine))
 }
 
 /// q_j = x_j . s for a block of rows.
@@ -107,9 +121,10 @@ impl<T: Element> Kernel for RowProducts<'_, T> {
     }
 }
 
-/// sum += sum_j v_j x_j over a block of rows.
+/// sum += sum_j v_j x_j over a block of rows, in the columns from `column` on that `sum` has.
 struct WeightedRows<'a, T: Element> {
     x: MatRef<'a, T>,
+    column: usize,
     v: &'a [T],
     sum: &'a mut [T],
 }
@@ -121,11 +136,11 @@ impl<T: Element> Kernel for WeightedRows<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
-        let Self { x, v, sum } = self;
+        let Self { x, column, v, sum } = self;
         let lanes = lanes::<S, T>();
         let together = v.len() / ROWS_AT_ONCE * ROWS_AT_ONCE;
         for first in (0..together).step_by(ROWS_AT_ONCE) {
-            let rows: [&[T]; ROWS_AT_ONCE] = std::array::from_fn(|i| x.row(first + i));
+            let rows: [&[T]; ROWS_AT_ONCE] = std::array::from_fn(|i| &x.row(first + i)[column..][..sum.len()]);
             let weights: [T::Vector<S>; ROWS_AT_ONCE] = std::array::from_fn(|i| T::splat(simd, v[first + i]));
             for (at, sum) in sum.chunks_mut(lanes).enumerate() {
                 let mut total = load_lanes(simd, sum);
@@ -137,7 +152,7 @@ impl<T: Element> Kernel for WeightedRows<'_, T> {
         }
         for j in together..v.len() {
             let weight = T::splat(simd, v[j]);
-            for (sum, x) in sum.chunks_mut(lanes).zip(x.row(j).chunks(lanes)) {
+            for (sum, x) in sum.chunks_mut(lanes).zip(x.row(j)[column..].chunks(lanes)) {
                 let total = T::vfma(simd, weight, load_lanes(simd, x), load_lanes(simd, sum));
                 store_lanes(simd, sum, total);
             }

@@ -8,15 +8,15 @@ use super::upper_triangle::{Triangles, UpperTriangle};
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::{Kernel, compiled};
 use crate::backend::add_gram;
-use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK};
+use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK, WINDOW_ROWS};
 use crate::element::{Element, lanes};
+use crate::engine::Engine;
 use crate::engine::epilogue::{AddTile, Ahead, load_lanes, store_lanes};
-use crate::engine::pack::PanelLayout;
+use crate::engine::pack::{PanelLayout, PanelRows, PanelsPart};
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
-use crate::engine::{Engine, Panels};
 use crate::error::{KernelError, check_shape};
-use crate::mat::{Mat, MatRef};
-use crate::parallel::leaf_rows;
+use crate::mat::{Mat, MatMut, MatRef};
+use crate::parallel::{LeafPlan, Par, for_each, leaf_rows};
 use crate::rows::{Rows, for_blocks};
 
 /// sum_j v_j x_j x_j^T. x: n x d, v: n, result: d x d, symmetric. n d^2 flops: only the upper triangle is computed,
@@ -34,17 +34,30 @@ use crate::rows::{Rows, for_blocks};
 /// # Ok::<(), memorize_kernels::KernelError>(())
 /// ```
 pub fn weighted_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) -> Result<Mat<T>, KernelError> {
+    let (upper, par) = upper_gram(engine, x, v)?;
+    Ok(upper.symmetric(par))
+}
+
+/// Its upper triangle, and whether the work was worth several threads.
+pub(crate) fn upper_gram<T: Element, X: Rows<T>>(
+    engine: &Engine,
+    x: &X,
+    v: &[T],
+) -> Result<(UpperTriangle<T>, Par), KernelError> {
     check_shape("number of weights", x.rows(), v.len())?;
     let par = engine.par.for_work(x.rows() as f64 * (x.cols() * x.cols()) as f64);
     let triangles = Triangles::new(engine, x.cols());
+    let spread = x.spread();
+    let plan = LeafPlan::new(par, x.rows(), leaf_rows(spread.whole()));
     let leaf = |range: Range<usize>| {
-        let mut gram = GramAccumulator::new(engine, x.cols(), triangles.zeros());
+        let mut upper = triangles.zeros();
+        let mut gram = GramAccumulator::new(engine, plan, &mut upper);
         let rows = gram.rows();
-        for_blocks(x, range, rows, |block, x, next| gram.add(x, &v[block], next));
-        gram.finish()
+        for_blocks(plan, x, range, rows, |block, x, next| gram.add(x, &v[block], next));
+        upper
     };
-    let combine = |left, right| triangles.add(left, right);
-    Ok(x.spread().reduce(par, &|| triangles.zeros(), &leaf, &combine).into_symmetric())
+    let combine = |left, right| triangles.add(plan, left, right);
+    Ok((spread.reduce(par, &|| triangles.zeros(), &leaf, &combine), par))
 }
 
 /// Bytes that [`weighted_gram`] of n rows of width d takes at once on so many threads: the triangles that wait for
@@ -58,50 +71,61 @@ pub fn weighted_gram_bytes<T: Element>(n: usize, d: usize, threads: usize) -> u6
     (square / 2).saturating_mul(triangles).max(square.saturating_add(square / 2))
 }
 
-/// The upper triangle of a weighted Gram matrix, one block of rows after another.
+/// Adds to the upper triangle of a weighted Gram matrix, one block of rows after another.
 pub(crate) struct GramAccumulator<'a, T: Element> {
     engine: &'a Engine,
-    upper: UpperTriangle<T>,
-    /// Native: the panel diag(v) X[:, c..c + width]. Plain products: the scaled rows of a block.
-    scaled: AlignedVec<T>,
+    plan: LeafPlan,
+    sum: Sum<'a, T>,
+}
+
+enum Sum<'a, T: Element> {
+    /// Native: each part with its panel diag(v) X[:, c..c + width].
+    Panels(Vec<(PanelsPart<'a, T>, AlignedVec<T>)>),
+    /// Plain products: the whole, with the scaled rows of a block.
+    Plain(MatMut<'a, T>, AlignedVec<T>),
 }
 
 impl<'a, T: Element> GramAccumulator<'a, T> {
-    /// Adds to `upper`.
-    pub(crate) fn new(engine: &'a Engine, d: usize, upper: UpperTriangle<T>) -> Self {
-        let scaled = match upper {
-            UpperTriangle::Panels(_) => aligned_zeros(ROW_BLOCK * engine.isa.panel_width::<T>()),
-            UpperTriangle::Plain(_) => aligned_zeros(GEMM_ROW_BLOCK * d),
+    /// Adds to `upper`, on several threads if the plan says so.
+    pub(crate) fn new(engine: &'a Engine, plan: LeafPlan, upper: &'a mut UpperTriangle<T>) -> Self {
+        let sum = match upper {
+            UpperTriangle::Panels(panels) => {
+                let scaled = || aligned_zeros(ROW_BLOCK * engine.isa.panel_width::<T>());
+                Sum::Panels(panels.parts(plan.parts).into_iter().map(|part| (part, scaled())).collect())
+            }
+            UpperTriangle::Plain(mat) => {
+                let scaled = aligned_zeros(GEMM_ROW_BLOCK * mat.cols());
+                Sum::Plain(mat.as_mut(), scaled)
+            }
         };
-        Self { engine, upper, scaled }
+        Self { engine, plan, sum }
     }
 
     /// Rows that a block has at most.
     pub(crate) fn rows(&self) -> usize {
-        match self.upper {
-            UpperTriangle::Panels(_) => ROW_BLOCK,
-            UpperTriangle::Plain(_) => GEMM_ROW_BLOCK,
+        match self.sum {
+            Sum::Panels(_) if self.plan.par != Par::Seq => WINDOW_ROWS,
+            Sum::Panels(_) => ROW_BLOCK,
+            Sum::Plain(..) => GEMM_ROW_BLOCK,
         }
     }
 
     /// Adds sum_j v_j x_j x_j^T over the rows of a block, and fetches the rows in `next` meanwhile.
     pub(crate) fn add(&mut self, x: MatRef<'_, T>, v: &[T], next: Option<MatRef<'_, T>>) {
         assert!(x.rows() == v.len() && x.rows() <= self.rows(), "a block of {} rows", x.rows());
-        match &mut self.upper {
-            UpperTriangle::Panels(upper) => {
-                let ahead = Ahead::of(next);
-                let block = GramBlock { x, v, upper, scaled: &mut self.scaled, ahead };
-                block.run_on(self.engine.isa);
-            }
-            UpperTriangle::Plain(upper) => {
-                add_gram(self.engine.backend, x, v, &mut self.scaled, upper.as_mut());
-            }
+        let engine = self.engine;
+        match &mut self.sum {
+            Sum::Panels(parts) => for_each(self.plan.par, parts, &|_, (part, scaled)| {
+                for first in (0..x.rows()).step_by(ROW_BLOCK) {
+                    let rows = first..x.rows().min(first + ROW_BLOCK);
+                    let following = rows.end..x.rows().min(rows.end + ROW_BLOCK);
+                    let ahead = Ahead::of(if following.is_empty() { next } else { Some(x.rows_range(following)) });
+                    let (x, v) = (x.rows_range(rows.clone()), &v[rows]);
+                    GramBlock { x, v, rows: &part.rows, upper: part.elements, scaled, ahead }.run_on(engine.isa);
+                }
+            }),
+            Sum::Plain(upper, scaled) => add_gram(engine.backend, x, v, scaled, upper.reborrow()),
         }
-    }
-
-    /// The sum.
-    pub(crate) fn finish(self) -> UpperTriangle<T> {
-        self.upper
     }
 }
 
@@ -134,7 +158,8 @@ fn scale_panel<S: Simd, T: Element>(simd: S, x: MatRef<'_, T>, v: &[T], panel: &
 struct GramBlock<'a, T: Element> {
     x: MatRef<'a, T>,
     v: &'a [T],
-    upper: &'a mut Panels<T>,
+    rows: &'a [PanelRows],
+    upper: &'a mut [T],
     scaled: &'a mut [T],
     ahead: Ahead<T>,
 }
@@ -146,24 +171,27 @@ impl<T: Element> Kernel for GramBlock<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
-        let Self { x, v, upper, scaled, mut ahead } = self;
+        let Self { x, v, rows, upper, scaled, mut ahead } = self;
         let lanes = lanes::<S, T>();
-        for at in 0..upper.layout().len() {
-            let (layout, out) = upper.panel_at(at);
-            let PanelLayout { column, columns, vectors, width, .. } = layout;
-            scale_panel(simd, x, v, &layout, scaled);
+        let mut begin = 0;
+        for part in rows {
+            let PanelRows { layout, rows } = part;
+            let PanelLayout { column, columns, vectors, width, .. } = *layout;
+            let own = &mut upper[begin..][..part.len()];
+            begin += part.len();
+            scale_panel(simd, x, v, layout, scaled);
             let stairs = if lanes.is_multiple_of(NR) || NR.is_multiple_of(lanes) { vectors } else { 1 };
             let (mut from, end) = (0, column + columns);
             for first in 0..stairs {
                 let last = column + (first + 1) * lanes;
                 let to = if first + 1 == stairs { end } else { end.min(last.next_multiple_of(NR)) };
-                if from == to {
-                    continue;
+                let stair = from.max(rows.start)..to.min(rows.end);
+                if stair.start < stair.end {
+                    let out = &mut own[(stair.start - rows.start) * width + first * lanes..];
+                    let mut add = AddTile { out, width, ahead: &mut ahead };
+                    let panel = PanelPart::from(scaled, vectors, first, lanes);
+                    sweep::<S, T, _, MV, NR>(simd, panel, Broadcast::columns(x, stair), &mut add);
                 }
-                let out = &mut out[from * width + first * lanes..];
-                let mut add = AddTile { out, width, ahead: &mut ahead };
-                let panel = PanelPart::from(scaled, vectors, first, lanes);
-                sweep::<S, T, _, MV, NR>(simd, panel, Broadcast::columns(x, from..to), &mut add);
                 from = to;
             }
         }

@@ -341,6 +341,7 @@ fn run() -> impl Strategy<Value = RunLayer> {
             backend,
             isa,
             threads,
+            pin: threads.map(|threads| threads % 2 == 0),
             route,
             memory_budget: memory.map(ByteSize),
         },

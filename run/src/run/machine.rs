@@ -1,5 +1,6 @@
 //! What a run computes with: instruction set, backend, threads.
 
+use anyhow::anyhow;
 use memorize_kernels::{Engine, Isa, KernelError, Par};
 
 use super::alike;
@@ -47,6 +48,21 @@ impl Machine {
         let par = if threads == 1 { Par::Seq } else { Par::POOL };
         let notes = ranks::notes(threads).into_iter().chain(note).collect();
         Ok(Self { engine: Engine { isa, backend, par }, threads, notes, blas, threads_of_its_own: own })
+    }
+
+    /// Keeps each thread on a core of its own, for good.
+    ///
+    /// # Errors
+    /// Bad input if there are not as many cores as threads, other ranks are on this machine, or the system refuses.
+    pub fn pin(&self) -> Result<(), Error> {
+        if ranks::neighbours() > 1 {
+            let error = anyhow!("--pin would keep the ranks on this machine on the same cores");
+            return Err(Error::BadInput(
+                error.hint("leave it out, and give each rank cores of its own: mpirun --bind-to"),
+            ));
+        }
+        let hint = "leave --pin out, or compute with fewer --threads";
+        self.threads_of_its_own.pin().map_err(|error| Error::BadInput(error.hint(hint)))
     }
 
     /// The instruction set that the passes run with, as far as it is ours to choose.

@@ -100,6 +100,9 @@ pub fn execute(mut config: RunConfig, target: Target<'_>, host: &mut Host) -> Re
     note_environment(&mut config);
     alike::settings_of(&config)?;
     let machine = Machine::new(config.run.backend, config.run.isa, config.run.threads)?;
+    if config.run.pin {
+        machine.pin()?;
+    }
     let (path, name) = (target.path().to_owned(), config.run.name.clone());
     let begun = OnceLock::new();
     let run = || match config.run.dtype {

@@ -289,7 +289,14 @@ mod tests {
         let settings = by_key(&config.to_toml().unwrap());
         let differ: Vec<&str> = settings.keys().map(String::as_str).filter(|key| may_differ(key)).collect();
         let data = ["data.dir", "data.inputs", "data.targets", "data.test_inputs", "data.test_targets"];
-        let run = ["run.checkpoint_every", "run.checkpoint_minutes", "run.memory_budget", "run.name", "run.threads"];
-        assert_eq!(differ, [data, run].concat());
+        let run = [
+            "run.checkpoint_every",
+            "run.checkpoint_minutes",
+            "run.memory_budget",
+            "run.name",
+            "run.pin",
+            "run.threads",
+        ];
+        assert_eq!(differ, [&data[..], &run[..]].concat());
     }
 }

@@ -40,6 +40,9 @@ settings! {
         threads: usize = (optional as "one for each core"), ["threads" 't' "N" in COMPUTE],
             THREADS, Speed
             fixed "the threads of the machine are shared out among the runs at a time";
+        /// Keep each thread on a core of its own; the results do not depend on it
+        pin: bool = (default false), ["pin" "BOOL" in COMPUTE], Range::ANY, Speed
+            fixed "runs at a time would be kept on the same cores";
         /// How output and gradient are computed
         route: Route = (default Route::Auto), ["route" "NAME" in COMPUTE], Range::ANY, Results;
         /// Stop after so many passes over the training set

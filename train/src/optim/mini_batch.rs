@@ -7,7 +7,7 @@
 //! Where the samples are spread over ranks, each gathers its own of a batch and all of them exchange what they have: b
 //! d numbers a step, whatever n and r are. A step then divides the neurons among the ranks.
 
-use memorize_kernels::{Element, Par, Rows};
+use memorize_kernels::{Element, Rows};
 
 use super::shuffle::Shuffle;
 use super::stepper::{Labelled, Stepper};
@@ -65,7 +65,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     let [mut current, mut next, mut spare] = std::array::from_fn(|_| Labelled::new(&engine, batch, x.cols()));
     let mut load = |buffer: &mut Labelled<T>, iteration: u64| {
         if iteration < limits.iterations {
-            buffer.load(x, y, shuffle.batch(iteration));
+            buffer.load(engine.par, x, y, shuffle.batch(iteration));
         }
     };
     // The route that suits a batch need not suit the whole set.
@@ -98,11 +98,8 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
         }
         let rule = method.rule(t, rate, gamma);
         let following = (t + 1 < limits.iterations).then_some(&next);
-        let mut step = || stepper.advance(rule, &current, following);
-        let ((), stepped) = match engine.par {
-            Par::Pool { .. } => rayon::join(|| load(&mut spare, t + 2), step),
-            Par::Seq => (load(&mut spare, t + 2), step()),
-        };
+        let step = || stepper.advance(rule, &current, following);
+        let ((), stepped) = engine.par.join(|| load(&mut spare, t + 2), step);
         loss = stepped?.unwrap_or(loss);
         spare.share(&spread);
         t += 1;

@@ -15,7 +15,8 @@
 //! would never hold and the loop never return.
 
 use memorize_data::random::{Purpose, Stream};
-use memorize_kernels::{Element, Mat, Rows, pass};
+use memorize_kernels::pass::{self, Moment};
+use memorize_kernels::{Element, Mat, Rows};
 
 use super::matrix::dot;
 use super::{Guard, Limits};
@@ -92,7 +93,7 @@ pub struct Training<'a, 'b, T: Element, X> {
     objective: &'a Objective<'b, T, X>,
     net: Network<T>,
     /// M where the gradient was taken last, if the route makes it.
-    moment: Option<Mat<T>>,
+    moment: Option<Moment<T>>,
 }
 
 impl<'a, 'b, T: Element, X> Training<'a, 'b, T, X> {
@@ -129,8 +130,7 @@ impl<T: Element, X: Rows<T>> Landscape<T> for Training<'_, '_, T, X> {
         let Some(moment) = &self.moment else { return Ok(None) };
         let mut product = Mat::zeros(z.rows(), z.cols());
         let (engine, gamma) = (&self.objective.engine, T::from_f64(self.objective.gamma));
-        let (signs, moment) = (&self.net.signs, moment.as_ref());
-        pass::gradient_from_moment(engine, z.as_ref(), signs, moment, gamma, product.as_mut())?;
+        pass::gradient_of_moment(engine, z.as_ref(), &self.net.signs, moment, gamma, product.as_mut())?;
         Ok(Some(dot(&product, z) / 2.0))
     }
 }

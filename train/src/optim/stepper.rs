@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use memorize_kernels::parallel::for_row_blocks;
 use memorize_kernels::pass::{self, Backward, Batch, FusedStep, Primed, Rule, Weights};
 use memorize_kernels::rows::Part;
-use memorize_kernels::{Element, Engine, Mat, Rows, Spread, Team};
+use memorize_kernels::{Element, Engine, Mat, MatMut, Par, Rows, Spread, Team};
 
 use super::Moments;
 use crate::error::TrainError;
@@ -28,6 +29,13 @@ pub(super) struct Labelled<T: Element> {
 /// Batches are never larger than the buffers that were made for them.
 const ROOM: &str = "there is room for a batch";
 
+/// Samples that a thread makes at a time.
+const ROWS: usize = 16;
+
+/// Flops of a pass in the time that it takes to make a number of a sample: to find it in memory, decode and divide it.
+/// With noise or features it takes longer.
+const FLOPS_PER_NUMBER: f64 = 100.0;
+
 impl<T: Element> Labelled<T> {
     /// Room for `capacity` samples of width d.
     pub(super) fn new(engine: &Engine, capacity: usize, d: usize) -> Self {
@@ -37,17 +45,21 @@ impl<T: Element> Labelled<T> {
 
     /// Replaces the batch by the samples with these numbers, or makes this rank's part of it ready for
     /// [`Labelled::share`].
-    pub(super) fn load<X: Rows<T>>(&mut self, x: &X, y: &[T], numbers: &[u32]) {
+    pub(super) fn load<X: Rows<T>>(&mut self, par: Par, x: &X, y: &[T], numbers: &[u32]) {
         let spread = x.spread();
+        let par = par.for_work(FLOPS_PER_NUMBER * (numbers.len() * x.cols()) as f64);
+        let gather = |numbers: &[u32], out: MatMut<'_, T>| {
+            for_row_blocks(par, out, ROWS, &|first, out| x.gather(&numbers[first..first + out.rows()], out));
+        };
         if spread.team().is_none() {
-            self.batch.fill(numbers.len(), |out| x.gather(numbers, out)).expect(ROOM);
+            self.batch.fill(numbers.len(), |out| gather(numbers, out)).expect(ROOM);
             self.y.clear();
             self.y.extend(numbers.iter().map(|&i| y[i as usize]));
             return;
         }
         let (here, d) = (spread.own(numbers), x.cols());
         let mut rows = Mat::zeros(here.len(), d);
-        x.gather(&here, rows.as_mut());
+        gather(&here, rows.as_mut());
         self.own = Mat::zeros(here.len(), d + 1);
         for (i, &number) in here.iter().enumerate() {
             let row = self.own.row_mut(i);

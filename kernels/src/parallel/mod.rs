@@ -2,17 +2,27 @@
 //! that the bits of a result do not depend on the number of threads.
 //!
 //! Work is handed over as `&dyn Fn`: a piece of it takes far longer than a call, and with a type of its own each
-//! closure would have the whole of rayon's machinery compiled for it.
+//! closure would have the whole of rayon's machinery compiled for it. All of it goes through [`fork`], which is where
+//! the pieces of a pass can be counted ([`threads_at_work`]) and timed ([`trace`]).
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
-use std::collections::HashSet;
-use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, ThreadId};
-use std::time::Duration;
+mod home;
+mod meeting;
+mod shelf;
+mod trace;
 
-use crate::block::{LEAF_ROWS_MAX, LEAF_ROWS_MIN, LEAVES, PARALLEL_FLOPS, ROW_BLOCK};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(crate) use home::for_each_at_home;
+pub use meeting::threads_at_work;
+pub(crate) use shelf::Shelf;
+pub use trace::{Task, trace};
+
+use crate::block::{
+    LEAF_PARTS_MAX, LEAF_ROWS_MAX, LEAF_ROWS_MIN, LEAVES, LEAVES_PER_WORKER, PARALLEL_FLOPS, PARTS_PER_WORKER,
+    PIECES_PER_WORKER, ROW_BLOCK,
+};
 use crate::element::Element;
 use crate::mat::MatMut;
 
@@ -43,15 +53,34 @@ impl Par {
         }
     }
 
-    /// Does both, at once if it may.
-    pub(crate) fn join<A: Send, B: Send>(
-        self,
-        left: impl FnOnce() -> A + Send,
-        right: impl FnOnce() -> B + Send,
-    ) -> (A, B) {
+    /// Threads that work can be divided among.
+    pub(crate) fn workers(self) -> usize {
         match self {
-            Par::Seq => (left(), right()),
-            Par::Pool { .. } => rayon::join(left, right),
+            Par::Seq => 1,
+            Par::Pool { .. } => trace::workers().unwrap_or_else(rayon::current_num_threads),
+        }
+    }
+
+    /// Does both, at once if it may.
+    pub fn join<A: Send, B: Send>(self, left: impl FnOnce() -> A + Send, right: impl FnOnce() -> B + Send) -> (A, B) {
+        const DONE: &str = "a fork does both of its sides, once";
+        let (mut left, mut right) = (Some(left), Some(right));
+        let (mut a, mut b) = (None, None);
+        self.fork(&mut || a = left.take().map(|left| left()), &mut || b = right.take().map(|right| right()));
+        (a.expect(DONE), b.expect(DONE))
+    }
+
+    /// Does both sides, at once if it may: the only place where work is handed to another thread.
+    fn fork(self, left: &mut (dyn FnMut() + Send), right: &mut (dyn FnMut() + Send)) {
+        match self {
+            Par::Seq => {
+                left();
+                right();
+            }
+            Par::Pool { .. } if trace::is_on() => trace::fork(left, right),
+            Par::Pool { .. } => {
+                rayon::join(left, right);
+            }
         }
     }
 }
@@ -59,6 +88,42 @@ impl Par {
 /// Rows of a leaf in the reduction tree over `n` rows.
 pub fn leaf_rows(n: usize) -> usize {
     (n / LEAVES).clamp(LEAF_ROWS_MIN, LEAF_ROWS_MAX)
+}
+
+/// How the leaves of a reduction are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LeafPlan {
+    /// Whether the threads share a leaf.
+    pub(crate) par: Par,
+    /// Parts that the matrix of a leaf is cut into.
+    pub(crate) parts: usize,
+}
+
+impl LeafPlan {
+    /// Each leaf by one thread.
+    pub(crate) const ALONE: Self = Self { par: Par::Seq, parts: 1 };
+
+    /// For `rows` rows in leaves of at most `leaf` rows: threads have leaves to themselves where there are enough.
+    pub(crate) fn new(par: Par, rows: usize, leaf: usize) -> Self {
+        let (workers, leaves) = (par.workers(), rows.div_ceil(leaf).max(1));
+        if workers == 1 || leaves >= LEAVES_PER_WORKER.saturating_mul(workers) {
+            return Self::ALONE;
+        }
+        let parts = PARTS_PER_WORKER.saturating_mul(workers).div_ceil(leaves);
+        Self { par, parts: parts.min(LEAF_PARTS_MAX) }
+    }
+
+    /// Rows of a piece where `rows` rows of a leaf do not depend on each other: a multiple of `unit`, `at_most` so many.
+    pub(crate) fn piece_rows(self, rows: usize, unit: usize, at_most: usize) -> usize {
+        rows.div_ceil(self.parts).max(1).next_multiple_of(unit).min(at_most)
+    }
+}
+
+/// Rows of a piece where `rows` rows that do not depend on each other are divided among the workers: a multiple of
+/// `unit`, and `at_most` so many, or the next multiple.
+pub(crate) fn piece_rows(par: Par, rows: usize, unit: usize, at_most: usize) -> usize {
+    let pieces = par.workers().saturating_mul(PIECES_PER_WORKER);
+    rows.div_ceil(pieces).min(at_most).max(1).next_multiple_of(unit)
 }
 
 /// The two halves of a node of the tree. Parts begin at multiples of [`ROW_BLOCK`].
@@ -87,23 +152,31 @@ pub(crate) fn reduce_range<R: Send>(
 
 /// Runs `work` on every item; items are independent, so their order does not matter.
 pub fn for_each<I: Send>(par: Par, items: &mut [I], work: &(dyn Fn(usize, &mut I) + Sync)) {
-    use rayon::prelude::*;
-    match par {
-        Par::Seq => items.iter_mut().enumerate().for_each(|(i, item)| work(i, item)),
-        Par::Pool { .. } => {
-            let work = |(i, item)| piece(par, || work(i, item));
-            items.par_iter_mut().enumerate().with_max_len(1).for_each(work);
+    for_items(par, 0, items, work);
+}
+
+fn for_items<I: Send>(par: Par, first: usize, items: &mut [I], work: &(dyn Fn(usize, &mut I) + Sync)) {
+    match items {
+        [] => {}
+        [item] => piece(par, || work(first, item)),
+        _ => {
+            let middle = items.len() / 2;
+            let (head, tail) = items.split_at_mut(middle);
+            par.join(|| for_items(par, first, head, work), || for_items(par, first + middle, tail, work));
         }
     }
 }
 
 /// Whether `holds` says so of every item.
 pub fn all<I: Sync>(par: Par, items: &[I], holds: &(dyn Fn(&I) -> bool + Sync)) -> bool {
-    use rayon::prelude::*;
-    match par {
-        Par::Seq => items.iter().all(holds),
-        Par::Pool { .. } => items.par_iter().with_max_len(1).all(|item| piece(par, || holds(item))),
-    }
+    let all = AtomicBool::new(true);
+    let mut items: Vec<&I> = items.iter().collect();
+    for_each(par, &mut items, &|_, item| {
+        if all.load(Ordering::Relaxed) && !holds(item) {
+            all.store(false, Ordering::Relaxed);
+        }
+    });
+    all.into_inner()
 }
 
 /// Runs `work(first row, block)` on blocks of at most `block` rows of `mat`.
@@ -134,62 +207,34 @@ fn for_row_range<T: Element>(
 
 /// Runs `work(first element, chunk)` on consecutive chunks of `values`.
 pub fn for_chunks<T: Send>(par: Par, values: &mut [T], chunk: usize, work: &(dyn Fn(usize, &mut [T]) + Sync)) {
-    use rayon::prelude::*;
-    match par {
-        Par::Seq => values.chunks_mut(chunk).enumerate().for_each(|(i, part)| work(i * chunk, part)),
-        Par::Pool { .. } => {
-            let work = |(i, part)| piece(par, || work(i * chunk, part));
-            values.par_chunks_mut(chunk).enumerate().for_each(work);
-        }
-    }
+    for_chunk_range(par, 0, values, chunk, work);
 }
 
-thread_local! {
-    /// Where this thread is expected, if anybody counts who has a part in shared work.
-    static MEETING: RefCell<Option<Arc<Meeting>>> = const { RefCell::new(None) };
+fn for_chunk_range<T: Send>(
+    par: Par,
+    first: usize,
+    values: &mut [T],
+    chunk: usize,
+    work: &(dyn Fn(usize, &mut [T]) + Sync),
+) {
+    match values.len().div_ceil(chunk) {
+        0 => {}
+        1 => piece(par, || work(first, values)),
+        chunks => {
+            let middle = chunks / 2 * chunk;
+            let (head, tail) = values.split_at_mut(middle);
+            let half = |first, values| for_chunk_range(par, first, values, chunk, work);
+            par.join(|| half(first, head), || half(first + middle, tail));
+        }
+    }
 }
 
 /// Does a piece of work that others may be done beside.
 fn piece<R>(par: Par, work: impl FnOnce() -> R) -> R {
     if par != Par::Seq {
-        MEETING.with_borrow(|meeting| meeting.as_ref().map(|meeting| meeting.arrive()));
+        meeting::arrive();
     }
     work()
-}
-
-/// The threads that have begun a piece of shared work.
-#[derive(Debug)]
-struct Meeting {
-    /// Two, or one where there are no more.
-    expected: usize,
-    arrived: Mutex<HashSet<ThreadId>>,
-    another: Condvar,
-}
-
-impl Meeting {
-    /// How long the first to arrive waits for another in each piece, which may be the only one there is at the time.
-    const PATIENCE: Duration = Duration::from_millis(20);
-
-    fn arrive(&self) {
-        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
-        if arrived.insert(thread::current().id()) {
-            self.another.notify_all();
-        }
-        drop(self.another.wait_timeout_while(arrived, Self::PATIENCE, |arrived| arrived.len() < self.expected));
-    }
-}
-
-/// Does `work` in a pool, and says how many of its threads had a part in what was shared. The first one waits a moment
-/// in each of its pieces for another, so that however short the work is there are two, unless it is done in one piece
-/// after the other, or the machine is too busy to wake a thread.
-pub fn threads_at_work(pool: &rayon::ThreadPool, work: impl FnOnce() + Send) -> usize {
-    let expected = pool.current_num_threads().min(2);
-    let meeting = Arc::new(Meeting { expected, arrived: Mutex::default(), another: Condvar::new() });
-    pool.broadcast(|_| MEETING.set(Some(meeting.clone())));
-    pool.install(work);
-    pool.broadcast(|_| MEETING.set(None));
-    let arrived = meeting.arrived.lock().unwrap_or_else(PoisonError::into_inner);
-    arrived.len()
 }
 
 #[cfg(test)]
