@@ -10,8 +10,11 @@ use crate::block;
 use crate::element::{Element, lanes};
 use crate::error::KernelError;
 
-/// Environment variable that forces an instruction set by name (`avx512`, `avx2`, `scalar`).
+/// Environment variable that forces an instruction set by name (`avx512`, `avx2`, `neon`, `scalar`).
 pub const ISA_VARIABLE: &str = "MEMORIZE_ISA";
+
+/// The instruction sets of every architecture, so that a name from another one is known, and said to be missing.
+const NAMES: [&str; 4] = ["avx512", "avx2", "neon", "scalar"];
 
 /// Work written once over [`pulp::Simd`] and the register tile (`MV` registers by `NR` rows), run on the tier an
 /// [`Isa`] names.
@@ -47,6 +50,8 @@ enum Tier {
     Avx2(pulp::x86::V3),
     #[cfg(target_arch = "x86_64")]
     Avx512(pulp::x86::V4),
+    #[cfg(target_arch = "aarch64")]
+    Neon(pulp::aarch64::Neon),
 }
 
 impl Isa {
@@ -74,11 +79,13 @@ impl Isa {
             all.extend(pulp::x86::V4::try_new().map(|v4| Self(Tier::Avx512(v4))));
             all.extend(pulp::x86::V3::try_new().map(|v3| Self(Tier::Avx2(v3))));
         }
+        #[cfg(target_arch = "aarch64")]
+        all.extend(pulp::aarch64::Neon::try_new().map(|neon| Self(Tier::Neon(neon))));
         all.push(Self(Tier::Scalar(Scalar128b)));
         all
     }
 
-    /// `avx512`, `avx2` or `scalar`.
+    /// `avx512`, `avx2`, `neon` or `scalar`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Tier::Scalar(_) => "scalar",
@@ -86,6 +93,8 @@ impl Isa {
             Tier::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Tier::Avx512(_) => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Tier::Neon(_) => "neon",
         }
     }
 
@@ -103,6 +112,10 @@ impl Isa {
             Tier::Avx512(simd) => {
                 Simd::vectorize(simd, Tiled::<_, { block::TILE_AVX512.0 }, { block::TILE_AVX512.1 }>(kernel))
             }
+            #[cfg(target_arch = "aarch64")]
+            Tier::Neon(simd) => {
+                Simd::vectorize(simd, Tiled::<_, { block::TILE_NEON.0 }, { block::TILE_NEON.1 }>(kernel))
+            }
         }
     }
 
@@ -119,6 +132,8 @@ impl Isa {
             Tier::Avx2(_) => lanes::<pulp::x86::V3, T>(),
             #[cfg(target_arch = "x86_64")]
             Tier::Avx512(_) => lanes::<pulp::x86::V4, T>(),
+            #[cfg(target_arch = "aarch64")]
+            Tier::Neon(_) => lanes::<pulp::aarch64::Neon, T>(),
         }
     }
 
@@ -130,6 +145,8 @@ impl Isa {
             Tier::Avx2(_) => block::TILE_AVX2,
             #[cfg(target_arch = "x86_64")]
             Tier::Avx512(_) => block::TILE_AVX512,
+            #[cfg(target_arch = "aarch64")]
+            Tier::Neon(_) => block::TILE_NEON,
         }
     }
 
@@ -161,7 +178,7 @@ impl FromStr for Isa {
         if let Some(isa) = available.iter().find(|isa| isa.name() == name) {
             return Ok(*isa);
         }
-        if !["avx512", "avx2", "scalar"].contains(&name) {
+        if !NAMES.contains(&name) {
             return Err(KernelError::IsaUnknown { asked: name.to_owned() });
         }
         let available = available.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", ");
@@ -234,6 +251,22 @@ mod tests {
             assert_eq!(isa.name().parse::<Isa>().unwrap(), isa);
         }
         assert!(matches!("sse9".parse::<Isa>(), Err(KernelError::IsaUnknown { .. })));
+        let foreign = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
+        assert!(matches!(foreign.parse::<Isa>(), Err(KernelError::IsaUnavailable { .. })));
+        let unknown = "sse9".parse::<Isa>().unwrap_err().to_string();
+        assert!(unknown.ends_with(&NAMES.join(", ")), "{unknown}");
+    }
+
+    #[test]
+    fn the_variable_forces_a_tier_and_the_best_is_one_with_vectors() {
+        let chosen = Isa::from_environment().unwrap();
+        match std::env::var(ISA_VARIABLE) {
+            Ok(name) if !name.is_empty() => assert_eq!(chosen.name(), name),
+            _ => assert_eq!(chosen, Isa::best()),
+        }
+        if cfg!(target_arch = "aarch64") {
+            assert_eq!(Isa::best().name(), "neon");
+        }
     }
 
     #[test]

@@ -104,6 +104,11 @@ pub const TILE_AVX512: (usize, usize) = (3, 8);
 /// needs all 16, and the compiler spills: less than half the speed).
 pub const TILE_AVX2: (usize, usize) = (2, 6);
 
+/// The register tile for NEON. Of 32 registers 24 are accumulators, 3 hold the panel, 5 are left for what is broadcast:
+/// `fmla` multiplies by an element as it was loaded. In the compiled loops a step is 3 loads of the panel, 8 of elements
+/// and 24 multiply-adds, and nothing goes to the stack. Not timed, for want of such a machine.
+pub const TILE_NEON: (usize, usize) = (3, 8);
+
 /// The register tile without vector instructions to speak of: compiled to SSE2, 16 registers without a fused
 /// multiply-add, where 8 accumulators leave room for the products.
 pub const TILE_SCALAR: (usize, usize) = (2, 4);

@@ -10,7 +10,7 @@ use pulp::Simd;
 /// A floating-point type that the kernels compute in: `f32` or `f64`.
 ///
 /// The vector operations are thin names for those of [`pulp::Simd`]; they exist so that a kernel is written once for
-/// both types. `vfma` is fused on AVX2 and AVX-512 and rounds twice on the scalar tier.
+/// both types. `vfma` is fused on AVX2, AVX-512 and NEON and rounds twice on the scalar tier.
 pub trait Element:
     Pod
     + Send

@@ -42,7 +42,7 @@ pub enum KernelError {
         advice: &'static str,
     },
     /// A name that is no instruction set.
-    #[error("`{asked}` is not an instruction set; known: avx512, avx2, scalar")]
+    #[error("`{asked}` is not an instruction set; known: avx512, avx2, neon, scalar")]
     IsaUnknown {
         /// The name asked for.
         asked: String,

@@ -10,6 +10,7 @@ use crate::aligned::aligned_zeros;
 use crate::arch::{Isa, Kernel, compiled};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
+use crate::engine::sum::{sum_of, value_of};
 use crate::parallel::Par;
 
 /// Multiply-adds of one accumulator in a measurement: a few milliseconds.
@@ -24,7 +25,8 @@ pub fn flops_per_second<T: Element>(engine: &Engine, repetitions: usize) -> f64 
     best(repetitions, || {
         on_every_thread(threads, || {
             let mut sum = T::ZERO;
-            Chains { start: T::from_f64(0.5), sum: &mut sum }.run_on(engine.isa);
+            // The values fall to 1 / e: neither too large nor so small that some processors slow down.
+            Chains { factor: T::from_f64(-1.0 / STEPS as f64), sum: &mut sum }.run_on(engine.isa);
             sum
         })
     }) * flops
@@ -68,9 +70,10 @@ fn on_every_thread<R: Send>(threads: usize, work: impl Fn() -> R + Sync) {
     std::hint::black_box(results);
 }
 
-/// MV x NR independent chains acc = acc * a + b.
+/// MV x NR independent chains acc = acc * a + acc, which every instruction set computes in place: NEON's multiply-add
+/// overwrites its addend, x86's any operand.
 struct Chains<'a, T> {
-    start: T,
+    factor: T,
     sum: &'a mut T,
 }
 
@@ -81,21 +84,20 @@ impl<T: Element> Kernel for Chains<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
-        // Opaque, or the compiler would know the result; a + b keeps the values near one.
-        let a = T::splat(simd, std::hint::black_box(self.start));
-        let b = T::splat(simd, std::hint::black_box(self.start));
-        let mut acc = [[a; MV]; NR];
+        // Opaque, or the compiler would know the result.
+        let a = T::splat(simd, std::hint::black_box(self.factor));
+        let mut acc = [[sum_of(T::splat(simd, T::ONE)); MV]; NR];
         for _ in 0..STEPS {
             for r in 0..NR {
                 for v in 0..MV {
-                    acc[r][v] = T::vfma(simd, acc[r][v], a, b);
+                    acc[r][v] = sum_of(T::vfma(simd, value_of(acc[r][v]), a, value_of(acc[r][v])));
                 }
             }
         }
         let mut sum = T::splat(simd, T::ZERO);
         for r in 0..NR {
             for v in 0..MV {
-                sum = T::vadd(simd, sum, acc[r][v]);
+                sum = T::vadd(simd, sum, value_of(acc[r][v]));
             }
         }
         *self.sum = T::reduce_sum(simd, sum);

@@ -25,7 +25,7 @@ fn parts(line: &str) -> (String, Vec<Option<f64>>) {
         Some(start) => format!("{start} s"),
         None => line,
     });
-    let line = line.replace("avx512", "ISA").replace("avx2", "ISA").replace("scalar", "ISA");
+    let line = ["avx512", "avx2", "neon", "scalar"].iter().fold(line, |line, isa| line.replace(isa, "ISA"));
     let (mut words, mut numbers) = (String::new(), Vec::new());
     let mut rest = &*line;
     while let Some(first) = rest.chars().next() {

@@ -271,7 +271,7 @@ fn label(result: &Measurement, report: &BenchReport, several_types: bool) -> Str
 fn marker(result: &Measurement) -> Marker {
     let (shape, colour) = match (result.backend.as_str(), result.isa.as_str()) {
         ("native", "avx512") => (Shape::Circle, RGBColor(0x14, 0x5d, 0xb8)),
-        ("native", "avx2") => (Shape::Square, RGBColor(0x1b, 0x8a, 0x7a)),
+        ("native", "avx2" | "neon") => (Shape::Square, RGBColor(0x1b, 0x8a, 0x7a)),
         ("native", _) => (Shape::Diamond, RGBColor(0x7d, 0x87, 0x94)),
         ("matrixmultiply", _) => (Shape::Triangle, RGBColor(0xd3, 0x6b, 0x12)),
         _ => (Shape::Wedge, RGBColor(0x8b, 0x45, 0xb5)),

@@ -21,10 +21,14 @@
 use bytemuck::Pod;
 use pulp::Simd;
 
+use super::sum::{Sum, sum_of, value_of, values_of};
 use crate::element::{Element, lanes};
 
 /// The accumulators of a tile: element (r, v) holds row r, lanes `v * LANES..` of the panel.
 pub(crate) type Tile<S, T, const MV: usize, const NR: usize> = [[<T as Element>::Vector<S>; MV]; NR];
+
+/// A tile in the making.
+type Sums<S, T, const MV: usize, const NR: usize> = [[Sum<<T as Element>::Vector<S>>; MV]; NR];
 
 /// Use of a finished tile.
 ///
@@ -91,7 +95,7 @@ pub(crate) unsafe fn tile<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, 
     next: usize,
 ) -> Tile<S, T, MV, NR> {
     let (full, stages) = (operands.full, waiting.stages::<MV, NR>());
-    let mut acc = [[T::splat(simd, T::ZERO); MV]; NR];
+    let mut acc = [[sum_of(T::splat(simd, T::ZERO)); MV]; NR];
     let mut k = 0;
     let between_stages = full / (stages + 1);
     for stage in 0..stages {
@@ -116,7 +120,7 @@ pub(crate) unsafe fn tile<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, 
             stair::<S, T, MV, NR, 2>(simd, operands, &mut acc);
         }
     }
-    acc
+    values_of(acc)
 }
 
 /// The steps of a triangular panel in which its first `FIRST` registers are zero and the next is not.
@@ -127,7 +131,7 @@ pub(crate) unsafe fn tile<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, 
 unsafe fn stair<S: Simd, T: Element, const MV: usize, const NR: usize, const FIRST: usize>(
     simd: S,
     operands: Operands<T, NR>,
-    acc: &mut Tile<S, T, MV, NR>,
+    acc: &mut Sums<S, T, MV, NR>,
 ) {
     if FIRST < MV {
         let from = operands.full + (FIRST - 1) * lanes::<S, T>();
@@ -148,7 +152,7 @@ unsafe fn rank_one<S: Simd, T: Element, const MV: usize, const NR: usize, const 
     simd: S,
     Operands { panel, width, rows, step, .. }: Operands<T, NR>,
     k: usize,
-    acc: &mut Tile<S, T, MV, NR>,
+    acc: &mut Sums<S, T, MV, NR>,
 ) {
     // SAFETY: the caller vouches for the panel's k-th row and for element k of every row.
     unsafe {
@@ -160,7 +164,7 @@ unsafe fn rank_one<S: Simd, T: Element, const MV: usize, const NR: usize, const 
         for r in 0..NR {
             let x = T::splat(simd, *rows[r].add(k * step));
             for v in FIRST..MV {
-                acc[r][v] = T::vfma(simd, p[v], x, acc[r][v]);
+                acc[r][v] = sum_of(T::vfma(simd, p[v], x, value_of(acc[r][v])));
             }
         }
     }
@@ -174,7 +178,12 @@ pub(crate) fn prefetch<T>(at: *const T) {
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast())
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch of any address has no effect but on the caches; it leaves the stack and the flags alone.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{at}]", at = in(reg) at, options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = at;
 }
 

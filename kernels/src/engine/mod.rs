@@ -10,6 +10,7 @@
 pub(crate) mod epilogue;
 pub(crate) mod microkernel;
 pub(crate) mod pack;
+pub(crate) mod sum;
 pub(crate) mod sweep;
 
 pub(crate) use pack::Panels;

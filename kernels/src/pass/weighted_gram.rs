@@ -151,7 +151,10 @@ fn scale_panel<S: Simd, T: Element>(simd: S, x: MatRef<'_, T>, v: &[T], panel: &
 /// X up to its own last one.
 ///
 /// On the diagonal the sweep goes down in stairs: the coordinates beyond a register's last column need it no more. That
-/// takes whole tiles to a register, and saves a third of the square on the diagonal.
+/// saves a third of the square on the diagonal where registers are as long as whole tiles are high. Where they are
+/// shorter (NEON), a stair ends with the tile that holds its last column: no tile but a sweep's last has rows to spare,
+/// and each is as narrow as can be. Where neither divides the other (AVX2) there is one stair, for six sums, a tile one
+/// register wide, do not hide the latency of a multiply-add.
 struct GramBlock<'a, T: Element> {
     x: MatRef<'a, T>,
     v: &'a [T],
@@ -177,10 +180,11 @@ impl<T: Element> Kernel for GramBlock<'_, T> {
             let own = &mut upper[begin..][..part.len()];
             begin += part.len();
             scale_panel(simd, x, v, layout, scaled);
-            let stairs = if lanes.is_multiple_of(NR) { vectors } else { 1 };
-            let mut from = 0;
+            let stairs = if lanes.is_multiple_of(NR) || NR.is_multiple_of(lanes) { vectors } else { 1 };
+            let (mut from, end) = (0, column + columns);
             for first in 0..stairs {
-                let to = if first + 1 == stairs { column + columns } else { column + (first + 1) * lanes };
+                let last = column + (first + 1) * lanes;
+                let to = if first + 1 == stairs { end } else { end.min(last.next_multiple_of(NR)) };
                 let stair = from.max(rows.start)..to.min(rows.end);
                 if stair.start < stair.end {
                     let out = &mut own[(stair.start - rows.start) * width + first * lanes..];

@@ -313,7 +313,7 @@ fn run() -> impl Strategy<Value = RunLayer> {
     let how = (
         option::of(prop_oneof![Just(Dtype::F32), Just(Dtype::F64)]),
         option::of(prop::sample::select(Backend::VARIANTS)),
-        option::of(prop_oneof![Just(IsaName::Avx512), Just(IsaName::Avx2), Just(IsaName::Scalar)]),
+        option::of(prop::sample::select(IsaName::VARIANTS)),
         option::of(prop_oneof![Just(Route::Auto), Just(Route::Neuron), Just(Route::Gram)]),
     );
     let rest = (option::of(0..=i64::MAX as u64), option::of(1..64_usize), option::of(1..=i64::MAX as u64));

@@ -50,6 +50,8 @@ choice! {
         Avx512,
         /// AVX2 with FMA
         Avx2,
+        /// NEON, of 64-bit ARM
+        Neon,
         /// No vector instructions beyond the baseline
         Scalar,
     }
