@@ -65,7 +65,7 @@ const SMALLER: [(&str, &str); 19] = [
     ("-r 3000 --lr-decay-every 15 --epochs 60", "--epochs 5"),
     ("--neurons 3000 --epochs 60", "--epochs 5"),
     ("race --data synthetic", "--passes 50"),
-    ("race --data mnist", "--passes 2 --neurons 400"),
+    ("race --data mnist", "--passes 2 --neurons 1570"),
     ("bench --scaling", "--shape 256x20x32 --filter adam-step --quick"),
     ("bench", "--shape 256x20x32 --filter small-gradient --dtype f32 --quick"),
 ];
