@@ -1,6 +1,6 @@
 //! Going on from a state that nobody vouches for, on a problem of three samples.
 
-use memorize_kernels::{Element, Engine, Mat, Par};
+use memorize_kernels::{Element, Engine, Isa, Mat, Par};
 use memorize_train::observe::Record;
 use memorize_train::optim::accelerated::{Acceleration, accelerated_descent};
 use memorize_train::optim::negative_curvature::{Escape, escaping_descent};
@@ -117,7 +117,7 @@ fn run<T: Element>(optimizer: Optimizer, observer: &mut GoesOn) -> Result<Outcom
                 .map(|descent| descent.outcome)
         }
         Optimizer::PerturbedSmall => {
-            let mut small = SmallTraining::new(&x, &y, 1e-3, &net).expect("three samples are few");
+            let mut small = SmallTraining::new(Isa::best(), &x, &y, 1e-3, &net).expect("three samples are few");
             descent(&mut small, observer)
         }
         Optimizer::Accelerated => {

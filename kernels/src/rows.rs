@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::block::ROW_BLOCK;
 use crate::element::Element;
 use crate::mat::{Mat, MatMut, MatRef};
-use crate::parallel::{LeafPlan, Par, for_chunks, for_row_blocks, leaf_rows, piece_rows};
+use crate::parallel::{LeafPlan, Par, for_chunks, for_row_blocks, leaf_rows};
 use crate::team::Spread;
 
 /// Samples, one a row, that a pass reads a block at a time.
@@ -359,7 +359,7 @@ pub(crate) fn for_blocks<T: Element, X: Rows<T>>(
             work(block.clone(), x.block(block, &mut scratch), next);
         } else {
             let (out, _) = scratch.as_mut().split_rows(block.len());
-            copy_block(plan.par, x, block.start, out, plan.piece_rows(block.len(), 1, ROW_BLOCK));
+            copy_block(plan.par, x, block.start, out);
             work(block.clone(), scratch.as_ref().rows_range(0..block.len()), next);
         }
     }
@@ -408,13 +408,14 @@ pub fn whole<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized)) -> Mat<T> {
 /// All of `x` in memory, produced a block at a time by the threads of the current rayon pool if `par` says so.
 pub fn to_mat<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized)) -> Mat<T> {
     let mut all = Mat::zeros(x.rows(), x.cols());
-    copy_block(par, x, 0, all.as_mut(), piece_rows(par, x.rows(), 1, ROW_BLOCK));
+    copy_block(par, x, 0, all.as_mut());
     all
 }
 
-/// Copies the rows from `first` on, so many at a time.
-fn copy_block<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized), first: usize, out: MatMut<'_, T>, piece: usize) {
-    for_row_blocks(par, out, piece, &|from, mut out| {
+/// Copies the rows from `first` on. The same blocks for any number of threads: rows may be products of a library whose
+/// last bits depend on how many it makes at once.
+fn copy_block<T: Element>(par: Par, x: &(impl Rows<T> + ?Sized), first: usize, out: MatMut<'_, T>) {
+    for_row_blocks(par, out, ROW_BLOCK, &|from, mut out| {
         let mut scratch = Mat::zeros(if x.needs_scratch() { out.rows() } else { 0 }, x.cols());
         let block = x.block(first + from..first + from + out.rows(), &mut scratch);
         for i in 0..out.rows() {

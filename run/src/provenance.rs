@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,9 +58,11 @@ pub fn cpu_name() -> String {
     name.unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// Cores that the process may use.
+/// Cores that the process may use; as many as at first, for a thread that was kept on one core since is asked about that
+/// one.
 pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// A word as a shell reads it back.

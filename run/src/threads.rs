@@ -1,8 +1,10 @@
 //! The threads that a command computes with: as many as the system gives.
 
 use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use anyhow::ensure;
+use core_affinity::CoreId;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use crate::blas;
@@ -78,8 +80,11 @@ impl Threads {
     /// # Errors
     /// If there are fewer cores than threads, or the system refuses.
     pub fn pin(&self) -> anyhow::Result<()> {
-        let cores = core_affinity::get_core_ids().unwrap_or_default();
-        ensure!(self.count <= cores.len(), "{} threads cannot have {} cores each to itself", self.count, cores.len());
+        // As they were before anything was pinned: a later run of the process has as many.
+        static CORES: OnceLock<Vec<CoreId>> = OnceLock::new();
+        cores();
+        let cores = CORES.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default());
+        ensure!(self.count <= cores.len(), "there are {} threads for {} cores", self.count, cores.len());
         let kept = self.install(|| {
             let here = rayon::current_thread_index().is_none().then(|| core_affinity::set_for_current(cores[0]));
             let all = || rayon::broadcast(|thread| core_affinity::set_for_current(cores[thread.index()]));
@@ -112,10 +117,14 @@ mod tests {
 
     #[test]
     fn pinned_threads_have_a_core_each() {
-        let count = cores();
+        let cores_before = cores();
+        let count = core_affinity::get_core_ids().unwrap().len();
         let pinned = std::thread::spawn(move || {
             let (threads, _) = Threads::start(Some(count));
             threads.pin().unwrap();
+            // Again, as the next run of a process does.
+            threads.pin().unwrap();
+            assert_eq!(cores(), cores_before);
             threads.install(|| rayon::broadcast(|_| core_affinity::get_core_ids().unwrap()))
         });
         let mut pinned: Vec<_> = pinned.join().unwrap();
@@ -124,7 +133,7 @@ mod tests {
         assert!(pinned.len() == count && pinned.iter().all(|cores| cores.len() == 1), "{pinned:?}");
         let (threads, _) = Threads::start(Some(count + 1));
         let error = threads.pin().unwrap_err().to_string();
-        assert!(error.contains("cannot have"), "{error}");
+        assert!(error.contains("threads for"), "{error}");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! that the bits of a result do not depend on the number of threads.
 //!
 //! Work is handed over as `&dyn Fn`: a piece of it takes far longer than a call, and with a type of its own each
-//! closure would have the whole of rayon's machinery compiled for it. All of it goes through [`fork`], which is where
-//! the pieces of a pass can be counted ([`threads_at_work`]) and timed ([`trace`]).
+//! closure would have the whole of rayon's machinery compiled for it. All of it goes through one fork, where the
+//! pieces of a pass can be counted ([`threads_at_work`]) and timed ([`trace`]).
 #![forbid(unsafe_code)]
 
 mod home;

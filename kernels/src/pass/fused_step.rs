@@ -10,8 +10,9 @@
 //! q = sum of q_g in the order of the groups
 //! ```
 //!
-//! A thread owns whole groups, so that the bits do not depend on the number of threads. So does a rank, if there are
-//! several: they tell each other the outputs of their groups, and never a weight or a gradient.
+//! A thread has whole groups, or parts that no sum goes across, so that the bits do not depend on the number of threads.
+//! A rank has whole groups, if there are several: they tell each other the outputs of their groups, and never a weight or
+//! a gradient.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::batch::Batch;
-use super::update::{Backward, Parameters, Rule, Weights, update};
+use super::update::{Accumulate, Backward, Descend, Rule, Update, Weights, update, update_lanes};
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::{Isa, Kernel, compiled};
 use crate::backend::{Accum, Factor, gemm};
@@ -232,7 +232,18 @@ impl<T: Element> Kernel for PanelBack<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
-        let Self { strips, depth, u, rule, width, vectors, w, first, second, waiting } = self;
+        match self.rule {
+            Rule::Accumulate => self.apply::<S, _, MV, NR>(simd, Accumulate),
+            Rule::Descend { rate, gamma } => self.apply::<S, _, MV, NR>(simd, Descend { rate, gamma }),
+            Rule::Adam(step) => self.apply::<S, _, MV, NR>(simd, step),
+        }
+    }
+}
+
+impl<T: Element> PanelBack<'_, T> {
+    #[inline(always)]
+    fn apply<S: Simd, U: Update<T>, const MV: usize, const NR: usize>(self, simd: S, rule: U) {
+        let Self { strips, depth, u, width, vectors, w, first, second, waiting, .. } = self;
         let left = Broadcast::strips::<NR>(strips, w.len() / width, depth);
         let mut apply = ApplyRule { rule, width, w, first, second, waiting, row: 0, valid: 0 };
         sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(u, vectors), left, &mut apply);
@@ -316,8 +327,8 @@ impl<T: Element> Epilogue<T> for SignedSquare<'_, T> {
 ///
 /// Late: the update of a tile waits for memory and divides, so it is done register by register between the
 /// multiply-adds of the next tile, whose own weights are fetched meanwhile.
-struct ApplyRule<'a, T: Element> {
-    rule: Rule<T>,
+struct ApplyRule<'a, T: Element, U: Update<T>> {
+    rule: U,
     width: usize,
     w: &'a mut [T],
     first: &'a mut [T],
@@ -328,7 +339,7 @@ struct ApplyRule<'a, T: Element> {
     valid: usize,
 }
 
-impl<T: Element> Epilogue<T> for ApplyRule<'_, T> {
+impl<T: Element, U: Update<T>> Epilogue<T> for ApplyRule<'_, T, U> {
     #[inline(always)]
     fn finish<S: Simd, const MV: usize, const NR: usize>(
         &mut self,
@@ -360,17 +371,17 @@ impl<T: Element> Epilogue<T> for ApplyRule<'_, T> {
         let ahead = (next + r) * self.width + v * lanes;
         let gradient = load_lanes(simd, &self.waiting[stage * lanes..][..lanes]);
         let w = &mut self.w[at..][..lanes];
-        let first = &mut self.first[at..][..lanes];
-        let second = &mut self.second[at..][..lanes];
-        let old =
-            Parameters { w: load_lanes(simd, w), first: load_lanes(simd, first), second: load_lanes(simd, second) };
-        let new = self.rule.apply(simd, old, gradient);
-        store_lanes(simd, w, new.w);
-        store_lanes(simd, first, new.first);
-        store_lanes(simd, second, new.second);
-        prefetch(self.w.as_ptr().wrapping_add(ahead));
-        prefetch(self.first.as_ptr().wrapping_add(ahead));
-        prefetch(self.second.as_ptr().wrapping_add(ahead));
+        let (first, second) = (&mut self.first[at..][..lanes], &mut self.second[at..][..lanes]);
+        update_lanes(simd, self.rule, w, first, second, gradient);
+        if U::USES.w {
+            prefetch(self.w.as_ptr().wrapping_add(ahead));
+        }
+        if U::USES.first {
+            prefetch(self.first.as_ptr().wrapping_add(ahead));
+        }
+        if U::USES.second {
+            prefetch(self.second.as_ptr().wrapping_add(ahead));
+        }
     }
 
     #[inline(always)]

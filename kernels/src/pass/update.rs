@@ -159,30 +159,95 @@ pub(crate) struct Parameters<V> {
     pub(crate) second: V,
 }
 
-impl<T: Element> Rule<T> {
-    /// Applies the rule to a register of parameters.
+/// What of the parameters a rule reads and writes.
+pub(crate) struct Uses {
+    pub(crate) w: bool,
+    pub(crate) first: bool,
+    pub(crate) second: bool,
+}
+
+/// A rule as a type, so that what it has no use for is not moved: descent a third of what Adam moves.
+pub(crate) trait Update<T: Element>: Copy {
+    const USES: Uses;
+
+    /// Applies the rule to a register of parameters. What it does not use is anything, and stays so.
+    fn apply<S: Simd>(self, simd: S, old: Parameters<T::Vector<S>>, g: T::Vector<S>) -> Parameters<T::Vector<S>>;
+}
+
+/// [`Rule::Accumulate`].
+#[derive(Clone, Copy)]
+pub(crate) struct Accumulate;
+
+/// [`Rule::Descend`].
+#[derive(Clone, Copy)]
+pub(crate) struct Descend<T> {
+    pub(crate) rate: T,
+    pub(crate) gamma: T,
+}
+
+impl<T: Element> Update<T> for Accumulate {
+    const USES: Uses = Uses { w: false, first: true, second: false };
+
     #[inline(always)]
-    pub(crate) fn apply<S: Simd>(
-        &self,
+    fn apply<S: Simd>(self, simd: S, old: Parameters<T::Vector<S>>, g: T::Vector<S>) -> Parameters<T::Vector<S>> {
+        Parameters { first: T::vadd(simd, old.first, g), ..old }
+    }
+}
+
+impl<T: Element> Update<T> for Descend<T> {
+    const USES: Uses = Uses { w: true, first: false, second: false };
+
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, old: Parameters<T::Vector<S>>, g: T::Vector<S>) -> Parameters<T::Vector<S>> {
+        let g = T::vfma(simd, T::splat(simd, self.gamma), old.w, g);
+        Parameters { w: T::vfma(simd, T::splat(simd, -self.rate), g, old.w), ..old }
+    }
+}
+
+impl<T: Element> Update<T> for AdamStep<T> {
+    const USES: Uses = Uses { w: true, first: true, second: true };
+
+    #[inline(always)]
+    fn apply<S: Simd>(
+        self,
         simd: S,
         Parameters { w, first, second }: Parameters<T::Vector<S>>,
         g: T::Vector<S>,
     ) -> Parameters<T::Vector<S>> {
-        match *self {
-            Rule::Accumulate => Parameters { w, first: T::vadd(simd, first, g), second },
-            Rule::Descend { rate, gamma } => {
-                let g = T::vfma(simd, T::splat(simd, gamma), w, g);
-                Parameters { w: T::vfma(simd, T::splat(simd, -rate), g, w), first, second }
-            }
-            Rule::Adam(step) => {
-                let g = T::vfma(simd, T::splat(simd, step.gamma), w, g);
-                let first = T::vfma(simd, T::splat(simd, step.beta1), first, g);
-                let second = T::vfma(simd, g, g, T::vmul(simd, T::splat(simd, step.beta2), second));
-                let scale = T::vadd(simd, T::vsqrt(simd, second), T::splat(simd, step.epsilon));
-                let w = T::vfma(simd, T::splat(simd, -step.rate), T::vdiv(simd, first, scale), w);
-                Parameters { w, first, second }
-            }
-        }
+        let g = T::vfma(simd, T::splat(simd, self.gamma), w, g);
+        let first = T::vfma(simd, T::splat(simd, self.beta1), first, g);
+        let second = T::vfma(simd, g, g, T::vmul(simd, T::splat(simd, self.beta2), second));
+        let scale = T::vadd(simd, T::vsqrt(simd, second), T::splat(simd, self.epsilon));
+        let w = T::vfma(simd, T::splat(simd, -self.rate), T::vdiv(simd, first, scale), w);
+        Parameters { w, first, second }
+    }
+}
+
+/// Up to a register of each array, as far as the rule uses them: read, changed and written.
+#[inline(always)]
+pub(crate) fn update_lanes<S: Simd, T: Element, U: Update<T>>(
+    simd: S,
+    rule: U,
+    w: &mut [T],
+    first: &mut [T],
+    second: &mut [T],
+    g: T::Vector<S>,
+) {
+    let nothing = T::splat(simd, T::ZERO);
+    let old = Parameters {
+        w: if U::USES.w { load_lanes(simd, w) } else { nothing },
+        first: if U::USES.first { load_lanes(simd, first) } else { nothing },
+        second: if U::USES.second { load_lanes(simd, second) } else { nothing },
+    };
+    let new = rule.apply(simd, old, g);
+    if U::USES.w {
+        store_lanes(simd, w, new.w);
+    }
+    if U::USES.first {
+        store_lanes(simd, first, new.first);
+    }
+    if U::USES.second {
+        store_lanes(simd, second, new.second);
     }
 }
 
@@ -247,16 +312,22 @@ impl<T: Element> Kernel for UpdateChunk<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
+        match self.rule {
+            Rule::Accumulate => self.apply(simd, Accumulate),
+            Rule::Descend { rate, gamma } => self.apply(simd, Descend { rate, gamma }),
+            Rule::Adam(step) => self.apply(simd, step),
+        }
+    }
+}
+
+impl<T: Element> UpdateChunk<'_, T> {
+    #[inline(always)]
+    fn apply<S: Simd, U: Update<T>>(self, simd: S, rule: U) {
         let lanes = lanes::<S, T>();
         let chunks = self.w.chunks_mut(lanes).zip(self.first.chunks_mut(lanes));
         let chunks = chunks.zip(self.second.chunks_mut(lanes).zip(self.g.chunks(lanes)));
         for ((w, first), (second, g)) in chunks {
-            let old =
-                Parameters { w: load_lanes(simd, w), first: load_lanes(simd, first), second: load_lanes(simd, second) };
-            let new = self.rule.apply(simd, old, load_lanes(simd, g));
-            store_lanes(simd, w, new.w);
-            store_lanes(simd, first, new.first);
-            store_lanes(simd, second, new.second);
+            update_lanes(simd, rule, w, first, second, load_lanes(simd, g));
         }
     }
 }

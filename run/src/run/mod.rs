@@ -321,7 +321,7 @@ impl<'a, T: Element> Run<'a, T> {
         let objective = Objective { route: self.route(self.dataset.whole()), ..self.objective() };
         let start = objective.evaluate_in_f64(&self.network).map_err(Error::run_failed)?;
         let prospects = Prospects::of(&self.config, &self.dataset, self.network.width(), start);
-        if self.computes(start.loss) && T::from_f64(start.regularized).is_finite() {
+        if self.computes(start.loss) && start.regularized.is_finite() {
             return Ok(prospects);
         }
         let (what, learning_rate) = (Divergence::Loss(start.regularized), self.config.optimizer.learning_rate);

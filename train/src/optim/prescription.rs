@@ -203,7 +203,7 @@ impl Prescription {
         let thresholds = &self.algorithm.thresholds;
         let objective = Objective { engine, x, y, gamma, route: self.plan().route };
         let (outcome, perturbations);
-        if let Some(mut small) = SmallTraining::new(x, y, gamma, &network) {
+        if let Some(mut small) = SmallTraining::new(engine.isa, x, y, gamma, &network) {
             let start = Mat::zeros(self.neurons, self.data.width);
             let found = perturbed_descent(&mut small, start, thresholds, limits, seed, observer)?;
             let weight = |i: usize, a: usize| T::from_f64(found.weights.row(i)[a]);

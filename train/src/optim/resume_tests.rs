@@ -140,7 +140,7 @@ fn perturbed_descent_before_between_and_after_its_perturbations() {
             let objective = objective(Engine::best(), &data, Route::Gram);
             let start = net.weights.clone();
             let found = if small {
-                let mut landscape = SmallTraining::new(objective.x, objective.y, 1e-3, &net).unwrap();
+                let mut landscape = SmallTraining::new(Isa::best(), objective.x, objective.y, 1e-3, &net).unwrap();
                 perturbed_descent(&mut landscape, start, &thresholds, &limits(9000), 3, keeper).unwrap()
             } else {
                 let mut landscape = Training::new(&objective, net);

@@ -11,7 +11,8 @@
 //! About d(d+1)/2 (2n + r) + d^2 r multiplications. W is held by groups of four neurons of one sign, all d coordinates
 //! of a group together; what a group has too many are neurons that are zero and stay zero.
 
-use memorize_kernels::{Element, Mat, Rows, rows};
+use memorize_kernels::arch::Loops;
+use memorize_kernels::{Element, Isa, Mat, Rows, rows};
 
 use super::pgd::{Landscape, Until};
 use crate::error::TrainError;
@@ -49,9 +50,9 @@ impl SmallTraining {
         (1..=MAX_WIDTH).contains(&d) && n > 0 && n.saturating_mul(d * (d + 1) / 2) <= MAX_PRODUCTS
     }
 
-    /// The objective g with regulariser `gamma` of networks with the shape and the signs of `net`, or `None` if the
+    /// By instruction set `isa`, the objective g with regulariser `gamma` of networks with the shape and the signs of `net`, or `None` if the
     /// problem is not small (see [`SmallTraining::fits`]), there is not one target a sample, or a sign is not +1 or -1.
-    pub fn new<T: Element, X: Rows<T>>(x: &X, y: &[T], gamma: f64, net: &Network<T>) -> Option<Self> {
+    pub fn new<T: Element, X: Rows<T>>(isa: Isa, x: &X, y: &[T], gamma: f64, net: &Network<T>) -> Option<Self> {
         let (n, d) = (x.rows(), x.cols());
         let of_modulus_one = net.signs.iter().all(|&a| a == T::ONE || a == -T::ONE);
         if !(Self::fits(n, d) && y.len() == n && net.width() == d && of_modulus_one) {
@@ -67,7 +68,7 @@ impl SmallTraining {
         places.extend(negative);
         let x = in_f64(x);
         let y: Vec<f64> = y.iter().map(|y| y.to_f64()).collect();
-        let setup = Setup { x: &x, y: &y, gamma, groups: places.len() / LANES, positive_groups };
+        let setup = Setup { isa, x: &x, y: &y, gamma, groups: places.len() / LANES, positive_groups };
         Some(Self { problem: setup.problem(d)?, places, neurons: net.neurons() })
     }
 
@@ -121,6 +122,7 @@ trait Problem {
 
 /// Parts of a [`Problem`].
 struct Setup<'a> {
+    isa: Isa,
     x: &'a Mat<f64>,
     y: &'a [f64],
     gamma: f64,
@@ -160,6 +162,7 @@ impl Setup<'_> {
         };
         let pairs = (0..D).flat_map(|a| (a..D).map(move |b| (a, b)));
         Box::new(OfWidth::<D> {
+            isa: self.isa,
             products: pairs.flat_map(|(a, b)| by_lanes(&|j| self.x.row(j)[a] * self.x.row(j)[b])).collect(),
             targets: by_lanes(&|j| self.y[j]),
             residuals: by_lanes(&|_| 0.0),
@@ -176,6 +179,7 @@ impl Setup<'_> {
 type Group<const D: usize> = [Lanes; D];
 
 struct OfWidth<const D: usize> {
+    isa: Isa,
     /// P_ab for a <= b, one pair after the other, each of as many lanes as `targets`.
     products: Vec<Lanes>,
     targets: Vec<Lanes>,
@@ -206,8 +210,12 @@ impl<const D: usize> OfWidth<D> {
     fn network_entry(&self, a: usize, b: usize) -> f64 {
         let (positive, negative) = self.weights.split_at(self.positive_groups);
         let [mut plus, mut minus] = [[0.0; LANES]; 2];
-        positive.iter().for_each(|group| add_product(&mut plus, &group[a], &group[b]));
-        negative.iter().for_each(|group| add_product(&mut minus, &group[a], &group[b]));
+        for group in positive {
+            add_product(&mut plus, &group[a], &group[b]);
+        }
+        for group in negative {
+            add_product(&mut minus, &group[a], &group[b]);
+        }
         sum(plus) - sum(minus)
     }
 
@@ -216,7 +224,9 @@ impl<const D: usize> OfWidth<D> {
     fn differentiate(&mut self) {
         let lanes = self.targets.len();
         for (residual, target) in self.residuals.iter_mut().zip(&self.targets) {
-            *residual = target.map(|y| -y);
+            for l in 0..LANES {
+                residual[l] = -target[l];
+            }
         }
         let mut pair = 0;
         for a in 0..D {
@@ -255,8 +265,47 @@ impl<const D: usize> OfWidth<D> {
     #[inline(always)]
     fn loss(&self) -> f64 {
         let mut squares = [0.0; LANES];
-        self.residuals.iter().for_each(|delta| add_product(&mut squares, delta, delta));
+        for delta in &self.residuals {
+            add_product(&mut squares, delta, delta);
+        }
         sum(squares) / (4.0 * self.samples)
+    }
+
+    /// W -= eta G.
+    #[inline(always)]
+    fn update(&mut self, eta: f64) {
+        for (w, g) in self.weights.iter_mut().zip(&self.gradient) {
+            for (w, g) in w.iter_mut().zip(g) {
+                for l in 0..LANES {
+                    w[l] -= eta * g[l];
+                }
+            }
+        }
+    }
+}
+
+/// A step of descent with this rate, if there is one, and what is found where it leads.
+struct Advance<'a, const D: usize> {
+    problem: &'a mut OfWidth<D>,
+    eta: Option<f64>,
+}
+
+/// The loss and ||G||_F^2.
+struct Found {
+    loss: f64,
+    slope: f64,
+}
+
+impl<const D: usize> Loops for Advance<'_, D> {
+    type Output = Found;
+
+    #[inline(always)]
+    fn run(self) -> Found {
+        if let Some(eta) = self.eta {
+            self.problem.update(eta);
+        }
+        self.problem.differentiate();
+        Found { loss: self.problem.loss(), slope: squared_norm(&self.problem.gradient) }
     }
 }
 
@@ -265,7 +314,9 @@ impl<const D: usize> OfWidth<D> {
 fn shifted<const D: usize>(moment: &[[f64; D]; D], sign: f64, gamma: f64) -> [[f64; D]; D] {
     let mut all = *moment;
     for (a, row) in all.iter_mut().enumerate() {
-        row.iter_mut().for_each(|value| *value *= sign);
+        for value in row.iter_mut() {
+            *value *= sign;
+        }
         row[a] += gamma;
     }
     all
@@ -292,7 +343,9 @@ fn multiply<const D: usize>(factor: &[[f64; D]; D], weights: &[Group<D>], gradie
 fn squared_norm<const D: usize>(groups: &[Group<D>]) -> f64 {
     let mut all = [0.0; LANES];
     for group in groups {
-        group.iter().for_each(|lanes| add_product(&mut all, lanes, lanes));
+        for lanes in group {
+            add_product(&mut all, lanes, lanes);
+        }
     }
     sum(all)
 }
@@ -312,28 +365,26 @@ impl<const D: usize> Problem for OfWidth<D> {
     }
 
     fn evaluate(&mut self) -> Evaluation {
-        self.differentiate();
-        let loss = self.loss();
+        let isa = self.isa;
+        let Found { loss, .. } = isa.run_loops(Advance { problem: self, eta: None });
         Evaluation { loss, regularized: loss + self.gamma / 2.0 * squared_norm(&self.weights) }
     }
 
     fn descend(&mut self, eta: f64, steps: u64, until: &Until) -> u64 {
         let floor = until.gradient_norm.map_or(-1.0, |norm| norm * norm);
         let target = until.loss.unwrap_or(-1.0);
+        let isa = self.isa;
         for step in 0..steps {
-            self.differentiate();
-            let slope = squared_norm(&self.gradient);
+            // The decisions stay out here: the loops have no branches on numbers.
+            let eta = (step > 0).then_some(eta);
+            let Found { loss, slope } = isa.run_loops(Advance { problem: self, eta });
             // Also true if the gradient is not a number.
-            if !(slope > floor && slope < f64::INFINITY) || (target >= 0.0 && self.loss() <= target) {
+            if !(slope > floor && slope < f64::INFINITY) || (target >= 0.0 && loss <= target) {
                 return step;
             }
-            for (w, g) in self.weights.iter_mut().zip(&self.gradient) {
-                for (w, g) in w.iter_mut().zip(g) {
-                    for l in 0..LANES {
-                        w[l] -= eta * g[l];
-                    }
-                }
-            }
+        }
+        if steps > 0 {
+            self.update(eta);
         }
         steps
     }

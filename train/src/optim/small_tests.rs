@@ -1,7 +1,7 @@
 //! The small loops against the objective's passes.
 
 use memorize_data::random::Purpose;
-use memorize_kernels::{Engine, Mat};
+use memorize_kernels::{Engine, Isa, Mat};
 
 use super::*;
 use crate::network::normal_rows;
@@ -25,9 +25,16 @@ fn value_and_gradient_are_the_objectives_for_every_width() {
         for (n, r) in [(1, 2), (3, 2 * d + 2), (4, 8), (5, 10), (2 * d + 3, 2 * d + 4)] {
             let (x, y, mut net) = problem(n, d, r, (n * d) as u64);
             net.signs[0] = -1.0;
-            let mut small = SmallTraining::new(&x, &y, 0.25, &net).unwrap();
+            let mut small = SmallTraining::new(Isa::best(), &x, &y, 0.25, &net).unwrap();
             let [mut found, mut expected] = [Mat::zeros(r, d), Mat::zeros(r, d)];
             let at = small.evaluate(&net.weights, &mut found).unwrap();
+            // The loops multiply and add one after the other, and so the same on every instruction set.
+            for isa in Isa::available() {
+                let mut other = SmallTraining::new(isa, &x, &y, 0.25, &net).unwrap();
+                let mut again = Mat::zeros(r, d);
+                assert_eq!(other.evaluate(&net.weights, &mut again).unwrap(), at, "{isa}, {n} x {d} x {r}");
+                assert_eq!(again.padded(), found.padded(), "{isa}, {n} x {d} x {r}");
+            }
             let exact = objective(&x, &y).gradient(&net, &mut expected).unwrap();
             assert!((at.loss - exact.loss).abs() < 1e-13 * exact.loss, "{n} x {d} x {r}");
             assert!((at.regularized - exact.regularized).abs() < 1e-13 * exact.regularized, "{n} x {d} x {r}");
@@ -40,7 +47,7 @@ fn value_and_gradient_are_the_objectives_for_every_width() {
 #[test]
 fn unwatched_steps_are_those_of_gradient_descent() {
     let (x, y, mut net) = problem(7, 3, 8, 2);
-    let mut small = SmallTraining::new(&x, &y, 0.25, &net).unwrap();
+    let mut small = SmallTraining::new(Isa::best(), &x, &y, 0.25, &net).unwrap();
     let mut descended = net.weights.clone();
     assert_eq!(small.descend(&mut descended, 0.01, 50, &Until::default()).unwrap(), 50);
     let mut gradient = Mat::zeros(8, 3);
@@ -55,7 +62,7 @@ fn unwatched_steps_are_those_of_gradient_descent() {
 fn unwatched_steps_end_where_they_are_told_to() {
     let (x, y, net) = problem(7, 3, 8, 2);
     let objective = objective(&x, &y);
-    let mut small = SmallTraining::new(&x, &y, 0.25, &net).unwrap();
+    let mut small = SmallTraining::new(Isa::best(), &x, &y, 0.25, &net).unwrap();
     let mut gradient = Mat::zeros(8, 3);
     let start = objective.gradient(&net, &mut gradient).unwrap();
     let mut run = |until: Until| {
@@ -77,9 +84,9 @@ fn what_is_not_small_is_left_to_the_passes() {
     let (x, y, net) = problem(5, 3, 8, 1);
     assert!(SmallTraining::fits(60, 16) && !SmallTraining::fits(61, 16));
     assert!(!SmallTraining::fits(1, 17) && !SmallTraining::fits(0, 3) && !SmallTraining::fits(1, 0));
-    assert!(SmallTraining::new(&x, &y[1..], 0.0, &net).is_none());
+    assert!(SmallTraining::new(Isa::best(), &x, &y[1..], 0.0, &net).is_none());
     let (wide, targets, wide_net) = problem(5, 17, 36, 1);
-    assert!(SmallTraining::new(&wide, &targets, 0.0, &wide_net).is_none());
+    assert!(SmallTraining::new(Isa::best(), &wide, &targets, 0.0, &wide_net).is_none());
     let signs = vec![2.0; 8];
-    assert!(SmallTraining::new(&x, &y, 0.0, &Network { signs, ..net }).is_none());
+    assert!(SmallTraining::new(Isa::best(), &x, &y, 0.0, &Network { signs, ..net }).is_none());
 }

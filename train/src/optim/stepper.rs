@@ -49,7 +49,9 @@ impl<T: Element> Labelled<T> {
         let spread = x.spread();
         let par = par.for_work(FLOPS_PER_NUMBER * (numbers.len() * x.cols()) as f64);
         let gather = |numbers: &[u32], out: MatMut<'_, T>| {
-            for_row_blocks(par, out, ROWS, &|first, out| x.gather(&numbers[first..first + out.rows()], out));
+            // One thread reads all of them, and the system is told of all of them first.
+            let rows = if par == Par::Seq { numbers.len().max(1) } else { ROWS };
+            for_row_blocks(par, out, rows, &|first, out| x.gather(&numbers[first..first + out.rows()], out));
         };
         if spread.team().is_none() {
             self.batch.fill(numbers.len(), |out| gather(numbers, out)).expect(ROOM);
