@@ -17,6 +17,9 @@ use crate::{check, median};
 /// Threads that the trace is scheduled on.
 pub const TRACED: [usize; 5] = [8, 16, 32, 64, 128];
 
+/// Traces of a round, which are kept until their medians are taken.
+const TRACES_MAX: usize = 9;
+
 /// Work that one measurement takes at least, in seconds: passes shorter than that are repeated.
 const LONG_ENOUGH: f64 = 0.05;
 
@@ -125,7 +128,8 @@ fn measure<T: Element>(
     let mut work = workload.prepare::<T>(engine, shape);
     timed(&pools[0], 1, &mut work);
     let repeated = (LONG_ENOUGH / timed(&pools[0], 1, &mut work)).ceil().max(1.0) as usize;
-    let traced = traced_threads(pools.len());
+    let traced_runs = repeated.min(TRACES_MAX);
+    let traced = traced_threads(pools.iter().map(ThreadPool::current_num_threads).max().unwrap_or(1));
     let mut seconds = vec![Vec::new(); pools.len()];
     let mut traces = vec![Vec::new(); traced.len()];
     // In each round every number of threads, so that a machine that changes its speed changes all of them.
@@ -134,7 +138,7 @@ fn measure<T: Element>(
             seconds.push(timed(pool, repeated, &mut work));
         }
         for (&threads, traces) in traced.iter().zip(&mut traces) {
-            traces.extend((0..repeated).map(|_| trace(threads, &mut work).1));
+            traces.extend((0..traced_runs).map(|_| trace(threads, &mut work).1));
         }
     }
     let bytes = workload.bytes(shape, size_of::<T>());
@@ -159,7 +163,7 @@ fn measure<T: Element>(
     let computed = traced.iter().zip(&traces).map(|(&threads, traces)| {
         // Cut into more pieces, the work on one thread is a little more than it was.
         let more = |(one, traces): (&f64, &[Task])| mean(traces) / one;
-        let more = median(&mut seconds[0].iter().zip(traces.chunks(repeated)).map(more).collect::<Vec<_>>());
+        let more = median(&mut seconds[0].iter().zip(traces.chunks(traced_runs)).map(more).collect::<Vec<_>>());
         result(threads, Kind::FromTrace, 1.0 / (more * fraction(traces, threads)))
     });
     Ok(measured.chain(computed).collect())

@@ -12,8 +12,8 @@ use crate::median;
 /// The time on so many threads over that of one, from traces of the same work. Each piece takes the median of its
 /// shares in the traces: that a machine is slower now, or busy with something else for a moment, is not in it.
 ///
-/// Pieces are taken in the order in which they can begin; any such schedule takes at most work / threads + span (Graham,
-/// 1966, "Bounds for certain multiprocessing anomalies").
+/// Pieces are taken in the order in which they can begin; any such schedule takes at most work / threads + span
+/// (Graham, 1966, "Bounds for certain multiprocessing anomalies").
 ///
 /// # Panics
 /// If there is no trace.
@@ -23,7 +23,7 @@ pub fn fraction(traces: &[Task], threads: usize) -> f64 {
     let all: Vec<_> = traces.iter().map(|trace| (trace, trace.work().as_secs_f64())).collect();
     graph.add(&all, begin);
     let work: f64 = graph.pieces.iter().map(|piece| piece.time).sum();
-    graph.run(begin, threads.max(1)) / work
+    if work > 0.0 { graph.run(begin, threads.max(1)) / work } else { 1.0 }
 }
 
 /// Pieces of work, each with those that wait for it.
@@ -50,7 +50,7 @@ impl Graph {
     fn add(&mut self, traces: &[(&Task, f64)], after: usize) -> usize {
         match traces[0].0 {
             Task::Work(_) => {
-                let share = |(task, all): &(&Task, f64)| task.work().as_secs_f64() / all;
+                let share = |(task, all): &(&Task, f64)| task.work().as_secs_f64() / all.max(f64::MIN_POSITIVE);
                 let piece = self.piece(median(&mut traces.iter().map(share).collect::<Vec<_>>()), 1);
                 self.pieces[after].followed_by.push(piece);
                 piece

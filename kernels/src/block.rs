@@ -57,8 +57,8 @@ pub const PARTS_PER_WORKER: usize = 8;
 /// Parts of a leaf's matrix at most: with d = 784 half a panel each, whose rows are scaled twice.
 pub const LEAF_PARTS_MAX: usize = 32;
 
-/// Rows of a leaf that several threads work on before they wait for each other: 1.6 MB of f32 with d = 784, which stay in
-/// the cache that they share, and work of about a millisecond for six threads.
+/// Rows of a leaf that several threads work on before they wait for each other: 1.6 MB of f32 with d = 784, which stay
+/// in the cache that they share, and work of about a millisecond for six threads.
 pub const WINDOW_ROWS: usize = 512;
 
 /// Rows of the smallest piece, and what every piece is a multiple of: whole tiles of each instruction set (8, 6 and 4
@@ -85,6 +85,19 @@ pub const TILES_PER_PIECE: usize = 2;
 /// How much busier than it must be the busiest thread may be, for fewer pieces.
 pub const NEARLY: f64 = 1.03;
 
+/// Strips of a batch that a thread writes at a time: 16 x 8 columns of a batch of 128 are 64 KB.
+pub const STRIPS: usize = 16;
+
+/// Samples of a batch that a thread gathers at a time.
+pub const GATHERED_ROWS: usize = 16;
+
+/// Flops of a pass in the time that it takes to make a number of a sample: to find it in memory, to decode and to
+/// divide it. An estimate; with noise or features it takes longer.
+pub const FLOPS_PER_NUMBER: f64 = 100.0;
+
+/// Columns of X^T v that a thread adds up where several share a leaf are a multiple of this: whole cache lines.
+pub const COLUMNS_AT_ONCE: usize = 64;
+
 /// Bytes of a cache line.
 pub const CACHE_LINE: usize = 64;
 
@@ -108,8 +121,8 @@ pub const TILE_AVX512: (usize, usize) = (3, 8);
 pub const TILE_AVX2: (usize, usize) = (2, 6);
 
 /// The register tile for NEON. Of 32 registers 24 are accumulators, 3 hold the panel, 5 are left for what is broadcast:
-/// `fmla` multiplies by an element as it was loaded. In the compiled loops a step is 3 loads of the panel, 8 of elements
-/// and 24 multiply-adds, and nothing goes to the stack. Not timed, for want of such a machine.
+/// `fmla` multiplies by an element as it was loaded. In the compiled loops a step is 3 loads of the panel, 8 of
+/// elements and 24 multiply-adds, and nothing goes to the stack. Not timed, for want of such a machine.
 pub const TILE_NEON: (usize, usize) = (3, 8);
 
 /// The register tile without vector instructions to speak of: compiled to SSE2, 16 registers without a fused

@@ -116,6 +116,7 @@ pub fn check_memory<T: Element>(config: &CapacityConfig, threads: usize) -> Resu
         copies: copies_of_weights(OptimizerKind::Gd, Route::Neuron),
         batch: 0,
         activations: ROW_BLOCK,
+        of_threads: 0,
         squares: Some(Squares { threads: 1, by_library: config.backend != Backend::Native, of_batches: false }),
     };
     // The samples in T. They are drawn in f64: between what other threads hold, that lies in pieces when it is freed,

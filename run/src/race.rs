@@ -81,6 +81,7 @@ fn foresee<T: Element>(config: &RaceConfig, machine: &Machine, [n, d, r]: [usize
         copies: copies_of_weights(OptimizerKind::Adam, Route::Neuron) - 4,
         batch: 0,
         activations: ROW_BLOCK,
+        of_threads: memory::of_threads::<T>(machine, [n, d, r]),
         squares: Some(Squares::new(machine)),
     };
     let settings = solve::Settings::new::<T>([n, d], 0.0, config.passes(), 0);

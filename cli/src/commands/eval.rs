@@ -72,7 +72,10 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     // The gradient, what the route goes by, and what the samples come to.
     let (copies, of_route) = match plan.route {
         Route::Gram => (1, Squares::new(machine).bytes::<T>(width)),
-        Route::Neuron => (8, ((ROW_BLOCK * size_of::<T>()) as u64).saturating_mul(r as u64)),
+        Route::Neuron => {
+            let activations = ((ROW_BLOCK * size_of::<T>()) as u64).saturating_mul(r as u64);
+            (8, activations.saturating_add(memory::of_threads::<T>(machine, [n, width, r])))
+        }
     };
     let of_samples = (3 * x.rows() * size_of::<T>()) as u64;
     let needed = memory::of_weights::<T>(copies, r, width).saturating_add(of_route).saturating_add(of_samples);

@@ -1,5 +1,5 @@
-//! Items that are worked on again and again, each by the same thread where that is possible: what a thread has of them in
-//! its cache, and in the memory next to it, is still there the next time.
+//! Items that are worked on again and again, each by the same thread where that is possible: what a thread has of them
+//! in its cache, and in the memory next to it, is still there the next time.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};

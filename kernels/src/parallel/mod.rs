@@ -1,5 +1,5 @@
-//! One level of parallelism over fixed partitions: the tree of a reduction depends on the length and nothing else, so
-//! that the bits of a result do not depend on the number of threads.
+//! Work for the threads that there are. The tree of a reduction depends on the length and nothing else, and what is cut
+//! further for more threads is cut where there is no sum: so the bits of a result do not depend on their number.
 //!
 //! Work is handed over as `&dyn Fn`: a piece of it takes far longer than a call, and with a type of its own each
 //! closure would have the whole of rayon's machinery compiled for it. All of it goes through one fork, where the
@@ -113,7 +113,7 @@ impl LeafPlan {
         Self { par, parts: parts.min(LEAF_PARTS_MAX) }
     }
 
-    /// Rows of a piece where `rows` rows of a leaf do not depend on each other: a multiple of `unit`, `at_most` so many.
+    /// Rows of a piece where `rows` rows of a leaf do not depend on each other: a multiple of `unit`, or `at_most`.
     pub(crate) fn piece_rows(self, rows: usize, unit: usize, at_most: usize) -> usize {
         rows.div_ceil(self.parts).max(1).next_multiple_of(unit).min(at_most)
     }

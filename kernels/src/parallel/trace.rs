@@ -62,8 +62,8 @@ pub(super) fn is_on() -> bool {
     workers().is_some()
 }
 
-/// Does `work` on this thread alone, cut into pieces for so many threads, and records what could have been done at once.
-/// The clock costs some 50 ns a piece.
+/// Does `work` on this thread alone, cut into pieces for so many threads, and records what could have been done at
+/// once. The clock costs some 50 ns a piece.
 ///
 /// ```
 /// use memorize_kernels::parallel::trace;
@@ -75,8 +75,21 @@ pub(super) fn is_on() -> bool {
 /// // Four threads can do it in less time than one.
 /// assert!(task.span() < task.work());
 /// ```
+///
+/// # Panics
+/// Within work that is being recorded already.
 pub fn trace<R>(workers: usize, work: impl FnOnce() -> R) -> (R, Task) {
+    /// No pass after one that panics is recorded.
+    struct Ended;
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            RECORDER.set(None);
+        }
+    }
+
+    assert!(!is_on(), "a trace within a trace");
     RECORDER.set(Some(Recorder { workers, tasks: Vec::new(), since: Instant::now() }));
+    let _ended = Ended;
     let result = work();
     let recorded = RECORDER.take().map_or_else(Vec::new, |mut recorder| {
         recorder.pause();
@@ -142,5 +155,11 @@ mod tests {
         let [Task::Series(left), Task::Series(right)] = &**sides else { panic!("{task:?}") };
         assert!(matches!(left[..], [Task::Work(_), Task::Both(_), Task::Work(_)]), "{task:?}");
         assert!(matches!(right[..], [Task::Work(_)]), "{task:?}");
+    }
+
+    #[test]
+    fn nothing_is_recorded_after_a_panic() {
+        assert!(std::panic::catch_unwind(|| trace(2, || panic!("on purpose"))).is_err());
+        assert_eq!(workers(), None);
     }
 }

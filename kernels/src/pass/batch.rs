@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::backend::Backend;
-use crate::block::FLOPS_PER_MOVE;
+use crate::block::{FLOPS_PER_MOVE, STRIPS};
 use crate::element::Element;
 use crate::engine::{Engine, other_engine};
 use crate::error::{KernelError, check_shape};
@@ -38,9 +38,6 @@ pub struct Batch<T: Element> {
     /// Which samples these are, of all that batches have had.
     contents: u64,
 }
-
-/// Strips that a thread writes at a time.
-const STRIPS: usize = 16;
 
 impl<T: Element> Batch<T> {
     /// Room for `capacity` samples of width d, none in it yet.

@@ -10,9 +10,9 @@
 //! q = sum of q_g in the order of the groups
 //! ```
 //!
-//! A thread has whole groups, or parts that no sum goes across, so that the bits do not depend on the number of threads.
-//! A rank has whole groups, if there are several: they tell each other the outputs of their groups, and never a weight or
-//! a gradient.
+//! A thread has whole groups, or parts that no sum goes across, so that the bits do not depend on the number of
+//! threads. A rank has whole groups, if there are several: they tell each other the outputs of their groups, and never
+//! a weight or a gradient.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -132,8 +132,8 @@ impl<T: Element> FusedStep<T> {
         Ok(Self { engine, d, r, capacity, groups, team, forwarded: None })
     }
 
-    /// q_j = sum_i a_i (w_i . x_j)^2 for a batch (b x d); 2 b d r flops. Its result is what [`Self::step`] on this batch
-    /// asks for.
+    /// q_j = sum_i a_i (w_i . x_j)^2 for a batch (b x d); 2 b d r flops. Its result is what [`Self::step`] on this
+    /// batch asks for.
     ///
     /// # Errors
     /// [`KernelError::Shape`] if the batch is not at most `capacity` x d or `q` does not have b elements.
@@ -302,8 +302,8 @@ fn take_each<T: Element, G: Send>(
     for_each(par, &mut parts, &|_, (group, own)| take(group, own.reborrow()));
 }
 
-/// Pieces that each of the groups is cut into, so that all workers have about as much to do: as few as will do, and none
-/// of less than [`TILES_PER_PIECE`] of the `tiles` that there are.
+/// Pieces that each of the groups is cut into, so that all workers have about as much to do: as few as will do, and
+/// none of less than [`TILES_PER_PIECE`] of the `tiles` that there are.
 fn pieces(workers: usize, groups: usize, tiles: usize) -> usize {
     let most = (tiles / TILES_PER_PIECE).clamp(1, GROUP_PIECES_MAX);
     // Groups' worth of work that the busiest worker has.

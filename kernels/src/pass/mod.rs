@@ -21,7 +21,7 @@ pub use features::features;
 pub use fused_step::{FusedStep, Primed};
 pub use gradient::{gradient_from_moment, gradient_of_moment, network_forms, network_matrix};
 pub use moment::{LossAndMoment, Moment, loss_and_moment};
-pub use neuron_route::{LossAndGradient, loss_and_gradient, outputs};
+pub use neuron_route::{LossAndGradient, loss_and_gradient, outputs, shared_samples_bytes};
 pub use quadratic_forms::quadratic_forms;
 pub use update::{AdamStep, Backward, Rule, Weights, update};
 pub use vector_product::{times_vector, transposed_times_vector};

@@ -4,12 +4,11 @@ use std::ops::Range;
 
 use super::quadratic_forms::QuadraticForms;
 use super::upper_triangle::{Triangles, UpperTriangle};
-use super::weighted_gram::GramAccumulator;
+use super::weighted_gram::{GramAccumulator, gram_plan};
 use crate::element::Element;
 use crate::engine::{Engine, Packed, PackedSymmetric};
 use crate::error::{KernelError, check_shape};
 use crate::mat::Mat;
-use crate::parallel::{LeafPlan, leaf_rows};
 use crate::rows::{Rows, for_blocks};
 
 /// Results of one pass over the samples.
@@ -83,7 +82,7 @@ pub fn loss_and_moment<T: Element, X: Rows<T>>(
     let weight = T::from_f64(1.0 / spread.whole().max(1) as f64);
     let triangles = Triangles::new(engine, d);
     let par = engine.par.for_work(2.0 * n as f64 * (d * d) as f64);
-    let plan = LeafPlan::new(par, n, leaf_rows(spread.whole()));
+    let plan = gram_plan(engine, par, n, spread.whole());
     let leaf = |range: Range<usize>| {
         let mut forms = QuadraticForms::new(engine, s);
         let mut upper = triangles.zeros();

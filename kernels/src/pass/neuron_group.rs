@@ -225,6 +225,14 @@ impl<T: Element> PanelBack<'_, T> {
         let (w, first, second, waiting) = (&mut *self.w, &mut *self.first, &mut *self.second, &mut *self.waiting);
         PanelBack { strips, depth, u, rule, width, vectors, w, first, second, waiting }
     }
+
+    #[inline(always)]
+    fn apply<S: Simd, U: Update<T>, const MV: usize, const NR: usize>(self, simd: S, rule: U) {
+        let Self { strips, depth, u, width, vectors, w, first, second, waiting, .. } = self;
+        let left = Broadcast::strips::<NR>(strips, w.len() / width, depth);
+        let mut apply = ApplyRule { rule, width, w, first, second, waiting, row: 0, valid: 0 };
+        sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(u, vectors), left, &mut apply);
+    }
 }
 
 impl<T: Element> Kernel for PanelBack<'_, T> {
@@ -237,16 +245,6 @@ impl<T: Element> Kernel for PanelBack<'_, T> {
             Rule::Descend { rate, gamma } => self.apply::<S, _, MV, NR>(simd, Descend { rate, gamma }),
             Rule::Adam(step) => self.apply::<S, _, MV, NR>(simd, step),
         }
-    }
-}
-
-impl<T: Element> PanelBack<'_, T> {
-    #[inline(always)]
-    fn apply<S: Simd, U: Update<T>, const MV: usize, const NR: usize>(self, simd: S, rule: U) {
-        let Self { strips, depth, u, width, vectors, w, first, second, waiting, .. } = self;
-        let left = Broadcast::strips::<NR>(strips, w.len() / width, depth);
-        let mut apply = ApplyRule { rule, width, w, first, second, waiting, row: 0, valid: 0 };
-        sweep::<S, T, _, MV, NR>(simd, PanelPart::whole(u, vectors), left, &mut apply);
     }
 }
 

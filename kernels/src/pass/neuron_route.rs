@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::batch::Batch;
 use super::fused_step::{FusedStep, groups};
 use super::update::{Backward, Rule, Weights};
-use crate::block::{FLOPS_PER_MOVE, LEAVES_FROM, ROW_BLOCK};
+use crate::block::{FLOPS_PER_MOVE, GROUP_PIECES_MAX, LEAVES_FROM, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
@@ -139,6 +139,35 @@ type Part<T> = (f64, Mat<T>);
 /// Elements of a gradient that a thread adds at a time.
 const CHUNK: usize = 1 << 14;
 
+/// Whether so many threads share n samples, and not the neurons: there are few neurons and samples for more of them.
+fn by_samples<T: Element>(engine: &Engine, n: usize, r: usize, threads: usize) -> bool {
+    let groups = groups::<T>(engine, r);
+    threads >= LEAVES_FROM.saturating_mul(groups) && leaves(n) >= threads.min(groups.saturating_mul(GROUP_PIECES_MAX))
+}
+
+/// Leaves of the tree over n samples, at least.
+fn leaves(n: usize) -> usize {
+    n.div_ceil(leaf_rows(n))
+}
+
+/// Bytes that [`loss_and_gradient`] or [`outputs`] of n samples takes on so many threads beyond what it does on one:
+/// where threads share the samples, each has a layout of r neurons of width d, a gradient and a batch to itself.
+pub fn shared_samples_bytes<T: Element>(engine: &Engine, n: usize, d: usize, r: usize, threads: usize) -> u64 {
+    if !by_samples::<T>(engine, n, r, threads) {
+        return 0;
+    }
+    // Halving makes as many as a power of two.
+    let others = threads.min(leaves(n).next_power_of_two()).saturating_sub(1) as u64;
+    let [d, laid_out, r] = [d, r.next_multiple_of(engine.isa.lanes::<T>()), r].map(|size| size as u64);
+    let block = ROW_BLOCK as u64;
+    // Three panels and their activations; W on its way there and the gradient; a batch in two forms and its rows. One
+    // such block more was measured: what a thread gives back is not always there for the next.
+    let elements = [(3, laid_out, d), (block, laid_out, 1), (2, r, d), (4, block, d)];
+    let sizes = elements.map(|(count, rows, columns)| [rows, columns].into_iter().fold(count, u64::saturating_mul));
+    let each = sizes.into_iter().fold(0, u64::saturating_add).saturating_mul(size_of::<T>() as u64);
+    each.saturating_mul(others)
+}
+
 /// What threads work with that share the neurons, or the samples where there are few neurons: then each has a layout of
 /// the weights to itself.
 struct Shared<'a, T: Element, X> {
@@ -159,8 +188,8 @@ impl<'a, T: Element, X: Rows<T>> Shared<'a, T, X> {
         check_shape("width of the samples and of the network", w.cols(), x.cols())?;
         check_shape("number of signs", w.rows(), a.len())?;
         let par = engine.par.for_work(2.0 * x.rows() as f64 * (x.cols() * w.rows()) as f64);
-        let by_samples = par.workers() >= LEAVES_FROM.saturating_mul(groups::<T>(engine, w.rows()));
-        let (of_neurons, of_samples) = if by_samples { (Par::Seq, par) } else { (engine.par, Par::Seq) };
+        let share_samples = by_samples::<T>(engine, x.rows(), w.rows(), par.workers());
+        let (of_neurons, of_samples) = if share_samples { (Par::Seq, par) } else { (engine.par, Par::Seq) };
         let engine = Engine { par: of_neurons, ..*engine };
         Ok(Self { x, w, a, engine, of_neurons, of_samples, at_rest: Shelf::new() })
     }

@@ -85,11 +85,11 @@ impl<'a, T: Element> QuadraticForms<'a, T> {
 
     /// q_j = x_j^T S x_j for a block, or where threads share a leaf for any number of rows.
     pub(crate) fn apply_all(&mut self, plan: LeafPlan, x: MatRef<'_, T>, q: &mut [T]) {
-        let (engine, s) = (self.engine, self.s);
-        let piece = plan.piece_rows(x.rows(), piece_unit(s), self.rows());
-        if plan == LeafPlan::ALONE || x.rows() <= piece {
+        if plan == LeafPlan::ALONE {
             return self.apply(x, q, None);
         }
+        let (engine, s) = (self.engine, self.s);
+        let piece = plan.piece_rows(x.rows(), PIECE_ROWS, ROW_BLOCK);
         for_chunks(plan.par, q, piece, &|first, q| {
             QuadraticForms::new(engine, s).apply(x.rows_range(first..first + q.len()), q, None);
         });

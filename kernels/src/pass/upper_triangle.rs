@@ -42,6 +42,14 @@ impl<T: Element> UpperTriangle<T> {
         }
     }
 
+    /// The whole symmetric matrix, in the place of this where it can be.
+    pub(crate) fn into_symmetric(self, par: Par) -> Mat<T> {
+        match self {
+            Self::Panels(panels) => panels.symmetric(par),
+            Self::Plain(mat) => mirror(mat),
+        }
+    }
+
     /// The whole symmetric matrix.
     pub(crate) fn symmetric(&self, par: Par) -> Mat<T> {
         match self {

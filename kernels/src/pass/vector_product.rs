@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use crate::arch::{Kernel, compiled};
-use crate::block::{BYTES_AHEAD, CACHE_LINE, PIECE_ROWS, ROW_BLOCK, WINDOW_ROWS};
+use crate::block::{BYTES_AHEAD, CACHE_LINE, COLUMNS_AT_ONCE, PIECE_ROWS, ROW_BLOCK, WINDOW_ROWS};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
@@ -21,9 +21,6 @@ const SUMS: usize = 4;
 
 /// Rows added up in one trip over the result: with four, its loads and stores were half as many as those of X.
 const ROWS_AT_ONCE: usize = 8;
-
-/// Columns that a thread adds up where several share a leaf are a multiple of this: whole cache lines.
-const COLUMNS_AT_ONCE: usize = 64;
 
 /// q = X s, q_j = x_j . s. x: n x d, s: d, q: n. 2 n d flops.
 ///

@@ -7,7 +7,7 @@ use pulp::Simd;
 use super::upper_triangle::{Triangles, UpperTriangle};
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::{Kernel, compiled};
-use crate::backend::add_gram;
+use crate::backend::{Backend, add_gram};
 use crate::block::{GEMM_ROW_BLOCK, ROW_BLOCK, WINDOW_ROWS};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
@@ -35,7 +35,7 @@ use crate::rows::{Rows, for_blocks};
 /// ```
 pub fn weighted_gram<T: Element, X: Rows<T>>(engine: &Engine, x: &X, v: &[T]) -> Result<Mat<T>, KernelError> {
     let (upper, par) = upper_gram(engine, x, v)?;
-    Ok(upper.symmetric(par))
+    Ok(upper.into_symmetric(par))
 }
 
 /// Its upper triangle, and whether the work was worth several threads.
@@ -48,7 +48,7 @@ pub(crate) fn upper_gram<T: Element, X: Rows<T>>(
     let par = engine.par.for_work(x.rows() as f64 * (x.cols() * x.cols()) as f64);
     let triangles = Triangles::new(engine, x.cols());
     let spread = x.spread();
-    let plan = LeafPlan::new(par, x.rows(), leaf_rows(spread.whole()));
+    let plan = gram_plan(engine, par, x.rows(), spread.whole());
     let leaf = |range: Range<usize>| {
         let mut upper = triangles.zeros();
         let mut gram = GramAccumulator::new(engine, plan, &mut upper);
@@ -58,6 +58,14 @@ pub(crate) fn upper_gram<T: Element, X: Rows<T>>(
     };
     let combine = |left, right| triangles.add(plan, left, right);
     Ok((spread.reduce(par, &|| triangles.zeros(), &leaf, &combine), par))
+}
+
+/// How the leaves of a Gram matrix are summed up: plain products cannot share one.
+pub(crate) fn gram_plan(engine: &Engine, par: Par, rows: usize, whole: usize) -> LeafPlan {
+    match engine.backend {
+        Backend::Native => LeafPlan::new(par, rows, leaf_rows(whole)),
+        _ => LeafPlan::ALONE,
+    }
 }
 
 /// Bytes that [`weighted_gram`] of n rows of width d takes at once on so many threads: the triangles that wait for

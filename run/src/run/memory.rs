@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memorize_kernels::Element;
 use memorize_kernels::aligned::ALIGNMENT;
+use memorize_kernels::pass::shared_samples_bytes;
 use memorize_train::Route;
 
 use super::machine::Machine;
@@ -52,6 +53,8 @@ pub struct Training {
     pub batch: usize,
     /// Rows whose activations are there at once.
     pub activations: usize,
+    /// Bytes that threads take which share samples by the neuron route.
+    pub of_threads: u64,
     /// The d x d matrices of the Gram route, and of descent along negative curvature; none where there is neither.
     pub squares: Option<Squares>,
 }
@@ -88,6 +91,11 @@ impl Squares {
         let quarters = (self.threads as u64).saturating_mul(of_thread).saturating_add(fixed + shared);
         (d as u64).saturating_mul(d as u64).saturating_mul(size_of::<T>() as u64).saturating_mul(quarters) / 4
     }
+}
+
+/// Bytes that threads take which share n samples of width d by the neuron route of r neurons.
+pub fn of_threads<T: Element>(machine: &Machine, [n, d, r]: [usize; 3]) -> u64 {
+    shared_samples_bytes::<T>(&machine.engine, n, d, r, machine.threads)
 }
 
 /// Bytes of so many matrices of the shape of W, each neuron's row filled up to a whole cache line.
@@ -132,7 +140,10 @@ impl Training {
         [
             ("copies of W", of_weights::<T>(self.copies, self.r, self.d)),
             ("matrices of the Gram route", self.squares.map_or(0, |squares| squares.bytes::<T>(self.d))),
-            ("batches and activations", of(batches.saturating_add(activations.saturating_mul(r)))),
+            (
+                "batches and activations",
+                of(batches.saturating_add(activations.saturating_mul(r))).saturating_add(self.of_threads),
+            ),
             ("targets, outputs and residuals", of(n.saturating_mul(3))),
         ]
     }
@@ -361,13 +372,23 @@ mod tests {
             assert!(error.code() == 2 && error.to_string().contains("the weights would need some"), "{error}");
         }
         let squares = Some(Squares { threads: 1, by_library: false, of_batches: false });
-        let endless = Training { n: usize::MAX, d: usize::MAX, r: 2, copies: 3, batch: 1, activations: 1, squares };
+        let endless = Training {
+            n: usize::MAX,
+            d: usize::MAX,
+            r: 2,
+            copies: 3,
+            batch: 1,
+            activations: 1,
+            of_threads: 0,
+            squares,
+        };
         assert_eq!(endless.bytes::<f32>(), u64::MAX);
     }
 
     #[test]
     fn the_neuron_route_takes_no_squares_and_is_named_where_it_fits() {
-        let wide = Training { n: 50, d: 60_000, r: 4, copies: 16, batch: 16, activations: 16, squares: None };
+        let (copies, activations) = (16, 16);
+        let wide = Training { n: 50, d: 60_000, r: 4, copies, batch: 16, activations, of_threads: 0, squares: None };
         assert!(wide.bytes::<f32>() < 32 << 20);
         let squares = Some(Squares { threads: 3, by_library: false, of_batches: false });
         let squares = Training { squares, ..wide };

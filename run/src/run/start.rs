@@ -15,7 +15,7 @@ use memorize_train::{Network, Plan, Route, Samples, network};
 
 use super::dataset::Dataset;
 use super::machine::Machine;
-use super::memory::{self, Squares, Training, copies_of_weights};
+use super::memory::{self, Squares, Training, copies_of_weights, of_threads};
 use super::{saddles, theory};
 use crate::config::{Batch, OptimizerKind, OptimizerSection, RunConfig, Source};
 use crate::error::Error;
@@ -72,6 +72,7 @@ pub(super) fn needs<T: Element>(config: &RunConfig, dataset: &Dataset<T>, r: usi
         copies: copies_of_weights(kind, training) + of_library,
         batch,
         activations: evaluated + stepped,
+        of_threads: if goes_by(Route::Neuron) { of_threads::<T>(machine, [n, d, r]) } else { 0 },
         squares: by_squares.then_some(squares),
     }
 }

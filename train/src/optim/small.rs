@@ -50,8 +50,9 @@ impl SmallTraining {
         (1..=MAX_WIDTH).contains(&d) && n > 0 && n.saturating_mul(d * (d + 1) / 2) <= MAX_PRODUCTS
     }
 
-    /// By instruction set `isa`, the objective g with regulariser `gamma` of networks with the shape and the signs of `net`, or `None` if the
-    /// problem is not small (see [`SmallTraining::fits`]), there is not one target a sample, or a sign is not +1 or -1.
+    /// By instruction set `isa`, the objective g with regulariser `gamma` of networks with the shape and the signs of
+    /// `net`, or `None` if the problem is not small (see [`SmallTraining::fits`]), there is not one target a sample, or
+    /// a sign is not +1 or -1.
     pub fn new<T: Element, X: Rows<T>>(isa: Isa, x: &X, y: &[T], gamma: f64, net: &Network<T>) -> Option<Self> {
         let (n, d) = (x.rows(), x.cols());
         let of_modulus_one = net.signs.iter().all(|&a| a == T::ONE || a == -T::ONE);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use memorize_kernels::block::{FLOPS_PER_NUMBER, GATHERED_ROWS};
 use memorize_kernels::parallel::for_row_blocks;
 use memorize_kernels::pass::{self, Backward, Batch, FusedStep, Primed, Rule, Weights};
 use memorize_kernels::rows::Part;
@@ -29,13 +30,6 @@ pub(super) struct Labelled<T: Element> {
 /// Batches are never larger than the buffers that were made for them.
 const ROOM: &str = "there is room for a batch";
 
-/// Samples that a thread makes at a time.
-const ROWS: usize = 16;
-
-/// Flops of a pass in the time that it takes to make a number of a sample: to find it in memory, decode and divide it.
-/// With noise or features it takes longer.
-const FLOPS_PER_NUMBER: f64 = 100.0;
-
 impl<T: Element> Labelled<T> {
     /// Room for `capacity` samples of width d.
     pub(super) fn new(engine: &Engine, capacity: usize, d: usize) -> Self {
@@ -50,7 +44,7 @@ impl<T: Element> Labelled<T> {
         let par = par.for_work(FLOPS_PER_NUMBER * (numbers.len() * x.cols()) as f64);
         let gather = |numbers: &[u32], out: MatMut<'_, T>| {
             // One thread reads all of them, and the system is told of all of them first.
-            let rows = if par == Par::Seq { numbers.len().max(1) } else { ROWS };
+            let rows = if par == Par::Seq { numbers.len().max(1) } else { GATHERED_ROWS };
             for_row_blocks(par, out, rows, &|first, out| x.gather(&numbers[first..first + out.rows()], out));
         };
         if spread.team().is_none() {
