@@ -106,9 +106,6 @@ pub const CACHE_LINE: usize = 64;
 /// cost the weighted Gram 12 % and the quadratic forms 1 to 2 %.
 pub const LINES_AHEAD: usize = 3;
 
-/// Bytes that a product with one vector asks for ahead of what it reads: hardware does not look beyond a page.
-pub const BYTES_AHEAD: usize = 4096;
-
 /// Side of the squares in which a triangle is mirrored: two of 32 x 32 f64 are 16 KB, a third of L1.
 pub const MIRROR_SQUARE: usize = 32;
 

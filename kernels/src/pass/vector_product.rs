@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use crate::arch::{Kernel, compiled};
-use crate::block::{BYTES_AHEAD, CACHE_LINE, COLUMNS_AT_ONCE, PIECE_ROWS, ROW_BLOCK, WINDOW_ROWS};
+use crate::block::{COLUMNS_AT_ONCE, PIECE_ROWS, ROW_BLOCK, WINDOW_ROWS};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
@@ -106,14 +106,10 @@ impl<T: Element> Kernel for RowProducts<'_, T> {
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
         let lanes = lanes::<S, T>();
-        let (line, ahead) = (CACHE_LINE / size_of::<T>(), BYTES_AHEAD / size_of::<T>());
         for (j, q) in self.q.iter_mut().enumerate() {
             let mut sums = [T::splat(simd, T::ZERO); SUMS];
             let (x, s) = (self.x.row(j).chunks(SUMS * lanes), self.s.chunks(SUMS * lanes));
             for (x, s) in x.zip(s) {
-                for line in (0..SUMS * lanes).step_by(line) {
-                    prefetch(x.as_ptr().wrapping_add(ahead + line));
-                }
                 for (sum, (x, s)) in sums.iter_mut().zip(x.chunks(lanes).zip(s.chunks(lanes))) {
                     *sum = T::vfma(simd, load_lanes(simd, x), load_lanes(simd, s), *sum);
                 }

@@ -25,6 +25,10 @@ const LANES: usize = 4;
 /// Widest samples that have loops of their own.
 pub const MAX_WIDTH: usize = 16;
 
+/// Narrowest samples whose loops are compiled for each instruction set: of width 2 a step takes a quarter longer by a
+/// call that is not inlined, of width 4 a sixth less by longer registers.
+const WORTH_A_CALL: usize = 4;
+
 /// Most products x_ja x_jb, a <= b, that are kept: 64 kB. Above it the passes' kernels are faster.
 pub const MAX_PRODUCTS: usize = 8192;
 
@@ -285,13 +289,23 @@ impl<const D: usize> OfWidth<D> {
     }
 }
 
+impl<const D: usize> OfWidth<D> {
+    fn advance(&mut self, eta: Option<f64>, values: bool) -> Found {
+        let isa = self.isa;
+        let step = Advance { problem: self, eta, values };
+        if D < WORTH_A_CALL { step.run() } else { isa.run_loops(step) }
+    }
+}
+
 /// A step of descent with this rate, if there is one, and what is found where it leads.
 struct Advance<'a, const D: usize> {
     problem: &'a mut OfWidth<D>,
     eta: Option<f64>,
+    /// Whether the loss is asked for.
+    values: bool,
 }
 
-/// The loss and ||G||_F^2.
+/// The loss, or NaN, and ||G||_F^2.
 struct Found {
     loss: f64,
     slope: f64,
@@ -306,7 +320,8 @@ impl<const D: usize> Loops for Advance<'_, D> {
             self.problem.update(eta);
         }
         self.problem.differentiate();
-        Found { loss: self.problem.loss(), slope: squared_norm(&self.problem.gradient) }
+        let loss = if self.values { self.problem.loss() } else { f64::NAN };
+        Found { loss, slope: squared_norm(&self.problem.gradient) }
     }
 }
 
@@ -366,19 +381,17 @@ impl<const D: usize> Problem for OfWidth<D> {
     }
 
     fn evaluate(&mut self) -> Evaluation {
-        let isa = self.isa;
-        let Found { loss, .. } = isa.run_loops(Advance { problem: self, eta: None });
+        let Found { loss, .. } = self.advance(None, true);
         Evaluation { loss, regularized: loss + self.gamma / 2.0 * squared_norm(&self.weights) }
     }
 
     fn descend(&mut self, eta: f64, steps: u64, until: &Until) -> u64 {
         let floor = until.gradient_norm.map_or(-1.0, |norm| norm * norm);
         let target = until.loss.unwrap_or(-1.0);
-        let isa = self.isa;
         for step in 0..steps {
             // The decisions stay out here: the loops have no branches on numbers.
             let eta = (step > 0).then_some(eta);
-            let Found { loss, slope } = isa.run_loops(Advance { problem: self, eta });
+            let Found { loss, slope } = self.advance(eta, target >= 0.0);
             // Also true if the gradient is not a number.
             if !(slope > floor && slope < f64::INFINITY) || (target >= 0.0 && loss <= target) {
                 return step;
