@@ -2,6 +2,7 @@
 //!
 //! faer's own shorthands (`a.thin_svd()`, `&a * &b`) take as many threads as a setting of the whole process says, on
 //! which the bits of what they find depend. That setting belongs to the program: here it is neither read nor changed.
+//! The bits depend on the processor, too, so that what ranks decide by is found by rank 0 ([`Spread::from_first`]).
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -16,6 +17,8 @@ use faer::linalg::qr::no_pivoting::factor as qr;
 use faer::linalg::svd::{self, ComputeSvdVectors};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Accum, Conj, Mat, MatRef, Par};
+use memorize_kernels::Spread;
+use memorize_kernels::team::Carried;
 
 /// Eigenvalues of a symmetric matrix in ascending order, and its eigenvectors in the columns.
 #[derive(Clone, Debug)]
@@ -43,6 +46,35 @@ pub struct Qr {
     /// R on and above the diagonal, the reflections below it.
     both: Mat<f64>,
     coefficients: Mat<f64>,
+}
+
+/// A = L L^T for a symmetric A.
+#[derive(Clone, Debug)]
+pub struct Cholesky(Mat<f64>);
+
+impl Carried for Eigen {
+    fn bytes(&mut self, visit: &mut dyn FnMut(&mut [u8])) {
+        self.values.bytes(visit);
+        columns(&mut self.vectors, visit);
+    }
+}
+
+impl Carried for Cholesky {
+    fn bytes(&mut self, visit: &mut dyn FnMut(&mut [u8])) {
+        columns(&mut self.0, visit);
+    }
+}
+
+fn columns(matrix: &mut Mat<f64>, visit: &mut dyn FnMut(&mut [u8])) {
+    for k in 0..matrix.ncols() {
+        visit(bytemuck::cast_slice_mut(matrix.col_as_slice_mut(k)));
+    }
+}
+
+/// The same as [`eigen`] on rank 0, on every rank of those that vectors of this space are spread over.
+pub fn eigen_among(space: &Spread, a: MatRef<'_, f64>) -> Option<Eigen> {
+    let n = a.nrows();
+    space.from_first(|| eigen(a), || Eigen { values: vec![0.0; n], vectors: Mat::zeros(n, n) })
 }
 
 /// The eigenvalues of a symmetric matrix, of which the lower triangle is read, and its eigenvectors; `None` if the
@@ -115,32 +147,46 @@ impl Qr {
     }
 }
 
-/// L with A = L L^T for a symmetric A, of which the lower triangle is read; `None` if A is not positive definite.
-pub fn cholesky(a: MatRef<'_, f64>) -> Option<Mat<f64>> {
-    let n = a.nrows();
-    let mut l = Mat::zeros(n, n);
-    l.copy_from_triangular_lower(a);
-    let mut room = MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default()));
-    let (none, stack) = (Default::default(), MemStack::new(&mut room));
-    llt::factor::cholesky_in_place(l.as_mut(), none, Par::Seq, stack, Default::default()).ok()?;
-    // Above the diagonal it leaves what it has worked with.
-    for k in 1..n {
-        l.col_mut(k).subrows_mut(0, k).fill(0.0);
+impl Cholesky {
+    /// Of a symmetric matrix, of which the lower triangle is read; `None` if it is not positive definite.
+    pub fn new(a: MatRef<'_, f64>) -> Option<Self> {
+        let n = a.nrows();
+        let mut l = Mat::zeros(n, n);
+        l.copy_from_triangular_lower(a);
+        let mut room = MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default()));
+        let (none, stack) = (Default::default(), MemStack::new(&mut room));
+        llt::factor::cholesky_in_place(l.as_mut(), none, Par::Seq, stack, Default::default()).ok()?;
+        // Above the diagonal it leaves what it has worked with.
+        for k in 1..n {
+            l.col_mut(k).subrows_mut(0, k).fill(0.0);
+        }
+        Some(Self(l))
     }
-    Some(l)
-}
 
-/// A^-1 B for A = L L^T, in place of B.
-pub fn solve_cholesky(l: MatRef<'_, f64>, b: &mut Mat<f64>) {
-    let mut room = MemBuffer::new(llt::solve::solve_in_place_scratch::<f64>(l.nrows(), b.ncols(), Par::Seq));
-    llt::solve::solve_in_place(l, b.as_mut(), Par::Seq, MemStack::new(&mut room));
-}
+    /// What another rank's decomposition of a matrix of this size can be put into.
+    pub fn room(size: usize) -> Self {
+        Self(Mat::zeros(size, size))
+    }
 
-/// L^-1 for a lower triangular L.
-pub fn inverse_lower(l: MatRef<'_, f64>) -> Mat<f64> {
-    let mut inverse = Mat::identity(l.nrows(), l.nrows());
-    solve_lower_triangular_in_place(l, inverse.as_mut(), Par::Seq);
-    inverse
+    /// L, zero above its diagonal.
+    pub fn lower(&self) -> MatRef<'_, f64> {
+        self.0.as_ref()
+    }
+
+    /// A^-1 B, in place of B.
+    pub fn solve(&self, b: &mut Mat<f64>) {
+        let l = self.lower();
+        let mut room = MemBuffer::new(llt::solve::solve_in_place_scratch::<f64>(l.nrows(), b.ncols(), Par::Seq));
+        llt::solve::solve_in_place(l, b.as_mut(), Par::Seq, MemStack::new(&mut room));
+    }
+
+    /// L^-1.
+    pub fn inverse_lower(&self) -> Mat<f64> {
+        let l = self.lower();
+        let mut inverse = Mat::identity(l.nrows(), l.nrows());
+        solve_lower_triangular_in_place(l, inverse.as_mut(), Par::Seq);
+        inverse
+    }
 }
 
 /// A B.
@@ -187,12 +233,36 @@ mod tests {
             let r = Mat::from_fn(m.min(n), n, |i, k| found.r(i, k));
             assert_eq!(r, expected.thin_R());
             let definite = Mat::from_fn(m, m, |i, k| symmetric[(i, k)] + if i == k { 1.0 } else { 0.0 });
-            let (found, expected) = (cholesky(definite.as_ref()).unwrap(), definite.llt(Side::Lower).unwrap());
-            assert_eq!(found, expected.L());
+            let (found, expected) = (Cholesky::new(definite.as_ref()).unwrap(), definite.llt(Side::Lower).unwrap());
+            assert_eq!(found.lower(), expected.L());
             let mut solved = some(m, 2);
-            solve_cholesky(found.as_ref(), &mut solved);
+            found.solve(&mut solved);
             assert_eq!(solved, expected.solve(some(m, 2)));
         }
-        assert!(cholesky(Mat::from_fn(2, 2, |i, k| if i == k { 1.0 } else { 2.0 }).as_ref()).is_none());
+        assert!(Cholesky::new(Mat::from_fn(2, 2, |i, k| if i == k { 1.0 } else { 2.0 }).as_ref()).is_none());
+    }
+
+    /// Of matrices that differ in a last bit between ranks, as if each had another processor.
+    #[test]
+    fn ranks_go_by_the_decomposition_of_the_first() {
+        let symmetric = |rank: usize| {
+            let a = some(9, 9);
+            let last_bit = rank as f64 * f64::EPSILON;
+            Mat::from_fn(9, 9, |i, k| a[(i, k)] + a[(k, i)] + if i == k { 20.0 + 20.0 * last_bit } else { 0.0 })
+        };
+        let (first, other) = (eigen(symmetric(0).as_ref()).unwrap(), eigen(symmetric(1).as_ref()).unwrap());
+        assert_ne!(first.values, other.values);
+        std::thread::scope(|scope| {
+            for team in memorize_kernels::team::threads(3) {
+                let (first, symmetric) = (&first, &symmetric);
+                scope.spawn(move || {
+                    let (space, own) = (Spread::over(&team, 5), symmetric(team.rank()));
+                    let found = eigen_among(&space, own.as_ref()).unwrap();
+                    assert_eq!((&found.values, &found.vectors), (&first.values, &first.vectors));
+                    let found = space.from_first(|| Cholesky::new(own.as_ref()), || Cholesky::room(9)).unwrap();
+                    assert_eq!(found.lower(), Cholesky::new(symmetric(0).as_ref()).unwrap().lower());
+                });
+            }
+        });
     }
 }

@@ -98,6 +98,10 @@ impl Projection {
 /// Right singular vectors of X - mean, a row each, and the squares of their singular values over n.
 fn by_samples(centred: &impl Rows<f64>, m: usize) -> Option<(Mat<f64>, Vec<f64>)> {
     let x = rows::whole(Par::POOL, centred);
+    centred.spread().from_first(|| directions_of(&x, m), || room(m, x.cols()))
+}
+
+fn directions_of(x: &Mat<f64>, m: usize) -> Option<(Mat<f64>, Vec<f64>)> {
     let (n, d) = (x.rows(), x.cols());
     // As a tall matrix, of which the decomposition makes a triangular one first.
     let tall = if n < d { Dense::from_fn(d, n, |k, j| x.row(j)[k]) } else { Dense::from_fn(n, d, |j, k| x.row(j)[k]) };
@@ -119,6 +123,11 @@ fn by_covariance(engine: &Engine, centred: &impl Rows<f64>, m: usize) -> Option<
     let (n, d) = (centred.spread().whole(), centred.cols());
     let weights = vec![1.0 / n as f64; centred.rows()];
     let covariance = pass::weighted_gram(engine, centred, &weights).expect("a weight for every sample");
+    centred.spread().from_first(|| eigenvectors_of(&covariance, m), || room(m, d))
+}
+
+fn eigenvectors_of(covariance: &Mat<f64>, m: usize) -> Option<(Mat<f64>, Vec<f64>)> {
+    let d = covariance.rows();
     let covariance_of = |i: usize, k: usize| covariance.row(i)[k];
     // The largest come last.
     let Eigen { values, vectors } = dense::eigen(Dense::from_fn(d, d, covariance_of).as_ref())?;
@@ -130,6 +139,11 @@ fn by_covariance(engine: &Engine, centred: &impl Rows<f64>, m: usize) -> Option<
     let good = (0..m).all(|i| residual(i) <= RESIDUAL * values[d - 1]);
     // Rounding can leave a variance of zero a little below.
     good.then(|| (basis, (0..m).map(|i| values[d - 1 - i].max(0.0)).collect()))
+}
+
+/// For as many directions and their variances.
+fn room(m: usize, d: usize) -> (Mat<f64>, Vec<f64>) {
+    (Mat::zeros(m, d), vec![0.0; m])
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

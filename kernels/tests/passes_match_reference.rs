@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Primed, Rule, Weights};
+use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Memory, Primed, Rule, Weights};
 use memorize_kernels::reference::{self as naive, Dense};
 use memorize_kernels::{Backend, Element, Engine, Isa, KernelError, Mat, Par};
 use proptest::prelude::*;
@@ -307,6 +307,40 @@ fn shapes_that_do_not_go_together_are_refused() {
     };
     assert!(descend([3; 4]).is_ok());
     assert!((0..4).all(|at| descend(std::array::from_fn(|i| if i == at { 2 } else { 3 })).is_err()));
+}
+
+#[test]
+fn a_rule_asks_for_the_memory_that_it_keeps_and_no_more() {
+    let (x, w, g) = (values(1, 5, 4), mat::<f32>(&values(2, 34, 4)), vec![0.25_f32; 136]);
+    let signs: Vec<f32> = (0..34).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    let adam = Rule::Adam(AdamStep::new(1, 0.1, 0.9, 0.999, 1e-8, 0.0));
+    let rules = [Rule::Descend { rate: 0.5, gamma: 0.1 }, Rule::Accumulate, adam];
+    let memories = [Memory::Nothing, Memory::First, Memory::Both];
+    for engine in engines() {
+        let stepped = |rule: Rule<f32>, memory: Memory| {
+            let mut step = FusedStep::new(engine, &Weights::keeping(memory, w.clone()), &signs, 5).unwrap();
+            let (batch, mut q) = (batch(&engine, &x), [0.0; 5]);
+            let primed = step.forward(&batch, &mut q).unwrap();
+            let backward = Backward { batch: &batch, delta: &[0.5, -1.0, 0.0, 2.0, 1.0], rule };
+            step.step(primed, backward, Some(&batch), &mut q)?;
+            Ok::<_, KernelError>((step.weights(), q))
+        };
+        for (rule, memory) in rules.iter().flat_map(|rule| memories.map(|memory| (*rule, memory))) {
+            assert_eq!(stepped(rule, memory).is_ok(), memory >= rule.memory(), "{engine:?} {rule:?} {memory:?}");
+            let rows = |least| if memory >= least { 34 } else { 0 };
+            if let Ok((found, q)) = stepped(rule, memory) {
+                assert_eq!((found.first.rows(), found.second.rows()), (rows(Memory::First), rows(Memory::Both)));
+                let (full, outputs) = stepped(rule, Memory::Both).unwrap();
+                let same = |own: &Mat<f32>, all: &Mat<f32>| own.rows() == 0 || own.iter().eq(all.iter());
+                assert!(same(&found.w, &full.w) && same(&found.first, &full.first) && q == outputs);
+            }
+            let lengths = [Memory::First, Memory::Both].map(|least| if memory >= least { 136 } else { 0 });
+            let [mut first, mut second] = lengths.map(|length| vec![0.0; length]);
+            let mut own: Vec<f32> = w.iter().copied().collect();
+            let updated = pass::update(&engine, rule, &mut own, &mut first, &mut second, &g);
+            assert_eq!(updated.is_ok(), memory >= rule.memory(), "{engine:?} {rule:?} {memory:?}");
+        }
+    }
 }
 
 #[test]

@@ -135,7 +135,15 @@ impl Span {
     /// # Errors
     /// [`TrainError::Eigenvalues`] if the decomposition fails.
     pub fn new<T: Element, X: Rows<T>>(x: &X) -> Result<Self, TrainError> {
-        let x = rows::whole(Par::POOL, x);
+        let (spread, x) = (x.spread(), rows::whole(Par::POOL, x));
+        let (n, d) = (x.rows(), x.cols());
+        let found = spread.from_first(|| Self::of(&x), || (Mat::zeros(n, n), Mat::zeros(d, n)));
+        let (coordinates, directions) = found.ok_or(TrainError::Eigenvalues(n))?;
+        Ok(Self { coordinates, directions })
+    }
+
+    /// C and Q, if they have the norms of the samples.
+    fn of<T: Element>(x: &Mat<T>) -> Option<(Mat<f64>, Mat<f64>)> {
         let (n, d) = (x.rows(), x.cols());
         let qr = Qr::new(Dense::from_fn(d, n, |k, j| x.row(j)[k].to_f64()));
         let coordinates = Mat::from_fn(n, n, |j, l| qr.r(l, j));
@@ -146,7 +154,7 @@ impl Span {
             let found = coordinates.row(j).iter().map(|value| value.powi(2)).sum::<f64>().sqrt();
             (found - exact).abs() <= AGREEMENT * exact
         };
-        if (0..n).all(agree) { Ok(Self { coordinates, directions }) } else { Err(TrainError::Eigenvalues(n)) }
+        (0..n).all(agree).then_some((coordinates, directions))
     }
 
     /// A network with weights W (d x r) in these coordinates: Q^T W, n x r. On C it has the outputs that it has on X.

@@ -18,15 +18,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::{Batch, unique};
-use super::neuron_group::{GemmGroup, PanelGroup, Share};
-use super::update::{Backward, Weights};
+use super::neuron_group::{GemmGroup, Kept, PanelGroup, Share, Start};
+use super::update::{Backward, Memory, Weights};
 use crate::backend::Backend;
 use crate::block::{FLOPS_PER_MOVE, GEMM_NEURONS, GROUP_PIECES_MAX, NEARLY, TILES_PER_PIECE};
 use crate::element::Element;
 use crate::engine::Engine;
 use crate::engine::pack::panel_layout;
 use crate::error::{KernelError, check_shape};
-use crate::mat::{Mat, MatMut};
+use crate::mat::{Mat, MatMut, MatRef};
 use crate::parallel::{Par, all, for_each, for_each_at_home};
 use crate::team::{Team, gather};
 
@@ -62,6 +62,7 @@ pub struct FusedStep<T: Element> {
     d: usize,
     r: usize,
     capacity: usize,
+    memory: Memory,
     groups: Groups<T>,
     /// The ranks among which the groups are divided, if there are several.
     team: Option<Arc<dyn Team>>,
@@ -98,10 +99,11 @@ enum Groups<T: Element> {
 }
 
 impl<T: Element> FusedStep<T> {
-    /// Lays out `weights` (r x d, a neuron a row) with signs `a` for batches of at most `capacity` samples.
+    /// Lays out `weights` (r x d, a neuron a row) with signs `a` for batches of at most `capacity` samples. Steps are by
+    /// rules that keep no more than there is memory beside the weights.
     ///
     /// # Errors
-    /// [`KernelError::Shape`] if `a` does not have r elements or the memory is not of the weights' shape.
+    /// [`KernelError::Shape`] if `a` does not have r elements or the memory is not of the weights' shape, nor empty.
     pub fn new(engine: Engine, weights: &Weights<T>, a: &[T], capacity: usize) -> Result<Self, KernelError> {
         Self::over(None, engine, weights, a, capacity)
     }
@@ -119,17 +121,48 @@ impl<T: Element> FusedStep<T> {
         capacity: usize,
     ) -> Result<Self, KernelError> {
         let (r, d) = (weights.w.rows(), weights.w.cols());
-        check_shape("number of signs", r, a.len())?;
-        for memory in [&weights.first, &weights.second] {
+        let kept = |memory: &'_ Mat<T>| memory.rows() > 0;
+        for memory in [&weights.first, &weights.second].into_iter().filter(|memory| kept(memory)) {
             check_shape("neurons in the rule's memory", r, memory.rows())?;
             check_shape("width of the rule's memory", d, memory.cols())?;
         }
+        let memory = match (kept(&weights.first), kept(&weights.second)) {
+            (true, true) => Memory::Both,
+            (true, false) => Memory::First,
+            (false, _) => Memory::Nothing,
+        };
+        let [first, second] = [&weights.first, &weights.second]
+            .map(|memory| if kept(memory) { Kept::From(memory.as_ref()) } else { Kept::Nothing });
+        Self::from_start(team, engine, Start { w: weights.w.as_ref(), first, second }, memory, a, capacity)
+    }
+
+    /// Weights without a past, for rules that keep no more than `memory`, or for forward passes alone.
+    pub(crate) fn without_past(
+        engine: Engine,
+        w: MatRef<'_, T>,
+        memory: Memory,
+        a: &[T],
+        capacity: usize,
+    ) -> Result<Self, KernelError> {
+        Self::from_start(None, engine, Start::without_past(w, memory), memory, a, capacity)
+    }
+
+    fn from_start(
+        team: Option<Arc<dyn Team>>,
+        engine: Engine,
+        start: Start<'_, T>,
+        memory: Memory,
+        a: &[T],
+        capacity: usize,
+    ) -> Result<Self, KernelError> {
+        let (r, d) = (start.w.rows(), start.w.cols());
+        check_shape("number of signs", r, a.len())?;
         let share = team.as_ref().map_or(Share::WHOLE, |team| Share { rank: team.rank(), ranks: team.ranks() });
         let groups = match engine.backend {
-            Backend::Native => Groups::Panels(PanelGroup::all(&engine, weights, a, capacity, share)),
-            _ => Groups::Gemm(GemmGroup::all(weights, a, capacity, share)),
+            Backend::Native => Groups::Panels(PanelGroup::all(&engine, start, a, capacity, share)),
+            _ => Groups::Gemm(GemmGroup::all(start, a, capacity, share)),
         };
-        Ok(Self { engine, d, r, capacity, groups, team, forwarded: None })
+        Ok(Self { engine, d, r, capacity, memory, groups, team, forwarded: None })
     }
 
     /// q_j = sum_i a_i (w_i . x_j)^2 for a batch (b x d); 2 b d r flops. Its result is what [`Self::step`] on this
@@ -169,6 +202,10 @@ impl<T: Element> FusedStep<T> {
             return Err(KernelError::OtherForward { advice: "step on the batch that it was over, as it was then" });
         }
         check_shape("number of residuals", backward.batch.rows(), backward.delta.len())?;
+        let (kept, needed) = (self.memory.rows(self.r), backward.rule.memory().rows(self.r));
+        for (kept, needed) in kept.into_iter().zip(needed) {
+            check_shape("neurons in the rule's memory", needed, kept.min(needed))?;
+        }
         self.run(Some(backward), next, q)?;
         self.forwarded = None;
         Ok(next.map(|next| self.prime(next)))
@@ -261,13 +298,14 @@ impl<T: Element> FusedStep<T> {
 
     /// The weights and the rule's memory, a neuron a row; of all neurons, on every rank.
     pub fn weights(&self) -> Weights<T> {
-        let mut weights = Weights::new(Mat::zeros(self.r, self.d));
+        let mut weights = Weights::keeping(self.memory, Mat::zeros(self.r, self.d));
         match &self.groups {
             Groups::Panels(groups) => groups.iter().for_each(|group| group.unpack(&mut weights)),
             Groups::Gemm(groups) => groups.iter().for_each(|group| group.unpack(&mut weights)),
         }
         if let Some(team) = &self.team {
-            for mat in [&mut weights.w, &mut weights.first, &mut weights.second] {
+            let Weights { w, first, second } = &mut weights;
+            for mat in [w, first, second].into_iter().filter(|mat| mat.rows() > 0) {
                 let own: Vec<T> = self.neurons().flat_map(|i| mat.row(i)).copied().collect();
                 *mat = Mat::from_slice(self.r, self.d, &gather(&**team, &own));
             }

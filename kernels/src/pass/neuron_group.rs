@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::batch::Batch;
-use super::update::{Accumulate, Backward, Descend, Rule, Update, Weights, update, update_lanes};
+use super::update::{Accumulate, Backward, Descend, Memory, Rule, Update, Uses, Weights, update, update_lanes};
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::{Isa, Kernel, compiled};
 use crate::backend::{Accum, Factor, gemm};
@@ -35,13 +35,52 @@ impl Share {
     }
 }
 
+/// What groups are laid out from: weights (r x d) with what a rule keeps beside them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start<'a, T: Element> {
+    pub w: MatRef<'a, T>,
+    pub first: Kept<'a, T>,
+    pub second: Kept<'a, T>,
+}
+
+/// One of the matrices that a rule may keep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kept<'a, T: Element> {
+    Nothing,
+    Zeros,
+    From(MatRef<'a, T>),
+}
+
+impl<'a, T: Element> Start<'a, T> {
+    /// These weights, with zeros for what is kept.
+    pub(crate) fn without_past(w: MatRef<'a, T>, memory: Memory) -> Self {
+        let [first, second] = memory.rows(1).map(|kept| if kept > 0 { Kept::Zeros } else { Kept::Nothing });
+        Self { w, first, second }
+    }
+}
+
+impl<T: Element> Kept<'_, T> {
+    fn is_kept(&self) -> bool {
+        !matches!(self, Kept::Nothing)
+    }
+
+    /// Its rows `range`, or none.
+    fn rows(&self, range: Range<usize>, d: usize) -> Mat<T> {
+        match self {
+            Kept::Nothing => Mat::zeros(0, d),
+            Kept::Zeros => Mat::zeros(range.len(), d),
+            Kept::From(mat) => mat.rows_range(range).to_owned(),
+        }
+    }
+}
+
 /// A panel of neurons: everything of them that a step touches, in the order in which tiles touch it.
 #[derive(Debug)]
 pub(crate) struct PanelGroup<T: Element> {
     layout: PanelLayout,
     /// Signs, `width`; zero in the padding.
     a: AlignedVec<T>,
-    /// W, `d` x `width`, and the rule's memory.
+    /// W, `d` x `width`, and the rule's memory: empty where it keeps nothing.
     w: AlignedVec<T>,
     first: AlignedVec<T>,
     second: AlignedVec<T>,
@@ -58,19 +97,19 @@ pub(crate) struct PanelGroup<T: Element> {
 
 impl<T: Element> PanelGroup<T> {
     /// The panels of all neurons, of which a rank makes its share.
-    pub(crate) fn all(engine: &Engine, weights: &Weights<T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
-        let (r, d, isa) = (weights.w.rows(), weights.w.cols(), engine.isa);
+    pub(crate) fn all(engine: &Engine, start: Start<'_, T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
+        let (r, d, isa) = (start.w.rows(), start.w.cols(), engine.isa);
         let group = |layout: PanelLayout| {
             let width = layout.width;
-            let zeros = || aligned_zeros(width * layout.depth);
+            let zeros = |kept| aligned_zeros(if kept { width * layout.depth } else { 0 });
             let mut signs = aligned_zeros(width);
             signs[..layout.columns].copy_from_slice(&a[layout.column..][..layout.columns]);
             Self {
                 layout,
                 a: signs,
-                w: zeros(),
-                first: zeros(),
-                second: zeros(),
+                w: zeros(true),
+                first: zeros(start.first.is_kept()),
+                second: zeros(start.second.is_kept()),
                 u: aligned_zeros(capacity * width),
                 partial: aligned_zeros(capacity * isa.lanes::<T>()),
                 waiting: aligned_zeros(0),
@@ -84,9 +123,11 @@ impl<T: Element> PanelGroup<T> {
         // By the threads that will work with them: the system gives memory where it is written to first.
         let par = engine.par.for_work(FLOPS_PER_MOVE * (3 * r * d) as f64);
         for_each_at_home(par, &mut groups, &|_, Self { layout, w, first, second, .. }| {
-            pack_panel(layout, weights.w.as_ref(), w);
-            pack_panel(layout, weights.first.as_ref(), first);
-            pack_panel(layout, weights.second.as_ref(), second);
+            for (kept, panel) in [(Kept::From(start.w), w), (start.first, first), (start.second, second)] {
+                if let Kept::From(mat) = kept {
+                    pack_panel(layout, mat, panel);
+                }
+            }
         });
         groups
     }
@@ -123,13 +164,14 @@ impl<T: Element> PanelGroup<T> {
             self.waiting = aligned_zeros(count * room);
         }
         let (u, strips) = (&*u, batch.strips());
-        let parameters = self.w.chunks_mut(coordinates * width).zip(self.first.chunks_mut(coordinates * width));
-        let memory = self.second.chunks_mut(coordinates * width).zip(self.waiting.chunks_mut(room));
-        let piece = |(at, ((w, first), (second, waiting)))| {
+        let [w, mut first, mut second] =
+            [&mut self.w, &mut self.first, &mut self.second].map(|panel| panel.chunks_mut(coordinates * width));
+        let piece = |(at, (w, waiting))| {
             let strips = &strips[at * coordinates * batch.rows()..];
+            let (first, second) = (first.next().unwrap_or_default(), second.next().unwrap_or_default());
             PanelBack { strips, depth: batch.rows(), u, rule, width, vectors, w, first, second, waiting }
         };
-        let mut pieces: Vec<_> = parameters.zip(memory).enumerate().map(piece).collect();
+        let mut pieces: Vec<_> = w.zip(self.waiting.chunks_mut(room)).enumerate().map(piece).collect();
         for_each(par, &mut pieces, &|_, piece| piece.reborrow().run_on(isa));
     }
 
@@ -153,9 +195,12 @@ impl<T: Element> PanelGroup<T> {
     }
 
     pub(crate) fn unpack(&self, weights: &mut Weights<T>) {
-        unpack_panel(&self.layout, &self.w, weights.w.as_mut());
-        unpack_panel(&self.layout, &self.first, weights.first.as_mut());
-        unpack_panel(&self.layout, &self.second, weights.second.as_mut());
+        let Weights { w, first, second } = weights;
+        for (panel, mat) in [(&self.w, w), (&self.first, first), (&self.second, second)] {
+            if !panel.is_empty() {
+                unpack_panel(&self.layout, panel, mat.as_mut());
+            }
+        }
     }
 
     /// Whether the weights and the rule's memory hold numbers, neither infinite nor NaN.
@@ -368,8 +413,9 @@ impl<T: Element, U: Update<T>> Epilogue<T> for ApplyRule<'_, T, U> {
         let at = (self.row + r) * self.width + v * lanes;
         let ahead = (next + r) * self.width + v * lanes;
         let gradient = load_lanes(simd, &self.waiting[stage * lanes..][..lanes]);
-        let w = &mut self.w[at..][..lanes];
-        let (first, second) = (&mut self.first[at..][..lanes], &mut self.second[at..][..lanes]);
+        let Uses { w, first, second } = U::USES;
+        let [w, first, second] = [(w, &mut *self.w), (first, &mut *self.first), (second, &mut *self.second)]
+            .map(|(used, panel)| if used { &mut panel[at..][..lanes] } else { &mut [] });
         update_lanes(simd, self.rule, w, first, second, gradient);
         if U::USES.w {
             prefetch(self.w.as_ptr().wrapping_add(ahead));
@@ -404,15 +450,15 @@ pub(crate) struct GemmGroup<T: Element> {
 
 impl<T: Element> GemmGroup<T> {
     /// The slices of all neurons, of which a rank makes its share.
-    pub(crate) fn all(weights: &Weights<T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
-        let (r, d) = (weights.w.rows(), weights.w.cols());
+    pub(crate) fn all(start: Start<'_, T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
+        let (r, d) = (start.w.rows(), start.w.cols());
         let group = |column: usize| {
             let columns = GEMM_NEURONS.min(r - column);
-            let part = |m: &Mat<T>| m.as_ref().rows_range(column..column + columns).to_owned();
+            let part = |kept: Kept<'_, T>| kept.rows(column..column + columns, d);
             Self {
                 column,
                 a: a[column..column + columns].to_vec(),
-                weights: Weights { w: part(&weights.w), first: part(&weights.first), second: part(&weights.second) },
+                weights: Weights { w: part(Kept::From(start.w)), first: part(start.first), second: part(start.second) },
                 g: Mat::zeros(columns, d),
                 u: Mat::zeros(capacity, columns),
                 q: Vec::with_capacity(capacity),
@@ -457,10 +503,9 @@ impl<T: Element> GemmGroup<T> {
     }
 
     pub(crate) fn unpack(&self, weights: &mut Weights<T>) {
-        for i in 0..self.weights.w.rows() {
-            weights.w.row_mut(self.column + i).copy_from_slice(self.weights.w.row(i));
-            weights.first.row_mut(self.column + i).copy_from_slice(self.weights.first.row(i));
-            weights.second.row_mut(self.column + i).copy_from_slice(self.weights.second.row(i));
+        let Weights { w, first, second } = &self.weights;
+        for (own, all) in [(w, &mut weights.w), (first, &mut weights.first), (second, &mut weights.second)] {
+            (0..own.rows()).for_each(|i| all.row_mut(self.column + i).copy_from_slice(own.row(i)));
         }
     }
 

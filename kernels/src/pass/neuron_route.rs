@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::batch::Batch;
 use super::fused_step::{FusedStep, groups};
-use super::update::{Backward, Rule, Weights};
+use super::update::{Backward, Memory, Rule};
 use crate::block::{FLOPS_PER_MOVE, GROUP_PIECES_MAX, LEAVES_FROM, ROW_BLOCK};
 use crate::element::Element;
 use crate::engine::Engine;
@@ -47,7 +47,7 @@ pub fn outputs<T: Element, X: Rows<T>>(
     q: &mut [T],
 ) -> Result<(), KernelError> {
     check_shape("number of outputs", x.rows(), q.len())?;
-    let shared = Shared::new(engine, x, w, a)?;
+    let shared = Shared::new(engine, x, w, a, Memory::Nothing)?;
     let (n, par) = (x.rows(), shared.of_samples);
     let piece = if par == Par::Seq { n.max(1) } else { piece_rows(par, n, ROW_BLOCK, leaf_rows(n)) };
     for_chunks(par, q, piece, &|start, q| {
@@ -90,7 +90,7 @@ pub fn loss_and_gradient<T: Element, X: Rows<T>>(
     let spread = x.spread();
     let weight = T::from_f64(1.0 / spread.whole().max(1) as f64);
     let (r, d) = (w.rows(), w.cols());
-    let shared = Shared::new(engine, x, w, a)?;
+    let shared = Shared::new(engine, x, w, a, Memory::First)?;
     let spare = Shelf::new();
     let leaf = |range: Range<usize>| {
         let mut gradient = spare.take().unwrap_or_else(|| Mat::zeros(r, d));
@@ -160,9 +160,9 @@ pub fn shared_samples_bytes<T: Element>(engine: &Engine, n: usize, d: usize, r: 
     let others = threads.min(leaves(n).next_power_of_two()).saturating_sub(1) as u64;
     let [d, laid_out, r] = [d, r.next_multiple_of(engine.isa.lanes::<T>()), r].map(|size| size as u64);
     let block = ROW_BLOCK as u64;
-    // Three panels and their activations; W on its way there and the gradient; a batch in two forms and its rows. One
-    // such block more was measured: what a thread gives back is not always there for the next.
-    let elements = [(3, laid_out, d), (block, laid_out, 1), (2, r, d), (4, block, d)];
+    // Panels of W and of the gradient's sum, and their activations; the gradient; a batch in two forms and its rows.
+    // One such block more was measured: what a thread gives back is not always there for the next.
+    let elements = [(2, laid_out, d), (block, laid_out, 1), (1, r, d), (4, block, d)];
     let sizes = elements.map(|(count, rows, columns)| [rows, columns].into_iter().fold(count, u64::saturating_mul));
     let each = sizes.into_iter().fold(0, u64::saturating_add).saturating_mul(size_of::<T>() as u64);
     each.saturating_mul(others)
@@ -174,6 +174,7 @@ struct Shared<'a, T: Element, X> {
     x: &'a X,
     w: MatRef<'a, T>,
     a: &'a [T],
+    memory: Memory,
     engine: Engine,
     /// Who shares the neurons, and who the samples; one of them is nobody.
     of_neurons: Par,
@@ -184,21 +185,20 @@ struct Shared<'a, T: Element, X> {
 const CHECKED: &str = "the shapes were compared before";
 
 impl<'a, T: Element, X: Rows<T>> Shared<'a, T, X> {
-    fn new(engine: &Engine, x: &'a X, w: MatRef<'a, T>, a: &'a [T]) -> Result<Self, KernelError> {
+    fn new(engine: &Engine, x: &'a X, w: MatRef<'a, T>, a: &'a [T], memory: Memory) -> Result<Self, KernelError> {
         check_shape("width of the samples and of the network", w.cols(), x.cols())?;
         check_shape("number of signs", w.rows(), a.len())?;
         let par = engine.par.for_work(2.0 * x.rows() as f64 * (x.cols() * w.rows()) as f64);
         let share_samples = by_samples::<T>(engine, x.rows(), w.rows(), par.workers());
         let (of_neurons, of_samples) = if share_samples { (Par::Seq, par) } else { (engine.par, Par::Seq) };
         let engine = Engine { par: of_neurons, ..*engine };
-        Ok(Self { x, w, a, engine, of_neurons, of_samples, at_rest: Shelf::new() })
+        Ok(Self { x, w, a, memory, engine, of_neurons, of_samples, at_rest: Shelf::new() })
     }
 
     /// Does a part of the work, with the weights as nobody else changes them meanwhile.
     fn with<R>(&self, work: impl FnOnce(&mut FusedStep<T>, &mut Blocks<'a, T, X>) -> R) -> R {
         let (mut step, mut blocks) = self.at_rest.take().unwrap_or_else(|| {
-            let weights = Weights::new(self.w.to_owned());
-            let step = FusedStep::new(self.engine, &weights, self.a, ROW_BLOCK).expect(CHECKED);
+            let step = FusedStep::without_past(self.engine, self.w, self.memory, self.a, ROW_BLOCK).expect(CHECKED);
             (step, Blocks::new(&self.engine, self.x))
         });
         let result = work(&mut step, &mut blocks);

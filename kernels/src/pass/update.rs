@@ -41,6 +41,43 @@ pub enum Rule<T> {
     Adam(AdamStep<T>),
 }
 
+/// Which matrices as large as the weights a rule keeps from step to step.
+///
+/// ```
+/// use memorize_kernels::pass::{AdamStep, Memory, Rule};
+///
+/// assert_eq!(Rule::Descend { rate: 0.1f32, gamma: 0.0 }.memory(), Memory::Nothing);
+/// assert_eq!(Rule::<f32>::Accumulate.memory(), Memory::First);
+/// assert_eq!(Rule::Adam(AdamStep::<f32>::new(1, 0.1, 0.9, 0.999, 1e-8, 0.0)).memory(), Memory::Both);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Memory {
+    /// None: a gradient is used where it comes into being.
+    Nothing,
+    /// The first.
+    First,
+    /// The first and the second.
+    Both,
+}
+
+impl<T> Rule<T> {
+    /// What the rule keeps.
+    pub fn memory(&self) -> Memory {
+        match self {
+            Rule::Descend { .. } => Memory::Nothing,
+            Rule::Accumulate => Memory::First,
+            Rule::Adam(_) => Memory::Both,
+        }
+    }
+}
+
+impl Memory {
+    /// Rows of the first and of the second matrix for r neurons: none where it is not kept.
+    pub(crate) fn rows(self, r: usize) -> [usize; 2] {
+        [Memory::First, Memory::Both].map(|least| if self >= least { r } else { 0 })
+    }
+}
+
 /// The constants of one Adam step (Kingma and Ba, 2015, Algorithm 1), bias corrections folded in.
 ///
 /// The moments are kept as m / (1 - beta1) and v / (1 - beta2), so that their updates are one and two fused
@@ -120,7 +157,7 @@ pub struct Backward<'a, T: Element> {
     pub rule: Rule<T>,
 }
 
-/// Parameters with the rule's memory, a neuron a row (r x d each).
+/// Parameters with the rule's memory, a neuron a row: r x d each, or 0 x d where the rule keeps nothing.
 ///
 /// ```
 /// use memorize_kernels::pass::{FusedStep, Weights};
@@ -144,9 +181,14 @@ pub struct Weights<T: Element> {
 }
 
 impl<T: Element> Weights<T> {
-    /// Weights without a past: `first` and `second` are zero.
+    /// Weights without a past, for any rule: `first` and `second` are zero.
     pub fn new(w: Mat<T>) -> Self {
-        let (first, second) = (Mat::zeros(w.rows(), w.cols()), Mat::zeros(w.rows(), w.cols()));
+        Self::keeping(Memory::Both, w)
+    }
+
+    /// The same for rules that keep no more than `memory`: what they do not keep takes no room.
+    pub fn keeping(memory: Memory, w: Mat<T>) -> Self {
+        let [first, second] = memory.rows(w.rows()).map(|rows| Mat::zeros(rows, w.cols()));
         Self { w, first, second }
     }
 }
@@ -252,7 +294,7 @@ pub(crate) fn update_lanes<S: Simd, T: Element, U: Update<T>>(
 }
 
 /// Applies `rule` to parameters `w` with gradient `g`. `first` and `second` are what the rule remembers; all four have
-/// the same length.
+/// the same length, but for those that the rule does not keep, which may be empty.
 ///
 /// # Errors
 /// [`KernelError::Shape`] if the lengths differ.
@@ -279,14 +321,23 @@ pub fn update<T: Element>(
 ) -> Result<(), KernelError> {
     let n = w.len();
     check_shape("length of the gradient", n, g.len())?;
-    check_shape("length of the rule's first memory", n, first.len())?;
-    check_shape("length of the rule's second memory", n, second.len())?;
+    let [kept_first, kept_second] = rule.memory().rows(n);
+    if !(first.is_empty() && kept_first == 0) {
+        check_shape("length of the rule's first memory", n, first.len())?;
+    }
+    if !(second.is_empty() && kept_second == 0) {
+        check_shape("length of the rule's second memory", n, second.len())?;
+    }
     let par = engine.par.for_work(20.0 * n as f64);
     let chunk = if par == Par::Seq { n.max(1) } else { UPDATE_CHUNK };
-    let memory = first.chunks_mut(chunk).zip(second.chunks_mut(chunk)).zip(g.chunks(chunk));
-    let chunks = w.chunks_mut(chunk).zip(memory);
-    let mut chunks: Vec<_> =
-        chunks.map(|(w, ((first, second), g))| UpdateChunk { rule, w, first, second, g }).collect();
+    let (mut first, mut second) = (first.chunks_mut(chunk), second.chunks_mut(chunk));
+    let chunks = w.chunks_mut(chunk).zip(g.chunks(chunk));
+    let mut chunks: Vec<_> = chunks
+        .map(|(w, g)| {
+            let (first, second) = (first.next().unwrap_or_default(), second.next().unwrap_or_default());
+            UpdateChunk { rule, w, first, second, g }
+        })
+        .collect();
     for_each(par, &mut chunks, &|_, chunk| chunk.reborrow().run_on(engine.isa));
     Ok(())
 }
@@ -324,9 +375,9 @@ impl<T: Element> UpdateChunk<'_, T> {
     #[inline(always)]
     fn apply<S: Simd, U: Update<T>>(self, simd: S, rule: U) {
         let lanes = lanes::<S, T>();
-        let chunks = self.w.chunks_mut(lanes).zip(self.first.chunks_mut(lanes));
-        let chunks = chunks.zip(self.second.chunks_mut(lanes).zip(self.g.chunks(lanes)));
-        for ((w, first), (second, g)) in chunks {
+        let (mut first, mut second) = (self.first.chunks_mut(lanes), self.second.chunks_mut(lanes));
+        for (w, g) in self.w.chunks_mut(lanes).zip(self.g.chunks(lanes)) {
+            let (first, second) = (first.next().unwrap_or_default(), second.next().unwrap_or_default());
             update_lanes(simd, rule, w, first, second, load_lanes(simd, g));
         }
     }

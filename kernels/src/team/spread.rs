@@ -98,6 +98,29 @@ impl Spread {
         self.reduce(Par::Seq, &|| [0.0; N], &terms, &|left, right| std::array::from_fn(|i| left[i] + right[i]))
     }
 
+    /// What rank 0 finds, on every rank; `None` everywhere if it finds nothing. The others make `room` for it.
+    ///
+    /// For what is decided by and is not found here: a library for dense matrices adds in another order on another
+    /// processor, so that ranks which decompose the same matrix could keep different numbers of eigenvectors.
+    ///
+    /// ```
+    /// use memorize_kernels::Spread;
+    ///
+    /// assert_eq!(Spread::alone(5).from_first(|| Some(vec![2.0]), || unreachable!("there is one rank")), Some(vec![2.0]));
+    /// ```
+    pub fn from_first<C: Carried>(&self, find: impl FnOnce() -> Option<C>, room: impl FnOnce() -> C) -> Option<C> {
+        let Some(Shared { team, .. }) = &self.shared else { return find() };
+        let mut found = if team.rank() == 0 { find() } else { None };
+        let mut succeeded = [f64::from(u8::from(found.is_some()))];
+        exchange(&**team, &mut FromFirst { rank: team.rank(), value: &mut succeeded });
+        if succeeded == [0.0] {
+            return None;
+        }
+        let value = found.get_or_insert_with(room);
+        exchange(&**team, &mut FromFirst { rank: team.rank(), value });
+        found
+    }
+
     /// The values of all ranks, one rank after the other: with a number for each row, the vector of all rows.
     pub fn gather<T: Pod>(&self, own: Vec<T>) -> Vec<T> {
         match &self.shared {
@@ -245,6 +268,28 @@ impl<R: Carried> Exchange for Reduction<'_, R> {
             "the ranks do not have all {} rows among them",
             self.whole
         );
+    }
+}
+
+/// Rank 0's value goes to all.
+struct FromFirst<'a, C> {
+    rank: usize,
+    value: &'a mut C,
+}
+
+impl<C: Carried> Exchange for FromFirst<'_, C> {
+    fn absorb(&mut self, _: &[u8]) {}
+
+    fn emit(&mut self, message: &mut Vec<u8>) {
+        if self.rank == 0 {
+            self.value.bytes(&mut |bytes| message.extend_from_slice(bytes));
+        }
+    }
+
+    fn adopt(&mut self, mut message: &[u8]) {
+        if self.rank > 0 {
+            self.value.bytes(&mut |bytes| bytes.copy_from_slice(take(&mut message, bytes.len())));
+        }
     }
 }
 

@@ -151,6 +151,20 @@ fn rows_are_found_wherever_they_are() {
 }
 
 #[test]
+fn all_ranks_have_what_the_first_finds() {
+    for &ranks in few(&[2, 3, 7]) {
+        let found = each(ranks, |team| {
+            let (space, own) = (Spread::over(team, 4), team.rank() as f64 + 0.5);
+            let nothing = space.from_first(|| (team.rank() > 0).then_some(own), || own);
+            let something =
+                space.from_first(|| (team.rank() == 0).then_some((own, vec![own, 7.0])), || (own, vec![own; 2]));
+            (nothing, something)
+        });
+        assert!(found.iter().all(|found| *found == (None, Some((0.5, vec![0.5, 7.0])))), "{found:?}");
+    }
+}
+
+#[test]
 fn texts_and_numbers_are_gathered_in_the_order_of_ranks() {
     for ranks in 1..7 {
         let found = each(ranks, |team| {

@@ -27,7 +27,7 @@ pub fn full_batch<T: Element, X: Rows<T>>(
     let Settings { method, schedule, limits } = *settings;
     let (r, d) = (net.neurons(), net.width());
     let mut gradient = Mat::zeros(r, d);
-    let mut moments = Moments::zeros(r, d);
+    let mut moments = Moments::zeros(method, r, d);
     let mut guard = Guard::default();
     let mut t = 0;
     if let Some(state) = observer.resume() {

@@ -54,7 +54,7 @@ pub fn mini_batch<T: Element, X: Rows<T>>(
     let batches = shuffle.batches();
     let (r, d) = (net.neurons(), net.width());
     let mut t = 0;
-    let mut moments = Moments::zeros(r, d);
+    let mut moments = Moments::zeros(method, r, d);
     if let Some(state) = observer.resume() {
         let state = state.of(NAME, limits.iterations)?;
         t = state.iteration;

@@ -60,7 +60,7 @@ impl Method {
     }
 }
 
-/// What Adam remembers besides the weights, a neuron a row (r x d each); zeros for a method without memory.
+/// What Adam remembers besides the weights, a neuron a row (r x d each); 0 x d for a method without memory.
 #[derive(Clone, Debug)]
 struct Moments<T: Element> {
     /// m / (1 - beta1).
@@ -71,8 +71,12 @@ struct Moments<T: Element> {
 
 impl<T: Element> Moments<T> {
     /// Before the first step.
-    fn zeros(r: usize, d: usize) -> Self {
-        Self { first: Mat::zeros(r, d), second: Mat::zeros(r, d) }
+    fn zeros(method: Method, r: usize, d: usize) -> Self {
+        let rows = match method {
+            Method::Descent => 0,
+            Method::Adam { .. } => r,
+        };
+        Self { first: Mat::zeros(rows, d), second: Mat::zeros(rows, d) }
     }
 
     /// Whether they hold numbers, neither infinite nor NaN.
@@ -82,7 +86,7 @@ impl<T: Element> Moments<T> {
 
     fn from_state(method: Method, state: &State, r: usize, d: usize) -> Result<Self, TrainError> {
         match method {
-            Method::Descent => Ok(Self::zeros(r, d)),
+            Method::Descent => Ok(Self::zeros(method, r, d)),
             Method::Adam { .. } => {
                 Ok(Self { first: state.matrix("first", r, d)?, second: state.matrix("second", r, d)? })
             }

@@ -32,7 +32,7 @@ use crate::objective::Objective;
 use crate::observe::{Observer, Outcome, Record, StopReason, goes_on};
 use crate::state::{State, Tensor, WEIGHTS, check_finite};
 use crate::theory::constants::theorem1_neurons;
-use crate::theory::curvature::{extreme_eigenpair, lemma3_applies, most_negative_direction};
+use crate::theory::curvature::{Eigenpair, extreme_eigenpair, lemma3_applies, most_negative_direction};
 use crate::theory::hessian::{averaged_gram, half_signed, symmetric_part};
 
 /// The name that a state says.
@@ -327,14 +327,20 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
 
     /// Lemma 3's direction at a saddle point with this M, and ||M||_2; no direction where that is at most `enough`.
     fn way_out(&self, moment: &Mat<T>, enough: f64) -> Result<(f64, Option<Mat<T>>), TrainError> {
-        let extreme = extreme_eigenpair(&Mat::from_fn(moment.rows(), moment.cols(), |i, k| moment.row(i)[k].to_f64()))?;
+        let (space, d) = (self.objective.x.spread(), moment.rows());
+        let moment = Mat::from_fn(d, d, |i, k| moment.row(i)[k].to_f64());
+        let room = || Eigenpair { value: 0.0, vector: vec![0.0; d], residual: 0.0 };
+        let extreme = space.from_first(|| extreme_eigenpair(&moment).ok(), room).ok_or(TrainError::Eigenvalues(d))?;
         let norm = extreme.value.abs();
         if norm <= enough {
             return Ok((norm, None));
         }
         let net = self.net.in_f64();
         let (neurons, needed) = (net.neurons(), theorem1_neurons(net.width()));
-        let z = most_negative_direction(&net, &extreme).ok_or(TrainError::TooFewNeurons { neurons, needed })?;
+        let direction = || most_negative_direction(&net, &extreme);
+        let z = space
+            .from_first(direction, || Mat::zeros(neurons, d))
+            .ok_or(TrainError::TooFewNeurons { neurons, needed })?;
         Ok((norm, Some(Mat::from_fn(z.rows(), z.cols(), |i, a| T::from_f64(z.row(i)[a])))))
     }
 }

@@ -383,7 +383,7 @@ struct Outputs<'a, T: Element, X> {
 impl<T: Element, X: Rows<T>> Outputs<'_, T, X> {
     /// The network that S is.
     fn fit(&self, s: &Mat<f64>) -> Result<Fit<T>, TrainError> {
-        let Spectral { network, positive, negative } = neurons::from_matrix(s, self.rounding)?;
+        let Spectral { network, positive, negative } = neurons::from_matrix(&self.x.spread(), s, self.rounding)?;
         let network = match self.span {
             None => network,
             Some(span) => span.outside(&self.engine, &network)?,

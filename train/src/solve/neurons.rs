@@ -2,7 +2,7 @@
 
 use faer::Mat as Dense;
 use memorize_data::dense::{self, Eigen};
-use memorize_kernels::Mat;
+use memorize_kernels::{Mat, Spread};
 
 use crate::error::TrainError;
 use crate::network::{self, Network};
@@ -20,18 +20,18 @@ pub(super) struct Spectral {
 
 /// S = sum_i lambda_i u_i u_i^T as neurons sqrt|lambda_i| u_i with the sign of lambda_i, largest modulus first.
 /// Eigenvalues below the share `resolution` of the largest are zeros. The sign that has fewer is filled up with neurons
-/// that are zero.
+/// that are zero. All ranks keep those that rank 0 does.
 ///
 /// # Errors
 /// [`TrainError::Eigenvalues`] if the decomposition fails.
-pub(super) fn from_matrix(s: &Mat<f64>, resolution: f64) -> Result<Spectral, TrainError> {
+pub(super) fn from_matrix(space: &Spread, s: &Mat<f64>, resolution: f64) -> Result<Spectral, TrainError> {
     let d = s.rows();
     let failed = || TrainError::Eigenvalues(d);
     if s.iter().any(|value| !value.is_finite()) {
         return Err(failed());
     }
     let Eigen { values, vectors } =
-        dense::eigen(Dense::from_fn(d, d, |i, k| s.row(i)[k]).as_ref()).ok_or_else(failed)?;
+        dense::eigen_among(space, Dense::from_fn(d, d, |i, k| s.row(i)[k]).as_ref()).ok_or_else(failed)?;
     let largest = values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     // In ascending order: those below zero from the front, those above from the back.
     let negative: Vec<usize> = (0..d).filter(|&i| values[i] < -resolution * largest).collect();
@@ -69,7 +69,7 @@ mod tests {
     fn the_network_is_the_matrix() {
         for values in [&[3.0, -1.0, 0.5, 0.0][..], &[2.0, 1.0, 4.0], &[-1.0], &[0.0, 0.0]] {
             let s = matrix(values);
-            let Spectral { network, positive, negative } = from_matrix(&s, f64::EPSILON).unwrap();
+            let Spectral { network, positive, negative } = from_matrix(&s.rows().into(), &s, f64::EPSILON).unwrap();
             assert_eq!(positive, values.iter().filter(|v| **v > 0.0).count());
             assert_eq!(negative, values.iter().filter(|v| **v < 0.0).count());
             assert_eq!(network.neurons(), 2 * positive.max(negative).max(1));
@@ -81,6 +81,6 @@ mod tests {
     #[test]
     fn what_is_not_finite_is_refused() {
         let s = Mat::from_slice(1, 1, &[f64::NAN]);
-        assert!(matches!(from_matrix(&s, f64::EPSILON), Err(TrainError::Eigenvalues(1))));
+        assert!(matches!(from_matrix(&s.rows().into(), &s, f64::EPSILON), Err(TrainError::Eigenvalues(1))));
     }
 }

@@ -9,6 +9,7 @@
 
 use faer::Mat as Dense;
 use memorize_data::dense::{self, Eigen, Qr};
+use memorize_kernels::team::Carried;
 use memorize_kernels::{Mat, Rows};
 
 use super::hessian::HessianOperator;
@@ -25,6 +26,14 @@ pub struct Eigenpair {
     pub vector: Vec<f64>,
     /// ||M u - mu u||.
     pub residual: f64,
+}
+
+impl Carried for Eigenpair {
+    fn bytes(&mut self, visit: &mut dyn FnMut(&mut [u8])) {
+        self.value.bytes(visit);
+        self.vector.bytes(visit);
+        self.residual.bytes(visit);
+    }
 }
 
 /// The eigenpair of a symmetric matrix (d x d) whose value has the largest modulus: |mu| = ||M||_2. By a dense

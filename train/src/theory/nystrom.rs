@@ -13,11 +13,11 @@
 //! it trusts the landmarks' own rows too much, and takes half as many products again on MNIST with noise.
 
 use faer::Mat as Dense;
-use memorize_data::dense;
+use memorize_data::dense::{self, Cholesky};
 use memorize_data::random::permutation;
 use memorize_kernels::pass::weighted_gram_bytes;
 use memorize_kernels::rows::Part;
-use memorize_kernels::{Element, Engine, Mat, Rows, pass, rows};
+use memorize_kernels::{Element, Engine, Mat, Rows, Spread, pass, rows};
 
 use super::gram_operator::{GramOperator, squared_length};
 use crate::error::TrainError;
@@ -35,7 +35,7 @@ pub struct Nystrom<T: Element> {
     /// mu.
     shift: f64,
     /// The decomposition of mu I + B^T B, rank x rank.
-    inner: Dense<f64>,
+    inner: Cholesky,
 }
 
 impl<T: Element> Nystrom<T> {
@@ -54,7 +54,7 @@ impl<T: Element> Nystrom<T> {
         let chosen = landmarks(n, rank, seed)?;
         let mut landmarks = Mat::zeros(rank, x.cols());
         rows::gather_whole(x, &chosen, landmarks.as_mut());
-        let whitening = FeatureLayer::new(inverse_factor(&landmarks)?, 1)?;
+        let whitening = FeatureLayer::new(inverse_factor(&spread, &landmarks)?, 1)?;
         let columns = Featured::new(x, &FeatureLayer::new(landmarks, 2)?, engine)?;
         let factor = rows::to_mat(engine.par, &Featured::new(columns, &whitening, engine)?);
         let factor = Part::new(factor, spread.clone());
@@ -67,7 +67,7 @@ impl<T: Element> Nystrom<T> {
         let shift = ((diagonal - approximated).max(least) / n as f64).max(f64::MIN_POSITIVE);
         let gram = pass::weighted_gram(&engine, &factor, &vec![T::ONE; factor.rows()])?;
         let inner = Dense::from_fn(rank, rank, |i, k| gram.row(i)[k].to_f64() + if i == k { shift } else { 0.0 });
-        Ok(Self { engine, factor, shift, inner: cholesky::<T>(inner)? })
+        Ok(Self { engine, factor, shift, inner: cholesky::<T>(&spread, inner)? })
     }
 
     /// Number of landmarks.
@@ -119,7 +119,7 @@ impl<T: Element> Nystrom<T> {
         let mut low_rank: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
         let along = pass::transposed_times_vector(&self.engine, &self.factor, &low_rank)?;
         let mut solved = Dense::from_fn(self.rank(), 1, |i, _| along[i].to_f64());
-        dense::solve_cholesky(self.inner.as_ref(), &mut solved);
+        self.inner.solve(&mut solved);
         let solved: Vec<T> = solved.col(0).iter().map(|&v| T::from_f64(v)).collect();
         pass::times_vector(&self.engine, &self.factor, &solved, &mut low_rank)?;
         Ok(v.iter().zip(&low_rank).map(|(v, low_rank)| (v - low_rank.to_f64()) / self.shift).collect())
@@ -138,7 +138,7 @@ fn landmarks(n: usize, rank: usize, seed: u64) -> Result<Vec<u32>, TrainError> {
 }
 
 /// C^-1 (rank x rank) for K_LL = C C^T.
-fn inverse_factor<T: Element>(landmarks: &Mat<T>) -> Result<Mat<T>, TrainError> {
+fn inverse_factor<T: Element>(space: &Spread, landmarks: &Mat<T>) -> Result<Mat<T>, TrainError> {
     let (rank, d) = (landmarks.rows(), landmarks.cols());
     let x = Dense::from_fn(rank, d, |i, k| landmarks.row(i)[k].to_f64());
     let mut products = dense::times_transpose(x.as_ref());
@@ -146,28 +146,33 @@ fn inverse_factor<T: Element>(landmarks: &Mat<T>) -> Result<Mat<T>, TrainError> 
     for k in 0..rank {
         (0..rank).for_each(|i| products[(i, k)] = products[(i, k)].powi(2));
     }
-    let factor = cholesky::<T>(products)?;
-    let inverse = dense::inverse_lower(factor.as_ref());
+    let inverse = cholesky::<T>(space, products)?.inverse_lower();
     Ok(Mat::from_fn(rank, rank, |i, k| T::from_f64(inverse[(i, k)])))
 }
 
 /// The decomposition of a positive semidefinite matrix with a ridge on its diagonal: rounding errors of T relative to
 /// the trace, or as much more as it takes where rounding has made the matrix indefinite.
-fn cholesky<T: Element>(mut matrix: Dense<f64>) -> Result<Dense<f64>, TrainError> {
+fn cholesky<T: Element>(space: &Spread, matrix: Dense<f64>) -> Result<Cholesky, TrainError> {
+    let size = matrix.nrows();
+    let found = space.from_first(|| with_ridge::<T>(matrix), || Cholesky::room(size));
+    found.ok_or(TrainError::Eigenvalues(size))
+}
+
+fn with_ridge<T: Element>(mut matrix: Dense<f64>) -> Option<Cholesky> {
     let size = matrix.nrows();
     let trace: f64 = matrix.diagonal().column_vector().iter().sum();
     if !trace.is_finite() {
-        return Err(TrainError::Eigenvalues(size));
+        return None;
     }
     let (mut ridge, mut added) = ((T::EPSILON * trace).max(f64::MIN_POSITIVE), 0.0);
     loop {
         (0..size).for_each(|i| matrix[(i, i)] += ridge - added);
-        if let Some(factor) = dense::cholesky(matrix.as_ref()) {
-            return Ok(factor);
+        if let Some(factor) = Cholesky::new(matrix.as_ref()) {
+            return Some(factor);
         }
         (added, ridge) = (ridge, ridge * RIDGE_GROWTH);
         if ridge > trace * RIDGE_GROWTH {
-            return Err(TrainError::Eigenvalues(size));
+            return None;
         }
     }
 }
