@@ -204,6 +204,8 @@ fn what_is_foreseen_is_what_is_taken_by_each_optimizer_and_size() {
 
 fn compare(commands: &[&str]) {
     let ground = Ground::new();
+    // All of them, then the assertion: an estimate is mended by how it goes with sizes and not by the first that misses.
+    let mut misses = Vec::new();
     for command in commands {
         let ready = ground.ready(command);
         let once = || {
@@ -225,9 +227,11 @@ fn compare(commands: &[&str]) {
             found = three.into_iter().nth(1).unwrap();
         }
         let (peak, kept) = (found.peak, found.kept());
-        assert!(foreseen >= kept, "{command}: {foreseen} MiB were foreseen, and {kept} MiB taken and kept");
-        assert!(foreseen <= SHARE * peak, "{command}: {foreseen} MiB were foreseen and only {peak} MiB taken");
+        if !fits(foreseen, &found) {
+            misses.push(format!("{command}: {foreseen} MiB were foreseen, {peak} MiB taken and {kept} of it kept"));
+        }
     }
+    assert!(misses.is_empty(), "{}", misses.join("\n"));
 }
 
 /// By how much more may be foreseen: where a decomposition's matrices come to lie differs from one time to the next,

@@ -68,6 +68,14 @@ pub const PIECE_ROWS: usize = 24;
 /// Elements of each array that a thread updates at a time, four arrays of 16 KB: L2-sized pieces of work.
 pub const UPDATE_CHUNK: usize = 4096;
 
+/// Elements that an inner product adds up by themselves: some microseconds of work, and two arrays of 64 KB in f32. Part
+/// of the order of summation.
+pub const SUM_CHUNK: usize = 1 << 14;
+
+/// Sums side by side in an inner product: two registers of f64 on AVX-512, where one sum would wait for each of its
+/// additions. Part of the order of summation.
+pub const SUM_CHAINS: usize = 16;
+
 /// Neurons that the fused step hands to a plain GEMM at a time: enough for its own packing to pay, few enough to share
 /// the neurons of the paper's net among a dozen threads. Part of the order of summation of the outputs.
 pub const GEMM_NEURONS: usize = 256;

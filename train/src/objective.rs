@@ -148,7 +148,7 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
         let loss = squares / (4.0 * n as f64);
         let penalty = match self.gamma {
             0.0 => 0.0,
-            gamma => gamma / 2.0 * net.weights.frobenius_norm().powi(2),
+            gamma => gamma / 2.0 * pass::norm(&self.engine, net.weights.padded()).powi(2),
         };
         Ok(Evaluation { loss, regularized: loss + penalty })
     }

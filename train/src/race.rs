@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use memorize_kernels::{Element, Engine, Rows};
+use memorize_kernels::{Element, Engine, Rows, pass};
 
 use crate::error::{Divergence, TrainError};
 use crate::network::{Network, default_init_scale};
@@ -244,10 +244,10 @@ fn largest_curvature<T: Element, X: Rows<T>>(
     let mut z = Network::<T>::random(at.neurons(), at.width(), 1.0, 1)?.weights;
     let mut norm = 0.0;
     for _ in 0..PRODUCTS {
-        let scale = T::from_f64(1.0 / z.frobenius_norm());
+        let scale = T::from_f64(1.0 / pass::norm(&objective.engine, z.padded()));
         z.padded_mut().iter_mut().for_each(|z| *z *= scale);
         z = hessian.apply(&z)?;
-        norm = z.frobenius_norm();
+        norm = pass::norm(&objective.engine, z.padded());
     }
     if norm.is_finite() && norm > 0.0 {
         return Ok(norm);

@@ -84,10 +84,10 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     memory::announce().iter().for_each(|line| Mode::detect(config.json).tell(line));
     let objective = Objective { engine: machine.engine, x: &x, y: &y, gamma: config.gamma, route: plan.route };
     let mut gradient = Mat::zeros(network.neurons(), network.width());
-    let at = objective.gradient(&network, &mut gradient).map_err(Error::run_failed)?;
+    let found = objective.gradient(&network, &mut gradient).map_err(Error::run_failed)?;
     let gradient_norm = gradient.frobenius_norm();
     stored::check_finite::<T>(
-        at.regularized,
+        found.regularized,
         gradient_norm,
         match config.dtype {
             Dtype::F32 => {
@@ -99,6 +99,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     if let Some(out) = out {
         write_gradient(out, &gradient)?;
     }
+    let at = objective.evaluate_in_f64(&network).map_err(Error::run_failed)?;
     Ok(Evaluation {
         loss: at.loss,
         mse: at.mse(),

@@ -9,6 +9,7 @@ mod moment;
 mod neuron_group;
 mod neuron_route;
 mod quadratic_forms;
+mod sums;
 mod update;
 mod upper_triangle;
 mod vector_product;
@@ -23,6 +24,7 @@ pub use gradient::{gradient_from_moment, gradient_of_moment, network_forms, netw
 pub use moment::{LossAndMoment, Moment, loss_and_moment};
 pub use neuron_route::{LossAndGradient, loss_and_gradient, outputs, shared_samples_bytes};
 pub use quadratic_forms::quadratic_forms;
+pub use sums::{add_scaled, dot, norm};
 pub use update::{AdamStep, Backward, Memory, Rule, Weights, update};
 pub use vector_product::{times_vector, transposed_times_vector};
 pub use weighted_gram::{weighted_gram, weighted_gram_bytes};

@@ -154,7 +154,7 @@ impl<T: Element> Dataset<T> {
         let Some((x, y)) = &self.test else { return Ok(None) };
         let Plan { route, .. } = Plan::of_network(Samples::All(x.spread().whole()), network, forced);
         let test = Objective { engine, x, y, gamma: 0.0, route };
-        Ok(Some(test.evaluate(network).map_err(Error::run_failed)?.mse()))
+        Ok(Some(test.evaluate_in_f64(network).map_err(Error::run_failed)?.mse()))
     }
 
     /// A trained layer with the fixed ones before it, as a weights file holds them.

@@ -319,9 +319,9 @@ impl<'a, T: Element> Run<'a, T> {
     /// The prospects before the first step, of a run that goes on, too: its first weights follow from the seed.
     fn prospects(&self) -> Result<Prospects, Error> {
         let objective = Objective { route: self.route(self.dataset.whole()), ..self.objective() };
-        let start = objective.evaluate(&self.network).map_err(Error::run_failed)?;
+        let start = objective.evaluate_in_f64(&self.network).map_err(Error::run_failed)?;
         let prospects = Prospects::of(&self.config, &self.dataset, self.network.width(), start);
-        if start.regularized.is_finite() {
+        if self.computes(start.loss) && start.regularized.is_finite() {
             return Ok(prospects);
         }
         let (what, learning_rate) = (Divergence::Loss(start.regularized), self.config.optimizer.learning_rate);
@@ -386,21 +386,22 @@ impl<'a, T: Element> Run<'a, T> {
         Ok(outcome)
     }
 
+    /// Whether residuals with this loss are numbers in T, too.
+    fn computes(&self, loss: f64) -> bool {
+        T::from_f64((4.0 * self.dataset.whole() as f64 * loss).sqrt()).is_finite()
+    }
+
     /// The cheaper route for the final weights and n samples, unless one is forced.
     fn route(&self, n: usize) -> Route {
         Plan::of_network(Samples::All(n), &self.network, self.config.run.route.forced()).route
     }
 
     /// Evaluates the final weights over the whole training set. Nobody has looked at the last step of a mini-batch run
-    /// before: it may be the one that diverged. A loss that the run's type cannot tell from rounding is computed again
-    /// in f64.
+    /// before: it may be the one that diverged. In f64, for a small loss would be the rounding of the run's type.
     fn evaluate(&self, outcome: &Outcome, records: &[Record]) -> Result<Evaluation, TrainError> {
         let objective = Objective { route: self.route(self.dataset.whole()), ..self.objective() };
-        let at = objective.evaluate(&self.network)?;
-        if at.loss < objective.resolution() {
-            return objective.evaluate_in_f64(&self.network);
-        }
-        if at.loss.is_finite() {
+        let at = objective.evaluate_in_f64(&self.network)?;
+        if self.computes(at.loss) {
             return Ok(at);
         }
         let last = records.last();

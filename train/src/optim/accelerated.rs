@@ -25,7 +25,7 @@
 
 use memorize_kernels::{Element, Mat};
 
-use super::matrix::{add, dot};
+use super::matrix::{add, dot, norm};
 use super::pgd::{Landscape, perturb};
 use super::{Guard, Limits};
 use crate::error::TrainError;
@@ -88,6 +88,7 @@ pub fn accelerated_descent<T: Element>(
 ) -> Result<Accelerated<T>, TrainError> {
     let Acceleration { eta, theta, gamma, s, radius, g_thres, t_thres } = *parameters;
     let (r, d) = (start.rows(), start.cols());
+    let engine = landscape.engine();
     let [mut gradient, mut velocity] = [0; 2].map(|_| Mat::<T>::zeros(r, d));
     let mut x = start;
     let mut guard = Guard::default();
@@ -104,7 +105,7 @@ pub fn accelerated_descent<T: Element>(
     let reason = loop {
         let at_end = t == limits.iterations;
         let mut y = x.clone();
-        add(&mut y, 1.0 - theta, &velocity);
+        add(&engine, &mut y, 1.0 - theta, &velocity);
         let mut at = if at_end { landscape.value(&x)? } else { landscape.evaluate(&y, &mut gradient)? };
         guard.check(t, at.regularized, eta)?;
         let state = || {
@@ -133,25 +134,25 @@ pub fn accelerated_descent<T: Element>(
             x = y;
             break StopReason::Target;
         }
-        if last_perturbation.is_none_or(|last| t - last > t_thres) && gradient.frobenius_norm() <= g_thres {
+        if last_perturbation.is_none_or(|last| t - last > t_thres) && norm(&engine, &gradient) <= g_thres {
             perturb(&mut x, radius, seed, perturbations, observer);
             perturbations += 1;
             last_perturbation = Some(t);
             observer.note(&format!("perturbation {perturbations}, added at iteration {t}"));
             y.padded_mut().copy_from_slice(x.padded());
-            add(&mut y, 1.0 - theta, &velocity);
+            add(&engine, &mut y, 1.0 - theta, &velocity);
             at = landscape.evaluate(&y, &mut gradient)?;
             epochs += GRADIENT;
             guard.check(t, at.regularized, eta)?;
         }
-        let speed = velocity.frobenius_norm();
+        let speed = norm(&engine, &velocity);
         let mut back = Mat::zeros(x.rows(), x.cols());
-        add(&mut back, theta - 1.0, &velocity);
-        let allowed = -gamma / 2.0 * back.frobenius_norm().powi(2);
+        add(&engine, &mut back, theta - 1.0, &velocity);
+        let allowed = -gamma / 2.0 * norm(&engine, &back).powi(2);
         let ruled_out = speed == 0.0 || landscape.curvature_floor(&back)?.is_some_and(|floor| floor > allowed);
         let too_concave = !ruled_out && {
             epochs += VALUE;
-            landscape.value(&x)?.regularized <= at.regularized + dot(&gradient, &back) + allowed
+            landscape.value(&x)?.regularized <= at.regularized + dot(&engine, &gradient, &back) + allowed
         };
         if too_concave {
             exploitations += 1;
@@ -161,9 +162,9 @@ pub fn accelerated_descent<T: Element>(
             }
             velocity = Mat::zeros(x.rows(), x.cols());
         } else {
-            add(&mut y, -eta, &gradient);
+            add(&engine, &mut y, -eta, &gradient);
             velocity.padded_mut().copy_from_slice(y.padded());
-            add(&mut velocity, -1.0, &x);
+            add(&engine, &mut velocity, -1.0, &x);
             x = y;
         }
         t += 1;
@@ -179,9 +180,9 @@ fn exploit<T: Element>(
     velocity: &Mat<T>,
     step: f64,
 ) -> Result<(), TrainError> {
-    let mut back = x.clone();
-    add(x, step, velocity);
-    add(&mut back, -step, velocity);
+    let (engine, mut back) = (landscape.engine(), x.clone());
+    add(&engine, x, step, velocity);
+    add(&engine, &mut back, -step, velocity);
     if landscape.value(&back)?.regularized < landscape.value(x)?.regularized {
         *x = back;
     }

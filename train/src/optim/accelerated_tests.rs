@@ -125,8 +125,8 @@ fn the_moment_rules_concavity_out() {
         let here = training.evaluate(&net.weights, &mut gradient).unwrap().regularized;
         let floor = training.curvature_floor(&z).unwrap().unwrap();
         let mut there = net.weights.clone();
-        add(&mut there, 1.0, &z);
-        let remainder = training.value(&there).unwrap().regularized - here - dot(&gradient, &z);
+        add(&training.engine(), &mut there, 1.0, &z);
+        let remainder = training.value(&there).unwrap().regularized - here - dot(&training.engine(), &gradient, &z);
         assert!(floor <= remainder && floor.abs() > 1e-6, "{floor} {remainder}");
         // The difference is 1/(4n) sum_j (b_j + c_j)^2.
         let shifted = Network { weights: there, signs: net.signs.clone() };

@@ -22,9 +22,9 @@
 use std::borrow::Cow;
 
 use memorize_kernels::error::check_shape;
-use memorize_kernels::{Element, Mat, Rows, pass};
+use memorize_kernels::{Element, Engine, Mat, Rows, pass};
 
-use super::matrix::{add, dot};
+use super::matrix::{add, dot, norm};
 use super::{Guard, Limits};
 use crate::error::{Divergence, TrainError};
 use crate::network::Network;
@@ -103,7 +103,7 @@ impl Quartic {
         net: &Network<T>,
         z: &Mat<T>,
     ) -> Self {
-        let (spread, gamma) = (objective.x.spread(), objective.gamma);
+        let (spread, gamma, engine) = (objective.x.spread(), objective.gamma, &objective.engine);
         let mut p = spread.sums(|range| {
             let mut p = [0.0; 5];
             for j in range {
@@ -115,9 +115,9 @@ impl Quartic {
         });
         p.iter_mut().for_each(|sum| *sum /= 4.0 * spread.whole() as f64);
         if gamma > 0.0 {
-            p[0] += gamma / 2.0 * dot(&net.weights, &net.weights);
-            p[1] += gamma * dot(&net.weights, z);
-            p[2] += gamma / 2.0 * dot(z, z);
+            p[0] += gamma / 2.0 * dot(engine, &net.weights, &net.weights);
+            p[1] += gamma * dot(engine, &net.weights, z);
+            p[2] += gamma / 2.0 * dot(engine, z, z);
         }
         Self(p)
     }
@@ -201,8 +201,8 @@ const COMPARABLE: f64 = 16.0;
 
 /// A direction whose length is not too far from `length`: what changes along it has the size of the outputs then, and
 /// its squares are in the range of T where theirs are. The factor is a power of two, so that nothing is rounded.
-fn comparable<T: Element>(z: &Mat<T>, length: f64) -> Cow<'_, Mat<T>> {
-    let orders = (length / z.frobenius_norm()).log2().round();
+fn comparable<'a, T: Element>(engine: &Engine, z: &'a Mat<T>, length: f64) -> Cow<'a, Mat<T>> {
+    let orders = (length / norm(engine, z)).log2().round();
     if !orders.is_finite() || orders.abs() <= COMPARABLE {
         return Cow::Borrowed(z);
     }
@@ -306,7 +306,8 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
     /// Goes to the lowest value of g along Z and says by how much it falls: not at all where the quartic's
     /// coefficients, rounded, have no lower value than at 0, and `None` where they are not finite.
     fn descend(&mut self, z: &Mat<T>) -> Result<Option<f64>, TrainError> {
-        let z = &comparable(z, self.net.weights.frobenius_norm());
+        let engine = &self.objective.engine;
+        let z = &comparable(engine, z, norm(engine, &self.net.weights));
         let line = Line::along(self.objective, self.net, z)?;
         self.passes += 2.0 * HALF;
         let quartic = Quartic::new(self.objective, &self.delta, &line, self.net, z);
@@ -316,7 +317,7 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
         let step = quartic.minimiser().unwrap_or(0.0);
         let won = quartic.value(0.0) - quartic.value(step);
         if won > 0.0 {
-            add(&mut self.net.weights, step, z);
+            add(engine, &mut self.net.weights, step, z);
             for ((delta, b), c) in self.delta.iter_mut().zip(&line.b).zip(&line.c) {
                 *delta += step * (b.to_f64() + step * c.to_f64());
             }
@@ -400,13 +401,13 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
         let (moment, gradient) = at.gradient()?;
         guard.require(moment.is_finite(), Divergence::Curvature(T::NAME), t, 0.0)?;
         guard.require(gradient.is_finite(), Divergence::Gradient(T::NAME), t, 0.0)?;
-        let size = moment.frobenius_norm();
+        let (engine, size) = (&objective.engine, norm(&objective.engine, &moment));
         if size <= enough {
             observer.note(&format!("no curvature below -{:.3e} is left at iteration {t}", size - objective.gamma));
             break StopReason::Returned;
         }
         let overflow = || guard.diverged(Divergence::LineSearch(T::NAME), t, 0.0);
-        let at_saddle = gradient.frobenius_norm() <= parameters.g_thres * size * at.net.weights.frobenius_norm();
+        let at_saddle = norm(engine, &gradient) <= parameters.g_thres * size * norm(engine, &at.net.weights);
         if at_saddle {
             let (norm, z) = at.way_out(&moment, enough)?;
             let left = norm - objective.gamma;
@@ -425,7 +426,7 @@ pub fn escaping_descent<T: Element, X: Rows<T>>(
                 break StopReason::Returned;
             }
         } else {
-            let next = Conjugate::after(conjugate.take(), gradient);
+            let next = Conjugate::after(engine, conjugate.take(), gradient);
             if at.descend(&next.z)?.ok_or_else(overflow)? > 0.0 {
                 conjugate = Some(next);
             } else if next.is_steepest {
@@ -455,14 +456,14 @@ struct Conjugate<T: Element> {
 impl<T: Element> Conjugate<T> {
     /// Z = -G + beta Z_before with beta = max(<G, G - G_before>/||G_before||^2, 0), and -G where that does not lead
     /// down.
-    fn after(before: Option<Self>, gradient: Mat<T>) -> Self {
+    fn after(engine: &Engine, before: Option<Self>, gradient: Mat<T>) -> Self {
         let mut z = Mat::zeros(gradient.rows(), gradient.cols());
-        add(&mut z, -1.0, &gradient);
+        add(engine, &mut z, -1.0, &gradient);
         let mut is_steepest = true;
         if let Some(Self { z: last, gradient: old, .. }) = before {
-            let beta = (dot(&gradient, &gradient) - dot(&gradient, &old)) / dot(&old, &old);
-            if beta > 0.0 && beta * dot(&last, &gradient) < dot(&gradient, &gradient) {
-                add(&mut z, beta, &last);
+            let beta = (dot(engine, &gradient, &gradient) - dot(engine, &gradient, &old)) / dot(engine, &old, &old);
+            if beta > 0.0 && beta * dot(engine, &last, &gradient) < dot(engine, &gradient, &gradient) {
+                add(engine, &mut z, beta, &last);
                 is_steepest = false;
             }
         }

@@ -146,7 +146,7 @@ fn every_step_lowers_the_value_by_what_it_says() {
         let z = if step % 2 == 0 {
             at.way_out(&moment, 0.0).unwrap().1.unwrap()
         } else {
-            Conjugate::after(None, gradient).z
+            Conjugate::after(&Engine::best(), None, gradient).z
         };
         let won = at.descend(&z).unwrap().expect("finite numbers");
         let after = objective.evaluate(at.net).unwrap();
@@ -176,7 +176,7 @@ fn directions_are_conjugate() {
     let mut w = [1.0, 1.0];
     let mut conjugate = None;
     for _ in 0..2 {
-        let next = Conjugate::after(conjugate, gradient(w));
+        let next = Conjugate::after(&Engine::best(), conjugate, gradient(w));
         let z = [next.z.row(0)[0], next.z.row(0)[1]];
         let slope = w[0] * z[0] + 10.0 * w[1] * z[1];
         let step = -slope / (z[0] * z[0] + 10.0 * z[1] * z[1]);

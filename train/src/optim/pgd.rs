@@ -16,9 +16,9 @@
 
 use memorize_data::random::{Purpose, Stream};
 use memorize_kernels::pass::{self, Moment};
-use memorize_kernels::{Element, Mat, Rows};
+use memorize_kernels::{Element, Engine, Mat, Par, Rows};
 
-use super::matrix::dot;
+use super::matrix::{dot, norm};
 use super::{Guard, Limits};
 use crate::error::TrainError;
 use crate::network::Network;
@@ -32,6 +32,11 @@ const NAME: &str = "perturbed gradient descent";
 
 /// A function to descend on, over matrices of weights.
 pub trait Landscape<T: Element> {
+    /// How sums over the weights run.
+    fn engine(&self) -> Engine {
+        Engine { par: Par::Seq, ..Engine::best() }
+    }
+
     /// Value and gradient at a point.
     ///
     /// # Errors
@@ -104,6 +109,10 @@ impl<'a, 'b, T: Element, X> Training<'a, 'b, T, X> {
 }
 
 impl<T: Element, X: Rows<T>> Landscape<T> for Training<'_, '_, T, X> {
+    fn engine(&self) -> Engine {
+        self.objective.engine
+    }
+
     fn evaluate(&mut self, w: &Mat<T>, gradient: &mut Mat<T>) -> Result<Evaluation, TrainError> {
         self.net.weights.padded_mut().copy_from_slice(w.padded());
         let (at, moment) = self.objective.gradient_and_moment(&self.net, gradient)?;
@@ -131,7 +140,7 @@ impl<T: Element, X: Rows<T>> Landscape<T> for Training<'_, '_, T, X> {
         let mut product = Mat::zeros(z.rows(), z.cols());
         let (engine, gamma) = (&self.objective.engine, T::from_f64(self.objective.gamma));
         pass::gradient_of_moment(engine, z.as_ref(), &self.net.signs, moment, gamma, product.as_mut())?;
-        Ok(Some(dot(&product, z) / 2.0))
+        Ok(Some(dot(engine, &product, z) / 2.0))
     }
 }
 
@@ -234,7 +243,7 @@ pub fn perturbed_descent<T: Element>(
         Some(state) => Position::from_state(state, r, d, limits)?,
         None => Position { t: 0, w: start, before: None, perturbations: Vec::new() },
     };
-    let mut gradient = Mat::zeros(r, d);
+    let (engine, mut gradient) = (landscape.engine(), Mat::zeros(r, d));
     let mut guard = Guard::default();
     let reason = loop {
         let mut at = landscape.evaluate(&now.w, &mut gradient)?;
@@ -244,7 +253,7 @@ pub fn perturbed_descent<T: Element>(
         }
         let Position { t, w, before, perturbations } = &mut now;
         let due = before.as_ref().is_none_or(|before| *t - before.iteration > thresholds.t_thres);
-        if due && gradient.frobenius_norm() <= thresholds.g_thres {
+        if due && norm(&engine, &gradient) <= thresholds.g_thres {
             *before = Some(Before { weights: w.clone(), value: at.regularized, iteration: *t });
             perturb(w, thresholds.radius, seed, perturbations.len() as u64, observer);
             if thresholds.f_thres <= T::EPSILON * at.regularized.abs() {
