@@ -99,6 +99,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     if let Some(out) = out {
         write_gradient(out, &gradient)?;
     }
+    drop(gradient);
     let at = objective.evaluate_in_f64(&network).map_err(Error::run_failed)?;
     Ok(Evaluation {
         loss: at.loss,
