@@ -311,6 +311,24 @@ fn the_number_of_threads_does_not_change_a_bit() {
     }
 }
 
+/// The cores that a process may use are counted before its first experiment pins a thread to one of them.
+#[test]
+fn pinned_threads_are_as_many_in_each_experiment_and_change_no_bit() {
+    let root = scratch();
+    let run = |flag: &str| {
+        let out = root.path().join(format!("all{flag}"));
+        memorize(&format!("reproduce all --quick --epochs 1 --quiet {flag}")).with("--out", &out).succeeds();
+        out
+    };
+    let (free, pinned) = (run(""), run("--pin"));
+    let cores = std::thread::available_parallelism().unwrap().get();
+    for Quick { name, .. } in QUICK {
+        let [free, pinned] = [&free, &pinned].map(|out| out.join(format!("{name}-quick")));
+        assert_same_run(&free, &pinned);
+        assert_eq!([&free, &pinned].map(|out| summary(out)["threads"].clone()), [cores, cores]);
+    }
+}
+
 #[test]
 fn the_configuration_that_a_run_leaves_repeats_it() {
     let root = scratch();

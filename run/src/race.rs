@@ -78,7 +78,7 @@ fn foresee<T: Element>(config: &RaceConfig, machine: &Machine, [n, d, r]: [usize
         d,
         r,
         // No state is written.
-        copies: copies_of_weights(OptimizerKind::Adam, Route::Neuron) - 4,
+        copies: copies_of_weights(OptimizerKind::Adam, Route::Neuron) - 2,
         batch: 0,
         activations: ROW_BLOCK,
         of_threads: memory::of_threads::<T>(machine, [n, d, r]),

@@ -109,12 +109,12 @@ pub fn of_weights<T: Element>(copies: u64, r: usize, d: usize) -> u64 {
 /// out, what is evaluated with its gradient, and a state on its way into a checkpoint. Counted in runs of each.
 pub fn copies_of_weights(kind: OptimizerKind, training: Route) -> u64 {
     let (by_squares, by_neurons) = match kind {
-        OptimizerKind::Gd => (5, 12),
-        OptimizerKind::Pgd => (9, 13),
-        OptimizerKind::Accelerated => (10, 14),
+        OptimizerKind::Gd => (5, 8),
+        OptimizerKind::Pgd => (9, 11),
+        OptimizerKind::Accelerated => (10, 12),
         OptimizerKind::NegativeCurvature => (8, 8),
-        OptimizerKind::Sgd => (16, 14),
-        OptimizerKind::Adam => (16, 16),
+        OptimizerKind::Sgd => (9, 8),
+        OptimizerKind::Adam => (13, 13),
         // Its memory goes by other things.
         OptimizerKind::Solve => (0, 0),
     };

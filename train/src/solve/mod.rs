@@ -169,10 +169,9 @@ pub fn bytes<T: Element>(here: usize, n: usize, d: usize, settings: &Settings, t
     // Up to 2 width neurons, as they are decomposed, and in T with a layout for the outputs; how many matrices there
     // are at once was measured.
     if narrower {
-        let network = product(&[2 * width, d, 5 * wide / 2 + 2 * own]);
+        let network = product(&[2 * width, d, 5 * wide / 2 + own]);
         // S with its decomposition, and the samples.
-        let decomposed =
-            product(&[width, width, 13 * wide / 2 + 4 * own]).saturating_add(product(&[width, d, 5 * own / 2]));
+        let decomposed = product(&[width, width, 13 * wide / 2]).saturating_add(product(&[width, d, 5 * own / 2]));
         let searched = squares.max(decomposed).saturating_add(search);
         Span::with(n, d, made.max(searched).max(network))
     } else {
