@@ -298,7 +298,13 @@ fn shapes_that_do_not_go_together_are_refused() {
     assert!(pass::transposed_times_vector(&engine, &x, &[0.0; 4]).is_err());
     let w = Mat::<f32>::zeros(2, 3);
     assert!(pass::loss_and_gradient(&engine, &x, &[0.0; 4], w.as_ref(), &[1.0, -1.0], 0.0).is_err());
-    assert!(FusedStep::new(engine, &Weights::new(w), &[1.0], 8).is_err());
+    assert!(FusedStep::new(engine, &Weights::new(w.clone()), &[1.0], 8).is_err());
+    let memories = |rows: [usize; 2]| {
+        let [first, second] = rows.map(|rows| Mat::zeros(rows, 3));
+        FusedStep::new(engine, &Weights { w: w.clone(), first, second }, &[1.0, -1.0], 8)
+    };
+    assert!([[2, 2], [2, 0], [0, 0]].into_iter().all(|rows| memories(rows).is_ok()));
+    assert!([[0, 2], [1, 2], [2, 1], [3, 3]].into_iter().all(|rows| memories(rows).is_err()));
     assert!(engine.pack_symmetric(x.as_ref()).is_err());
     assert!(Batch::<f32>::new(&engine, 4, 3).fill(5, |_| unreachable!()).is_err());
     let descend = |lengths: [usize; 4]| {

@@ -129,7 +129,11 @@ impl<T: Element> FusedStep<T> {
         let memory = match (kept(&weights.first), kept(&weights.second)) {
             (true, true) => Memory::Both,
             (true, false) => Memory::First,
-            (false, _) => Memory::Nothing,
+            (false, false) => Memory::Nothing,
+            // No rule keeps the second alone.
+            (false, true) => {
+                return Err(KernelError::Shape { what: "neurons in the rule's first memory", expected: r, got: 0 });
+            }
         };
         let [first, second] = [&weights.first, &weights.second]
             .map(|memory| if kept(memory) { Kept::From(memory.as_ref()) } else { Kept::Nothing });
