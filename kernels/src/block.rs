@@ -128,3 +128,28 @@ pub const TILE_SCALAR: (usize, usize) = (2, 4);
 
 const _: () = assert!(LEAF_ROWS_MIN.is_multiple_of(ROW_BLOCK) && LEAF_ROWS_MAX.is_multiple_of(LEAF_ROWS_MIN));
 const _: () = assert!(GEMM_ROW_BLOCK.is_multiple_of(ROW_BLOCK) && WINDOW_ROWS.is_multiple_of(GEMM_ROW_BLOCK));
+
+#[cfg(test)]
+mod tests {
+    /// Names of files, functions and numbers that the page speaks of.
+    #[test]
+    fn the_page_speaks_of_what_exists() {
+        let page = include_str!("../README.md");
+        let block = include_str!("block.rs");
+        let constants = page.split('`').filter(|word| {
+            word.len() > 3
+                && word.contains('_')
+                && word.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+        });
+        let mut named = 0;
+        for constant in constants.filter(|&name| name != crate::arch::ISA_VARIABLE) {
+            assert!(block.contains(&format!("pub const {constant}:")), "block.rs has no {constant}");
+            named += 1;
+        }
+        assert!(named >= 5, "the page names the numbers that tune speed");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        for link in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            assert!(folder.join(link).exists(), "{link}");
+        }
+    }
+}

@@ -8,6 +8,11 @@
 //!
 //! Weights are held as W^T (r x d, a neuron a row); the paper's W is d x r.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(any(feature = "matrixmultiply", feature = "blas")),
+    allow(unreachable_patterns, reason = "where the native backend is the only one, no arm is for the others")
+)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod aligned;
@@ -17,10 +22,11 @@ pub mod block;
 pub mod element;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "extend")]
+pub mod extend;
 pub mod mat;
 pub mod parallel;
 pub mod pass;
-pub mod peak;
 pub mod reference;
 pub mod rows;
 pub mod team;
@@ -32,5 +38,6 @@ pub use engine::{Engine, PackedRows, PackedSymmetric};
 pub use error::KernelError;
 pub use mat::{Mat, MatMut, MatRef, all_finite};
 pub use parallel::Par;
-pub use rows::Rows;
-pub use team::{Spread, Team};
+pub use pulp;
+pub use rows::{GatherRows, Rows};
+pub use team::Spread;
