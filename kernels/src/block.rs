@@ -106,6 +106,10 @@ pub const CACHE_LINE: usize = 64;
 /// cost the weighted Gram 12 % and the quadratic forms 1 to 2 %.
 pub const LINES_AHEAD: usize = 3;
 
+/// Bytes of the smallest buffer that a workspace keeps: half of what glibc maps by itself, from where on each use of
+/// fresh memory is a page fault. Less is left to the allocator, which is as quick with it.
+pub const KEPT_FROM: usize = 1 << 16;
+
 /// Side of the squares in which a triangle is mirrored: two of 32 x 32 f64 are 16 KB, a third of L1.
 pub const MIRROR_SQUARE: usize = 32;
 

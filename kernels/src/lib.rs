@@ -30,6 +30,7 @@ pub mod pass;
 pub mod reference;
 pub mod rows;
 pub mod team;
+mod workspace;
 
 pub use arch::Isa;
 pub use backend::Backend;
@@ -41,3 +42,4 @@ pub use parallel::Par;
 pub use pulp;
 pub use rows::{GatherRows, Rows};
 pub use team::Spread;
+pub use workspace::Workspace;
