@@ -1,3 +1,6 @@
+#![doc = include_str!("../README.md")]
+//! # How samples are made
+//!
 //! Sources of samples and targets (IDX, .npy, MNIST, synthetic), and the stages that prepare them.
 //!
 //! ```text

@@ -138,7 +138,7 @@ mod tests {
     /// Names of files, functions and numbers that the page speaks of.
     #[test]
     fn the_page_speaks_of_what_exists() {
-        let page = include_str!("../README.md");
+        let page = include_str!("../ENGINE.md");
         let block = include_str!("block.rs");
         let constants = page.split('`').filter(|word| {
             word.len() > 3

@@ -4,7 +4,7 @@
 //! an [`Epilogue`] while it is in registers. A pass is a [`Kernel`](crate::arch::Kernel) that sweeps its panels, run by
 //! [`Isa::run`](crate::Isa::run) on blocks of rows that [`for_chunks`](crate::parallel::for_chunks) hands to the threads;
 //! with a line [`compiled!`](crate::compiled)`(Name);` it is compiled once for each element type with the crate that has
-//! it. `README.md` in this crate's folder explains the parts on a page.
+//! it. `ENGINE.md` in this crate's folder explains the parts on a page.
 //!
 //! This is the whole of `examples/new_pass.rs`, a pass that the crate does not have:
 //!

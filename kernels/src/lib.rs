@@ -1,12 +1,9 @@
-//! Fused, cache-blocked, SIMD-dispatched passes for networks with quadratic activations.
+#![doc = include_str!("../README.md")]
+//! # Conventions
 //!
 //! The mathematics stands once, as naive loops, in [`mod@reference`]; everything else makes it fast. Two linear maps
 //! carry the theory: [`pass::quadratic_forms`], A(S)_j = x_j^T S x_j, and its adjoint [`pass::weighted_gram`], A*(v) =
-//! sum_j v_j x_j x_j^T.
-//!
-//! `README.md` in this crate's folder explains the engine on a page, for someone who wants to add a pass.
-//!
-//! Weights are held as W^T (r x d, a neuron a row); the paper's W is d x r.
+//! sum_j v_j x_j x_j^T. Weights are held as W^T (r x d, a neuron a row); the paper's W is d x r.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
