@@ -127,7 +127,7 @@ fn a_npy_file_of_complex_numbers() {
 
 #[test]
 fn a_gzip_file_with_something_appended() {
-    let official = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mnist/t10k-labels-idx1-ubyte.gz");
+    let official = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mnist/files/t10k-labels-idx1-ubyte.gz");
     let bytes = [&fs::read(official).unwrap()[..], b"garbage"].concat();
     let whole = format!("7 other bytes follow its {}; cut them off", bytes.len() - 7);
     Ground::new().refuses_inputs("bad.gz", &bytes, &["the gzip stream is whole", &whole]);
@@ -143,7 +143,7 @@ fn a_web_page_saved_as_a_gzip_file() {
 
 #[test]
 fn a_damaged_gzip_file() {
-    let official = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mnist/t10k-labels-idx1-ubyte.gz");
+    let official = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mnist/files/t10k-labels-idx1-ubyte.gz");
     let mut bytes = fs::read(official).unwrap();
     let middle = bytes.len() / 2;
     Ground::new().refuses_inputs("bad.gz", &bytes[..middle], &["download it again"]);

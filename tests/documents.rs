@@ -34,7 +34,7 @@ const PAGES: [&str; 11] = [
     "docs/scaling.md",
     "docs/theory.md",
     "docs/tutorial.md",
-    "data/mnist/README.md",
+    "mnist/README.md",
     "fuzz/README.md",
 ];
 
@@ -105,7 +105,7 @@ fn brought(page: &str) -> Vec<String> {
         "README.md" => [files(&[OWN, SIZES]), runs(&["RUN"])].concat(),
         "docs/mpi.md" => [files(&[OWN]), runs(&["RUN"])].concat(),
         "docs/checkpoints.md" => files(&["memorize config --default >job.toml"]),
-        "data/mnist/README.md" => files(&["cp \"$REPOSITORY\"/data/mnist/* ."]),
+        "mnist/README.md" => files(&["cp \"$REPOSITORY\"/mnist/files/* ."]),
         "memorize" => files(&[OWN, SIZES]),
         "memorize train" => [files(&[OWN]), runs(&["mnist-2layer-noise"])].concat(),
         "memorize resume" => runs(&["mnist-2layer-noise"]),
@@ -309,7 +309,7 @@ fn the_tutorial_runs() {
 
 #[test]
 fn the_page_on_mnist_runs() {
-    runs("data/mnist/README.md");
+    runs("mnist/README.md");
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn no_page_and_no_command_is_forgotten() {
     let documents = fs::read_dir(repository().join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
     let documents = documents.map(|name| format!("docs/{}", name.to_str().unwrap()));
     let mut found: Vec<String> = documents.filter(|name| name.ends_with(".md") && name != "docs/interop.md").collect();
-    found.extend(["README.md", "kernels/README.md", "data/mnist/README.md", "fuzz/README.md"].map(str::to_owned));
+    found.extend(["README.md", "kernels/ENGINE.md", "mnist/README.md", "fuzz/README.md"].map(str::to_owned));
     found.retain(|page| !blocks(page).is_empty());
     for (of, name) in [("", "memorize"), ("data", "memorize data")] {
         found.push(name.to_owned());

@@ -227,7 +227,7 @@ fn the_loss_of_the_synthetic_run_is_that_of_its_weights() {
 
 #[test]
 fn the_losses_of_mnist_runs_are_those_of_their_weights() {
-    let Mnist { train_images, train_labels, .. } = Mnist::open(Some(&crate::common::mnist_folder())).unwrap();
+    let Mnist { train_images, train_labels, .. } = Mnist::open(Some(&crate::common::mnist_folder()), None).unwrap();
     let unit = normalized(&Dense::from_fn(2000, 784, |i, k| train_images.value(i, k)));
     let mut noisy = unit.clone();
     for (i, row) in noisy.data.chunks_mut(784).enumerate() {

@@ -5,6 +5,7 @@
 
 mod check;
 pub mod machine;
+pub mod peak;
 pub mod report;
 pub mod scaling;
 mod schedule;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use memorize_kernels::{Backend, Element, Engine, Isa, Par, peak};
+use memorize_kernels::{Backend, Element, Engine, Isa, Par};
 use memorize_run::blas;
 use memorize_run::config::{Backend as BackendChoice, Dtype};
 use memorize_run::error::Error;
@@ -12,7 +12,7 @@ use memorize_run::units;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::MachineInfo;
-use crate::{Effort, Shape, Timing, Workload, check, median, time};
+use crate::{Effort, Shape, Timing, Workload, check, median, peak, time};
 
 /// Bytes that bandwidth is measured over: well beyond any cache.
 pub(crate) const STREAM_BYTES: usize = 512 << 20;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use memorize_kernels::parallel::{Task, trace};
-use memorize_kernels::{Element, Engine, Par, peak};
+use memorize_kernels::{Element, Engine, Par};
 use memorize_run::config::Dtype;
 use memorize_run::error::Error;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::machine::MachineInfo;
 use crate::report::{Case, STREAM_BYTES, Selection, of_threads};
 use crate::schedule::fraction;
-use crate::{check, median};
+use crate::{check, median, peak};
 
 /// Threads that the trace is scheduled on.
 pub const TRACED: [usize; 5] = [8, 16, 32, 64, 128];

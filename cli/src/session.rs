@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use memorize_kernels::Team;
-use memorize_kernels::team::{Failed, fail, meet};
+use memorize_kernels::team::Team;
+use memorize_ranks::{Failed, Ranks, fail, meet};
 use memorize_run::error::{Error, INTERRUPTED};
 use memorize_run::ranks::{self, Connection};
 
@@ -36,7 +36,7 @@ impl Session {
         code
     }
 
-    fn run_with(team: &dyn Team, program: impl FnOnce() -> Result<ExitCode, Error>) -> ExitCode {
+    fn run_with(team: &Ranks, program: impl FnOnce() -> Result<ExitCode, Error>) -> ExitCode {
         let whole = || {
             ranks::meet_the_others()?;
             program()

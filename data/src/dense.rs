@@ -253,7 +253,7 @@ mod tests {
         let (first, other) = (eigen(symmetric(0).as_ref()).unwrap(), eigen(symmetric(1).as_ref()).unwrap());
         assert_ne!(first.values, other.values);
         std::thread::scope(|scope| {
-            for team in memorize_kernels::team::threads(3) {
+            for team in memorize_ranks::threads(3) {
                 let (first, symmetric) = (&first, &symmetric);
                 scope.spawn(move || {
                     let (space, own) = (Spread::over(&team, 5), symmetric(team.rank()));

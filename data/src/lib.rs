@@ -1,4 +1,7 @@
-//! Sources of samples and targets (IDX, .npy, bundled MNIST, synthetic), and the stages that prepare them.
+#![doc = include_str!("../README.md")]
+//! # How samples are made
+//!
+//! Sources of samples and targets (IDX, .npy, MNIST, synthetic), and the stages that prepare them.
 //!
 //! ```text
 //! Table (IDX, .npy, gzip of either, memory)  ->  divide by the norm  ->  (project)  ->  add noise  ->  a pass

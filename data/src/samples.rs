@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use memorize_kernels::arch::Loops;
-use memorize_kernels::{Element, Engine, Isa, Mat, MatMut, MatRef, PackedRows, Par, Rows, pass, rows};
+use memorize_kernels::{Element, Engine, GatherRows, Isa, Mat, MatMut, MatRef, PackedRows, Par, Rows, pass, rows};
 
 use crate::error::DataError;
 use crate::normalize::{row_norms, scale_row};
@@ -178,14 +178,16 @@ impl<T: Element> Rows<T> for Prepared<T> {
         scratch.as_ref().rows_range(0..rows)
     }
 
+    fn needs_scratch(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Element> GatherRows<T> for Prepared<T> {
     fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
         let rows = indices.iter().map(|&index| index as usize);
         self.table.read_soon(rows.clone());
         self.make(rows, out);
-    }
-
-    fn needs_scratch(&self) -> bool {
-        true
     }
 }
 

@@ -6,7 +6,6 @@
 //! v *= np.sign(v[np.abs(v).argmax(0), np.arange(100)])      # the element of largest modulus is positive
 //! w[[0, 1, 49, 99]], ((x[0] - x.mean(0)) @ v)[[0, 1, 49, 99]], ((t[9999] - x.mean(0)) @ v)[[0, 1, 49, 99]]
 //! ```
-#![cfg(feature = "bundled-mnist")]
 
 use std::sync::Arc;
 
@@ -20,8 +19,8 @@ const LAST_TEST_IMAGE: [f64; 4] = [-0.19345692, -0.19943509, -0.01791135, 0.0006
 
 #[test]
 fn projections_agree_with_numpy() {
-    let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("mnist");
-    let mnist = Mnist::open(Some(&cache)).unwrap();
+    let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../mnist/files");
+    let mnist = Mnist::open(Some(&files), None).unwrap();
     let engine = Engine::best();
     let mut preparation = Preparation { normalize: true, ..Preparation::default() };
     let train = Arc::new(mnist.train_images);

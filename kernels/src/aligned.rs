@@ -4,6 +4,7 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::element::Element;
+use crate::workspace::{self, Workspace};
 
 /// Alignment of every buffer and of every row of a [`Mat`](crate::Mat), in bytes: one cache line, one AVX-512 register.
 pub const ALIGNMENT: usize = 64;
@@ -14,25 +15,36 @@ pub const ALIGNMENT: usize = 64;
 /// for a free one that is larger by the alignment, takes its middle, and so never takes again what was freed by one of
 /// the same size: a search that builds bases of some megabytes a vector and drops them took 818 MiB instead of the 620
 /// that it had at once.
+///
+/// One that was made in the scope of a [`Workspace`] goes back to it.
 #[derive(Debug)]
-pub struct AlignedVec<T> {
+pub struct AlignedVec<T: Element> {
     data: Vec<T>,
     start: usize,
     len: usize,
+    workspace: Option<Workspace>,
 }
 
 /// An aligned buffer of `len` zeros.
 pub fn aligned_zeros<T: Element>(len: usize) -> AlignedVec<T> {
     if len == 0 {
-        return AlignedVec { data: Vec::new(), start: 0, len };
+        return AlignedVec { data: Vec::new(), start: 0, len, workspace: None };
     }
-    // The system has zeros without writing them; what is too long for an allocation is left to `Vec` to refuse.
-    let data = vec![T::ZERO; len.saturating_add(ALIGNMENT / size_of::<T>())];
+    // What is too long for an allocation is left to `Vec` to refuse.
+    let (data, workspace) = workspace::zeros::<T>(len.saturating_add(ALIGNMENT / size_of::<T>()));
     let start = data.as_ptr().align_offset(ALIGNMENT);
-    AlignedVec { data, start, len }
+    AlignedVec { data, start, len, workspace }
 }
 
-impl<T> Deref for AlignedVec<T> {
+impl<T: Element> Drop for AlignedVec<T> {
+    fn drop(&mut self) {
+        if let Some(workspace) = self.workspace.take() {
+            workspace.put(std::mem::take(&mut self.data));
+        }
+    }
+}
+
+impl<T: Element> Deref for AlignedVec<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -40,7 +52,7 @@ impl<T> Deref for AlignedVec<T> {
     }
 }
 
-impl<T> DerefMut for AlignedVec<T> {
+impl<T: Element> DerefMut for AlignedVec<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.data[self.start..][..self.len]
     }

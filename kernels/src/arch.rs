@@ -188,13 +188,14 @@ impl FromStr for Isa {
 
 /// Gives a kernel `Name<'a, T>` a method `run_on`, by which it is compiled with this crate. A pass is generic in the
 /// rows that it reads: whoever calls it compiles it, often without optimisation.
+#[cfg_attr(feature = "extend", macro_export)]
 macro_rules! compiled {
     ($kernel:ident) => {
         const _: () = {
             struct Compiled;
 
             impl $crate::element::BothTypes for Compiled {
-                type Input<'a, T: Element> = ($crate::arch::Isa, $kernel<'a, T>);
+                type Input<'a, T: $crate::element::Element> = ($crate::arch::Isa, $kernel<'a, T>);
 
                 #[inline(never)]
                 fn run_f32((isa, kernel): Self::Input<'_, f32>) {
@@ -207,7 +208,7 @@ macro_rules! compiled {
                 }
             }
 
-            impl<T: Element> $kernel<'_, T> {
+            impl<T: $crate::element::Element> $kernel<'_, T> {
                 fn run_on(self, isa: $crate::arch::Isa) {
                     T::run::<Compiled>((isa, self));
                 }

@@ -114,6 +114,10 @@ pub const CACHE_LINE: usize = 64;
 /// cost the weighted Gram 12 % and the quadratic forms 1 to 2 %.
 pub const LINES_AHEAD: usize = 3;
 
+/// Bytes of the smallest buffer that a workspace keeps: half of what glibc maps by itself, from where on each use of
+/// fresh memory is a page fault. Less is left to the allocator, which is as quick with it.
+pub const KEPT_FROM: usize = 1 << 16;
+
 /// Side of the squares in which a triangle is mirrored: two of 32 x 32 f64 are 16 KB, a third of L1.
 pub const MIRROR_SQUARE: usize = 32;
 
@@ -136,3 +140,28 @@ pub const TILE_SCALAR: (usize, usize) = (2, 4);
 
 const _: () = assert!(LEAF_ROWS_MIN.is_multiple_of(ROW_BLOCK) && LEAF_ROWS_MAX.is_multiple_of(LEAF_ROWS_MIN));
 const _: () = assert!(GEMM_ROW_BLOCK.is_multiple_of(ROW_BLOCK) && WINDOW_ROWS.is_multiple_of(GEMM_ROW_BLOCK));
+
+#[cfg(test)]
+mod tests {
+    /// Names of files, functions and numbers that the page speaks of.
+    #[test]
+    fn the_page_speaks_of_what_exists() {
+        let page = include_str!("../ENGINE.md");
+        let block = include_str!("block.rs");
+        let constants = page.split('`').filter(|word| {
+            word.len() > 3
+                && word.contains('_')
+                && word.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+        });
+        let mut named = 0;
+        for constant in constants.filter(|&name| name != crate::arch::ISA_VARIABLE) {
+            assert!(block.contains(&format!("pub const {constant}:")), "block.rs has no {constant}");
+            named += 1;
+        }
+        assert!(named >= 5, "the page names the numbers that tune speed");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        for link in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            assert!(folder.join(link).exists(), "{link}");
+        }
+    }
+}

@@ -14,6 +14,37 @@ use crate::team::Spread;
 ///
 /// A block must hold the same bits whoever asks for it, however often and in whatever order: passes ask from several
 /// threads at once, and results must not depend on which thread asked.
+///
+/// ```
+/// use std::ops::Range;
+///
+/// use memorize_kernels::{Engine, Mat, MatRef, Rows, pass};
+///
+/// /// Row i is (i, 1), made when it is asked for.
+/// struct Line(usize);
+///
+/// impl Rows<f64> for Line {
+///     fn rows(&self) -> usize {
+///         self.0
+///     }
+///     fn cols(&self) -> usize {
+///         2
+///     }
+///     fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<f64>) -> MatRef<'a, f64> {
+///         for (at, i) in range.clone().enumerate() {
+///             scratch.row_mut(at).copy_from_slice(&[i as f64, 1.0]);
+///         }
+///         scratch.as_ref().rows_range(0..range.len())
+///     }
+///     fn needs_scratch(&self) -> bool {
+///         true
+///     }
+/// }
+///
+/// let gram = pass::weighted_gram(&Engine::best(), &Line(4), &[1.0; 4])?;
+/// assert_eq!((gram.row(0), gram.row(1)), (&[14.0, 6.0][..], &[6.0, 4.0][..]));
+/// # Ok::<(), memorize_kernels::KernelError>(())
+/// ```
 pub trait Rows<T: Element>: Sync {
     /// Number of samples n.
     fn rows(&self) -> usize;
@@ -28,12 +59,6 @@ pub trait Rows<T: Element>: Sync {
     /// If the range is not within `0..rows()` or `scratch` is too small.
     fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T>;
 
-    /// Copies row `indices[i]` to row i of `out`, for every i.
-    ///
-    /// # Panics
-    /// If an index is not below `rows()`, or `out` has fewer rows than `indices` or other columns than `cols()`.
-    fn gather(&self, indices: &[u32], out: MatMut<'_, T>);
-
     /// Whether `block` needs its scratch matrix; a pass allocates it only then.
     fn needs_scratch(&self) -> bool;
 
@@ -44,29 +69,26 @@ pub trait Rows<T: Element>: Sync {
     }
 }
 
-/// A rank's share of samples that are spread over several.
+/// Samples of which any may be picked: for mini-batches and for searches that look at some of them. No pass asks for
+/// it.
 ///
 /// ```
-/// use memorize_kernels::rows::Part;
-/// use memorize_kernels::team::{Spread, threads};
-/// use memorize_kernels::{Engine, Mat, pass};
+/// use memorize_kernels::{GatherRows, Mat};
 ///
-/// let x = Mat::from_fn(2000, 3, |i, k| (i % 7 + k) as f64);
-/// let all = pass::weighted_gram(&Engine::best(), &x, &[1.0; 2000])?;
-/// let teams = threads(3);
-/// std::thread::scope(|scope| {
-///     for team in &teams {
-///         scope.spawn(|| {
-///             let spread = Spread::over(team, 2000);
-///             let own = Part::new(x.as_ref().rows_range(spread.range()), spread);
-///             let sum = pass::weighted_gram(&Engine::best(), &own, &vec![1.0; own.spread().rows()]).unwrap();
-///             assert_eq!(sum.padded(), all.padded());
-///         });
-///     }
-/// });
-/// # use memorize_kernels::Rows;
-/// # Ok::<(), memorize_kernels::KernelError>(())
+/// let x = Mat::from_slice(3, 1, &[10.0f32, 20.0, 30.0]);
+/// let mut picked = Mat::zeros(2, 1);
+/// x.gather(&[2, 0], picked.as_mut());
+/// assert_eq!((picked.row(0), picked.row(1)), (&[30.0][..], &[10.0][..]));
 /// ```
+pub trait GatherRows<T: Element>: Rows<T> {
+    /// Copies row `indices[i]` to row i of `out`, for every i.
+    ///
+    /// # Panics
+    /// If an index is not below `rows()`, or `out` has fewer rows than `indices` or other columns than `cols()`.
+    fn gather(&self, indices: &[u32], out: MatMut<'_, T>);
+}
+
+/// A rank's share of samples that are spread over several: see [`crate::team`].
 #[derive(Clone, Debug)]
 pub struct Part<X> {
     rows: X,
@@ -100,16 +122,18 @@ impl<T: Element, X: Rows<T>> Rows<T> for Part<X> {
         self.rows.block(range, scratch)
     }
 
-    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
-        self.rows.gather(indices, out);
-    }
-
     fn needs_scratch(&self) -> bool {
         self.rows.needs_scratch()
     }
 
     fn spread(&self) -> Spread {
         self.spread.clone()
+    }
+}
+
+impl<T: Element, X: GatherRows<T>> GatherRows<T> for Part<X> {
+    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
+        self.rows.gather(indices, out);
     }
 }
 
@@ -126,14 +150,16 @@ impl<T: Element> Rows<T> for MatRef<'_, T> {
         self.rows_range(range)
     }
 
+    fn needs_scratch(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Element> GatherRows<T> for MatRef<'_, T> {
     fn gather(&self, indices: &[u32], mut out: MatMut<'_, T>) {
         for (i, &index) in indices.iter().enumerate() {
             out.row_mut(i).copy_from_slice(self.row(index as usize));
         }
-    }
-
-    fn needs_scratch(&self) -> bool {
-        false
     }
 }
 
@@ -150,12 +176,14 @@ impl<T: Element> Rows<T> for Mat<T> {
         self.as_ref().rows_range(range)
     }
 
-    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
-        Rows::gather(&self.as_ref(), indices, out);
-    }
-
     fn needs_scratch(&self) -> bool {
         false
+    }
+}
+
+impl<T: Element> GatherRows<T> for Mat<T> {
+    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
+        self.as_ref().gather(indices, out);
     }
 }
 
@@ -206,17 +234,19 @@ impl<T: Element, X: Rows<T>, F: Fn(&mut [T]) + Sync> Rows<T> for Mapped<'_, X, F
         scratch.as_ref().rows_range(0..rows)
     }
 
-    fn gather(&self, indices: &[u32], mut out: MatMut<'_, T>) {
-        self.inner.gather(indices, out.reborrow());
-        self.apply(out, indices.len());
-    }
-
     fn needs_scratch(&self) -> bool {
         true
     }
 
     fn spread(&self) -> Spread {
         self.inner.spread()
+    }
+}
+
+impl<T: Element, X: GatherRows<T>, F: Fn(&mut [T]) + Sync> GatherRows<T> for Mapped<'_, X, F> {
+    fn gather(&self, indices: &[u32], mut out: MatMut<'_, T>) {
+        self.inner.gather(indices, out.reborrow());
+        self.apply(out, indices.len());
     }
 }
 
@@ -240,18 +270,20 @@ impl<X: Rows<f64>> Rows<f32> for Narrowed<'_, X> {
         scratch.as_ref().rows_range(0..len)
     }
 
-    fn gather(&self, indices: &[u32], out: MatMut<'_, f32>) {
-        let mut wide = Mat::zeros(indices.len(), self.cols());
-        self.0.gather(indices, wide.as_mut());
-        narrow(wide.as_ref(), out);
-    }
-
     fn needs_scratch(&self) -> bool {
         true
     }
 
     fn spread(&self) -> Spread {
         self.0.spread()
+    }
+}
+
+impl<X: GatherRows<f64>> GatherRows<f32> for Narrowed<'_, X> {
+    fn gather(&self, indices: &[u32], out: MatMut<'_, f32>) {
+        let mut wide = Mat::zeros(indices.len(), self.cols());
+        self.0.gather(indices, wide.as_mut());
+        narrow(wide.as_ref(), out);
     }
 }
 
@@ -291,18 +323,20 @@ impl<T: Element, X: Rows<T>> Rows<f64> for Widened<'_, T, X> {
         scratch.as_ref().rows_range(0..len)
     }
 
-    fn gather(&self, indices: &[u32], out: MatMut<'_, f64>) {
-        let mut narrow = Mat::zeros(indices.len(), self.cols());
-        self.inner.gather(indices, narrow.as_mut());
-        widen(narrow.as_ref(), out);
-    }
-
     fn needs_scratch(&self) -> bool {
         true
     }
 
     fn spread(&self) -> Spread {
         self.inner.spread()
+    }
+}
+
+impl<T: Element, X: GatherRows<T>> GatherRows<f64> for Widened<'_, T, X> {
+    fn gather(&self, indices: &[u32], out: MatMut<'_, f64>) {
+        let mut narrow = Mat::zeros(indices.len(), self.cols());
+        self.inner.gather(indices, narrow.as_mut());
+        widen(narrow.as_ref(), out);
     }
 }
 
@@ -325,14 +359,17 @@ macro_rules! forward_rows {
             fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<T>) -> MatRef<'a, T> {
                 (**self).block(range, scratch)
             }
-            fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
-                (**self).gather(indices, out);
-            }
             fn needs_scratch(&self) -> bool {
                 (**self).needs_scratch()
             }
             fn spread(&self) -> Spread {
                 (**self).spread()
+            }
+        }
+
+        impl<T: Element, R: GatherRows<T> + ?Sized> GatherRows<T> for $pointer {
+            fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
+                (**self).gather(indices, out);
             }
         }
     )*};
@@ -384,7 +421,7 @@ pub fn map<T: Element, R: Clone + Default + Send>(
 }
 
 /// Copies the rows with these numbers among those of all ranks, on every rank.
-pub fn gather_whole<T: Element>(x: &(impl Rows<T> + ?Sized), numbers: &[u32], out: MatMut<'_, T>) {
+pub fn gather_whole<T: Element>(x: &(impl GatherRows<T> + ?Sized), numbers: &[u32], out: MatMut<'_, T>) {
     let spread = x.spread();
     if spread.team().is_none() {
         return x.gather(numbers, out);

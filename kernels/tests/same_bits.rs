@@ -5,7 +5,7 @@ use std::ops::Range;
 use memorize_kernels::block::WINDOW_ROWS;
 use memorize_kernels::parallel::threads_at_work;
 use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
-use memorize_kernels::{Backend, Element, Engine, Isa, Mat, MatMut, MatRef, Par, Rows};
+use memorize_kernels::{Backend, Element, Engine, Isa, Mat, MatRef, Par, Rows};
 use rayon::ThreadPoolBuilder;
 
 /// Three leaves of the reduction tree, odd on purpose.
@@ -36,9 +36,6 @@ impl<T: Element> Rows<T> for Streamed {
             scratch.row_mut(at).iter_mut().enumerate().for_each(|(j, x)| *x = value(i, j));
         }
         scratch.as_ref().rows_range(0..range.len())
-    }
-    fn gather(&self, _: &[u32], _: MatMut<'_, T>) {
-        unreachable!("full-batch passes do not gather")
     }
     fn needs_scratch(&self) -> bool {
         true

@@ -1,7 +1,7 @@
 //! A race from its configuration: the track that all optimisers run on, and each of them with its settings.
 
 use memorize_kernels::block::ROW_BLOCK;
-use memorize_kernels::{Element, Rows};
+use memorize_kernels::{Element, GatherRows};
 use memorize_train::optim::Method;
 use memorize_train::optim::negative_curvature::Escape;
 use memorize_train::race::{Entrant, Lap, Rules, Spectator, Track};
@@ -27,7 +27,7 @@ const T_THRES: u64 = 1000;
 ///
 /// # Errors
 /// Bad input: samples or targets that cannot be used, more memory than there is. A failed run if the start diverges.
-pub fn track<'a, T: Element, X: Rows<T>>(
+pub fn track<'a, T: Element, X: GatherRows<T>>(
     config: &RaceConfig,
     machine: &Machine,
     (x, y): (&'a X, &'a [T]),
@@ -44,7 +44,7 @@ pub fn track<'a, T: Element, X: Rows<T>>(
 /// # Errors
 /// Bad input: settings that contradict each other, numbers that cannot be computed with. A failed run if a
 /// decomposition fails.
-pub fn lap<T: Element, X: Rows<T>>(
+pub fn lap<T: Element, X: GatherRows<T>>(
     track: &Track<'_, T, X>,
     kind: OptimizerKind,
     config: &RaceConfig,

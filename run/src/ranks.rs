@@ -4,7 +4,7 @@
 //! Rank 0 speaks, reads and writes the run's folder; the others compute with it and are silent. All of them go the same
 //! way: what only one knows (a signal, a full disk, the time) is asked for with [`any`], what only rank 0 reads with
 //! [`from_first`]. A rank that fails says so in its place in the others' next exchange
-//! ([`memorize_kernels::team::fail`]), and all end with its exit code. One that panics may be out of step with the
+//! ([`memorize_ranks::fail`]), and all end with its exit code. One that panics may be out of step with the
 //! others, and ends them at once.
 //!
 //! What they exchange has the shape that programs, settings and files have given it. So these are compared first
@@ -20,8 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use memorize_data::digest::sha256;
-use memorize_kernels::team::{gather, gather_text, meet};
-use memorize_kernels::{Backend, Spread, Team};
+use memorize_kernels::team::{Team, gather};
+use memorize_kernels::{Backend, Spread};
+use memorize_ranks::{Ranks, gather_text, meet};
 
 use crate::error::{Error, WithHint};
 use crate::provenance::{COMMIT, cores};
@@ -31,7 +32,7 @@ static TEAM: OnceLock<Crew> = OnceLock::new();
 /// The team, and who is where.
 #[derive(Debug)]
 struct Crew {
-    team: Arc<dyn Team>,
+    team: Arc<Ranks>,
     /// Ranks on this machine.
     neighbours: usize,
     /// Ranks that may use the same cores as this one.
@@ -56,13 +57,13 @@ pub fn neighbours() -> usize {
 }
 
 /// The other ranks, if there are any.
-pub fn team() -> Option<&'static dyn Team> {
+pub fn team() -> Option<&'static Ranks> {
     TEAM.get().map(|crew| &*crew.team)
 }
 
 /// This rank's share of so many rows.
 pub fn spread(rows: usize) -> Spread {
-    TEAM.get().map_or_else(|| Spread::alone(rows), |crew| Spread::over(&crew.team, rows))
+    TEAM.get().map_or_else(|| Spread::alone(rows), |crew| Spread::over(&(crew.team.clone() as Arc<dyn Team>), rows))
 }
 
 /// Which of these is so on any rank. All ranks must ask at the same time.
@@ -252,7 +253,7 @@ pub fn meet_the_others() -> Result<(), Error> {
 
 /// Takes the team for that of this process.
 #[cfg(feature = "mpi")]
-fn join(team: Arc<dyn Team>) {
+fn join(team: Arc<Ranks>) {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let status = read("/proc/self/status");
     let allowed = status.lines().find(|line| line.starts_with("Cpus_allowed_list")).unwrap_or_default();
@@ -286,7 +287,7 @@ mod tests {
             own
         };
         std::thread::scope(|scope| {
-            for team in memorize_kernels::team::threads(3) {
+            for team in memorize_ranks::threads(3) {
                 scope.spawn(move || {
                     assert!(agree_in(&*team, &of(0), "").is_ok());
                     let error = agree_in(&*team, &of(team.rank()), "do this").unwrap_err();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memorize_data::random::Purpose;
 use memorize_kernels::error::check_shape;
-use memorize_kernels::{Element, Engine, Mat, MatMut, MatRef, PackedRows, Par, Rows, Spread, pass};
+use memorize_kernels::{Element, Engine, GatherRows, Mat, MatMut, MatRef, PackedRows, Par, Rows, Spread, pass};
 
 use crate::error::TrainError;
 use crate::network::normal_rows;
@@ -97,19 +97,21 @@ impl<T: Element, X: Rows<T>> Rows<T> for Featured<T, X> {
         scratch.as_ref().rows_range(0..rows)
     }
 
-    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
-        let mut inner = Mat::zeros(indices.len(), self.inner.cols());
-        self.inner.gather(indices, inner.as_mut());
-        let (out, _) = out.split_rows(indices.len());
-        self.compute(inner.as_ref(), out);
-    }
-
     fn needs_scratch(&self) -> bool {
         true
     }
 
     fn spread(&self) -> Spread {
         self.inner.spread()
+    }
+}
+
+impl<T: Element, X: GatherRows<T>> GatherRows<T> for Featured<T, X> {
+    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
+        let mut inner = Mat::zeros(indices.len(), self.inner.cols());
+        self.inner.gather(indices, inner.as_mut());
+        let (out, _) = out.split_rows(indices.len());
+        self.compute(inner.as_ref(), out);
     }
 }
 

@@ -1,7 +1,4 @@
-//! Networks with quadratic activations trained until they memorise: objective, planner, optimisers, theory.
-//!
-//! A reader goes from [`objective`] (what is minimised, by which route) to [`optim`] (how) and [`planner`] (which route
-//! and why). Symbols are the paper's: X (n x d), W (d x r, held as W^T), a, q, delta, f, g, M, S.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 #![forbid(unsafe_code)]
 

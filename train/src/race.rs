@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use memorize_kernels::{Element, Engine, Rows, pass};
+use memorize_kernels::{Element, Engine, GatherRows, Rows, pass};
 
 use crate::error::{Divergence, TrainError};
 use crate::network::{Network, default_init_scale};
@@ -117,7 +117,7 @@ pub struct Track<'a, T: Element, X> {
     rules: Rules,
 }
 
-impl<'a, T: Element, X: Rows<T>> Track<'a, T, X> {
+impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     /// A training set, r neurons, and a step size, `None` for 1/lambda_max at the start.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Theorem 1's threshold, tried: the loss that remains on a training set, by the solver and by descent from a random
 //! start, beside the least that could remain.
 
-use memorize_kernels::{Element, Engine, Rows};
+use memorize_kernels::{Element, Engine, GatherRows, Rows};
 
 use crate::error::TrainError;
 use crate::network::{Network, default_init_scale};
@@ -93,7 +93,7 @@ pub struct Tried {
 ///
 /// # Errors
 /// [`TrainError::Diverged`] if a step size lets descent diverge, and what the solver and the passes report.
-pub fn trials<T: Element, X: Rows<T>>(
+pub fn trials<T: Element, X: GatherRows<T>>(
     engine: Engine,
     (x, y): (&X, &[T]),
     trainers: &[Trainer],

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use memorize_data::synthetic;
 use memorize_kernels::rows::Part;
-use memorize_kernels::team::threads;
-use memorize_kernels::{Engine, Mat, Par, Rows, Spread, Team};
+use memorize_kernels::team::Team;
+use memorize_kernels::{Engine, GatherRows, Mat, Par, Spread};
+use memorize_ranks::threads;
 use memorize_train::optim::accelerated::{Acceleration, accelerated_descent};
 use memorize_train::optim::negative_curvature::{Escape, escaping_descent};
 use memorize_train::optim::pgd::{Training, perturbed_descent};
@@ -56,14 +57,14 @@ fn samples_of(n: usize, d: usize) -> (Mat<f64>, Vec<f64>) {
 
 /// Runs `work` on the rows of each rank; what it returns must be the same for every rank and every number of them.
 #[track_caller]
-fn same_for_all_ranks<R: PartialEq + Send>(d: usize, work: impl Fn(&dyn Rows<f64>, &[f64]) -> R + Sync) -> R {
+fn same_for_all_ranks<R: PartialEq + Send>(d: usize, work: impl Fn(&dyn GatherRows<f64>, &[f64]) -> R + Sync) -> R {
     same_for_all_ranks_with(samples(d), work)
 }
 
 #[track_caller]
 fn same_for_all_ranks_with<R: PartialEq + Send>(
     (x, y): (Mat<f64>, Vec<f64>),
-    work: impl Fn(&dyn Rows<f64>, &[f64]) -> R + Sync,
+    work: impl Fn(&dyn GatherRows<f64>, &[f64]) -> R + Sync,
 ) -> R {
     let alone = work(&x, &y);
     for ranks in [2, 3, 5] {
@@ -83,13 +84,13 @@ fn same_for_all_ranks_with<R: PartialEq + Send>(
     alone
 }
 
-type Problem<'a> = Objective<'a, f64, &'a dyn Rows<f64>>;
+type Problem<'a> = Objective<'a, f64, &'a dyn GatherRows<f64>>;
 
 /// Losses and weights, and those of a run that went on from the middle.
 type Run = (Vec<f64>, Vec<f64>);
 
 fn train(
-    (x, y): (&dyn Rows<f64>, &[f64]),
+    (x, y): (&dyn GatherRows<f64>, &[f64]),
     route: Route,
     optimize: &impl Fn(&Problem<'_>, &mut Network<f64>, &mut Watch),
 ) -> [Run; 2] {

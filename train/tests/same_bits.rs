@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use memorize_data::synthetic;
 use memorize_kernels::parallel::threads_at_work;
-use memorize_kernels::{Backend, Element, Engine, Isa, Mat, MatMut, MatRef, Par, Rows};
+use memorize_kernels::{Backend, Element, Engine, GatherRows, Isa, Mat, MatMut, MatRef, Par, Rows};
 use memorize_train::optim::accelerated::{Acceleration, accelerated_descent};
 use memorize_train::optim::negative_curvature::{Escape, escaping_descent};
 use memorize_train::optim::pgd::{Training, perturbed_descent};
@@ -44,16 +44,19 @@ impl<T: Element> Rows<T> for Streamed<'_, T> {
         }
         scratch.as_ref().rows_range(0..range.len())
     }
-    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
-        self.0.gather(indices, out);
-    }
     fn needs_scratch(&self) -> bool {
         true
     }
 }
 
+impl<T: Element> GatherRows<T> for Streamed<'_, T> {
+    fn gather(&self, indices: &[u32], out: MatMut<'_, T>) {
+        self.0.gather(indices, out);
+    }
+}
+
 /// Samples and targets.
-type Set<'a, T> = (&'a dyn Rows<T>, &'a [T]);
+type Set<'a, T> = (&'a dyn GatherRows<T>, &'a [T]);
 /// What is computed of them, as bit patterns (an f32 widens to f64 exactly).
 type Computation<T> = fn(Engine, Set<'_, T>) -> Vec<u64>;
 
@@ -77,7 +80,7 @@ fn trained<T: Element>(
     engine: Engine,
     (x, y): Set<'_, T>,
     route: Route,
-    optimize: impl Fn(&Objective<'_, T, &dyn Rows<T>>, &mut Network<T>, &mut Losses),
+    optimize: impl Fn(&Objective<'_, T, &dyn GatherRows<T>>, &mut Network<T>, &mut Losses),
 ) -> Vec<u64> {
     let objective = Objective { engine, x: &x, y, gamma: 1e-4, route };
     let mut network = Network::random(R, x.cols(), 0.3, 1).unwrap();
@@ -105,7 +108,7 @@ fn batches<T: Element>(engine: Engine, set: Set<'_, T>, route: Route, method: Me
 fn descended<T: Element>(
     engine: Engine,
     set: Set<'_, T>,
-    descend: impl Fn(&mut Training<'_, '_, T, &dyn Rows<T>>, Mat<T>, &mut Losses) -> Mat<T>,
+    descend: impl Fn(&mut Training<'_, '_, T, &dyn GatherRows<T>>, Mat<T>, &mut Losses) -> Mat<T>,
 ) -> Vec<u64> {
     trained(engine, set, Route::Gram, |objective, network, losses| {
         let mut landscape = Training::new(objective, network.clone());

@@ -1,6 +1,6 @@
 //! `memorize certify`: how far stored weights are from a second-order stationary point, and what follows for the loss.
 
-use memorize_kernels::{Rows, rows};
+use memorize_kernels::{GatherRows, rows};
 use memorize_run::certify;
 use memorize_run::config::{CertifyConfig, Dtype};
 use memorize_run::error::{Error, WithHint};
@@ -118,7 +118,7 @@ fn look_at(config: &CertifyConfig, machine: &Machine) -> Result<Report, Error> {
 }
 
 /// The samples in memory, if they are few enough; else as they are.
-fn keep(x: Box<dyn Rows<f64>>, machine: &Machine) -> Box<dyn Rows<f64>> {
+fn keep(x: Box<dyn GatherRows<f64>>, machine: &Machine) -> Box<dyn GatherRows<f64>> {
     let bytes = x.rows().saturating_mul(x.cols()).saturating_mul(size_of::<f64>());
     if bytes <= KEPT_BYTES { Box::new(rows::to_mat(machine.engine.par, &x)) } else { x }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use memorize_data::Projection;
 use memorize_data::Shown;
-use memorize_kernels::{Element, Engine, Mat, Rows};
+use memorize_kernels::{Element, Engine, GatherRows, Mat};
 use memorize_run::config::{DataSection, SamplesOf, Stored};
 use memorize_run::error::{Error, WithHint, is_missing};
 use memorize_run::layer::{DataLayer, Layer, text_of_run};
@@ -23,7 +23,7 @@ pub(super) struct Opened<T: Element> {
     /// The trained layer.
     pub network: Network<T>,
     /// What it takes in: samples, or their features.
-    pub x: Box<dyn Rows<T>>,
+    pub x: Box<dyn GatherRows<T>>,
     /// Targets.
     pub y: Vec<T>,
     /// Width of a sample in the file.
@@ -61,7 +61,7 @@ pub(super) fn open<T: Element>(stored: &Stored, engine: Engine) -> Result<Opened
     let d = tables.inputs.row_len();
     check_width(stored, &weights, d)?;
     let (prepared, y) = tables.prepare::<T>(&data, seed, projection, &engine)?;
-    let x: Box<dyn Rows<T>> = match &weights.features {
+    let x: Box<dyn GatherRows<T>> = match &weights.features {
         None => Box::new(prepared),
         Some(layer) => Box::new(Featured::new(prepared, layer, engine).map_err(Error::bad_input)?),
     };

@@ -1,5 +1,5 @@
-//! MNIST, and the data sets that come in the same four files: from a folder of the user's, or from the copy that is
-//! built into the library.
+//! MNIST, and the data sets that come in the same four files: from a folder of the user's, or from a copy that the
+//! program has in it.
 //!
 //! * A folder that the user names (`--data-dir`, `data.dir`) is read and never written to. It has the four files of one
 //!   data set, whatever they contain, as long as they fit together: plain or gzip, IDX or .npy, under the official
@@ -12,7 +12,7 @@
 //!   new, or has some of the official files and nothing else. One with four files of its own is used as it is, one with
 //!   anything else refused.
 //!
-//! The bundled copy is the cargo feature `bundled-mnist`.
+//! The copy is the program's to bring: a [`Bundled`]. Without one the cache has to be filled already.
 
 mod folder;
 
@@ -54,20 +54,10 @@ struct File {
     len: usize,
     /// SHA-256 of the uncompressed file.
     sha256: &'static str,
-    /// The compressed file, where it is built in.
-    bundled: Option<&'static [u8]>,
 }
 
-/// The compressed file of this name, if it is built in.
-macro_rules! bundled {
-    ($name:literal) => {{
-        #[cfg(feature = "bundled-mnist")]
-        let bytes: Option<&'static [u8]> = Some(include_bytes!(concat!("../../mnist/", $name, ".gz")));
-        #[cfg(not(feature = "bundled-mnist"))]
-        let bytes: Option<&'static [u8]> = None;
-        bytes
-    }};
-}
+/// The official files as a program may have them in it, each compressed by gzip, in the order of the fields of [`Mnist`].
+pub type Bundled = [&'static [u8]; 4];
 
 /// In the order of the fields of [`Mnist`].
 static FILES: [File; 4] = [
@@ -75,40 +65,37 @@ static FILES: [File; 4] = [
         name: "train-images-idx3-ubyte",
         len: 47_040_016,
         sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        bundled: bundled!("train-images-idx3-ubyte"),
     },
     File {
         name: "train-labels-idx1-ubyte",
         len: 60_008,
         sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        bundled: bundled!("train-labels-idx1-ubyte"),
     },
     File {
         name: "t10k-images-idx3-ubyte",
         len: 7_840_016,
         sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        bundled: bundled!("t10k-images-idx3-ubyte"),
     },
     File {
         name: "t10k-labels-idx1-ubyte",
         len: 10_008,
         sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        bundled: bundled!("t10k-labels-idx1-ubyte"),
     },
 ];
 
 impl Mnist {
-    /// Opens the four files: those in the folder that is named, or the cache's; see the [module](self).
+    /// Opens the four files: those in the folder that is named, or the cache's, which are written there from `bundled`
+    /// where they are missing; see the [module](self).
     ///
     /// # Errors
     /// The named folder has not the four files of one data set; a file is damaged or missing and there is no copy to
     /// replace it; the cache cannot be written, or holds other files; the files do not fit together: an image without a
     /// label, labels of more than one number, training and test images of different sizes, values that are not finite.
-    pub fn open(named: Option<&Path>) -> Result<Self, DataError> {
+    pub fn open(named: Option<&Path>, bundled: Option<Bundled>) -> Result<Self, DataError> {
         match (named, variable()) {
             (Some(dir), _) => Self::open_named(dir),
-            (None, Some(dir)) => Self::open_variable(&dir),
-            (None, None) => Self::open_cache(&cache_folder()?),
+            (None, Some(dir)) => Self::open_variable(&dir, bundled),
+            (None, None) => Self::open_cache(&cache_folder()?, bundled),
         }
     }
 
@@ -123,10 +110,10 @@ impl Mnist {
 
     /// From the folder that the environment names: what is there is used, what is missing is added where nothing else
     /// is.
-    fn open_variable(dir: &Path) -> Result<Self, DataError> {
+    fn open_variable(dir: &Path, bundled: Option<Bundled>) -> Result<Self, DataError> {
         // Of a place where no folder can be, making one says why.
         if !dir.exists() {
-            return Self::open_cache(dir);
+            return Self::open_cache(dir, bundled);
         }
         let found = Found::in_folder(dir)?;
         if let Some(files) = found.the_one()? {
@@ -144,7 +131,7 @@ impl Mnist {
         }
         let table = |i: usize| match found.official()[i] {
             Some(path) => Table::open(path),
-            None => FILES[i].expand_into(dir),
+            None => FILES[i].expand_into(dir, bundled.map(|files| files[i])),
         };
         Self::checked([table(0)?, table(1)?, table(2)?, table(3)?])
     }
@@ -161,16 +148,16 @@ impl Mnist {
     }
 
     /// From the program's own folder: what is missing or not official is written again.
-    fn open_cache(dir: &Path) -> Result<Self, DataError> {
+    fn open_cache(dir: &Path, bundled: Option<Bundled>) -> Result<Self, DataError> {
         let table = |i: usize| {
-            let file = &FILES[i];
+            let (file, bundled) = (&FILES[i], bundled.map(|files| files[i]));
             let path = dir.join(file.name);
             match Table::open(&path) {
                 Ok(table) if file.is_official(&table) => Ok(table),
                 // Without a bundled copy there is nothing better than to say what is wrong with this one.
-                Ok(table) if file.bundled.is_none() => Err(file.checksum_error(path, table.sha256())),
-                Err(error) if file.bundled.is_none() && path.exists() => Err(error),
-                _ => file.expand_into(dir),
+                Ok(table) if bundled.is_none() => Err(file.checksum_error(path, table.sha256())),
+                Err(error) if bundled.is_none() && path.exists() => Err(error),
+                _ => file.expand_into(dir, bundled),
             }
         };
         Self::checked([table(0)?, table(1)?, table(2)?, table(3)?])
@@ -199,11 +186,11 @@ impl File {
         table.file_bytes().len() == self.len && table.sha256() == self.sha256
     }
 
-    /// Writes the bundled copy to `dir` under the official name and opens it.
+    /// Writes the bundled copy, if there is one, to `dir` under the official name and opens it.
     ///
     /// Two processes may do this at once: each writes a file of its own and renames it, the contents are the same.
-    fn expand_into(&self, dir: &Path) -> Result<Table, DataError> {
-        let Some(compressed) = self.bundled else {
+    fn expand_into(&self, dir: &Path, bundled: Option<&[u8]>) -> Result<Table, DataError> {
+        let Some(compressed) = bundled else {
             return Err(DataError::MnistMissing { dir: dir.into(), file: self.name });
         };
         fs::create_dir_all(dir).map_err(|source| DataError::CreateFolder { path: dir.into(), source })?;

@@ -22,7 +22,7 @@ fn write_own(dir: &Path, rows: usize) {
 fn a_users_own_files_are_used_as_they_are() {
     let dir = TempDir::new().unwrap();
     write_own(dir.path(), 3);
-    let mnist = Mnist::open(Some(dir.path())).unwrap();
+    let mnist = Mnist::open(Some(dir.path()), None).unwrap();
     assert_eq!((mnist.train_images.rows(), mnist.train_images.row_len()), (3, 4));
     assert_eq!(mnist.train_images.value(2, 3), 12.0);
     assert_eq!((mnist.train_labels.rows(), mnist.test_labels.rows()), (3, 1));
@@ -36,7 +36,7 @@ fn dotted_names_and_other_formats_are_found() {
     let dotted = "train-images.idx3-ubyte";
     fs::rename(path(FILES[0].name), path(dotted)).unwrap();
     write_npy(&path(FILES[1].name), ElementType::I64, &[3], &[7.0, 8.0, 9.0]).unwrap();
-    let mnist = Mnist::open(Some(dir.path())).unwrap();
+    let mnist = Mnist::open(Some(dir.path()), None).unwrap();
     assert_eq!(mnist.train_images.path(), path(dotted));
     assert_eq!(mnist.train_labels.value(2, 0), 9.0);
 }
@@ -47,7 +47,7 @@ fn own_files_that_do_not_fit_together_are_refused() {
     let write = |file: usize, element, dims: &[usize], values: &[f64]| {
         write_idx(&dir.path().join(FILES[file].name), element, dims, values).unwrap();
     };
-    let open = || Mnist::open(Some(dir.path())).unwrap_err();
+    let open = || Mnist::open(Some(dir.path()), None).unwrap_err();
 
     write_own(dir.path(), 3);
     write(1, ElementType::U8, &[2], &[1.0, 2.0]);
@@ -76,7 +76,8 @@ fn own_files_are_neither_mixed_with_official_ones_nor_overwritten() {
     write_own(dir.path(), 3);
     let labels = dir.path().join(FILES[1].name);
     fs::remove_file(&labels).unwrap();
-    for error in [Mnist::open(Some(dir.path())).unwrap_err(), Mnist::open_variable(dir.path()).unwrap_err()] {
+    for error in [Mnist::open(Some(dir.path()), None).unwrap_err(), Mnist::open_variable(dir.path(), None).unwrap_err()]
+    {
         assert!(matches!(&error, DataError::IncompleteSet { missing, .. } if *missing == [FILES[1].name]), "{error}");
         let message = error.to_string();
         assert!(message.contains("but no train-labels-idx1-ubyte to go with them"), "{message}");
@@ -84,7 +85,7 @@ fn own_files_are_neither_mixed_with_official_ones_nor_overwritten() {
     }
 
     fs::write(&labels, b"<html>404</html>").unwrap();
-    let error = Mnist::open(Some(dir.path())).unwrap_err();
+    let error = Mnist::open(Some(dir.path()), None).unwrap_err();
     assert!(matches!(error, DataError::NotRecognised { .. }), "{error}");
     assert_eq!(fs::read(&labels).unwrap(), b"<html>404</html>");
 }
@@ -100,7 +101,7 @@ fn the_cache_folder_is_the_programs_own() {
 #[test]
 fn a_named_folder_without_the_files_says_where_they_are_and_stays_as_it_is() {
     let dir = TempDir::new().unwrap();
-    let open = |path: &Path| Mnist::open(Some(path)).unwrap_err();
+    let open = |path: &Path| Mnist::open(Some(path), None).unwrap_err();
     let error = open(dir.path());
     assert!(matches!(&error, DataError::NoSet { below, .. } if below.is_empty()), "{error}");
     let raw = dir.path().join("raw");
@@ -140,7 +141,7 @@ fn other_data_sets_names_are_found_and_two_sets_are_told_apart() {
     };
     rename("emnist-letters-", "test");
     fs::write(dir.path().join("emnist-mapping.txt"), "1 65 97").unwrap();
-    let open = || Mnist::open(Some(dir.path()));
+    let open = || Mnist::open(Some(dir.path()), None);
     assert_eq!(open().unwrap().train_images.rows(), 3);
     // Half of another one is none.
     write_idx(&dir.path().join("emnist-digits-train-labels-idx1-ubyte"), ElementType::U8, &[1], &[1.0]).unwrap();
@@ -163,11 +164,11 @@ fn a_folder_may_have_the_name_of_the_file_in_it() {
         fs::rename(&plain, folder.join(file.name)).unwrap();
         fs::rename(&folder, &plain).unwrap();
     }
-    let mnist = Mnist::open(Some(dir.path())).unwrap();
+    let mnist = Mnist::open(Some(dir.path()), None).unwrap();
     assert_eq!(mnist.train_images.path(), dir.path().join(FILES[0].name).join(FILES[0].name));
     // A folder of that name without it is nothing.
     fs::remove_file(mnist.test_labels.path()).unwrap();
-    let error = Mnist::open(Some(dir.path())).unwrap_err();
+    let error = Mnist::open(Some(dir.path()), None).unwrap_err();
     assert!(matches!(&error, DataError::IncompleteSet { missing, .. } if *missing == [FILES[3].name]), "{error}");
 }
 
@@ -185,32 +186,38 @@ fn of_eight_labels_the_first_is_the_digit() {
         let name = format!("qmnist-{}", FILES[file].name.replace("t10k", "test"));
         fs::rename(dir.path().join(FILES[file].name), dir.path().join(name)).unwrap();
     }
-    let labels = Mnist::open(Some(dir.path())).unwrap().train_labels;
+    let labels = Mnist::open(Some(dir.path()), None).unwrap().train_labels;
     assert_eq!((labels.dims(), labels.value(0, 0), labels.value(1, 0), labels.value(2, 0)), (&[3][..], 0.0, 8.0, 16.0));
 }
 
-#[cfg(not(feature = "bundled-mnist"))]
 #[test]
 fn without_the_bundled_files_a_missing_file_is_an_error() {
     let dir = TempDir::new().unwrap();
-    for error in [Mnist::open_variable(dir.path()).unwrap_err(), Mnist::open_cache(dir.path()).unwrap_err()] {
+    for error in [Mnist::open_variable(dir.path(), None).unwrap_err(), Mnist::open_cache(dir.path(), None).unwrap_err()]
+    {
         assert!(matches!(error, DataError::MnistMissing { .. }), "{error}");
         assert!(error.to_string().contains("MEMORIZE_DATA_DIR"), "{error}");
     }
     write_own(dir.path(), 3);
-    let error = Mnist::open_cache(dir.path()).unwrap_err();
+    let error = Mnist::open_cache(dir.path(), None).unwrap_err();
     assert!(matches!(error, DataError::Checksum { .. }), "{error}");
 }
 
-#[cfg(feature = "bundled-mnist")]
 mod bundled {
     use super::*;
     use crate::normalize::row_norms;
 
+    const BUNDLED: Option<Bundled> = Some(memorize_mnist::FILES);
+
+    /// The folder of the compressed files.
+    fn compressed() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../mnist/files")
+    }
+
     /// The official set, expanded into a folder.
     fn expanded() -> (TempDir, Mnist) {
         let dir = TempDir::new().unwrap();
-        let mnist = Mnist::open_cache(dir.path()).unwrap();
+        let mnist = Mnist::open_cache(dir.path(), BUNDLED).unwrap();
         (dir, mnist)
     }
 
@@ -240,8 +247,7 @@ mod bundled {
     #[test]
     fn compressed_and_plain_files_hold_the_same_bits() {
         let (_dir, mnist) = expanded();
-        let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("mnist");
-        let compressed = Mnist::open_named(&bundled).unwrap();
+        let compressed = Mnist::open_named(&compressed()).unwrap();
         assert!(!compressed.test_images.is_mapped());
         let (mut plain, mut expanded) = ([0.0f32; 784], [0.0f32; 784]);
         for i in 0..10000 {
@@ -262,7 +268,7 @@ mod bundled {
         fs::write(path(1), &labels).unwrap();
         fs::write(path(2), b"cut short").unwrap();
         fs::remove_file(path(3)).unwrap();
-        let mnist = Mnist::open_cache(dir.path()).unwrap();
+        let mnist = Mnist::open_cache(dir.path(), BUNDLED).unwrap();
         let tables = [&mnist.train_images, &mnist.train_labels, &mnist.test_images, &mnist.test_labels];
         assert!(FILES.iter().zip(tables).all(|(file, table)| file.is_official(table)));
         // Nothing temporary is left behind.
@@ -273,14 +279,13 @@ mod bundled {
     fn the_folder_in_the_variable_is_filled_up_beside_official_files_only() {
         let dir = TempDir::new().unwrap();
         let labels = format!("{}.gz", FILES[3].name);
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("mnist").join(&labels);
-        fs::copy(source, dir.path().join(&labels)).unwrap();
+        fs::copy(compressed().join(&labels), dir.path().join(&labels)).unwrap();
         // A folder that was named is not.
-        let error = Mnist::open(Some(dir.path())).unwrap_err();
+        let error = Mnist::open(Some(dir.path()), BUNDLED).unwrap_err();
         assert!(matches!(&error, DataError::IncompleteSet { missing, .. } if missing.len() == 3), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         fs::write(dir.path().join(".hidden"), "of an editor").unwrap();
-        let mnist = Mnist::open_variable(dir.path()).unwrap();
+        let mnist = Mnist::open_variable(dir.path(), BUNDLED).unwrap();
         assert_eq!(mnist.test_labels.path(), dir.path().join(&labels));
         assert_eq!(mnist.train_images.path(), dir.path().join(FILES[0].name));
         assert!(!is_another_set(dir.path()));
@@ -290,13 +295,13 @@ mod bundled {
     fn the_folder_in_the_variable_is_made_but_not_used_for_two_things() {
         let dir = TempDir::new().unwrap();
         let made = dir.path().join("new/folder");
-        assert_eq!(Mnist::open_variable(&made).unwrap().train_images.path(), made.join(FILES[0].name));
-        let error = Mnist::open_variable(dir.path()).unwrap_err();
+        assert_eq!(Mnist::open_variable(&made, BUNDLED).unwrap().train_images.path(), made.join(FILES[0].name));
+        let error = Mnist::open_variable(dir.path(), BUNDLED).unwrap_err();
         assert!(matches!(&error, DataError::CacheInUse { other, .. } if other == "new"), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         // Four files of its own are what it is for, too.
         write_own(dir.path(), 3);
-        assert_eq!(Mnist::open_variable(dir.path()).unwrap().train_images.rows(), 3);
+        assert_eq!(Mnist::open_variable(dir.path(), BUNDLED).unwrap().train_images.rows(), 3);
         assert!(is_another_set(dir.path()));
     }
 
@@ -304,7 +309,7 @@ mod bundled {
     fn two_that_expand_at_once_do_not_disturb_each_other() {
         let dir = TempDir::new().unwrap();
         std::thread::scope(|scope| {
-            let open = || Mnist::open_cache(dir.path()).map(|mnist| FILES[0].is_official(&mnist.train_images));
+            let open = || Mnist::open_cache(dir.path(), BUNDLED).map(|mnist| FILES[0].is_official(&mnist.train_images));
             let threads = [scope.spawn(open), scope.spawn(open)];
             assert!(threads.into_iter().all(|thread| thread.join().unwrap().unwrap()));
         });
@@ -316,12 +321,12 @@ mod bundled {
         let dir = TempDir::new().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, b"x").unwrap();
-        let error = Mnist::open_cache(&file.join("folder")).unwrap_err();
+        let error = Mnist::open_cache(&file.join("folder"), BUNDLED).unwrap_err();
         assert!(matches!(error, DataError::CreateFolder { .. }), "{error}");
         assert!(error.to_string().contains("MEMORIZE_DATA_DIR"), "{error}");
         // A folder where the file should go: the rename fails, also for an administrator.
         fs::create_dir_all(dir.path().join(FILES[1].name).join("in the way")).unwrap();
-        let error = Mnist::open_cache(dir.path()).unwrap_err();
+        let error = Mnist::open_cache(dir.path(), BUNDLED).unwrap_err();
         assert!(matches!(error, DataError::WriteCache { .. }), "{error}");
     }
 
@@ -329,7 +334,7 @@ mod bundled {
     fn a_bundled_copy_that_does_not_match_its_checksum_is_not_kept() {
         let dir = TempDir::new().unwrap();
         let file = File { name: "labels", sha256: "0", ..FILES[3] };
-        let error = file.expand_into(dir.path()).unwrap_err();
+        let error = file.expand_into(dir.path(), Some(memorize_mnist::FILES[3])).unwrap_err();
         assert!(matches!(error, DataError::Checksum { .. }), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use memorize_kernels::team::{Team, gather, gather_text};
+use memorize_kernels::team::{Team, gather};
 use rayon::prelude::*;
 
 use super::map::{Bytes, Since};
@@ -51,8 +51,11 @@ impl Table {
     /// [`DataError::RanksDiffer`] on every rank if one of them has other numbers; the place is the right one on rank 0.
     pub fn digest_among(&self, team: &dyn Team, rows: Range<usize>) -> Result<String, DataError> {
         let (rank, all) = (team.rank(), self.all());
-        let files = gather_text(team, &self.file().identity().unwrap_or_default());
-        let same = |&other: &usize| other == 0 || (!files[0].is_empty() && files[other] == files[0]);
+        // Of one length for every file, and of no file.
+        let identity = self.file().identity().map_or_else(|| vec![0; HEX_DIGITS], |own| sha256(own.as_bytes()).into());
+        let files = gather(team, &identity);
+        let file = |rank: usize| &files[rank * HEX_DIGITS..][..HEX_DIGITS];
+        let same = |&other: &usize| other == 0 || (file(0) != [0; HEX_DIGITS] && file(other) == file(0));
         let with_first: Vec<usize> = (0..team.ranks()).filter(same).collect();
         let place = with_first.iter().position(|&other| other == rank);
         let own = match place {

@@ -364,7 +364,7 @@ fn ranks_that_map_one_file_share_its_digest_out_and_those_that_have_others_are_f
         let tables: Vec<Table> = files.iter().map(|path| Table::open(path).unwrap()).collect();
         let digest = tables[0].digest();
         std::thread::scope(|scope| {
-            for (team, table) in memorize_kernels::team::threads(3).into_iter().zip(tables) {
+            for (team, table) in memorize_ranks::threads(3).into_iter().zip(tables) {
                 let digest = &digest;
                 scope.spawn(move || match (table.digest_among(&*team, shares(team.rank(), rows)), found) {
                     (Ok(own), None) => assert_eq!(own, *digest),
@@ -384,7 +384,7 @@ fn ranks_that_read_a_part_each_find_the_digest_of_the_whole_and_name_rows_as_in_
     let whole = Table::from_memory("t", ElementType::U8, &[5 << 19], &many).unwrap();
     let digest = whole.digest();
     std::thread::scope(|scope| {
-        for team in memorize_kernels::team::threads(3) {
+        for team in memorize_ranks::threads(3) {
             let (whole, digest) = (&whole, &digest);
             let rows = shares(team.rank(), whole.rows());
             scope.spawn(move || assert_eq!(whole.digest_among(&*team, rows).unwrap(), *digest));

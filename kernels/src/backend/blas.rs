@@ -1,13 +1,18 @@
 //! Products by the cblas that the program is linked with: GEMM, and SYRK and TRMM where they save half of the flops.
 //!
-//! The interface counts in 32-bit integers. A matrix with a side or a stride beyond them goes to `matrixmultiply`.
+//! The interface counts in 32-bit integers. A matrix with a side or a stride beyond them goes to `matrixmultiply`,
+//! or to plain loops where that is not built in.
 
 use cblas_sys::{
     CBLAS_TRANSPOSE, CblasNoTrans, CblasNonUnit, CblasRight, CblasRowMajor, CblasTrans, CblasUpper, cblas_dgemm,
     cblas_dsyrk, cblas_dtrmm, cblas_sgemm, cblas_ssyrk, cblas_strmm,
 };
 
-use super::{Accum, Factor, Product, is_f32, matrixmultiply};
+#[cfg(not(feature = "matrixmultiply"))]
+use super::loops as others;
+#[cfg(feature = "matrixmultiply")]
+use super::matrixmultiply as others;
+use super::{Accum, Factor, Product, is_f32};
 use crate::element::Element;
 use crate::mat::{MatMut, MatRef};
 
@@ -22,7 +27,7 @@ const FITS: &str = "the sides of a square matrix fit 32-bit integers";
 pub(super) fn gemm<T: Element>(product: Product<'_, T>) {
     let ((at, a), (bt, b)) = (transposition(product.a), transposition(product.b));
     let sizes = [product.m, product.n, product.k, leading(a), leading(b), product.c.stride().max(1)];
-    let Some([m, n, k, lda, ldb, ldc]) = integers(sizes) else { return matrixmultiply::gemm(product) };
+    let Some([m, n, k, lda, ldb, ldc]) = integers(sizes) else { return others::gemm(product) };
     let Product { accum, mut c, .. } = product;
     let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
     let add = accum == Accum::Add;

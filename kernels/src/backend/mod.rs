@@ -5,8 +5,11 @@
 
 #[cfg(feature = "blas")]
 mod blas;
+mod loops;
+#[cfg(feature = "matrixmultiply")]
 mod matrixmultiply;
 
+#[cfg(any(feature = "matrixmultiply", feature = "blas"))]
 use std::any::TypeId;
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +25,8 @@ use crate::mat::{Mat, MatMut, MatRef};
 pub enum Backend {
     /// The fused engine of this crate.
     Native,
-    /// The crate `matrixmultiply`: portable, one thread a call.
+    /// The crate `matrixmultiply`: portable, one thread a call; there with the cargo feature `matrixmultiply`.
+    #[cfg(feature = "matrixmultiply")]
     MatrixMultiply,
     /// The cblas that the program is linked with; there with the cargo feature `blas`.
     ///
@@ -37,6 +41,7 @@ impl Backend {
     /// Every backend that was built in.
     pub const ALL: &'static [Backend] = &[
         Backend::Native,
+        #[cfg(feature = "matrixmultiply")]
         Backend::MatrixMultiply,
         #[cfg(feature = "blas")]
         Backend::Blas,
@@ -46,6 +51,7 @@ impl Backend {
     pub fn name(self) -> &'static str {
         match self {
             Backend::Native => "native",
+            #[cfg(feature = "matrixmultiply")]
             Backend::MatrixMultiply => "matrixmultiply",
             #[cfg(feature = "blas")]
             Backend::Blas => "blas",
@@ -68,6 +74,7 @@ impl FromStr for Backend {
     fn from_str(name: &str) -> Result<Self, KernelError> {
         let found = Self::ALL.iter().copied().find(|backend| backend.name() == name);
         found.ok_or_else(|| match name {
+            "matrixmultiply" => KernelError::BackendNotBuilt { asked: "matrixmultiply" },
             "blas" => KernelError::BackendNotBuilt { asked: "blas" },
             _ => KernelError::BackendUnknown { asked: name.to_owned() },
         })
@@ -116,6 +123,14 @@ impl<T: Element> Factor<'_, T> {
             Factor::Transposed(m) => (m.cols(), m.rows()),
         }
     }
+
+    /// Element (i, k).
+    fn at(&self, i: usize, k: usize) -> T {
+        match self {
+            Factor::Plain(m) => m.row(i)[k],
+            Factor::Transposed(m) => m.row(k)[i],
+        }
+    }
 }
 
 /// Whether a product replaces what is there or is added to it.
@@ -153,7 +168,9 @@ pub(crate) fn gemm<T: Element>(backend: Backend, a: Factor<'_, T>, b: Factor<'_,
     let product = Product::new(a, b, accum, c);
     match backend {
         // The native engine multiplies by itself; what it has in common with others may still ask for a product.
-        Backend::Native | Backend::MatrixMultiply => matrixmultiply::gemm(product),
+        Backend::Native => loops::gemm(product),
+        #[cfg(feature = "matrixmultiply")]
+        Backend::MatrixMultiply => matrixmultiply::gemm(product),
         #[cfg(feature = "blas")]
         Backend::Blas => blas::gemm(product),
     }
@@ -208,6 +225,7 @@ pub(crate) fn dot<T: Element>(x: &[T], y: &[T]) -> T {
 }
 
 /// Whether T is f32. [`Element`] is sealed: otherwise it is f64.
+#[cfg(any(feature = "matrixmultiply", feature = "blas"))]
 fn is_f32<T: Element>() -> bool {
     TypeId::of::<T>() == TypeId::of::<f32>()
 }
@@ -292,7 +310,10 @@ mod tests {
         for &backend in Backend::ALL {
             assert_eq!(backend.name().parse(), Ok(backend));
         }
-        assert_eq!("blas".parse::<Backend>().is_ok(), cfg!(feature = "blas"));
+        let not_built = |asked| Err(KernelError::BackendNotBuilt { asked });
+        for (name, built) in [("matrixmultiply", cfg!(feature = "matrixmultiply")), ("blas", cfg!(feature = "blas"))] {
+            assert!(built || name.parse::<Backend>() == not_built(name), "{name}");
+        }
         assert!(matches!("mkl".parse::<Backend>(), Err(KernelError::BackendUnknown { .. })));
     }
 }

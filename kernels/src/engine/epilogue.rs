@@ -39,7 +39,7 @@ impl<'a, T: Element> Window<'a, T> {
 
 /// Writes as many lanes as `out` has room for.
 #[inline(always)]
-pub(crate) fn store_lanes<S: Simd, T: Element>(simd: S, out: &mut [T], value: T::Vector<S>) {
+pub fn store_lanes<S: Simd, T: Element>(simd: S, out: &mut [T], value: T::Vector<S>) {
     if out.len() >= lanes::<S, T>() {
         // SAFETY: the slice holds a register's worth of elements.
         unsafe { store(out.as_mut_ptr(), value) }
@@ -50,7 +50,7 @@ pub(crate) fn store_lanes<S: Simd, T: Element>(simd: S, out: &mut [T], value: T:
 
 /// Reads as many lanes as `values` has, zeros after them.
 #[inline(always)]
-pub(crate) fn load_lanes<S: Simd, T: Element>(simd: S, values: &[T]) -> T::Vector<S> {
+pub fn load_lanes<S: Simd, T: Element>(simd: S, values: &[T]) -> T::Vector<S> {
     if values.len() >= lanes::<S, T>() {
         // SAFETY: the slice holds a register's worth of elements.
         unsafe { load(values.as_ptr()) }

@@ -25,7 +25,7 @@ use super::sum::{Sum, sum_of, value_of, values_of};
 use crate::element::{Element, lanes};
 
 /// The accumulators of a tile: element (r, v) holds row r, lanes `v * LANES..` of the panel.
-pub(crate) type Tile<S, T, const MV: usize, const NR: usize> = [[<T as Element>::Vector<S>; MV]; NR];
+pub type Tile<S, T, const MV: usize, const NR: usize> = [[<T as Element>::Vector<S>; MV]; NR];
 
 /// A tile in the making.
 type Sums<S, T, const MV: usize, const NR: usize> = [[Sum<<T as Element>::Vector<S>>; MV]; NR];
@@ -34,7 +34,7 @@ type Sums<S, T, const MV: usize, const NR: usize> = [[Sum<<T as Element>::Vector
 ///
 /// An epilogue may do its work late: `finish` puts the tile aside, `stages` says how many pieces of work wait, `stage`
 /// does one of them between the multiply-adds of the next tile, and `flush` does what waits when there is no next tile.
-pub(crate) trait Epilogue<T: Element> {
+pub trait Epilogue<T: Element> {
     /// Whether panels may be triangular: only then the stairs along a diagonal are compiled.
     const TRIANGULAR: bool = false;
 
@@ -172,7 +172,7 @@ unsafe fn rank_one<S: Simd, T: Element, const MV: usize, const NR: usize, const 
 
 /// Asks for the cache line at `at`, to be read and written soon. A hint: any address is fine.
 #[inline(always)]
-pub(crate) fn prefetch<T>(at: *const T) {
+pub fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch of any address has no effect but on the caches.
     unsafe {

@@ -9,10 +9,12 @@
 
 pub(crate) mod epilogue;
 pub(crate) mod microkernel;
+pub(crate) mod operand;
 pub(crate) mod pack;
 pub(crate) mod sum;
 pub(crate) mod sweep;
 
+pub(crate) use operand::Packed;
 pub(crate) use pack::Panels;
 
 use crate::arch::Isa;
@@ -98,6 +100,15 @@ impl<T: Element> PackedRows<T> {
     pub(crate) fn made_for(&self, what: &'static str, engine: &Engine) -> Result<&Packed<T>, KernelError> {
         self.0.made_for(what, engine)
     }
+
+    /// The operand as a pass of one's own reads it, if it was made for `engine`. `what` names it in the error.
+    ///
+    /// # Errors
+    /// [`KernelError::OtherEngine`].
+    #[cfg(feature = "extend")]
+    pub fn operand(&self, what: &'static str, engine: &Engine) -> Result<&Packed<T>, KernelError> {
+        self.made_for(what, engine)
+    }
 }
 
 /// The matrix of quadratic forms, as the backend that it was made for by [`Engine::pack_symmetric`] reads it. A type of
@@ -129,31 +140,13 @@ impl<T: Element> PackedSymmetric<T> {
     pub(crate) fn made_for(&self, what: &'static str, engine: &Engine) -> Result<&Packed<T>, KernelError> {
         self.0.made_for(what, engine)
     }
-}
 
-/// An operand in the form its backend reads.
-#[derive(Clone, Debug)]
-pub(crate) enum Packed<T: Element> {
-    /// Panels of the native backend.
-    Panels(Panels<T>),
-    /// A plain matrix (columns x depth), for the backends that pack by themselves.
-    Plain(Plain<T>),
-}
-
-impl<T: Element> Packed<T> {
-    fn made_for(&self, what: &'static str, engine: &Engine) -> Result<&Self, KernelError> {
-        match (self, engine.backend) {
-            (Packed::Panels(panels), Backend::Native) if panels.isa() == engine.isa => Ok(self),
-            (Packed::Plain(plain), used) if plain.backend == used => Ok(self),
-            (Packed::Panels(panels), _) => Err(other_engine(what, format!("native, {}", panels.isa()), engine)),
-            (Packed::Plain(plain), _) => Err(other_engine(what, plain.backend.to_string(), engine)),
-        }
-    }
-
-    fn depth(&self) -> usize {
-        match self {
-            Packed::Panels(panels) => panels.depth(),
-            Packed::Plain(plain) => plain.mat.cols(),
-        }
+    /// The operand as a pass of one's own reads it, if it was made for `engine`. `what` names it in the error.
+    ///
+    /// # Errors
+    /// [`KernelError::OtherEngine`].
+    #[cfg(feature = "extend")]
+    pub fn operand(&self, what: &'static str, engine: &Engine) -> Result<&Packed<T>, KernelError> {
+        self.made_for(what, engine)
     }
 }

@@ -26,19 +26,19 @@ pub struct Panels<T: Element> {
 
 /// Where a panel lies and what it covers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PanelLayout {
+pub struct PanelLayout {
     /// First element within the packed data.
     offset: usize,
     /// First column.
-    pub(crate) column: usize,
+    pub column: usize,
     /// Columns that are not padding.
-    pub(crate) columns: usize,
+    pub columns: usize,
     /// Registers across.
-    pub(crate) vectors: usize,
+    pub vectors: usize,
     /// Elements across: `vectors` x LANES.
-    pub(crate) width: usize,
+    pub width: usize,
     /// Rows.
-    pub(crate) depth: usize,
+    pub depth: usize,
 }
 
 /// Neighbouring rows of a panel.
@@ -117,7 +117,7 @@ impl<T: Element> Panels<T> {
     }
 
     /// Packs `m` (depth x columns) as it stands: the operand of X m.
-    pub(crate) fn from_columns(isa: Isa, par: Par, m: MatRef<'_, T>) -> Self {
+    pub fn from_columns(isa: Isa, par: Par, m: MatRef<'_, T>) -> Self {
         let mut panels = Self::zeros(isa, panel_layout::<T>(isa, m.cols(), m.rows(), false), m.cols(), m.rows());
         panels.fill(par, &|&PanelLayout { column, columns, width, .. }, panel| {
             for (k, target) in panel.chunks_exact_mut(width).enumerate() {
@@ -281,12 +281,12 @@ impl<T: Element> Panels<T> {
     }
 
     /// The panels' places, in order of their columns.
-    pub(crate) fn layout(&self) -> &[PanelLayout] {
+    pub fn layout(&self) -> &[PanelLayout] {
         &self.layout
     }
 
     /// The elements of a panel.
-    pub(crate) fn panel(&self, layout: &PanelLayout) -> &[T] {
+    pub fn panel(&self, layout: &PanelLayout) -> &[T] {
         &self.data[layout.offset..][..layout.width * layout.depth]
     }
 

@@ -6,9 +6,13 @@
 #![forbid(unsafe_code)]
 
 #[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::{Sum, sum_of, value_of, values_of};
+pub(crate) use aarch64::values_of;
+#[cfg(target_arch = "aarch64")]
+pub use aarch64::{Sum, sum_of, value_of};
 #[cfg(not(target_arch = "aarch64"))]
-pub(crate) use elsewhere::{Sum, sum_of, value_of, values_of};
+pub(crate) use elsewhere::values_of;
+#[cfg(not(target_arch = "aarch64"))]
+pub use elsewhere::{Sum, sum_of, value_of};
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64 {
@@ -19,15 +23,17 @@ mod aarch64 {
 
     /// A register of the type `V` = [`Element::Vector`](crate::element::Element::Vector), 16 bytes on every tier.
     #[derive(Clone, Copy)]
-    pub(crate) struct Sum<V>(uint8x16_t, PhantomData<V>);
+    pub struct Sum<V>(uint8x16_t, PhantomData<V>);
 
+    /// The register as one that is summed in.
     #[inline(always)]
-    pub(crate) fn sum_of<V: Pod>(value: V) -> Sum<V> {
+    pub fn sum_of<V: Pod>(value: V) -> Sum<V> {
         Sum(bytemuck::cast(value), PhantomData)
     }
 
+    /// The sum as a register.
     #[inline(always)]
-    pub(crate) fn value_of<V: Pod>(sum: Sum<V>) -> V {
+    pub fn value_of<V: Pod>(sum: Sum<V>) -> V {
         bytemuck::cast(sum.0)
     }
 
@@ -46,15 +52,17 @@ mod aarch64 {
 #[cfg(not(target_arch = "aarch64"))]
 mod elsewhere {
     /// A register of the type `V` = [`Element::Vector`](crate::element::Element::Vector).
-    pub(crate) type Sum<V> = V;
+    pub type Sum<V> = V;
 
+    /// The register as one that is summed in.
     #[inline(always)]
-    pub(crate) fn sum_of<V>(value: V) -> Sum<V> {
+    pub fn sum_of<V>(value: V) -> Sum<V> {
         value
     }
 
+    /// The sum as a register.
     #[inline(always)]
-    pub(crate) fn value_of<V>(sum: Sum<V>) -> V {
+    pub fn value_of<V>(sum: Sum<V>) -> V {
         sum
     }
 

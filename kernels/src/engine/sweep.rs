@@ -13,7 +13,7 @@ use crate::mat::MatRef;
 /// The operand whose elements are broadcast: `rows` rows. Element k of row r of the tile that begins at row t lies at
 /// `base + t * tile_step + r * row_step + k * depth_step`.
 #[derive(Clone, Copy)]
-pub(crate) struct Broadcast<'a, T> {
+pub struct Broadcast<'a, T> {
     base: *const T,
     borrow: PhantomData<&'a [T]>,
     rows: usize,
@@ -25,14 +25,14 @@ pub(crate) struct Broadcast<'a, T> {
 
 impl<'a, T: Element> Broadcast<'a, T> {
     /// The rows of `x`, of which the first `depth` columns are used.
-    pub(crate) fn rows(x: MatRef<'a, T>, depth: usize) -> Self {
+    pub fn rows(x: MatRef<'a, T>, depth: usize) -> Self {
         assert!(depth <= x.cols());
         let step = x.stride();
         Self::new(x.as_ptr(), (x.rows(), depth), (step, step, 1))
     }
 
     /// Columns of `x` as rows; the depth is the number of rows of `x`.
-    pub(crate) fn columns(x: MatRef<'a, T>, columns: Range<usize>) -> Self {
+    pub fn columns(x: MatRef<'a, T>, columns: Range<usize>) -> Self {
         assert!(columns.start <= columns.end && columns.end <= x.cols());
         // Wrapping, for a matrix without rows has no such element.
         let base = x.as_ptr().wrapping_add(columns.start);
@@ -40,7 +40,7 @@ impl<'a, T: Element> Broadcast<'a, T> {
     }
 
     /// Columns of a matrix as rows, read from strips of NR of them; the depth is the number of its rows.
-    pub(crate) fn strips<const NR: usize>(strips: &'a [T], columns: usize, depth: usize) -> Self {
+    pub fn strips<const NR: usize>(strips: &'a [T], columns: usize, depth: usize) -> Self {
         assert!(strips.len() >= columns.next_multiple_of(NR) * depth, "the columns are not in strips");
         Self::new(strips.as_ptr(), (columns, depth), (depth, 1, NR))
     }
@@ -53,7 +53,7 @@ impl<'a, T: Element> Broadcast<'a, T> {
 
 /// The packed operand of a sweep: neighbouring registers of a panel.
 #[derive(Clone, Copy)]
-pub(crate) struct PanelPart<'a, T> {
+pub struct PanelPart<'a, T> {
     /// From the first of these registers in the panel's first row on.
     data: &'a [T],
     /// Registers across, at most MV.
@@ -66,18 +66,18 @@ pub(crate) struct PanelPart<'a, T> {
 
 impl<'a, T: Element> PanelPart<'a, T> {
     /// All registers of a panel.
-    pub(crate) fn whole(panel: &'a [T], vectors: usize) -> Self {
+    pub fn whole(panel: &'a [T], vectors: usize) -> Self {
         Self { data: panel, vectors, width: None, diagonal: 0 }
     }
 
     /// The registers from `first` on, in a panel of `vectors` registers of `lanes` elements.
-    pub(crate) fn from(panel: &'a [T], vectors: usize, first: usize, lanes: usize) -> Self {
+    pub fn from(panel: &'a [T], vectors: usize, first: usize, lanes: usize) -> Self {
         Self { data: &panel[first * lanes..], vectors: vectors - first, width: Some(vectors * lanes), diagonal: 0 }
     }
 
     /// All registers of a panel with so many columns that ends at the row of its last one and is zero below its
     /// diagonal.
-    pub(crate) fn triangular(panel: &'a [T], vectors: usize, columns: usize) -> Self {
+    pub fn triangular(panel: &'a [T], vectors: usize, columns: usize) -> Self {
         Self { data: panel, vectors, width: None, diagonal: columns }
     }
 }
@@ -87,7 +87,7 @@ impl<'a, T: Element> PanelPart<'a, T> {
 /// # Panics
 /// If the panel is shorter than the operand's depth.
 #[inline(always)]
-pub(crate) fn sweep<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: usize>(
+pub fn sweep<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: usize>(
     simd: S,
     panel: PanelPart<'_, T>,
     left: Broadcast<'_, T>,

@@ -25,6 +25,7 @@ use crate::block::{
 };
 use crate::element::Element;
 use crate::mat::MatMut;
+use crate::workspace;
 
 /// Whether a pass may use the threads of the current rayon pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,9 @@ impl Par {
             }
             Par::Pool { .. } if trace::is_on() => trace::fork(left, right),
             Par::Pool { .. } => {
-                rayon::join(left, right);
+                let workspace = workspace::current();
+                // The right side may find itself on any thread.
+                rayon::join(left, || workspace::within(workspace, right));
             }
         }
     }

@@ -374,7 +374,7 @@ mod tests {
         let (r, d) = (67, 5);
         let clean = Weights::new(Mat::from_fn(r, d, |i, a| (i + a) as f32));
         let signs: Vec<f32> = (0..r).map(|i| if i < 33 { 1.0 } else { -1.0 }).collect();
-        for backend in [Backend::Native, Backend::MatrixMultiply] {
+        for &backend in Backend::ALL {
             for par in [Par::Seq, Par::POOL] {
                 let engine = Engine { backend, par, ..Engine::best() };
                 let is_finite =

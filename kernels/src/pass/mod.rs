@@ -14,8 +14,6 @@ mod update;
 mod upper_triangle;
 mod vector_product;
 mod weighted_gram;
-#[cfg(test)]
-mod worked_example;
 
 pub use batch::Batch;
 pub use features::features;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Exchange, Team, exchange, gather};
+use super::{Exchange, Team, gather};
 use crate::element::Element;
 use crate::mat::{Mat, MatMut};
 use crate::parallel::{Par, halves, leaf_rows, reduce_range};
@@ -84,7 +84,7 @@ impl Spread {
         let leaf = |range: Range<usize>| leaf(range.start - own.start..range.end - own.start);
         let parts = own_parts(par, 0..whole, at_most, &own, &leaf, combine);
         let mut reduction = Reduction { whole, at_most, parts, zero, combine };
-        exchange(&**team, &mut reduction);
+        team.exchange(&mut reduction);
         reduction.parts.pop().expect("the ranks have all rows among them").1
     }
 
@@ -112,12 +112,12 @@ impl Spread {
         let Some(Shared { team, .. }) = &self.shared else { return find() };
         let mut found = if team.rank() == 0 { find() } else { None };
         let mut succeeded = [f64::from(u8::from(found.is_some()))];
-        exchange(&**team, &mut FromFirst { rank: team.rank(), value: &mut succeeded });
+        team.exchange(&mut FromFirst { rank: team.rank(), value: &mut succeeded });
         if succeeded == [0.0] {
             return None;
         }
         let value = found.get_or_insert_with(room);
-        exchange(&**team, &mut FromFirst { rank: team.rank(), value });
+        team.exchange(&mut FromFirst { rank: team.rank(), value });
         found
     }
 
@@ -335,5 +335,25 @@ impl<A: Carried, B: Carried> Carried for (A, B) {
     fn bytes(&mut self, visit: &mut dyn FnMut(&mut [u8])) {
         self.0.bytes(visit);
         self.1.bytes(visit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_power_of_two_of_ranks_has_one_node_each() {
+        for ranks in [2, 4, 8] {
+            let (bounds, at_most) = (bounds(60_000, ranks), leaf_rows(60_000));
+            for own in bounds.windows(2).map(|pair| pair[0]..pair[1]) {
+                let mut node = 0..60_000;
+                while node != own && node.len() > at_most {
+                    let (left, right) = halves(&node);
+                    node = if own.start < left.end { left } else { right };
+                }
+                assert_eq!(node, own, "{ranks} ranks");
+            }
+        }
     }
 }

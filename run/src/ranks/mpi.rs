@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use memorize_kernels::Team;
+use memorize_ranks::{Link, Ranks};
 use mpi::Threading;
 use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
@@ -28,7 +28,7 @@ pub(super) fn connect() -> (Option<Connection>, Option<String>) {
     let warning = "warning: this MPI library allows no calls but from the main thread; it may fail or hang";
     let warning = (threading < Threading::Serialized).then(|| warning.to_owned());
     if SimpleCommunicator::world().size() > 1 {
-        super::join(Arc::new(World));
+        super::join(Arc::new(Ranks::new(World)));
     }
     (Some(Connection(universe)), warning)
 }
@@ -46,7 +46,7 @@ fn number(rank: usize) -> i32 {
     i32::try_from(rank).expect("MPI numbers ranks so")
 }
 
-impl Team for World {
+impl Link for World {
     fn rank(&self) -> usize {
         SimpleCommunicator::world().rank() as usize
     }

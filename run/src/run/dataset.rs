@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use memorize_data::{Noise, Preparation, Prepared, Projection, Table, labels};
 use memorize_kernels::rows::Part;
-use memorize_kernels::{Element, Engine, Mat, Par, Rows, rows};
+use memorize_kernels::{Element, Engine, GatherRows, Mat, Par, Rows, rows};
 use memorize_train::checkpoint::Weights;
 use memorize_train::theory::random_position;
 use memorize_train::{FeatureLayer, Featured, Network, Objective, Plan, Route, Samples};
@@ -24,11 +24,11 @@ pub use digests::{Digests, digests_of};
 /// A training set, and a test set if there is one.
 pub struct Dataset<T: Element> {
     /// Training samples as the trained layer sees them.
-    pub x: Box<dyn Rows<T>>,
+    pub x: Box<dyn GatherRows<T>>,
     /// Training targets.
     pub y: Vec<T>,
     /// Test samples and targets.
-    pub test: Option<(Box<dyn Rows<T>>, Vec<T>)>,
+    pub test: Option<(Box<dyn GatherRows<T>>, Vec<T>)>,
     /// The random features between samples and trained layer.
     pub features: Option<FeatureLayer<T>>,
     /// The projection before them.
@@ -167,7 +167,7 @@ impl<T: Element> Dataset<T> {
 /// Samples that are looked at and not trained on.
 pub struct Inspected {
     /// The samples, or their random features.
-    pub x: Box<dyn Rows<f64>>,
+    pub x: Box<dyn GatherRows<f64>>,
     /// The samples before the random features, if there are any and the samples are few.
     pub before: Option<Mat<f64>>,
     /// Targets of all ranks, if there are any.
@@ -239,10 +239,10 @@ fn feature_layer<T: Element>(
 }
 
 fn with_features<T: Element>(
-    x: Box<dyn Rows<T>>,
+    x: Box<dyn GatherRows<T>>,
     layer: Option<&FeatureLayer<T>>,
     engine: &Engine,
-) -> Result<Box<dyn Rows<T>>, Error> {
+) -> Result<Box<dyn GatherRows<T>>, Error> {
     match layer {
         None => Ok(x),
         Some(layer) => Ok(Box::new(Featured::new(x, layer, *engine).map_err(Error::bad_input)?)),
@@ -266,7 +266,7 @@ impl Memory {
     ///
     /// # Errors
     /// Bad input if the budget is more than there is, and the rows need it.
-    fn keep<T: Element>(&mut self, x: Box<dyn Rows<T>>, what: &str) -> Result<Box<dyn Rows<T>>, Error> {
+    fn keep<T: Element>(&mut self, x: Box<dyn GatherRows<T>>, what: &str) -> Result<Box<dyn GatherRows<T>>, Error> {
         let stride = x.cols().next_multiple_of(memorize_kernels::aligned::ALIGNMENT / size_of::<T>());
         let bytes = x.rows() as u64 * stride as u64 * size_of::<T>() as u64;
         let share = if ranks::count() == 1 { "" } else { "this rank's " };

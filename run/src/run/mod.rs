@@ -25,7 +25,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use memorize_data::output::{Lock, Staged};
-use memorize_kernels::{Element, Rows};
+use memorize_kernels::{Element, GatherRows, Rows};
 use memorize_train::optim::prescription::Prescription;
 use memorize_train::optim::small::SmallTraining;
 use memorize_train::optim::{Limits, Settings, full_batch, mini_batch, pgd};
@@ -329,7 +329,7 @@ impl<'a, T: Element> Run<'a, T> {
         Err(diverged_or_failed(error, &prospects))
     }
 
-    fn objective(&self) -> Objective<'_, T, Box<dyn Rows<T>>> {
+    fn objective(&self) -> Objective<'_, T, Box<dyn GatherRows<T>>> {
         let (x, y) = (&self.dataset.x, &self.dataset.y[..]);
         Objective { engine: self.machine.engine, x, y, gamma: self.config.optimizer.gamma, route: self.plan.route }
     }

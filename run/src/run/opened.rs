@@ -25,7 +25,11 @@ pub fn mnist(named: Option<&Path>) -> Result<Mnist, Error> {
     {
         return Err(DataError::NoFolder { path: dir }.into());
     }
-    Ok(Mnist::open(named)?)
+    #[cfg(feature = "bundled-mnist")]
+    let bundled = Some(memorize_mnist::FILES);
+    #[cfg(not(feature = "bundled-mnist"))]
+    let bundled = None;
+    Ok(Mnist::open(named, bundled)?)
 }
 
 /// The training set and the test set, whole.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
 use memorize_data::Shown;
-use memorize_kernels::team::Failed;
+use memorize_ranks::Failed;
 
 use crate::error::{Error, Panicked, WithHint};
 use crate::fault::message;
@@ -36,7 +36,7 @@ mod tests {
     use std::ops::Range;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use memorize_kernels::{Mat, MatMut, MatRef, Rows};
+    use memorize_kernels::{GatherRows, Mat, MatMut, MatRef, Rows};
     use memorize_train::checkpoint;
 
     use super::super::{Machine, Run, Target, execute, resume};
@@ -49,7 +49,7 @@ mod tests {
         [network]\nneurons = 20\n[optimizer]\nbatch = 16\n[run]\nepochs = 5\ncheckpoint_every = 1\nthreads = 2\n";
 
     /// Samples that are read only so often.
-    struct Failing(Box<dyn Rows<f32>>, AtomicU64);
+    struct Failing(Box<dyn GatherRows<f32>>, AtomicU64);
 
     impl Rows<f32> for Failing {
         fn rows(&self) -> usize {
@@ -61,12 +61,15 @@ mod tests {
         fn block<'a>(&'a self, range: Range<usize>, scratch: &'a mut Mat<f32>) -> MatRef<'a, f32> {
             self.0.block(range, scratch)
         }
+        fn needs_scratch(&self) -> bool {
+            self.0.needs_scratch()
+        }
+    }
+
+    impl GatherRows<f32> for Failing {
         fn gather(&self, indices: &[u32], out: MatMut<'_, f32>) {
             assert!(self.1.fetch_sub(1, Ordering::Relaxed) > 0, "no more samples");
             self.0.gather(indices, out);
-        }
-        fn needs_scratch(&self) -> bool {
-            self.0.needs_scratch()
         }
     }
 
@@ -83,7 +86,7 @@ mod tests {
         let error = caught(&failed, || {
             machine.install(|| {
                 let mut run = Run::<f32>::prepare(config, &machine, new(&failed), &mut host)?;
-                let nothing: Box<dyn Rows<f32>> = Box::new(Mat::<f32>::zeros(1, 1));
+                let nothing: Box<dyn GatherRows<f32>> = Box::new(Mat::<f32>::zeros(1, 1));
                 let samples = std::mem::replace(&mut run.dataset.x, nothing);
                 run.dataset.x = Box::new(Failing(samples, AtomicU64::new(9)));
                 run.train(&mut host)

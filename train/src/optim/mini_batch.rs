@@ -7,7 +7,7 @@
 //! Where the samples are spread over ranks, each gathers its own of a batch and all of them exchange what they have: b
 //! d numbers a step, whatever n and r are. A step then divides the neurons among the ranks.
 
-use memorize_kernels::{Element, Rows};
+use memorize_kernels::{Element, GatherRows};
 
 use super::shuffle::Shuffle;
 use super::stepper::{Labelled, Stepper};
@@ -30,7 +30,7 @@ const NAME: &str = "mini-batches";
 /// # Errors
 /// [`TrainError::Diverged`] at the first loss, gradient, weight or moment that is not finite; [`TrainError::Batch`] for
 /// a batch size of zero; [`TrainError::NoSamples`]; [`TrainError::State`] for a state that does not fit; shape errors.
-pub fn mini_batch<T: Element, X: Rows<T>>(
+pub fn mini_batch<T: Element, X: GatherRows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,
     settings: &Settings,

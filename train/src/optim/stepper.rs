@@ -6,7 +6,8 @@ use memorize_kernels::block::{FLOPS_PER_NUMBER, GATHERED_ROWS};
 use memorize_kernels::parallel::for_row_blocks;
 use memorize_kernels::pass::{self, Backward, Batch, FusedStep, Primed, Rule, Weights};
 use memorize_kernels::rows::Part;
-use memorize_kernels::{Element, Engine, Mat, MatMut, Par, Rows, Spread, Team};
+use memorize_kernels::team::Team;
+use memorize_kernels::{Element, Engine, GatherRows, Mat, MatMut, Par, Spread};
 
 use super::Moments;
 use crate::error::TrainError;
@@ -39,7 +40,7 @@ impl<T: Element> Labelled<T> {
 
     /// Replaces the batch by the samples with these numbers, or makes this rank's part of it ready for
     /// [`Labelled::share`].
-    pub(super) fn load<X: Rows<T>>(&mut self, par: Par, x: &X, y: &[T], numbers: &[u32]) {
+    pub(super) fn load<X: GatherRows<T>>(&mut self, par: Par, x: &X, y: &[T], numbers: &[u32]) {
         let spread = x.spread();
         let par = par.for_work(FLOPS_PER_NUMBER * (numbers.len() * x.cols()) as f64);
         let gather = |numbers: &[u32], out: MatMut<'_, T>| {

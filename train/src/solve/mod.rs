@@ -20,7 +20,7 @@ mod tests;
 use std::fmt;
 
 use memorize_kernels::error::check_shape;
-use memorize_kernels::{Element, Engine, Mat, Rows};
+use memorize_kernels::{Element, Engine, GatherRows, Mat, Rows};
 
 use crate::error::TrainError;
 use crate::network::Network;
@@ -217,7 +217,7 @@ fn search_bytes(n: usize, directions: usize) -> u64 {
 /// [`TrainError::NoSamples`] for an empty set; [`TrainError::ZeroSamples`] if all samples are zero;
 /// [`TrainError::NotFinite`] if a sample or target is not finite; [`TrainError::WeightsOutOfRange`] if T cannot hold
 /// the weights that are the answer; [`TrainError::Eigenvalues`] if a decomposition fails; shape errors.
-pub fn solve<T: Element, X: Rows<T>>(
+pub fn solve<T: Element, X: GatherRows<T>>(
     engine: Engine,
     x: &X,
     y: &[T],
@@ -262,7 +262,7 @@ fn scale_weights<T: Element>(network: &mut Network<T>, e: i32) -> Result<(), Tra
 }
 
 /// The same for samples at a scale that can be computed with.
-fn at_scale<T: Element, X: Rows<T>>(
+fn at_scale<T: Element, X: GatherRows<T>>(
     engine: Engine,
     x: &X,
     y: &[T],
@@ -283,7 +283,7 @@ fn at_scale<T: Element, X: Rows<T>>(
 
 /// Solves K alpha = y for the K of `inner`: the samples themselves, or their coordinates, with the targets of as many
 /// of them.
-fn search<T: Element, X: Rows<T>, E: Element, Z: Rows<E>>(
+fn search<T: Element, X: Rows<T>, E: Element, Z: GatherRows<E>>(
     outputs: Outputs<'_, T, X>,
     inner: &Z,
     targets: Vec<f64>,

@@ -17,7 +17,7 @@ use memorize_data::dense::{self, Cholesky};
 use memorize_data::random::permutation;
 use memorize_kernels::pass::weighted_gram_bytes;
 use memorize_kernels::rows::Part;
-use memorize_kernels::{Element, Engine, Mat, Rows, Spread, pass, rows};
+use memorize_kernels::{Element, Engine, GatherRows, Mat, Rows, Spread, pass, rows};
 
 use super::gram_operator::{GramOperator, squared_length};
 use crate::error::TrainError;
@@ -45,7 +45,7 @@ impl<T: Element> Nystrom<T> {
     /// # Errors
     /// [`TrainError::NoSamples`] for an empty set; [`TrainError::Eigenvalues`] if the samples are not finite or too
     /// large.
-    pub fn new<X: Rows<T>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
+    pub fn new<X: GatherRows<T>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
         let spread = x.spread();
         let (n, rank) = (spread.whole(), rank.min(spread.whole()));
         if rank == 0 {

@@ -6,7 +6,7 @@
 //! matrix, large ones as the square root of the smallest eigenvalue of K = (X X^T) squared elementwise, which is
 //! searched for with products alone.
 
-use memorize_kernels::{Engine, Mat, Rows, Spread, rows};
+use memorize_kernels::{Engine, GatherRows, Mat, Rows, Spread, rows};
 
 use super::bounds::{Lifted, largest_norm};
 use super::constants::capacity;
@@ -190,7 +190,7 @@ pub struct Position {
 /// [`TrainError::NoSamples`] for an empty set; [`TrainError::NotFinite`] if a sample is not finite;
 /// [`TrainError::SingularValuesOutOfRange`] if sigma_min or sigma_max is not a number of f64;
 /// [`TrainError::Eigenvalues`] if a decomposition fails.
-pub fn examine<X: Rows<f64>>(
+pub fn examine<X: GatherRows<f64>>(
     engine: Engine,
     x: &X,
     settings: &Settings,
@@ -232,7 +232,7 @@ impl Position {
     }
 }
 
-fn at_scale<X: Rows<f64>>(
+fn at_scale<X: GatherRows<f64>>(
     engine: Engine,
     x: &X,
     settings: &Settings,
@@ -248,7 +248,7 @@ fn at_scale<X: Rows<f64>>(
 }
 
 /// Looks at samples, or at their coordinates, whose degeneracy, if any, is known.
-fn within<X: Rows<f64>>(
+fn within<X: GatherRows<f64>>(
     engine: Engine,
     x: &X,
     degeneracy: Option<Degeneracy>,
@@ -307,7 +307,7 @@ fn dense<X: Rows<f64>>(x: &X) -> Result<Position, TrainError> {
     })
 }
 
-fn iterative<X: Rows<f64>>(
+fn iterative<X: GatherRows<f64>>(
     engine: Engine,
     x: &X,
     settings: &Settings,
@@ -403,7 +403,7 @@ fn largest<X: Rows<f64>>(operator: &GramOperator<'_, f64, X>, settings: &Setting
 }
 
 /// Why sigma_min is exactly zero, if that can be told without computing it.
-fn degeneracy<X: Rows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
+fn degeneracy<X: GatherRows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
     let (spread, d) = (x.spread(), x.cols());
     let n = spread.whole();
     if n as u128 > capacity(d) {
@@ -441,7 +441,7 @@ fn nonzero_columns<X: Rows<f64>>(x: &X) -> usize {
 }
 
 /// Samples that are equal, or equal up to their sign.
-fn repeated<X: Rows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
+fn repeated<X: GatherRows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
     let mut keys: Vec<(u64, usize)> =
         x.spread().gather(rows::map(engine.par, x, key)).into_iter().enumerate().map(|(row, key)| (key, row)).collect();
     keys.sort_unstable();

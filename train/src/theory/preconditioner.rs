@@ -2,7 +2,7 @@
 //! kept.
 
 use memorize_kernels::rows::Narrowed;
-use memorize_kernels::{Engine, Rows};
+use memorize_kernels::{Engine, GatherRows};
 
 use super::nystrom::Nystrom;
 use crate::error::TrainError;
@@ -62,7 +62,7 @@ impl Preconditioner {
     ///
     /// # Errors
     /// Those of [`Nystrom::new`].
-    pub fn new<X: Rows<f64>>(
+    pub fn new<X: GatherRows<f64>>(
         engine: Engine,
         x: &X,
         rank: usize,

@@ -51,7 +51,7 @@ pub(crate) fn normals(space: &Spread, seed: u64, row: u64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use memorize_kernels::team::threads;
+    use memorize_ranks::threads;
 
     use super::*;
 

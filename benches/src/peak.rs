@@ -3,15 +3,13 @@
 
 use std::time::Instant;
 
-use pulp::Simd;
+use memorize_kernels::aligned::aligned_zeros;
+use memorize_kernels::arch::Kernel;
+use memorize_kernels::element::lanes;
+use memorize_kernels::extend::{load_lanes, store_lanes, sum_of, value_of};
+use memorize_kernels::pulp::Simd;
+use memorize_kernels::{Element, Engine, Isa, Par, compiled};
 use rayon::prelude::*;
-
-use crate::aligned::aligned_zeros;
-use crate::arch::{Isa, Kernel, compiled};
-use crate::element::{Element, lanes};
-use crate::engine::Engine;
-use crate::engine::sum::{sum_of, value_of};
-use crate::parallel::Par;
 
 /// Multiply-adds of one accumulator in a measurement: a few milliseconds.
 const STEPS: usize = 1 << 20;
@@ -116,8 +114,8 @@ impl Kernel for Stream<'_> {
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
         let one = simd.splat_f32s(1.0);
         for chunk in self.values.chunks_exact_mut(lanes::<S, f32>()) {
-            let sum = simd.add_f32s(crate::engine::epilogue::load_lanes(simd, chunk), one);
-            crate::engine::epilogue::store_lanes(simd, chunk, sum);
+            let sum = simd.add_f32s(load_lanes(simd, chunk), one);
+            store_lanes(simd, chunk, sum);
         }
     }
 }

@@ -1,13 +1,14 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use memorize_kernels::parallel::leaf_rows;
+use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
+use memorize_kernels::rows::{Part, gather_whole, whole};
+use memorize_kernels::team::Spread;
+use memorize_kernels::{Backend, Engine, Mat, MatRef, Par, Rows};
 use proptest::prelude::*;
 
 use super::*;
-use crate::parallel::{Par, leaf_rows};
-use crate::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
-use crate::rows::{Part, Rows, gather_whole, whole};
-use crate::{Backend, Engine, Mat};
 
 /// All of them, but for Miri, which takes a thousand times as long.
 fn few(ranks: &[usize]) -> &[usize] {
@@ -16,9 +17,12 @@ fn few(ranks: &[usize]) -> &[usize] {
 
 /// Results of each rank of a team.
 fn each<R: Send>(ranks: usize, work: impl Fn(&Arc<dyn Team>) -> R + Sync) -> Vec<R> {
-    let teams = threads(ranks);
+    each_of(&threads(ranks), work)
+}
+
+fn each_of<M: Sync, R: Send>(members: &[M], work: impl Fn(&M) -> R + Sync) -> Vec<R> {
     std::thread::scope(|scope| {
-        let handles: Vec<_> = teams.iter().map(|team| scope.spawn(|| work(team))).collect();
+        let handles: Vec<_> = members.iter().map(|member| scope.spawn(|| work(member))).collect();
         handles.into_iter().map(|handle| handle.join().unwrap()).collect()
     })
 }
@@ -27,7 +31,7 @@ fn numbers(n: usize, d: usize) -> Mat<f64> {
     Mat::from_fn(n, d, |i, k| ((i * 31 + k * 17 + i * i % 7) % 23) as f64 / 11.0 - 1.0)
 }
 
-fn share<'a>(x: &'a Mat<f64>, team: &Arc<dyn Team>) -> Part<crate::MatRef<'a, f64>> {
+fn share<'a>(x: &'a Mat<f64>, team: &Arc<dyn Team>) -> Part<MatRef<'a, f64>> {
     let spread = Spread::over(team, x.rows());
     Part::new(x.as_ref().rows_range(spread.range()), spread)
 }
@@ -58,22 +62,6 @@ proptest! {
             spread.reduce(par, &|| 0.0, &|range| leaf(first, range), &combine)
         });
         prop_assert!(found.iter().all(|found| found.to_bits() == alone.to_bits()), "{found:?} {alone}");
-    }
-}
-
-#[test]
-fn a_power_of_two_of_ranks_has_one_node_each() {
-    for ranks in [2, 4, 8] {
-        let ranges = each(ranks, |team| Spread::over(team, 60_000).range());
-        let at_most = leaf_rows(60_000);
-        for own in ranges {
-            let mut node = 0..60_000;
-            while node != own && node.len() > at_most {
-                let (left, right) = crate::parallel::halves(&node);
-                node = if own.start < left.end { left } else { right };
-            }
-            assert_eq!(node, own, "{ranks} ranks");
-        }
     }
 }
 
@@ -179,14 +167,14 @@ fn texts_and_numbers_are_gathered_in_the_order_of_ranks() {
 
 #[test]
 fn everybody_learns_who_has_failed_in_the_middle_of_whatever_they_do() {
-    for (ranks, failing) in [(2, vec![0]), (3, vec![2]), (5, vec![3, 1]), (6, vec![5]), (4, vec![0, 1, 2, 3])] {
+    for (count, failing) in [(2, vec![0]), (3, vec![2]), (5, vec![3, 1]), (6, vec![5]), (4, vec![0, 1, 2, 3])] {
         let first = *failing.iter().min().unwrap();
         let expected = Failed { rank: first, code: 7 };
-        let found = each(ranks, |team| {
-            if failing.contains(&team.rank()) {
-                return fail(&**team, 7);
+        let found = each_of(&members(count), |ranks| {
+            if failing.contains(&ranks.rank()) {
+                return fail(ranks, 7);
             }
-            let computing = || Spread::over(team, 1000).sum(|range| range.len() as f64);
+            let computing = || gather(ranks, &[1.0f64]);
             Failed::of(&*catch_unwind(AssertUnwindSafe(computing)).unwrap_err()).unwrap()
         });
         assert!(found.iter().all(|found| *found == expected), "{found:?}");
