@@ -79,6 +79,15 @@ pub fn eigen_among(space: &Spread, a: MatRef<'_, f64>) -> Option<Eigen> {
 
 /// The eigenvalues of a symmetric matrix, of which the lower triangle is read, and its eigenvectors; `None` if the
 /// iteration for them does not converge.
+///
+/// ```
+/// use faer::mat;
+/// use memorize_data::dense::eigen;
+///
+/// let found = eigen(mat![[2.0, 0.0], [0.0, 1.0]].as_ref()).unwrap();
+/// // From the smallest on.
+/// assert_eq!(found.values, [1.0, 2.0]);
+/// ```
 pub fn eigen(a: MatRef<'_, f64>) -> Option<Eigen> {
     let n = a.nrows();
     let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
@@ -90,6 +99,14 @@ pub fn eigen(a: MatRef<'_, f64>) -> Option<Eigen> {
 }
 
 /// The same without the eigenvectors.
+///
+/// ```
+/// use faer::mat;
+/// use memorize_data::dense::eigenvalues;
+///
+/// let values = eigenvalues(mat![[0.0, 0.0], [1.0, 0.0]].as_ref()).unwrap();
+/// assert!((values[0] + 1.0).abs() < 1e-15 && (values[1] - 1.0).abs() < 1e-15);
+/// ```
 pub fn eigenvalues(a: MatRef<'_, f64>) -> Option<Vec<f64>> {
     let n = a.nrows();
     let mut values = Diag::zeros(n);
@@ -101,6 +118,14 @@ pub fn eigenvalues(a: MatRef<'_, f64>) -> Option<Vec<f64>> {
 }
 
 /// The singular values and vectors of a matrix; `None` if the iteration for them does not converge.
+///
+/// ```
+/// use faer::mat;
+/// use memorize_data::dense::thin_svd;
+///
+/// let found = thin_svd(mat![[0.0, 2.0], [3.0, 0.0], [0.0, 0.0]].as_ref()).unwrap();
+/// assert!((found.values[0] - 3.0).abs() < 1e-15 && (found.values[1] - 2.0).abs() < 1e-15);
+/// ```
 pub fn thin_svd(a: MatRef<'_, f64>) -> Option<Svd> {
     let (m, n) = a.shape();
     let size = m.min(n);
@@ -114,6 +139,15 @@ pub fn thin_svd(a: MatRef<'_, f64>) -> Option<Svd> {
 
 impl Qr {
     /// Of a matrix of any shape.
+    ///
+    /// ```
+    /// use faer::mat;
+    /// use memorize_data::dense::Qr;
+    ///
+    /// let qr = Qr::new(mat![[3.0], [4.0]]);
+    /// // The length of the column, with either sign.
+    /// assert!((qr.r(0, 0).abs() - 5.0).abs() < 1e-14);
+    /// ```
     pub fn new(mut a: Mat<f64>) -> Self {
         let (m, n) = a.shape();
         let block = qr::recommended_block_size::<f64>(m, n);
@@ -125,11 +159,29 @@ impl Qr {
     }
 
     /// Element (i, k) of R.
+    ///
+    /// ```
+    /// use faer::mat;
+    /// use memorize_data::dense::Qr;
+    ///
+    /// let qr = Qr::new(mat![[2.0, 7.0], [0.0, 3.0]]);
+    /// // A that is triangular already is R, but for signs of its rows.
+    /// assert!((qr.r(0, 0) * qr.r(0, 1) - 14.0).abs() < 1e-13 && (qr.r(1, 1).abs() - 3.0).abs() < 1e-14);
+    /// ```
     pub fn r(&self, i: usize, k: usize) -> f64 {
         if i <= k { self.both[(i, k)] } else { 0.0 }
     }
 
     /// The first `columns` columns of Q, which has as many rows as A.
+    ///
+    /// ```
+    /// use faer::mat;
+    /// use memorize_data::dense::Qr;
+    ///
+    /// let qr = Qr::new(mat![[3.0], [4.0]]);
+    /// let q = qr.q(1);
+    /// assert!((q[(0, 0)] * qr.r(0, 0) - 3.0).abs() < 1e-14 && (q[(1, 0)] * qr.r(0, 0) - 4.0).abs() < 1e-14);
+    /// ```
     pub fn q(&self, columns: usize) -> Mat<f64> {
         let (m, size) = (self.both.nrows(), self.both.nrows().min(self.both.ncols()));
         let block = self.coefficients.nrows();
@@ -149,6 +201,16 @@ impl Qr {
 
 impl Cholesky {
     /// Of a symmetric matrix, of which the lower triangle is read; `None` if it is not positive definite.
+    ///
+    /// ```
+    /// use faer::mat;
+    /// use memorize_data::dense::Cholesky;
+    ///
+    /// let found = Cholesky::new(mat![[4.0, 0.0], [2.0, 10.0]].as_ref()).unwrap();
+    /// let l = found.lower();
+    /// assert_eq!([l[(0, 0)], l[(1, 0)], l[(1, 1)]], [2.0, 1.0, 3.0]);
+    /// assert!(Cholesky::new(mat![[-1.0]].as_ref()).is_none());
+    /// ```
     pub fn new(a: MatRef<'_, f64>) -> Option<Self> {
         let n = a.nrows();
         let mut l = Mat::zeros(n, n);
@@ -174,6 +236,15 @@ impl Cholesky {
     }
 
     /// A^-1 B, in place of B.
+    ///
+    /// ```
+    /// use faer::mat;
+    /// use memorize_data::dense::Cholesky;
+    ///
+    /// let mut b = mat![[8.0], [22.0]];
+    /// Cholesky::new(mat![[4.0, 2.0], [2.0, 10.0]].as_ref()).unwrap().solve(&mut b);
+    /// assert!((b[(0, 0)] - 1.0).abs() < 1e-14 && (b[(1, 0)] - 2.0).abs() < 1e-14);
+    /// ```
     pub fn solve(&self, b: &mut Mat<f64>) {
         let l = self.lower();
         let mut room = MemBuffer::new(llt::solve::solve_in_place_scratch::<f64>(l.nrows(), b.ncols(), Par::Seq));
@@ -181,6 +252,15 @@ impl Cholesky {
     }
 
     /// L^-1.
+    ///
+    /// ```
+    /// use faer::mat;
+    /// use memorize_data::dense::Cholesky;
+    ///
+    /// // A = L L^T with L = [2 0; 1 4].
+    /// let inverse = Cholesky::new(mat![[4.0, 2.0], [2.0, 17.0]].as_ref()).unwrap().inverse_lower();
+    /// assert_eq!([inverse[(0, 0)], inverse[(1, 0)], inverse[(1, 1)]], [0.5, -0.125, 0.25]);
+    /// ```
     pub fn inverse_lower(&self) -> Mat<f64> {
         let l = self.lower();
         let mut inverse = Mat::identity(l.nrows(), l.nrows());
@@ -190,6 +270,13 @@ impl Cholesky {
 }
 
 /// A B.
+///
+/// ```
+/// use faer::mat;
+/// use memorize_data::dense::product;
+///
+/// assert_eq!(product(mat![[1.0, 2.0]].as_ref(), mat![[3.0], [4.0]].as_ref())[(0, 0)], 11.0);
+/// ```
 pub fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     let mut product = Mat::zeros(a.nrows(), b.ncols());
     matmul(product.as_mut(), Accum::Replace, a, b, 1.0, Par::Seq);
@@ -197,6 +284,14 @@ pub fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
 }
 
 /// A A^T.
+///
+/// ```
+/// use faer::mat;
+/// use memorize_data::dense::times_transpose;
+///
+/// let gram = times_transpose(mat![[2.0], [3.0]].as_ref());
+/// assert_eq!([gram[(0, 0)], gram[(1, 0)], gram[(1, 1)]], [4.0, 6.0, 9.0]);
+/// ```
 pub fn times_transpose(a: MatRef<'_, f64>) -> Mat<f64> {
     product(a, a.transpose())
 }

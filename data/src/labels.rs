@@ -12,11 +12,24 @@ use crate::source::Table;
 pub const RANDOM_LABELS: u32 = 10;
 
 /// n labels, uniform in {0, ..., 9}; label i is a function of (seed, i) alone.
+///
+/// ```
+/// let labels = memorize_data::labels::random_labels(3, 100);
+/// assert!(labels.iter().all(|label| (0.0..=9.0).contains(label) && label.fract() == 0.0));
+/// // Fewer labels are the first of more.
+/// assert_eq!(memorize_data::labels::random_labels(3, 5), labels[..5]);
+/// ```
 pub fn random_labels(seed: u64, n: usize) -> Vec<f64> {
     random_labels_of(seed, 0..n)
 }
 
 /// The random labels of these rows.
+///
+/// ```
+/// use memorize_data::labels::{random_labels, random_labels_of};
+///
+/// assert_eq!(random_labels_of(3, 40..50), random_labels(3, 100)[40..50]);
+/// ```
 pub fn random_labels_of(seed: u64, rows: Range<usize>) -> Vec<f64> {
     let stream = Stream::new(seed, Purpose::RandomLabels);
     (rows.start as u64..rows.end as u64).map(|row| f64::from(stream.row(row).below(RANDOM_LABELS))).collect()
@@ -26,6 +39,16 @@ pub fn random_labels_of(seed: u64, rows: Range<usize>) -> Vec<f64> {
 ///
 /// # Errors
 /// [`DataError::TargetsNotScalar`], or a value that is not finite in `T`.
+///
+/// ```
+/// use memorize_data::{DataError, ElementType, Table, labels};
+///
+/// let table = Table::from_memory("y", ElementType::U8, &[3], &[5.0, 0.0, 4.0])?;
+/// assert_eq!(labels::targets::<f32>(&table)?, [5.0, 0.0, 4.0]);
+/// let wide = Table::from_memory("y", ElementType::U8, &[3, 2], &[0.0; 6])?;
+/// assert!(matches!(labels::targets::<f32>(&wide), Err(DataError::TargetsNotScalar { row_len: 2, .. })));
+/// # Ok::<(), DataError>(())
+/// ```
 pub fn targets<T: Element>(table: &Table) -> Result<Vec<T>, DataError> {
     check_scalar(table)?;
     table.check_finite_as::<T>()?;
@@ -40,6 +63,16 @@ pub fn targets<T: Element>(table: &Table) -> Result<Vec<T>, DataError> {
 ///
 /// # Errors
 /// [`DataError::TargetsNotScalar`] or [`DataError::RowCountMismatch`].
+///
+/// ```
+/// use memorize_data::{DataError, ElementType, Table, labels};
+///
+/// let table = |rows| Table::from_memory("t", ElementType::U8, &[rows], &vec![1.0; rows]);
+/// assert!(labels::check_pair(&table(3)?, &table(3)?).is_ok());
+/// let error = labels::check_pair(&table(3)?, &table(2)?).unwrap_err();
+/// assert!(matches!(error, DataError::RowCountMismatch { input_rows: 3, target_rows: 2, .. }));
+/// # Ok::<(), DataError>(())
+/// ```
 pub fn check_pair(inputs: &Table, targets: &Table) -> Result<(), DataError> {
     check_scalar(targets)?;
     if inputs.rows() == targets.rows() {

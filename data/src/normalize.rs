@@ -23,6 +23,17 @@ pub const MAX_NORM: f64 = 1e30;
 /// # Errors
 /// [`DataError::ZeroRow`], [`DataError::NotFinite`], or [`DataError::NormOutOfRange`] for a norm outside
 /// [[`MIN_NORM`], [`MAX_NORM`]]; the first row in file order is named.
+///
+/// ```
+/// use memorize_data::normalize::row_norms;
+/// use memorize_data::{DataError, ElementType, Table};
+///
+/// let table = Table::from_memory("t", ElementType::U8, &[2, 2], &[3.0, 4.0, 0.0, 2.0])?;
+/// assert_eq!(row_norms(&table)?, [5.0, 2.0]);
+/// let zero = Table::from_memory("t", ElementType::U8, &[1, 2], &[0.0, 0.0])?;
+/// assert!(matches!(row_norms(&zero), Err(DataError::ZeroRow { row: 0, .. })));
+/// # Ok::<(), DataError>(())
+/// ```
 pub fn row_norms(table: &Table) -> Result<Vec<f64>, DataError> {
     let norms: Vec<f64> = (0..table.rows()).into_par_iter().with_min_len(64).map(|i| row_norm(table, i)).collect();
     // Written so that NaN, too, is outside.
@@ -85,6 +96,12 @@ fn norm(row: &[f64]) -> f64 {
 }
 
 /// Divides a row by its norm: the norm is rounded to `T`, each quotient is correctly rounded in `T`.
+///
+/// ```
+/// let mut row = [3.0f32, 4.0];
+/// memorize_data::normalize::scale_row(&mut row, 5.0);
+/// assert_eq!(row, [0.6, 0.8]);
+/// ```
 #[inline(always)]
 pub fn scale_row<T: Element>(row: &mut [T], norm: f64) {
     let norm = T::from_f64(norm);

@@ -34,6 +34,12 @@ pub use place::{is_at, is_one_file, stdout_is_taken};
 pub const TEMPORARY: &str = ".memorize-";
 
 /// Whether a file of this name is a temporary one, or a lock.
+///
+/// ```
+/// use memorize_data::output::is_temporary;
+///
+/// assert!(is_temporary(".memorize-a1b2c3".as_ref()) && !is_temporary("weights.safetensors".as_ref()));
+/// ```
 pub fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
 }
@@ -96,6 +102,13 @@ pub enum OutputError {
 }
 
 /// Advice about a file that could not be written.
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+///
+/// let advice = memorize_data::output::advice(&Error::from(ErrorKind::StorageFull));
+/// assert_eq!(advice, "make space on its disk, or write somewhere else");
+/// ```
 pub fn advice(error: &io::Error) -> &'static str {
     use io::ErrorKind::*;
     match error.kind() {
@@ -117,6 +130,20 @@ pub fn advice(error: &io::Error) -> &'static str {
 ///
 /// # Errors
 /// If any step fails; the old file, if there is one, is then untouched.
+///
+/// ```
+/// use std::io::{Error, Write};
+///
+/// use memorize_data::output::write_atomically;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("result");
+/// write_atomically(&path, |out| out.write_all(b"first"))?;
+/// // A write that fails leaves what was there.
+/// assert!(write_atomically(&path, |_| Err(Error::other("on purpose"))).is_err());
+/// assert_eq!(std::fs::read(&path)?, b"first");
+/// # Ok::<(), Error>(())
+/// ```
 pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
     stage(path, fill)?.commit()
 }
@@ -126,6 +153,20 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) ->
 ///
 /// # Errors
 /// If any step fails; no file is then left.
+///
+/// ```
+/// use std::io::Write;
+///
+/// use memorize_data::output::stage;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("result");
+/// let staged = stage(&path, |out| out.write_all(b"text"))?;
+/// assert!(!path.exists());
+/// staged.commit()?;
+/// assert_eq!(std::fs::read(&path)?, b"text");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn stage(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<Staged> {
     stage_at(path, true, fill)
 }
@@ -172,6 +213,18 @@ impl Staged {
     ///
     /// # Errors
     /// If it cannot be read.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// use memorize_data::digest::sha256;
+    /// use memorize_data::output::stage;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let staged = stage(&folder.path().join("result"), |out| out.write_all(b"text"))?;
+    /// assert_eq!(staged.digest()?, Some((4, sha256(b"text"))));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn digest(&self) -> io::Result<Option<(u64, String)>> {
         self.0.as_ref().map(|waiting| digest::of_file(waiting.temporary.path())).transpose()
     }
@@ -180,6 +233,21 @@ impl Staged {
     ///
     /// # Errors
     /// If the system refuses; the old file, if there is one, is then untouched.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// use memorize_data::output::stage;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("result");
+    /// // What is not committed is gone.
+    /// drop(stage(&path, |out| out.write_all(b"text"))?);
+    /// assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
+    /// stage(&path, |out| out.write_all(b"text"))?.commit()?;
+    /// assert!(path.is_file());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn commit(self) -> io::Result<()> {
         let Some(Waiting { target, temporary, replace }) = self.0 else { return Ok(()) };
         let renamed = if replace { temporary.persist(&target) } else { rename_to_free(temporary, &target) };
@@ -218,6 +286,18 @@ impl Output {
     /// # Errors
     /// [`OutputError`]: there is a file and `overwrite` does not say that it may be replaced, or it is an input; the
     /// path names a folder; the folder cannot be written to, or cannot be made.
+    ///
+    /// ```
+    /// use memorize_data::{Output, OutputError};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let input = folder.path().join("x.npy");
+    /// std::fs::write(&input, "numbers").unwrap();
+    /// let onto = |overwrite, inputs: &[_]| Output::new(&input, overwrite, inputs.iter().copied()).err();
+    /// assert!(matches!(onto(false, &[]), Some(OutputError::Exists { .. })));
+    /// assert!(matches!(onto(true, &[&*input]), Some(OutputError::Input { .. })));
+    /// assert!(onto(true, &[]).is_none());
+    /// ```
     pub fn new<'a>(
         path: &Path,
         overwrite: bool,
@@ -273,6 +353,17 @@ impl Output {
     }
 
     /// The path that was given.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use memorize_data::Output;
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("result");
+    /// assert_eq!(Output::new(&path, false, [])?.path(), path);
+    /// # Ok::<(), memorize_data::OutputError>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -281,6 +372,17 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError::Twice`].
+    ///
+    /// ```
+    /// use memorize_data::{Output, OutputError};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let output = |name| Output::new(&folder.path().join(name), false, []);
+    /// let (one, other) = (output("a")?, output("b")?);
+    /// assert!(one.differs_from(&other).is_ok());
+    /// assert!(matches!(one.differs_from(&output("a")?), Err(OutputError::Twice { .. })));
+    /// # Ok::<(), OutputError>(())
+    /// ```
     pub fn differs_from(&self, other: &Self) -> Result<(), OutputError> {
         match (place::of(&self.path), place::of(&other.path)) {
             (Ok(Place::File(one)), Ok(Place::File(two))) if place::is_one_place(&one, &two) => {
@@ -294,6 +396,20 @@ impl Output {
     ///
     /// # Errors
     /// If any step fails, or another process has begun to write it; no file is then left.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// use memorize_data::Output;
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("new/result");
+    /// let staged = Output::new(&path, false, []).unwrap().stage(|out| out.write_all(b"text"))?;
+    /// assert!(!path.exists());
+    /// staged.commit()?;
+    /// assert_eq!(std::fs::read(&path)?, b"text");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn stage(&self, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<Staged> {
         self.make_folders()?;
         stage_at(&self.path, self.overwrite, fill)
@@ -303,11 +419,35 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError::Write`]; the old file, if there is one, is then untouched.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// use memorize_data::Output;
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("new/result");
+    /// Output::new(&path, false, [])?.write(|out| out.write_all(b"text"))?;
+    /// assert_eq!(std::fs::read(&path).unwrap(), b"text");
+    /// # Ok::<(), memorize_data::OutputError>(())
+    /// ```
     pub fn write(&self, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> Result<(), OutputError> {
         self.stage(fill).and_then(Staged::commit).map_err(|source| self.failed(source))
     }
 
     /// The error of a write that failed.
+    ///
+    /// ```
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// use memorize_data::Output;
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let output = Output::new(&folder.path().join("result"), false, [])?;
+    /// let text = output.failed(Error::from(ErrorKind::StorageFull)).to_string();
+    /// assert!(text.starts_with("cannot write ") && text.contains("make space"));
+    /// # Ok::<(), memorize_data::OutputError>(())
+    /// ```
     pub fn failed(&self, source: io::Error) -> OutputError {
         OutputError::Write { path: self.path.clone(), source }
     }
@@ -328,6 +468,16 @@ impl Output {
 ///
 /// # Errors
 /// Why not.
+///
+/// ```
+/// use memorize_data::output::check_folder;
+///
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("file"), "text")?;
+/// assert!(check_folder(&folder.path().join("new/one")).is_ok() && !folder.path().join("new").exists());
+/// assert!(check_folder(&folder.path().join("file/in")).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn check_folder(folder: &Path) -> io::Result<()> {
     let here = |path: &Path| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() };
     let there = folder.ancestors().map(here).find(|path| fs::symlink_metadata(path).is_ok());

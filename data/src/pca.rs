@@ -56,6 +56,17 @@ impl Projection {
     ///
     /// # Errors
     /// [`DataError::TooManyComponents`] if m > min(n, d), [`DataError::Eigenvectors`] if the decomposition fails.
+    ///
+    /// ```
+    /// use memorize_data::Projection;
+    /// use memorize_kernels::{Engine, Mat};
+    ///
+    /// // On a line: one direction has all of the variance.
+    /// let x = Mat::from_slice(3, 2, &[1.0, 1.0, 2.0, 2.0, 3.0, 3.0]);
+    /// let projection = Projection::fit(&Engine::best(), &x, 1)?;
+    /// assert!((projection.variances[0] - 4.0 / 3.0).abs() < 1e-12 && projection.mean == [2.0, 2.0]);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn fit(engine: &Engine, x: &impl Rows<f64>, m: usize) -> Result<Self, DataError> {
         let (n, d) = (x.spread().whole(), x.cols());
         if m > n.min(d) {
@@ -72,6 +83,13 @@ impl Projection {
     }
 
     /// Bytes that [`Projection::fit`] takes at once for n samples of width d, at most, with so many threads.
+    ///
+    /// ```
+    /// use memorize_data::Projection;
+    ///
+    /// // More samples take more, until the covariance is cheaper.
+    /// assert!(Projection::bytes(10, 784, 1) < Projection::bytes(100, 784, 1));
+    /// ```
     pub fn bytes(samples: usize, width: usize, threads: usize) -> u64 {
         let [n, d, threads] = [samples, width, threads].map(|size| size as u64);
         let numbers = match Method::of(samples, width) {
@@ -85,11 +103,30 @@ impl Projection {
     }
 
     /// Number of directions m.
+    ///
+    /// ```
+    /// use memorize_data::Projection;
+    /// use memorize_kernels::{Engine, Mat};
+    ///
+    /// let x = Mat::from_fn(5, 3, |i, k| (i * i + k) as f64);
+    /// assert_eq!(Projection::fit(&Engine::best(), &x, 2)?.components(), 2);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn components(&self) -> usize {
         self.basis.rows()
     }
 
     /// B rounded to T.
+    ///
+    /// ```
+    /// use memorize_data::Projection;
+    /// use memorize_kernels::{Engine, Mat};
+    ///
+    /// let x = Mat::from_slice(2, 2, &[0.0, -1.0, 0.0, 1.0]);
+    /// let basis = Projection::fit(&Engine::best(), &x, 1)?.basis_as::<f32>();
+    /// assert!(basis.row(0)[0].abs() < 1e-6 && (basis.row(0)[1].abs() - 1.0).abs() < 1e-6);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn basis_as<T: Element>(&self) -> Mat<T> {
         Mat::from_fn(self.basis.rows(), self.basis.cols(), |i, k| T::from_f64(self.basis.row(i)[k]))
     }

@@ -12,6 +12,17 @@ use crate::random::{Purpose, RowStream, Stream, normal};
 /// are asked for. Roundings, in this order: the noise z is an f32, widened exactly to `T`; sigma is rounded to `T`;
 /// their product is rounded to `T`; the sum is rounded to `T`. An f32 run and an f64 run therefore see the same noise
 /// up to these roundings.
+///
+/// ```
+/// use memorize_data::perturb::add_noise;
+/// use memorize_kernels::Isa;
+///
+/// let (mut single, mut double) = ([1.0f32; 3], [1.0f64; 3]);
+/// add_noise(Isa::best(), 7, 0, 0.5, &mut single);
+/// add_noise(Isa::best(), 7, 0, 0.5, &mut double);
+/// // The same noise, up to rounding.
+/// assert!(single != [1.0; 3] && (f64::from(single[2]) - double[2]).abs() < 1e-6);
+/// ```
 pub fn add_noise<T: Element>(isa: Isa, row_index: u64, seed: u64, sigma: f64, out: &mut [T]) {
     let stream = Stream::new(seed, Purpose::Noise).row(row_index);
     isa.run_loops(AddNoise { stream, sigma: T::from_f64(sigma), out });

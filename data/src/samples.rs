@@ -60,6 +60,23 @@ impl<T: Element> Prepared<T> {
     ///
     /// # Errors
     /// A row of norm zero if rows are to be normalised, a value that is not finite, or a projection of another width.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use memorize_data::{ElementType, Noise, Preparation, Prepared, Table};
+    /// use memorize_kernels::{Engine, Mat, Rows};
+    ///
+    /// let table = Arc::new(Table::from_memory("t", ElementType::U8, &[2, 2], &[3.0, 4.0, 0.0, 2.0])?);
+    /// let noise = Some(Noise { sigma: 0.01, seed: 1 });
+    /// let preparation = Preparation { normalize: true, noise, ..Preparation::default() };
+    /// let x = Prepared::<f64>::new(&Engine::best(), table, &preparation)?;
+    /// // Made when a pass asks for them, and always the same.
+    /// let (mut scratch, mut again) = (Mat::zeros(1, 2), Mat::zeros(2, 2));
+    /// let row = x.block(0..1, &mut scratch).row(0).to_vec();
+    /// assert!((row[0] - 0.6).abs() < 0.1 && row == x.block(0..2, &mut again).row(0));
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn new(engine: &Engine, table: Arc<Table>, preparation: &Preparation) -> Result<Self, DataError> {
         table.check_finite_as::<T>()?;
         let norms = if preparation.normalize { Some(row_norms(&table)?) } else { None };
@@ -82,6 +99,18 @@ impl<T: Element> Prepared<T> {
     }
 
     /// All rows in memory.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use memorize_data::{ElementType, Preparation, Prepared, Table};
+    /// use memorize_kernels::Engine;
+    ///
+    /// let table = Arc::new(Table::from_memory("t", ElementType::U8, &[2, 1], &[3.0, 4.0])?);
+    /// let x = Prepared::<f32>::new(&Engine::best(), table, &Preparation::default())?.to_mat();
+    /// assert_eq!((x.row(0), x.row(1)), (&[3.0][..], &[4.0][..]));
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn to_mat(&self) -> Mat<T> {
         rows::to_mat(Par::POOL, self)
     }

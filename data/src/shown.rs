@@ -44,6 +44,12 @@ impl Display for Name {
 
 /// Text that may hold words from outside, such as a line of a file: with escapes in the place of characters that
 /// command terminals. Ends of lines and tabs stay.
+///
+/// ```
+/// // What would clear the terminal is seen instead.
+/// let shown = memorize_data::shown::printable("a\u{1b}[2Jb\n");
+/// assert!(!shown.contains('\u{1b}') && shown.starts_with('a') && shown.ends_with("b\n"));
+/// ```
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

@@ -8,6 +8,16 @@ use std::path::Path;
 ///
 /// # Errors
 /// If it cannot be opened, or is a folder, a pipe, a socket or a device. None of them is waited for.
+///
+/// ```
+/// use memorize_data::small::open_regular;
+///
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("file"), "text")?;
+/// assert!(open_regular(&folder.path().join("file")).is_ok());
+/// assert!(open_regular(folder.path()).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true);
@@ -26,6 +36,17 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// As [`open_regular`]; if it is longer.
+///
+/// ```
+/// use memorize_data::small::read;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("file");
+/// std::fs::write(&path, "12345")?;
+/// assert_eq!(read(&path, 5)?, b"12345");
+/// assert!(read(&path, 4).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn read(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // One that grows meanwhile, or says that it has no length (as in /proc), is not believed.
@@ -40,6 +61,18 @@ pub fn read(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`read`]; if it is not in UTF-8.
+///
+/// ```
+/// use memorize_data::small::read_text;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("file");
+/// std::fs::write(&path, "12345")?;
+/// assert_eq!(read_text(&path, 100)?, "12345");
+/// std::fs::write(&path, [0xff])?;
+/// assert!(read_text(&path, 100).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn read_text(path: &Path, longest: u64) -> io::Result<String> {
     String::from_utf8(read(path, longest)?).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not text in UTF-8"))
 }

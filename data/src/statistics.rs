@@ -47,6 +47,15 @@ pub struct Statistics {
 
 impl Statistics {
     /// Looks at every number of a table. Takes 8 bytes a row of memory, but no more than for [`MOST_COMPARED`] rows.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Statistics, Table};
+    ///
+    /// let table = Table::from_memory("t", ElementType::U8, &[3, 2], &[1.0, 2.0, 0.0, 0.0, 1.0, 2.0])?;
+    /// let statistics = Statistics::of(&table);
+    /// assert_eq!((statistics.zero_rows, statistics.repeated_rows), (1, Some(1)));
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn of(table: &Table) -> Self {
         let compare = table.rows() <= MOST_COMPARED;
         let starts: Vec<usize> = (0..table.rows()).step_by(PIECE).collect();

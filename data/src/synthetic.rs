@@ -14,6 +14,12 @@ use crate::source::Table;
 pub const TARGET_MEAN_SQUARE: f64 = 1.0 / 3.0;
 
 /// Fills `out` with row `row` of the inputs: uniform values in [-1, 1), drawn in f64 and rounded to `T`.
+///
+/// ```
+/// let mut row = [0.0f64; 4];
+/// memorize_data::synthetic::input_row(1, 3, &mut row);
+/// assert_eq!(row, memorize_data::synthetic::inputs::<f64>(1, 10, 4).row(3));
+/// ```
 pub fn input_row<T: Element>(seed: u64, row: u64, out: &mut [T]) {
     let mut stream = Stream::new(seed, Purpose::SyntheticInputs).row(row);
     for value in out {
@@ -22,11 +28,22 @@ pub fn input_row<T: Element>(seed: u64, row: u64, out: &mut [T]) {
 }
 
 /// Target `row`: uniform in [-1, 1), drawn in f64.
+///
+/// ```
+/// use memorize_data::synthetic::{target, targets};
+///
+/// assert_eq!(target(1, 3), targets::<f64>(1, 10)[3]);
+/// ```
 pub fn target(seed: u64, row: u64) -> f64 {
     2.0 * Stream::new(seed, Purpose::SyntheticTargets).row(row).uniform_f64() - 1.0
 }
 
 /// The n x d matrix of inputs.
+///
+/// ```
+/// let x = memorize_data::synthetic::inputs::<f32>(1, 20, 3);
+/// assert!((x.rows(), x.cols()) == (20, 3) && x.iter().all(|value| (-1.0..1.0).contains(value)));
+/// ```
 pub fn inputs<T: Element>(seed: u64, n: usize, d: usize) -> Mat<T> {
     let mut inputs = Mat::zeros(n, d);
     for row in 0..n {
@@ -36,11 +53,21 @@ pub fn inputs<T: Element>(seed: u64, n: usize, d: usize) -> Mat<T> {
 }
 
 /// The n targets, rounded to `T`.
+///
+/// ```
+/// let y = memorize_data::synthetic::targets::<f64>(1, 20);
+/// assert!(y.len() == 20 && y.iter().all(|value| (-1.0..1.0).contains(value)));
+/// ```
 pub fn targets<T: Element>(seed: u64, n: usize) -> Vec<T> {
     (0..n as u64).map(|row| T::from_f64(target(seed, row))).collect()
 }
 
 /// Bytes that [`tables`] takes at once.
+///
+/// ```
+/// // 1000 rows of 8 numbers and targets that are there twice.
+/// assert_eq!(memorize_data::synthetic::bytes(1000, 8), 1000 * (8 + 2) * 8);
+/// ```
 pub fn bytes(n: usize, d: usize) -> u64 {
     // The targets are there twice while they are encoded.
     [n as u64, (d as u64).saturating_add(2), 8].into_iter().fold(1, u64::saturating_mul)
@@ -51,6 +78,15 @@ pub fn bytes(n: usize, d: usize) -> u64 {
 ///
 /// # Errors
 /// [`DataError::NoRows`] or [`DataError::NoColumns`] if n or d is 0.
+///
+/// ```
+/// use memorize_data::synthetic::{inputs, tables};
+///
+/// let (x, y) = tables(1, 10, 4)?;
+/// assert_eq!((x.rows(), x.row_len(), y.row_len()), (10, 4, 1));
+/// assert_eq!(x.value(3, 2), inputs::<f64>(1, 10, 4).row(3)[2]);
+/// # Ok::<(), memorize_data::DataError>(())
+/// ```
 pub fn tables(seed: u64, n: usize, d: usize) -> Result<(Table, Table), DataError> {
     let inputs = Table::from_rows("synthetic inputs", ElementType::F64, &[n, d], |row, values| {
         input_row(seed, row as u64, values);

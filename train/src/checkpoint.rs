@@ -65,6 +65,15 @@ const STATE: &str = "state.";
 
 impl Frame {
     /// The signs, the features, the projection and the names that a file has beside the weights of this network.
+    ///
+    /// ```
+    /// use memorize_train::Network;
+    /// use memorize_train::checkpoint::{Frame, Weights};
+    ///
+    /// let network = Network::<f32>::zeros(2, 3)?;
+    /// let _frame = Frame::new(&Weights { network, features: None, projection: None, normalize: Some(true) });
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn new<T: Element>(weights: &Weights<T>) -> Self {
         let mut tensors = BTreeMap::from([("a".to_owned(), Tensor::vector(&weights.network.signs))]);
         let mut metadata = BTreeMap::from([("memorize".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
@@ -87,6 +96,25 @@ impl Frame {
     ///
     /// # Errors
     /// [`TrainError::Io`] if the file cannot be written; an older file of that name is then untouched.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use memorize_train::checkpoint::{Frame, Weights, load_state};
+    /// use memorize_train::state::{Tensor, WEIGHTS};
+    /// use memorize_train::{Network, State};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("checkpoint.safetensors");
+    /// let network = Network::<f32>::random(2, 3, 0.1, 1)?;
+    /// let tensors = BTreeMap::from([(WEIGHTS.to_owned(), Tensor::matrix(&network.weights.transposed()))]);
+    /// let state = State { optimizer: "mine".to_owned(), iteration: 7, tensors };
+    /// let weights = Weights { network, features: None, projection: None, normalize: None };
+    /// Frame::new(&weights).save(&path, &state, "a run")?;
+    /// let found = load_state(&path)?;
+    /// assert_eq!((found.state, found.about), (Some(state), "a run".to_owned()));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn save(&self, path: &Path, state: &State, about: &str) -> Result<(), TrainError> {
         let staged = output::stage(path, |file| self.write(file, state, about));
         staged.and_then(Staged::commit).map_err(|source| cannot_write(path, source))
@@ -96,6 +124,23 @@ impl Frame {
     ///
     /// # Errors
     /// Those of `out`.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use memorize_train::checkpoint::{Frame, Weights, parse_state};
+    /// use memorize_train::state::{Tensor, WEIGHTS};
+    /// use memorize_train::{Network, State};
+    ///
+    /// let network = Network::<f32>::random(2, 3, 0.1, 1)?;
+    /// let tensors = BTreeMap::from([(WEIGHTS.to_owned(), Tensor::matrix(&network.weights.transposed()))]);
+    /// let state = State { optimizer: "mine".to_owned(), iteration: 7, tensors };
+    /// let mut bytes = Vec::new();
+    /// let weights = Weights { network, features: None, projection: None, normalize: None };
+    /// Frame::new(&weights).write(&mut bytes, &state, "").unwrap();
+    /// assert_eq!(parse_state(&bytes).unwrap().state, Some(state));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn write(&self, out: &mut impl Write, state: &State, about: &str) -> io::Result<()> {
         let name = |name: &String| if name == WEIGHTS { name.clone() } else { format!("{STATE}{name}") };
         let tensors = state.tensors.iter().map(|(key, tensor)| (name(key), tensor));
@@ -132,6 +177,19 @@ impl Frame {
 ///
 /// # Errors
 /// [`TrainError::Io`] if the file cannot be written.
+///
+/// ```
+/// use memorize_train::Network;
+/// use memorize_train::checkpoint::{Weights, load, save};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("W.safetensors");
+/// let network = Network::<f32>::random(2, 3, 0.1, 1)?;
+/// save(&path, &Weights { network: network.clone(), features: None, projection: None, normalize: Some(true) })?;
+/// let found = load::<f32>(&path)?;
+/// assert_eq!((found.network.weights.row(1), found.normalize), (network.weights.row(1), Some(true)));
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn save<T: Element>(path: &Path, weights: &Weights<T>) -> Result<(), TrainError> {
     stage(path, weights)?.commit().map_err(|source| cannot_write(path, source))
 }
@@ -140,6 +198,20 @@ pub fn save<T: Element>(path: &Path, weights: &Weights<T>) -> Result<(), TrainEr
 ///
 /// # Errors
 /// [`TrainError::Io`] if the file cannot be written.
+///
+/// ```
+/// use memorize_train::Network;
+/// use memorize_train::checkpoint::{Weights, stage};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("W.safetensors");
+/// let network = Network::<f32>::random(2, 3, 0.1, 1)?;
+/// let staged = stage(&path, &Weights { network, features: None, projection: None, normalize: None })?;
+/// assert!(!path.exists());
+/// staged.commit().unwrap();
+/// assert!(path.exists());
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn stage<T: Element>(path: &Path, weights: &Weights<T>) -> Result<Staged, TrainError> {
     output::stage(path, |file| write(file, weights)).map_err(|source| cannot_write(path, source))
 }
@@ -148,6 +220,18 @@ pub fn stage<T: Element>(path: &Path, weights: &Weights<T>) -> Result<Staged, Tr
 ///
 /// # Errors
 /// Those of `out`.
+///
+/// ```
+/// use memorize_train::Network;
+/// use memorize_train::checkpoint::{Weights, parse, write};
+///
+/// let network = Network::<f64>::random(2, 3, 0.1, 1)?;
+/// let mut bytes = Vec::new();
+/// let weights = Weights { network: network.clone(), features: None, projection: None, normalize: None };
+/// write(&mut bytes, &weights).unwrap();
+/// assert_eq!(parse::<f64>(&bytes).unwrap().network.weights.row(0), network.weights.row(0));
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn write<T: Element>(out: &mut impl Write, weights: &Weights<T>) -> io::Result<()> {
     let w = Tensor::matrix(&weights.network.weights.transposed());
     Frame::new(weights).serialize(out, [(WEIGHTS.to_owned(), &w)], [])
@@ -211,6 +295,18 @@ fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>), Str
 /// # Errors
 /// [`TrainError::Io`] if the file cannot be read, [`TrainError::Weights`] if it is not to the bit what this program has
 /// written.
+///
+/// ```
+/// # use memorize_train::Network;
+/// # use memorize_train::checkpoint::{Weights, load_state, save};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("W.safetensors");
+/// # let network = Network::<f32>::random(2, 3, 0.1, 1)?;
+/// save(&path, &Weights { network, features: None, projection: None, normalize: None })?;
+/// // A run that has ended has nothing to go on from.
+/// assert!(load_state(&path)?.state.is_none());
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn load_state(path: &Path) -> Result<Checkpoint, TrainError> {
     parse_state(&read(path)?).map_err(|problem| TrainError::Weights { path: path.to_owned(), problem })
 }
@@ -219,6 +315,11 @@ pub fn load_state(path: &Path) -> Result<Checkpoint, TrainError> {
 ///
 /// # Errors
 /// A sentence that says what is wrong.
+///
+/// ```
+/// let error = memorize_train::checkpoint::parse_state(b"no such file").unwrap_err();
+/// assert!(!error.is_empty());
+/// ```
 pub fn parse_state(bytes: &[u8]) -> Result<Checkpoint, String> {
     let (tensors, mut metadata) = open(bytes)?;
     if !metadata.contains_key(DIGEST) {
@@ -243,6 +344,17 @@ pub fn parse_state(bytes: &[u8]) -> Result<Checkpoint, String> {
 /// # Errors
 /// [`TrainError::Io`] if it cannot be read or is no regular file, [`TrainError::Weights`] if it is not well-formed, or
 /// larger than memory.
+///
+/// ```
+/// use memorize_train::TrainError;
+/// use memorize_train::checkpoint::read;
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("W.safetensors");
+/// std::fs::write(&path, "not one").unwrap();
+/// assert!(matches!(read(&path), Err(TrainError::Weights { .. })));
+/// assert!(matches!(read(folder.path()), Err(TrainError::Io { .. })));
+/// ```
 pub fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
     let io = |source| TrainError::Io { action: "read", path: path.to_owned(), source };
     let wrong = |problem| TrainError::Weights { path: path.to_owned(), problem };
@@ -266,6 +378,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
 ///
 /// # Errors
 /// If it cannot be read, or is no safetensors file.
+///
+/// ```
+/// # use memorize_train::Network;
+/// # use memorize_train::checkpoint::{Weights, has_state, save};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("W.safetensors");
+/// # let network = Network::<f32>::random(2, 3, 0.1, 1)?;
+/// save(&path, &Weights { network, features: None, projection: None, normalize: None })?;
+/// assert!(!has_state(&path).unwrap());
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn has_state(path: &Path) -> io::Result<bool> {
     let mut file = small::open_regular(path)?;
     let length = file.metadata()?.len();
@@ -316,6 +439,15 @@ fn malformed(error: SafeTensorError) -> String {
 /// # Errors
 /// [`TrainError::Io`] if the file cannot be read, [`TrainError::Weights`] if it is not a well-formed weights file:
 /// every size is checked against the file's length, every value must be finite.
+///
+/// ```
+/// use memorize_train::TrainError;
+/// use memorize_train::checkpoint::load;
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let missing = load::<f32>(&folder.path().join("W.safetensors"));
+/// assert!(matches!(missing, Err(TrainError::Io { .. })));
+/// ```
 pub fn load<T: Element>(path: &Path) -> Result<Weights<T>, TrainError> {
     parse(&read(path)?).map_err(|problem| TrainError::Weights { path: path.to_owned(), problem })
 }
@@ -324,6 +456,18 @@ pub fn load<T: Element>(path: &Path) -> Result<Weights<T>, TrainError> {
 ///
 /// # Errors
 /// A sentence that says what is wrong.
+///
+/// ```
+/// # use memorize_train::Network;
+/// # use memorize_train::checkpoint::{Weights, parse, write};
+/// # let network = Network::<f32>::random(2, 3, 0.1, 1)?;
+/// # let mut bytes = Vec::new();
+/// write(&mut bytes, &Weights { network, features: None, projection: None, normalize: None }).unwrap();
+/// assert!(parse::<f32>(&bytes).is_ok());
+/// // A file that was cut short is refused.
+/// assert!(parse::<f32>(&bytes[..bytes.len() - 1]).is_err());
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn parse<T: Element>(bytes: &[u8]) -> Result<Weights<T>, String> {
     let (tensors, metadata) = open(bytes)?;
     let w: Mat<T> = transposed(&tensors, "W")?.ok_or_else(|| missing("W", "[d, r]", &tensors))?;

@@ -24,6 +24,14 @@ impl<T: Element> FeatureLayer<T> {
     ///
     /// # Errors
     /// [`TrainError::Power`] if p is zero or above [`MAX_POWER`].
+    ///
+    /// ```
+    /// use memorize_train::FeatureLayer;
+    ///
+    /// let layer = FeatureLayer::<f64>::random(5, 3, 2, 0.1, 1)?;
+    /// assert_eq!((layer.weights().rows(), layer.weights().cols(), layer.power()), (5, 3, 2));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn random(k: usize, d: usize, power: u32, sigma2: f64, seed: u64) -> Result<Self, TrainError> {
         Self::new(normal_rows(k, d, sigma2, seed, Purpose::Features), power)
     }
@@ -32,6 +40,14 @@ impl<T: Element> FeatureLayer<T> {
     ///
     /// # Errors
     /// [`TrainError::Power`] if p is zero or above [`MAX_POWER`].
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::FeatureLayer;
+    ///
+    /// assert!(FeatureLayer::new(Mat::from_slice(1, 2, &[1.0, -1.0]), 2).is_ok());
+    /// assert!(FeatureLayer::new(Mat::from_slice(1, 2, &[1.0, -1.0]), 0).is_err());
+    /// ```
     pub fn new(weights: Mat<T>, power: u32) -> Result<Self, TrainError> {
         if (1..=MAX_POWER).contains(&power) {
             Ok(Self { weights, power })
@@ -41,11 +57,25 @@ impl<T: Element> FeatureLayer<T> {
     }
 
     /// R, k x d.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::FeatureLayer;
+    ///
+    /// let layer = FeatureLayer::new(Mat::from_slice(1, 2, &[1.0f32, -1.0]), 2)?;
+    /// assert_eq!(layer.weights().row(0), [1.0, -1.0]);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn weights(&self) -> &Mat<T> {
         &self.weights
     }
 
     /// p.
+    ///
+    /// ```
+    /// assert_eq!(memorize_train::FeatureLayer::<f32>::random(5, 3, 2, 0.1, 1)?.power(), 2);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn power(&self) -> u32 {
         self.power
     }
@@ -65,6 +95,16 @@ impl<T: Element, X: Rows<T>> Featured<T, X> {
     ///
     /// # Errors
     /// [`TrainError::Kernel`] if the layer's width is not that of the samples.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat, Par, rows};
+    /// use memorize_train::{FeatureLayer, Featured};
+    ///
+    /// let layer = FeatureLayer::new(Mat::from_slice(1, 2, &[1.0f64, -1.0]), 2)?;
+    /// let z = Featured::new(Mat::from_slice(1, 2, &[5.0, 2.0]), &layer, Engine::best())?;
+    /// assert_eq!(rows::to_mat(Par::Seq, &z).row(0), [9.0]);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn new(inner: X, layer: &FeatureLayer<T>, engine: Engine) -> Result<Self, TrainError> {
         check_shape("width of the feature layer", inner.cols(), layer.weights.cols())?;
         let engine = Engine { par: Par::Seq, ..engine };

@@ -18,6 +18,14 @@ pub struct Network<T: Element> {
 ///
 /// # Errors
 /// [`TrainError::Neurons`] if r is odd or zero.
+///
+/// ```
+/// use memorize_train::network::signs;
+///
+/// assert_eq!(signs::<f32>(4)?, [1.0, 1.0, -1.0, -1.0]);
+/// assert!(signs::<f32>(3).is_err());
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn signs<T: Element>(r: usize) -> Result<Vec<T>, TrainError> {
     if r == 0 || !r.is_multiple_of(2) {
         return Err(TrainError::Neurons(r));
@@ -29,6 +37,12 @@ pub fn signs<T: Element>(r: usize) -> Result<Vec<T>, TrainError> {
 /// one half: u = w . x is N(0, scale^2), u^2 has variance 2 scale^4, and r of them with signs add up to 2 r scale^4.
 ///
 /// The paper does not state its initialisation.
+///
+/// ```
+/// // 2 r scale^4 = 1/2.
+/// let scale = memorize_train::network::default_init_scale(100);
+/// assert!((2.0 * 100.0 * scale.powi(4) - 0.5).abs() < 1e-12);
+/// ```
 pub fn default_init_scale(r: usize) -> f64 {
     (4.0 * r.max(1) as f64).sqrt().sqrt().recip()
 }
@@ -38,6 +52,14 @@ impl<T: Element> Network<T> {
     ///
     /// # Errors
     /// [`TrainError::Neurons`] if r is odd or zero.
+    ///
+    /// ```
+    /// use memorize_train::Network;
+    ///
+    /// let network = Network::<f64>::zeros(4, 3)?;
+    /// assert!(network.weights.frobenius_norm() == 0.0 && network.signs == [1.0, 1.0, -1.0, -1.0]);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn zeros(r: usize, d: usize) -> Result<Self, TrainError> {
         Ok(Self { signs: signs(r)?, weights: Mat::zeros(r, d) })
     }
@@ -46,26 +68,56 @@ impl<T: Element> Network<T> {
     ///
     /// # Errors
     /// [`TrainError::Neurons`] if r is odd or zero.
+    ///
+    /// ```
+    /// use memorize_train::Network;
+    ///
+    /// let network = Network::<f64>::random(4, 3, 0.1, 7)?;
+    /// // A wider network of the same seed begins with the same neurons.
+    /// assert_eq!(network.weights.row(3), Network::<f64>::random(6, 3, 0.1, 7)?.weights.row(3));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn random(r: usize, d: usize, scale: f64, seed: u64) -> Result<Self, TrainError> {
         Ok(Self { signs: signs(r)?, weights: normal_rows(r, d, scale, seed, Purpose::Weights) })
     }
 
     /// Number of neurons r.
+    ///
+    /// ```
+    /// assert_eq!(memorize_train::Network::<f32>::zeros(4, 3)?.neurons(), 4);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn neurons(&self) -> usize {
         self.weights.rows()
     }
 
     /// Width of the input d.
+    ///
+    /// ```
+    /// assert_eq!(memorize_train::Network::<f32>::zeros(4, 3)?.width(), 3);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn width(&self) -> usize {
         self.weights.cols()
     }
 
     /// Number of trained parameters r d.
+    ///
+    /// ```
+    /// assert_eq!(memorize_train::Network::<f32>::zeros(4, 3)?.parameters(), 12);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn parameters(&self) -> usize {
         self.neurons() * self.width()
     }
 
     /// The same network in f64, which holds every number of either type.
+    ///
+    /// ```
+    /// let network = memorize_train::Network::<f32>::random(4, 3, 0.1, 7)?;
+    /// assert_eq!(network.in_f64().weights.row(2)[1], f64::from(network.weights.row(2)[1]));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn in_f64(&self) -> Network<f64> {
         let weights = Mat::from_fn(self.neurons(), self.width(), |i, a| self.weights.row(i)[a].to_f64());
         Network { weights, signs: self.signs.iter().map(|sign| sign.to_f64()).collect() }

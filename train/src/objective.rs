@@ -40,6 +40,12 @@ pub struct Evaluation {
 
 impl Evaluation {
     /// Mean squared error 1/n sum_j delta_j^2 = 4 f.
+    ///
+    /// ```
+    /// use memorize_train::Evaluation;
+    ///
+    /// assert_eq!(Evaluation { loss: 0.5, regularized: 0.75 }.mse(), 2.0);
+    /// ```
     pub fn mse(&self) -> f64 {
         4.0 * self.loss
     }
@@ -50,6 +56,20 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     ///
     /// # Errors
     /// If the network's width is not that of the samples.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::{Network, Objective, Route};
+    ///
+    /// // q = (3 x)^2 - (1 x)^2 at x = 2.
+    /// let network = Network { weights: Mat::from_slice(2, 1, &[3.0, 1.0]), signs: vec![1.0, -1.0] };
+    /// let (x, y) = (Mat::from_slice(1, 1, &[2.0f64]), [30.0]);
+    /// for route in [Route::Neuron, Route::Gram] {
+    ///     let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route };
+    ///     assert_eq!(objective.outputs(&network)?, [32.0]);
+    /// }
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn outputs(&self, net: &Network<T>) -> Result<Vec<T>, TrainError> {
         let mut q = vec![T::ZERO; self.x.rows()];
         match self.route {
@@ -66,6 +86,19 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     ///
     /// # Errors
     /// If the shapes do not go together or there are no samples.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::{Network, Objective, Route};
+    ///
+    /// let network = Network { weights: Mat::from_slice(2, 1, &[3.0, 1.0]), signs: vec![1.0, -1.0] };
+    /// let (x, y) = (Mat::from_slice(1, 1, &[2.0f64]), [30.0]);
+    /// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.2, route: Route::Neuron };
+    /// // delta = 32 - 30: f = 2^2/4 and g = f + 0.1 (3^2 + 1^2).
+    /// let at = objective.evaluate(&network)?;
+    /// assert!((at.loss - 1.0).abs() < 1e-15 && (at.regularized - 2.0).abs() < 1e-15);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn evaluate(&self, net: &Network<T>) -> Result<Evaluation, TrainError> {
         check_shape("number of targets", self.x.rows(), self.y.len())?;
         let q = self.outputs(net)?;
@@ -79,6 +112,20 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     ///
     /// # Errors
     /// If the shapes do not go together or there are no samples.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::{Network, Objective, Route};
+    ///
+    /// // 0.1 in f32 is not a tenth: the loss that is left is its square's distance from what f32 rounds it to.
+    /// let network = Network { weights: Mat::from_slice(2, 1, &[0.1f32, 0.0]), signs: vec![1.0, -1.0] };
+    /// let (x, y) = (Mat::from_slice(1, 1, &[1.0f32]), [0.1f32 * 0.1]);
+    /// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+    /// assert_eq!(objective.evaluate(&network)?.loss, 0.0);
+    /// let residual = f64::from(0.1f32).powi(2) - f64::from(0.1f32 * 0.1);
+    /// assert_eq!(objective.evaluate_in_f64(&network)?.loss, residual.powi(2) / 4.0);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn evaluate_in_f64(&self, net: &Network<T>) -> Result<Evaluation, TrainError> {
         if T::EPSILON <= f64::EPSILON {
             return self.evaluate(net);
@@ -90,6 +137,17 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     }
 
     /// The f below which rounding decides what T finds: residuals of [`ROUNDINGS`] times the rounding of the targets.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::objective::ROUNDINGS;
+    /// use memorize_train::{Objective, Route};
+    ///
+    /// let (x, y) = (Mat::from_slice(2, 1, &[1.0f32, 2.0]), [3.0, 4.0]);
+    /// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Gram };
+    /// let rounding = ROUNDINGS * f64::from(f32::EPSILON);
+    /// assert_eq!(objective.resolution(), rounding.powi(2) * 25.0 / 8.0);
+    /// ```
     pub fn resolution(&self) -> f64 {
         let spread = self.x.spread();
         let squares = spread.sum(|range| self.y[range].iter().map(|y| y.to_f64().powi(2)).sum());
@@ -109,6 +167,20 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     ///
     /// # Errors
     /// If the shapes do not go together or there are no samples.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::{Network, Objective, Route};
+    ///
+    /// let network = Network { weights: Mat::from_slice(2, 1, &[3.0, 1.0]), signs: vec![1.0, -1.0] };
+    /// let (x, y) = (Mat::from_slice(1, 1, &[2.0f64]), [30.0]);
+    /// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+    /// let mut gradient = Mat::zeros(2, 1);
+    /// let at = objective.gradient(&network, &mut gradient)?;
+    /// // M = delta x^2 = 8, and M w a of each neuron.
+    /// assert_eq!((at.loss, gradient.row(0)[0], gradient.row(1)[0]), (1.0, 24.0, -8.0));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn gradient(&self, net: &Network<T>, gradient: &mut Mat<T>) -> Result<Evaluation, TrainError> {
         Ok(self.gradient_and_moment(net, gradient)?.0)
     }
@@ -117,6 +189,18 @@ impl<T: Element, X: Rows<T>> Objective<'_, T, X> {
     ///
     /// # Errors
     /// If the shapes do not go together or there are no samples.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::{Network, Objective, Route};
+    ///
+    /// let network = Network { weights: Mat::from_slice(2, 1, &[3.0, 1.0]), signs: vec![1.0, -1.0] };
+    /// let (x, y) = (Mat::from_slice(1, 1, &[2.0f64]), [30.0]);
+    /// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Gram };
+    /// let (_, moment) = objective.gradient_and_moment(&network, &mut Mat::zeros(2, 1))?;
+    /// assert_eq!(moment.unwrap().matrix().row(0), [8.0]);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn gradient_and_moment(
         &self,
         net: &Network<T>,

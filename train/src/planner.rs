@@ -19,6 +19,10 @@ pub enum Route {
 
 impl Route {
     /// `neuron` or `gram`.
+    ///
+    /// ```
+    /// assert_eq!(memorize_train::Route::Gram.name(), "gram");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Route::Neuron => "neuron",
@@ -27,6 +31,13 @@ impl Route {
     }
 
     /// Flops of one loss and gradient over n samples of width d with r neurons.
+    ///
+    /// ```
+    /// use memorize_train::Route;
+    ///
+    /// assert_eq!(Route::Neuron.flops(100, 10, 5), 4.0 * 100.0 * 10.0 * 5.0);
+    /// assert_eq!(Route::Gram.flops(100, 10, 5), 2.0 * 100.0 * 100.0 + 3.0 * 100.0 * 5.0);
+    /// ```
     pub fn flops(self, n: usize, d: usize, r: usize) -> f64 {
         let (n, d, r) = (n as f64, d as f64, r as f64);
         match self {
@@ -90,6 +101,16 @@ pub struct Plan {
 
 impl Plan {
     /// The cheaper route for gradients over `samples` of width d with r neurons, unless `forced`.
+    ///
+    /// ```
+    /// use memorize_train::{Plan, Route, Samples};
+    ///
+    /// // Many neurons make the Gram route cheaper, few samples the neuron route.
+    /// assert_eq!(Plan::new(Samples::All(60_000), 784, 3000, None).route, Route::Gram);
+    /// assert_eq!(Plan::new(Samples::Batch(128), 784, 3000, None).route, Route::Neuron);
+    /// let forced = Plan::new(Samples::All(60_000), 784, 3000, Some(Route::Neuron));
+    /// assert!(forced.forced && forced.route == Route::Neuron);
+    /// ```
     pub fn new(samples: Samples, d: usize, r: usize, forced: Option<Route>) -> Self {
         let (n, layout) = match samples {
             Samples::All(n) => (n, LAYOUT_FLOPS),
@@ -106,6 +127,17 @@ impl Plan {
 impl Plan {
     /// The same for one pass over `samples` with this network: the neuron route also where S = W A W^T would leave the
     /// range of T although W does not.
+    ///
+    /// ```
+    /// use memorize_train::{Network, Plan, Route, Samples};
+    ///
+    /// let mut network = Network::<f32>::random(3000, 8, 0.1, 1)?;
+    /// assert_eq!(Plan::of_network(Samples::All(60_000), &network, None).route, Route::Gram);
+    /// // The squares of such weights are no numbers of f32.
+    /// network.weights.row_mut(0)[0] = 1e30;
+    /// assert_eq!(Plan::of_network(Samples::All(60_000), &network, None).route, Route::Neuron);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn of_network<T: Element>(samples: Samples, network: &Network<T>, forced: Option<Route>) -> Self {
         let plan = Self::new(samples, network.width(), network.neurons(), forced);
         let largest = network.weights.iter().fold(0.0f64, |largest, w| largest.max(w.to_f64().abs()));

@@ -123,6 +123,18 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     /// # Errors
     /// [`TrainError::NoSamples`], [`TrainError::Neurons`], and [`TrainError::Diverged`] if the Hessian at the start is
     /// not finite.
+    ///
+    /// ```
+    /// use memorize_data::synthetic;
+    /// use memorize_kernels::Engine;
+    /// use memorize_train::race::{Rules, Track};
+    ///
+    /// let (x, y) = (synthetic::inputs::<f64>(1, 12, 6), synthetic::targets::<f64>(1, 12));
+    /// let rules = Rules { losses: vec![1e-2, 1e-8], passes: 50, route: None, seed: 1 };
+    /// let track = Track::new(Engine::best(), (&x, &y), 14, Some(0.5), rules)?;
+    /// assert_eq!((track.rate, track.start.neurons()), (0.5, 14));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn new(
         engine: Engine,
         (x, y): (&'a X, &'a [T]),
@@ -142,6 +154,18 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     }
 
     /// Rank of the solver's preconditioner.
+    ///
+    /// ```
+    /// use memorize_data::synthetic;
+    /// use memorize_kernels::Engine;
+    /// use memorize_train::race::{Rules, Track};
+    ///
+    /// let (x, y) = (synthetic::inputs::<f64>(1, 12, 6), synthetic::targets::<f64>(1, 12));
+    /// let rules = Rules { losses: vec![1e-8], passes: 50, route: None, seed: 1 };
+    /// // Every sample is a landmark.
+    /// assert_eq!(Track::new(Engine::best(), (&x, &y), 14, Some(0.5), rules)?.rank(), 12);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn rank(&self) -> usize {
         solve::default_rank::<T>(self.objective.x.rows(), self.start.width(), solve::WORKSPACE)
     }
@@ -150,6 +174,27 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     ///
     /// # Errors
     /// Errors that keep an entrant from running at all.
+    ///
+    /// ```
+    /// use memorize_data::synthetic;
+    /// use memorize_kernels::Engine;
+    /// use memorize_train::race::{Entrant, Recorded, Rules, Spectator, Track};
+    ///
+    /// struct Nobody;
+    ///
+    /// impl Spectator for Nobody {
+    ///     fn see(&mut self, _: &Recorded) {}
+    ///     fn goes_on(&mut self) -> bool {
+    ///         true
+    ///     }
+    /// }
+    ///
+    /// let (x, y) = (synthetic::inputs::<f64>(1, 12, 6), synthetic::targets::<f64>(1, 12));
+    /// let rules = Rules { losses: vec![1e-2, 1e-8], passes: 50, route: None, seed: 1 };
+    /// let lap = Track::new(Engine::best(), (&x, &y), 14, Some(0.5), rules)?.run(Entrant::Solver, &mut Nobody)?;
+    /// assert!(lap.marks.iter().all(|mark| mark.reached.is_some()));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn run(&self, entrant: Entrant, spectator: &mut dyn Spectator) -> Result<Lap, TrainError> {
         let mut runner = Runner::new(&self.rules, spectator);
         let loss = match self.train(entrant, &mut runner) {

@@ -13,11 +13,22 @@ pub struct StepDecay {
 
 impl StepDecay {
     /// A rate that stays.
+    ///
+    /// ```
+    /// assert_eq!(memorize_train::schedule::StepDecay::constant(0.5).rate(1000), 0.5);
+    /// ```
     pub fn constant(rate: f64) -> Self {
         Self { initial: rate, factor: 1.0, every: 0 }
     }
 
     /// The learning rate in an epoch, counted from 0.
+    ///
+    /// ```
+    /// use memorize_train::schedule::StepDecay;
+    ///
+    /// let schedule = StepDecay { initial: 1.0, factor: 0.5, every: 10 };
+    /// assert_eq!([9, 10, 20].map(|epoch| schedule.rate(epoch)), [1.0, 0.5, 0.25]);
+    /// ```
     pub fn rate(&self, epoch: u64) -> f64 {
         let steps = epoch.checked_div(self.every).unwrap_or(0);
         self.initial * libm::pow(self.factor, steps as f64)

@@ -28,6 +28,17 @@ const AGREEMENT: f64 = 1e-12;
 ///
 /// # Errors
 /// [`TrainError::NotFinite`] if there is a number that is not finite; it names the first sample of this rank.
+///
+/// ```
+/// use memorize_kernels::{Mat, Par};
+/// use memorize_train::TrainError;
+/// use memorize_train::span::largest_modulus;
+///
+/// assert_eq!(largest_modulus(Par::Seq, &Mat::from_slice(2, 1, &[1.0, -3.0]))?, 3.0);
+/// let broken = largest_modulus(Par::Seq, &Mat::from_slice(2, 1, &[1.0, f64::NAN]));
+/// assert!(matches!(broken, Err(TrainError::NotFinite { row: 1, .. })));
+/// # Ok::<(), TrainError>(())
+/// ```
 pub fn largest_modulus<T: Element, X: Rows<T>>(par: Par, x: &X) -> Result<f64, TrainError> {
     // NaN would be lost in a maximum.
     let modulus = |value: T| if value.is_finite() { value.to_f64().abs() } else { f64::INFINITY };
@@ -40,6 +51,13 @@ pub fn largest_modulus<T: Element, X: Rows<T>>(par: Par, x: &X) -> Result<f64, T
 }
 
 /// The e that samples with this largest modulus are divided by 2^e for; 0 where they are well as they are, or all zero.
+///
+/// ```
+/// use memorize_train::span::exponent;
+///
+/// // Samples of an ordinary size stay as they are.
+/// assert_eq!((exponent(3.0), exponent(2f64.powi(300))), (0, 300));
+/// ```
 pub fn exponent(modulus: f64) -> i32 {
     if modulus == 0.0 {
         return 0;
@@ -92,6 +110,14 @@ impl Squared {
 }
 
 /// Samples multiplied by 2^e.
+///
+/// ```
+/// use memorize_kernels::{Mat, Par, rows};
+/// use memorize_train::span::scaled;
+///
+/// let x = Mat::from_slice(1, 2, &[3.0f64, -1.0]);
+/// assert_eq!(rows::to_mat(Par::Seq, &scaled(&x, 2)).row(0), [12.0, -4.0]);
+/// ```
 pub fn scaled<T: Element, X: Rows<T>>(x: &X, e: i32) -> Mapped<'_, X, impl Fn(&mut [T]) + Sync> {
     let [first, second] = power_of_two::<T>(e);
     Mapped::new(x, move |row: &mut [T]| row.iter_mut().for_each(|value| *value = *value * first * second))
@@ -108,23 +134,47 @@ pub struct Span {
 
 impl Span {
     /// Whether n samples of width d span fewer directions than they have numbers whatever they are.
+    ///
+    /// ```
+    /// use memorize_train::span::Span;
+    ///
+    /// assert!(Span::is_narrower(100, 784) && !Span::is_narrower(60_000, 784));
+    /// ```
     pub fn is_narrower(n: usize, d: usize) -> bool {
         n < d
     }
 
     /// Bytes that [`Span::new`] takes at once for n samples of width d: the samples, as columns, as the decomposition's
     /// with what it works in, and Q twice.
+    ///
+    /// ```
+    /// use memorize_train::span::Span;
+    ///
+    /// assert!(Span::peak(100, 784) > Span::bytes(100, 784));
+    /// ```
     pub fn peak(n: usize, d: usize) -> u64 {
         (n as u64).saturating_mul(d as u64).saturating_mul(46)
     }
 
     /// Bytes that it keeps.
+    ///
+    /// ```
+    /// // C, n x n, and Q, d x n.
+    /// assert_eq!(memorize_train::span::Span::bytes(100, 784), 8 * 100 * (100 + 784));
+    /// ```
     pub fn bytes(n: usize, d: usize) -> u64 {
         (n as u64).saturating_mul((n as u64).saturating_add(d as u64)).saturating_mul(8)
     }
 
     /// Bytes of what takes so many more in the coordinates of so few samples, at most: one is over before the other
     /// begins.
+    ///
+    /// ```
+    /// use memorize_train::span::Span;
+    ///
+    /// let (peak, kept) = (Span::peak(100, 784), Span::bytes(100, 784));
+    /// assert_eq!((Span::with(100, 784, 1), Span::with(100, 784, peak)), (peak, kept + peak));
+    /// ```
     pub fn with(n: usize, d: usize, bytes: u64) -> u64 {
         Self::peak(n, d).max(Self::bytes(n, d).saturating_add(bytes))
     }
@@ -134,6 +184,17 @@ impl Span {
     ///
     /// # Errors
     /// [`TrainError::Eigenvalues`] if the decomposition fails.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::span::Span;
+    ///
+    /// // Inner products are the same in the coordinates.
+    /// let c = Span::new(&Mat::from_slice(2, 3, &[3.0f64, 4.0, 0.0, 1.0, 0.0, 2.0]))?.coordinates;
+    /// let dot = |i: usize, j: usize| c.row(i).iter().zip(c.row(j)).map(|(a, b)| a * b).sum::<f64>();
+    /// assert!((dot(0, 0) - 25.0).abs() < 1e-12 && (dot(0, 1) - 3.0).abs() < 1e-12);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn new<T: Element, X: Rows<T>>(x: &X) -> Result<Self, TrainError> {
         let (spread, x) = (x.spread(), rows::whole(Par::POOL, x));
         let (n, d) = (x.rows(), x.cols());
@@ -161,6 +222,17 @@ impl Span {
     ///
     /// # Errors
     /// If it is not as wide as the samples.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::Network;
+    /// use memorize_train::span::Span;
+    ///
+    /// let span = Span::new(&Mat::from_slice(1, 3, &[3.0f64, 4.0, 0.0]))?;
+    /// let network = Network::random(2, 3, 1.0, 1)?;
+    /// assert_eq!(span.within(&Engine::best(), &network)?.width(), 1);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn within(&self, engine: &Engine, network: &Network<f64>) -> Result<Network<f64>, TrainError> {
         self.times(engine, &self.directions.transposed(), network)
     }
@@ -169,6 +241,23 @@ impl Span {
     ///
     /// # Errors
     /// If it is not as wide as there are coordinates.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::span::Span;
+    /// use memorize_train::{Network, Objective, Route};
+    ///
+    /// let x = Mat::from_slice(1, 3, &[3.0f64, 4.0, 0.0]);
+    /// let span = Span::new(&x)?;
+    /// let within = Network::random(2, 1, 1.0, 1)?;
+    /// let outside = span.outside(&Engine::best(), &within)?;
+    /// let outputs = |x: &Mat<f64>, network: &Network<f64>| {
+    ///     Objective { engine: Engine::best(), x, y: &[0.0], gamma: 0.0, route: Route::Neuron }.outputs(network)
+    /// };
+    /// let (here, there) = (outputs(&x, &outside)?[0], outputs(&span.coordinates, &within)?[0]);
+    /// assert!((here - there).abs() < 1e-12 * there.abs());
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn outside(&self, engine: &Engine, network: &Network<f64>) -> Result<Network<f64>, TrainError> {
         self.times(engine, &self.directions, network)
     }

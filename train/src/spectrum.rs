@@ -29,6 +29,15 @@ pub struct SingularValues {
 ///
 /// # Panics
 /// If there are more than [`DENSE_SAMPLES`] samples.
+///
+/// ```
+/// use memorize_kernels::Mat;
+/// use memorize_train::spectrum::singular_values;
+///
+/// let found = singular_values(&Mat::from_slice(2, 2, &[0.0, 3.0, 2.0, 0.0]))?;
+/// assert!((found.min - 4.0).abs() < 1e-12 && (found.max - 9.0).abs() < 1e-12);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn singular_values<T: Element, X: Rows<T>>(x: &X) -> Result<SingularValues, TrainError> {
     let n = x.spread().whole();
     assert!(n <= DENSE_SAMPLES, "{n} samples are too many for a dense decomposition");

@@ -35,6 +35,14 @@ pub struct Tensor {
 
 impl Tensor {
     /// A matrix, row-major.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::state::Tensor;
+    ///
+    /// let (one, other) = (Mat::from_slice(1, 2, &[1.0f32, 2.0]), Mat::from_slice(2, 1, &[1.0f32, 2.0]));
+    /// assert_ne!(Tensor::matrix(&one), Tensor::matrix(&other));
+    /// ```
     pub fn matrix<T: Element>(mat: &Mat<T>) -> Self {
         let mut bytes = Vec::with_capacity(mat.rows() * mat.cols() * size_of::<T>());
         (0..mat.rows()).for_each(|i| bytes.extend_from_slice(bytemuck::cast_slice(mat.row(i))));
@@ -42,12 +50,25 @@ impl Tensor {
     }
 
     /// A vector.
+    ///
+    /// ```
+    /// use memorize_train::state::Tensor;
+    ///
+    /// assert_ne!(Tensor::vector(&[1.0f32]), Tensor::vector(&[1.0f64]));
+    /// ```
     pub fn vector<T: Element>(values: &[T]) -> Self {
         let dtype = if size_of::<T>() == 4 { Dtype::F32 } else { Dtype::F64 };
         Self { dtype, shape: vec![values.len()], bytes: bytemuck::cast_slice(values).to_vec() }
     }
 
     /// Whole numbers.
+    ///
+    /// ```
+    /// use memorize_train::state::Tensor;
+    ///
+    /// assert_eq!(Tensor::counts(&[3, 4]), Tensor::counts(&[3, 4]));
+    /// assert_ne!(Tensor::counts(&[3]), Tensor::counts(&[4]));
+    /// ```
     pub fn counts(values: &[u64]) -> Self {
         Self { dtype: Dtype::U64, shape: vec![values.len()], bytes: bytemuck::cast_slice(values).to_vec() }
     }
@@ -134,6 +155,20 @@ impl State {
 
     /// The first matrix with an element that is infinite or NaN: there is nothing to go on with. Vectors may hold them
     /// where something does not apply.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::State;
+    /// use memorize_train::state::Tensor;
+    ///
+    /// let state = |value: f64| {
+    ///     let tensors = BTreeMap::from([("W".to_owned(), Tensor::matrix(&Mat::from_slice(1, 1, &[value])))]);
+    ///     State { optimizer: "mine".to_owned(), iteration: 3, tensors }
+    /// };
+    /// assert_eq!((state(1.0).not_finite(), state(f64::NAN).not_finite()), (None, Some("W")));
+    /// ```
     pub fn not_finite(&self) -> Option<&str> {
         let is_finite = |tensor: &Tensor| match tensor.dtype {
             Dtype::F32 => tensor.is_finite::<f32>(),

@@ -34,6 +34,12 @@ pub enum Ending {
 
 impl Ending {
     /// Its name in files.
+    ///
+    /// ```
+    /// use memorize_train::trial::Ending;
+    ///
+    /// assert_eq!(Ending::Memorised.name(), "memorised");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Memorised => "memorised",
@@ -93,6 +99,19 @@ pub struct Tried {
 ///
 /// # Errors
 /// [`TrainError::Diverged`] if a step size lets descent diverge, and what the solver and the passes report.
+///
+/// ```
+/// use memorize_data::synthetic;
+/// use memorize_kernels::Engine;
+/// use memorize_train::observe::Silent;
+/// use memorize_train::trial::{Ending, Settings, Trainer, trials};
+///
+/// let (x, y) = (synthetic::inputs::<f64>(1, 12, 6), synthetic::targets::<f64>(1, 12));
+/// let settings = Settings { neurons: 14, iterations: 200, tolerance: 1e-10, route: None, seed: 1 };
+/// let tried = trials(Engine::best(), (&x, &y), &[Trainer::Solver], &settings, &mut Silent)?;
+/// assert_eq!(tried[0].as_ref().unwrap().ended, Ending::Memorised);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn trials<T: Element, X: GatherRows<T>>(
     engine: Engine,
     (x, y): (&X, &[T]),

@@ -62,6 +62,10 @@ impl ElementType {
     ];
 
     /// Bytes of one number.
+    ///
+    /// ```
+    /// assert_eq!(memorize_data::ElementType::F16.size(), 2);
+    /// ```
     pub fn size(self) -> usize {
         match self {
             Self::Bool | Self::U8 | Self::I8 => 1,
@@ -72,6 +76,12 @@ impl ElementType {
     }
 
     /// Short name: `bool`, `u8`, `i8` and so on to `u64`, `i64`; `f16`, `f32`, `f64`.
+    ///
+    /// ```
+    /// use memorize_data::ElementType;
+    ///
+    /// assert_eq!((ElementType::U8.name(), ElementType::F64.name()), ("u8", "f64"));
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Bool => "bool",
@@ -90,6 +100,12 @@ impl ElementType {
     }
 
     /// Whether NaN and infinity exist in this type.
+    ///
+    /// ```
+    /// use memorize_data::ElementType;
+    ///
+    /// assert!(ElementType::F16.is_float() && !ElementType::I64.is_float());
+    /// ```
     pub fn is_float(self) -> bool {
         matches!(self, Self::F16 | Self::F32 | Self::F64)
     }

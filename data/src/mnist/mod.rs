@@ -56,7 +56,7 @@ struct File {
     sha256: &'static str,
 }
 
-/// The official files as a program may have them in it, each compressed by gzip, in the order of the fields of [`Mnist`].
+/// The official files as a program may have them in it, compressed by gzip, in the order of the fields of [`Mnist`].
 pub type Bundled = [&'static [u8]; 4];
 
 /// In the order of the fields of [`Mnist`].
@@ -91,6 +91,22 @@ impl Mnist {
     /// The named folder has not the four files of one data set; a file is damaged or missing and there is no copy to
     /// replace it; the cache cannot be written, or holds other files; the files do not fit together: an image without a
     /// label, labels of more than one number, training and test images of different sizes, values that are not finite.
+    ///
+    /// ```
+    /// use memorize_data::source::write_idx;
+    /// use memorize_data::{ElementType, Mnist};
+    ///
+    /// // A data set of one's own. A program that has the official files passes them as `bundled`.
+    /// let folder = tempfile::tempdir().unwrap();
+    /// for (name, rows) in [("train", 2), ("t10k", 1)] {
+    ///     let path = |what: &str| folder.path().join(format!("{name}-{what}-ubyte"));
+    ///     write_idx(&path("images-idx3"), ElementType::U8, &[rows, 1, 2], &vec![9.0; 2 * rows])?;
+    ///     write_idx(&path("labels-idx1"), ElementType::U8, &[rows], &vec![4.0; rows])?;
+    /// }
+    /// let mnist = Mnist::open(Some(folder.path()), None)?;
+    /// assert_eq!((mnist.train_images.rows(), mnist.test_labels.value(0, 0)), (2, 4.0));
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn open(named: Option<&Path>, bundled: Option<Bundled>) -> Result<Self, DataError> {
         match (named, variable()) {
             (Some(dir), _) => Self::open_named(dir),
@@ -217,16 +233,39 @@ impl File {
 }
 
 /// The files of data sets that are in a folder, under any of their names.
+///
+/// ```
+/// use memorize_data::mnist::files_in;
+///
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("train-labels-idx1-ubyte"), "numbers")?;
+/// std::fs::write(folder.path().join("notes.txt"), "text")?;
+/// assert_eq!(files_in(folder.path()), [folder.path().join("train-labels-idx1-ubyte")]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn files_in(dir: &Path) -> Vec<PathBuf> {
     Found::in_folder(dir).map(|found| found.files()).unwrap_or_default()
 }
 
 /// The folder in the environment variable, if it is set to one.
+///
+/// ```
+/// use memorize_data::mnist::{DATA_DIR_VARIABLE, variable};
+///
+/// let set = std::env::var_os(DATA_DIR_VARIABLE).is_some_and(|dir| !dir.is_empty());
+/// assert_eq!(variable().is_some(), set);
+/// ```
 pub fn variable() -> Option<PathBuf> {
     std::env::var_os(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
 /// Whether a folder has the four files of a data set that is not MNIST as it was published.
+///
+/// ```
+/// // An empty folder has no set at all.
+/// assert!(!memorize_data::mnist::is_another_set(tempfile::tempdir()?.path()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn is_another_set(dir: &Path) -> bool {
     let Ok(found) = Found::in_folder(dir) else { return false };
     let official = |(file, path): (&File, &Path)| Table::open(path).is_ok_and(|table| file.is_official(&table));

@@ -28,6 +28,17 @@ pub(super) fn hold(file: &File) -> io::Result<bool> {
 ///
 /// # Errors
 /// If the folder cannot be read, or one of them cannot be removed.
+///
+/// ```
+/// use memorize_data::output::remove_leftovers;
+///
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join(".memorize-a1b2c3"), "half of a file")?;
+/// std::fs::write(folder.path().join("result"), "whole")?;
+/// assert_eq!(remove_leftovers(folder.path())?, 1);
+/// assert!(folder.path().join("result").exists());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn remove_leftovers(folder: &Path) -> io::Result<usize> {
     let mut removed = 0;
     for entry in fs::read_dir(folder)? {

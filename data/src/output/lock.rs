@@ -93,6 +93,17 @@ impl Lock {
     ///
     /// # Errors
     /// [`LockError::Held`] if another process has it, [`LockError::Io`] if no file can be made in the folder.
+    ///
+    /// ```
+    /// use memorize_data::output::{Lock, LockError};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let lock = Lock::of_folder(folder.path()).unwrap();
+    /// assert!(matches!(Lock::of_folder(folder.path()), Err(LockError::Held(_))));
+    /// drop(lock);
+    /// assert!(Lock::of_folder(folder.path()).is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn of_folder(folder: &Path) -> Result<Self, LockError> {
         Self::take(folder.join(LOCK))
     }
@@ -107,6 +118,17 @@ impl Lock {
     }
 
     /// Who holds a folder's lock, if another process does.
+    ///
+    /// ```
+    /// use memorize_data::output::Lock;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// assert!(Lock::holder(folder.path()).is_none());
+    /// let lock = Lock::of_folder(folder.path()).unwrap();
+    /// assert!(Lock::holder(folder.path()).is_some());
+    /// # drop(lock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn holder(folder: &Path) -> Option<Holder> {
         let path = folder.join(LOCK);
         if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
@@ -118,6 +140,17 @@ impl Lock {
     }
 
     /// The same, of one who has not ended after so long.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use memorize_data::output::Lock;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// // Nobody holds it: there is nothing to wait for.
+    /// assert!(Lock::holder_after(folder.path(), Duration::from_secs(60)).is_none());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn holder_after(folder: &Path, patience: Duration) -> Option<Holder> {
         let begun = Instant::now();
         loop {

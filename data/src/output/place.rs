@@ -18,6 +18,11 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 static STDOUT_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Whether a file was written to the standard output: what is said to people must then go somewhere else.
+///
+/// ```
+/// // Nothing was written to /dev/stdout.
+/// assert!(!memorize_data::output::stdout_is_taken());
+/// ```
 pub fn stdout_is_taken() -> bool {
     STDOUT_TAKEN.load(Ordering::Relaxed)
 }
@@ -179,6 +184,18 @@ fn is_disk(_: &Metadata) -> bool {
 }
 
 /// Whether two paths lead to one file, by whatever names and links.
+///
+/// ```
+/// use memorize_data::output::is_one_file;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = |name| folder.path().join(name);
+/// std::fs::write(path("a"), "text")?;
+/// std::fs::hard_link(path("a"), path("b"))?;
+/// std::fs::write(path("c"), "text")?;
+/// assert!(is_one_file(&path("a"), &path("b")) && !is_one_file(&path("a"), &path("c")));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn is_one_file(one: &Path, other: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -191,6 +208,17 @@ pub fn is_one_file(one: &Path, other: &Path) -> bool {
 }
 
 /// Whether a path leads to this open file.
+///
+/// ```
+/// use memorize_data::output::is_at;
+///
+/// let folder = tempfile::tempdir()?;
+/// let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+/// let file = std::fs::File::create(&old)?;
+/// std::fs::rename(&old, &new)?;
+/// assert!(is_at(&file, &new) && !is_at(&file, &old));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {

@@ -56,6 +56,14 @@ pub struct Stream {
 
 impl Stream {
     /// The streams of this seed and purpose.
+    ///
+    /// ```
+    /// use memorize_data::random::{Purpose, Stream};
+    ///
+    /// let first = |seed, purpose| Stream::new(seed, purpose).row(0).next_u32();
+    /// assert_eq!(first(1, Purpose::Noise), first(1, Purpose::Noise));
+    /// assert_ne!(first(1, Purpose::Noise), first(1, Purpose::Weights));
+    /// ```
     pub fn new(seed: u64, purpose: Purpose) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -64,6 +72,15 @@ impl Stream {
     }
 
     /// The stream of one row, from its start.
+    ///
+    /// ```
+    /// use memorize_data::random::{Purpose, Stream};
+    ///
+    /// let stream = Stream::new(1, Purpose::Noise);
+    /// // Whichever row is asked for first.
+    /// let last = stream.row(9).next_u32();
+    /// assert!(stream.row(0).next_u32() != last && stream.row(9).next_u32() == last);
+    /// ```
     pub fn row(&self, row: u64) -> RowStream {
         let mut rng = ChaCha8Rng::from_seed(self.key);
         rng.set_stream(row);
@@ -79,11 +96,28 @@ pub struct RowStream {
 
 impl RowStream {
     /// The next word.
+    ///
+    /// ```
+    /// use memorize_data::random::{Purpose, Stream};
+    ///
+    /// let mut row = Stream::new(1, Purpose::Noise).row(0);
+    /// assert_ne!(row.next_u32(), row.next_u32());
+    /// ```
     pub fn next_u32(&mut self) -> u32 {
         self.rng.next_u32()
     }
 
     /// The next `out.len()` words.
+    ///
+    /// ```
+    /// use memorize_data::random::{Purpose, Stream};
+    ///
+    /// let row = Stream::new(1, Purpose::Noise).row(0);
+    /// let mut words = [0; 2];
+    /// row.clone().fill_u32(&mut words);
+    /// let mut one_by_one = row;
+    /// assert_eq!(words, [one_by_one.next_u32(), one_by_one.next_u32()]);
+    /// ```
     pub fn fill_u32(&mut self, out: &mut [u32]) {
         self.rng.fill_bytes(bytemuck::cast_slice_mut(out));
         for word in out {
@@ -92,6 +126,13 @@ impl RowStream {
     }
 
     /// Uniform in [0, 1): the upper 53 of the 64 bits of two words (the first is the lower half), times 2^-53.
+    ///
+    /// ```
+    /// use memorize_data::random::{Purpose, Stream};
+    ///
+    /// let mut row = Stream::new(1, Purpose::Noise).row(0);
+    /// assert!((0..100).all(|_| (0.0..1.0).contains(&row.uniform_f64())));
+    /// ```
     pub fn uniform_f64(&mut self) -> f64 {
         let low = u64::from(self.next_u32());
         let high = u64::from(self.next_u32());
@@ -103,6 +144,15 @@ impl RowStream {
     ///
     /// # Panics
     /// If `m` is 0.
+    ///
+    /// ```
+    /// use memorize_data::random::{Purpose, Stream};
+    ///
+    /// let mut row = Stream::new(1, Purpose::Sample).row(0);
+    /// let mut counts = [0; 3];
+    /// (0..3000).for_each(|_| counts[row.below(3) as usize] += 1);
+    /// assert!(counts.iter().all(|count| (900..1100).contains(count)));
+    /// ```
     pub fn below(&mut self, m: u32) -> u32 {
         assert!(m > 0, "there is no number below 0");
         let mut product = u64::from(self.next_u32()) * u64::from(m);
@@ -121,6 +171,15 @@ impl RowStream {
     ///
     /// Each call uses up whole blocks of 64 words, also for its last few values: the first values of a longer call are
     /// those of a shorter one, but two calls are not one call of their joint length.
+    ///
+    /// ```
+    /// use memorize_data::random::{Purpose, Stream};
+    ///
+    /// let mut z = [0.0f64; 10_000];
+    /// Stream::new(1, Purpose::Probe).row(0).fill_normal(&mut z);
+    /// let mean_square = z.iter().map(|z| z * z).sum::<f64>() / 1e4;
+    /// assert!((mean_square - 1.0).abs() < 0.05);
+    /// ```
     pub fn fill_normal<T: Element>(&mut self, out: &mut [T]) {
         for chunk in out.chunks_mut(normal::BLOCK) {
             for (value, &z) in chunk.iter_mut().zip(&self.normal_block()) {
@@ -130,11 +189,31 @@ impl RowStream {
     }
 
     /// [`fill_normal`](Self::fill_normal) in single precision.
+    ///
+    /// ```
+    /// use memorize_data::random::{Purpose, Stream};
+    ///
+    /// let row = Stream::new(1, Purpose::Probe).row(0);
+    /// let (mut few, mut many) = ([0.0; 3], [0.0; 100]);
+    /// row.clone().fill_normal_f32(&mut few);
+    /// row.clone().fill_normal_f32(&mut many);
+    /// assert_eq!(few, many[..3]);
+    /// ```
     pub fn fill_normal_f32(&mut self, out: &mut [f32]) {
         self.fill_normal(out);
     }
 
     /// [`fill_normal`](Self::fill_normal) in double precision: the same values, widened.
+    ///
+    /// ```
+    /// use memorize_data::random::{Purpose, Stream};
+    ///
+    /// let row = Stream::new(1, Purpose::Probe).row(0);
+    /// let (mut single, mut double) = ([0.0; 3], [0.0; 3]);
+    /// row.clone().fill_normal_f32(&mut single);
+    /// row.clone().fill_normal_f64(&mut double);
+    /// assert_eq!(single.map(f64::from), double);
+    /// ```
     pub fn fill_normal_f64(&mut self, out: &mut [f64]) {
         self.fill_normal(out);
     }
@@ -152,6 +231,15 @@ impl RowStream {
 ///
 /// # Panics
 /// If `n` is 2^32 or more.
+///
+/// ```
+/// use memorize_data::random::permutation;
+///
+/// let mut order = permutation(1, 0, 10);
+/// assert_ne!(order, permutation(1, 1, 10));
+/// order.sort();
+/// assert_eq!(order, (0..10).collect::<Vec<_>>());
+/// ```
 pub fn permutation(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
     shuffled(Stream::new(seed, Purpose::Shuffle).row(epoch), n)
 }
@@ -160,6 +248,12 @@ pub fn permutation(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
 ///
 /// # Panics
 /// If `n` is 2^32 or more.
+///
+/// ```
+/// use memorize_data::random::{Purpose, Stream, permutation, shuffled};
+///
+/// assert_eq!(shuffled(Stream::new(1, Purpose::Shuffle).row(4), 10), permutation(1, 4, 10));
+/// ```
 pub fn shuffled(mut stream: RowStream, n: usize) -> Vec<u32> {
     let n = u32::try_from(n).unwrap_or_else(|_| panic!("cannot shuffle {n} samples: indices have 32 bits"));
     let mut order: Vec<u32> = (0..n).collect();

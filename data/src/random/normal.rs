@@ -50,6 +50,13 @@ const SIN: [f32; 4] = [1.570_796_4, -6.459_635e-1, 7.968_003e-2, -4.601_658e-3];
 const COS: [f32; 5] = [1.0, -1.233_700_5, 2.536_691_7e-1, -2.085_993_6e-2, 9.033_63e-4];
 
 /// The 64 normals of 64 words. Inlined, so that the loop is compiled for the caller's instruction set.
+///
+/// ```
+/// use memorize_data::random::normal::{BLOCK, block};
+///
+/// let normals = block(&std::array::from_fn(|i| (i as u32).wrapping_mul(2_654_435_761)));
+/// assert!(normals.len() == BLOCK && normals.iter().all(|z| z.abs() < 7.0));
+/// ```
 #[inline(always)]
 pub fn block(words: &[u32; BLOCK]) -> [f32; BLOCK] {
     let mut normals = [0.0; BLOCK];

@@ -28,6 +28,14 @@ pub(super) struct Pieces {
 
 impl Table {
     /// What must be the same for the same bytes to be the same numbers: their type, their byte order, the dimensions.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let table = Table::from_memory("t", ElementType::U8, &[2, 3], &[0.0; 6])?;
+    /// assert_eq!(table.layout(), "u8 little-endian, 2 x 3");
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn layout(&self) -> String {
         let dims: Vec<String> = self.dims.iter().map(usize::to_string).collect();
         format!("{} {}-endian, {}", self.element, format!("{:?}", self.order).to_lowercase(), dims.join(" x "))
@@ -35,6 +43,14 @@ impl Table {
 
     /// SHA-256 of the type of the numbers, the dimensions and the numbers as they lie, made of the digests of pieces
     /// that all threads compute at once. Reads every row.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let digest = |last| Table::from_memory("t", ElementType::U8, &[2], &[1.0, last]).map(|table| table.digest());
+    /// assert!(digest(2.0)? == digest(2.0)? && digest(2.0)? != digest(3.0)?);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn digest(&self) -> String {
         let all = self.all();
         let digests = self.digests(&all, 0..pieces(&all));
@@ -96,6 +112,18 @@ impl Table {
     ///
     /// # Errors
     /// [`DataError::Changed`].
+    ///
+    /// ```
+    /// use memorize_data::source::write_npy;
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("x.npy");
+    /// write_npy(&path, ElementType::F64, &[2], &[1.0, 2.0])?;
+    /// let table = Table::open(&path)?;
+    /// assert!(table.check_unchanged().is_ok());
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn check_unchanged(&self) -> Result<(), DataError> {
         match self.file().since() {
             Since::Untouched => Ok(()),

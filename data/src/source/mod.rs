@@ -94,6 +94,18 @@ impl Table {
     ///
     /// # Errors
     /// The file cannot be opened, is of no known format, or its header and its size contradict each other.
+    ///
+    /// ```
+    /// use memorize_data::source::write_npy;
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("x.npy");
+    /// write_npy(&path, ElementType::F64, &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+    /// let table = Table::open(&path)?;
+    /// assert_eq!((table.rows(), table.row_len(), table.value(1, 2)), (2, 3, 6.0));
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn open(path: &Path) -> Result<Self, DataError> {
         Self::open_with(path, Access::Map)
     }
@@ -102,6 +114,17 @@ impl Table {
     ///
     /// # Errors
     /// As [`open`](Self::open).
+    ///
+    /// ```
+    /// use memorize_data::source::write_npy;
+    /// use memorize_data::{Access, ElementType, Table};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("x.npy");
+    /// write_npy(&path, ElementType::F64, &[2], &[1.0, 2.0])?;
+    /// assert!(!Table::open_with(&path, Access::Read)?.is_mapped());
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn open_with(path: &Path, access: Access) -> Result<Self, DataError> {
         Self::parse(path, Bytes::open(path, access)?)
     }
@@ -110,6 +133,16 @@ impl Table {
     ///
     /// # Errors
     /// There are none, they are of no known format, or their header and their number contradict each other.
+    ///
+    /// ```
+    /// use memorize_data::{DataError, Table};
+    ///
+    /// // IDX: two zeros, unsigned bytes, one dimension of two.
+    /// let table = Table::from_bytes("labels", vec![0, 0, 8, 1, 0, 0, 0, 2, 7, 9])?;
+    /// assert_eq!((table.value(0, 0), table.value(1, 0)), (7.0, 9.0));
+    /// assert!(Table::from_bytes("labels", b"<html>".to_vec()).is_err());
+    /// # Ok::<(), DataError>(())
+    /// ```
     pub fn from_bytes(name: impl Into<PathBuf>, contents: Vec<u8>) -> Result<Self, DataError> {
         let path = name.into();
         if contents.is_empty() {
@@ -189,6 +222,13 @@ impl Table {
     }
 
     /// What was done to have the rows that costs memory, and somebody may want to know: a line each.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// assert!(Table::from_memory("t", ElementType::U8, &[1], &[1.0])?.notes().is_empty());
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -198,6 +238,15 @@ impl Table {
     /// # Errors
     /// A dimension is zero, the number of values is not the product of the dimensions, or a value does not exist in
     /// `element` (for floats: is finite but rounds to infinity).
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let table = Table::from_memory("t", ElementType::I16, &[2, 2], &[1.0, 2.0, 3.0, -4.0])?;
+    /// assert_eq!(table.value(1, 1), -4.0);
+    /// assert!(Table::from_memory("t", ElementType::U8, &[1], &[256.0]).is_err());
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn from_memory(
         name: impl Into<PathBuf>,
         element: ElementType,
@@ -214,6 +263,14 @@ impl Table {
     ///
     /// # Errors
     /// As [`from_memory`](Self::from_memory).
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let table = Table::from_rows("t", ElementType::F64, &[3, 2], |row, values| values.fill(row as f64))?;
+    /// assert_eq!(table.value(2, 0), 2.0);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn from_rows(
         name: impl Into<PathBuf>,
         element: ElementType,
@@ -231,6 +288,15 @@ impl Table {
     }
 
     /// Forgets all rows but the first `rows`. At least one stays.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let mut table = Table::from_memory("t", ElementType::U8, &[3], &[1.0, 2.0, 3.0])?;
+    /// table.truncate(2);
+    /// assert_eq!(table.rows(), 2);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn truncate(&mut self, rows: usize) {
         self.dims[0] = self.dims[0].min(rows.max(1));
     }
@@ -240,6 +306,15 @@ impl Table {
     ///
     /// # Panics
     /// If there are fewer rows.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let mut table = Table::from_memory("t", ElementType::U8, &[3], &[1.0, 2.0, 3.0])?;
+    /// table.keep(1..3);
+    /// assert_eq!((table.rows(), table.value(0, 0)), (2, 2.0));
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn keep(&mut self, range: Range<usize>) {
         assert!(range.start <= range.end && range.end <= self.rows(), "rows {range:?} of {}", self.rows());
         let row_bytes = self.row_len * self.element.size();
@@ -259,41 +334,102 @@ impl Table {
     }
 
     /// The number that the first row has in the file.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let mut table = Table::from_memory("t", ElementType::U8, &[3], &[1.0, 2.0, 3.0])?;
+    /// table.keep(1..3);
+    /// assert_eq!(table.first_row(), 1);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn first_row(&self) -> usize {
         self.skipped
     }
 
     /// Number of rows n, at least 1 but for a share of them.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// assert_eq!(Table::from_memory("t", ElementType::U8, &[3, 2], &[0.0; 6])?.rows(), 3);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn rows(&self) -> usize {
         self.dims[0]
     }
 
     /// Numbers in a row, at least 1: the product of all dimensions but the first.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// assert_eq!(Table::from_memory("t", ElementType::U8, &[1, 28, 28], &[0.0; 784])?.row_len(), 784);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn row_len(&self) -> usize {
         self.row_len
     }
 
     /// The dimensions as the file has them.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// assert_eq!(Table::from_memory("t", ElementType::U8, &[1, 28, 28], &[0.0; 784])?.dims(), [1, 28, 28]);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn dims(&self) -> &[usize] {
         &self.dims
     }
 
     /// The type of the numbers in the file.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// assert_eq!(Table::from_memory("t", ElementType::F16, &[1], &[0.5])?.element_type(), ElementType::F16);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn element_type(&self) -> ElementType {
         self.element
     }
 
     /// The file, or the name of a table in memory.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// assert_eq!(Table::from_memory("mine", ElementType::U8, &[1], &[0.0])?.path(), Path::new("mine"));
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The kind of file that the table came from, if it came from one.
+    ///
+    /// ```
+    /// use memorize_data::source::Form;
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// assert_eq!(Table::from_memory("t", ElementType::U8, &[1], &[0.0])?.form(), Form::Memory);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn form(&self) -> Form {
         self.form
     }
 
     /// Whether the rows are read through a memory map.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// assert!(!Table::from_memory("t", ElementType::U8, &[1], &[0.0])?.is_mapped());
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn is_mapped(&self) -> bool {
         matches!(self.bytes, Bytes::Mapped { .. })
     }
@@ -304,6 +440,16 @@ impl Table {
     ///
     /// # Panics
     /// If `i >= rows()` or `out.len() != row_len()`.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let table = Table::from_memory("t", ElementType::U8, &[2, 2], &[1.0, 2.0, 3.0, 4.0])?;
+    /// let mut row = [0.0f32; 2];
+    /// table.decode_row(1, &mut row);
+    /// assert_eq!(row, [3.0, 4.0]);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     #[inline(always)]
     pub fn decode_row<T: Element>(&self, i: usize, out: &mut [T]) {
         assert_eq!(out.len(), self.row_len, "a row of {} has {} numbers", self.path.shown(), self.row_len);
@@ -314,6 +460,14 @@ impl Table {
     ///
     /// # Panics
     /// If `i >= rows()` or `j >= row_len()`.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let table = Table::from_memory("t", ElementType::U8, &[2, 2], &[1.0, 2.0, 3.0, 4.0])?;
+    /// assert_eq!(table.value(1, 0), 3.0);
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn value(&self, i: usize, j: usize) -> f64 {
         let size = self.element.size();
         assert!(j < self.row_len, "column {j} of {}, which has {}", self.path.shown(), self.row_len);
@@ -326,6 +480,14 @@ impl Table {
     ///
     /// # Errors
     /// [`DataError::NotFinite`] names the first one.
+    ///
+    /// ```
+    /// use memorize_data::{DataError, ElementType, Table};
+    ///
+    /// let table = Table::from_memory("t", ElementType::F32, &[2, 2], &[1.0, 2.0, f64::NAN, 4.0])?;
+    /// assert!(matches!(table.check_finite(), Err(DataError::NotFinite { row: 1, column: 0, .. })));
+    /// # Ok::<(), DataError>(())
+    /// ```
     pub fn check_finite(&self) -> Result<(), DataError> {
         self.check_finite_as::<f64>()
     }
@@ -334,6 +496,15 @@ impl Table {
     ///
     /// # Errors
     /// [`DataError::NotFinite`] or [`DataError::TooLarge`] name the first one.
+    ///
+    /// ```
+    /// use memorize_data::{DataError, ElementType, Table};
+    ///
+    /// let table = Table::from_memory("t", ElementType::F64, &[1], &[1e300])?;
+    /// assert!(table.check_finite_as::<f64>().is_ok());
+    /// assert!(matches!(table.check_finite_as::<f32>(), Err(DataError::TooLarge { .. })));
+    /// # Ok::<(), DataError>(())
+    /// ```
     pub fn check_finite_as<T: Element>(&self) -> Result<(), DataError> {
         if !self.element.is_float() {
             return Ok(());
@@ -365,6 +536,15 @@ impl Table {
 
     /// SHA-256 of the whole file, expanded if it was compressed: what `sha256sum` says of it then. Of a table in
     /// memory, that of its numbers.
+    ///
+    /// ```
+    /// use memorize_data::digest::sha256;
+    /// use memorize_data::{ElementType, Table};
+    ///
+    /// let table = Table::from_memory("t", ElementType::U8, &[3], &[97.0, 98.0, 99.0])?;
+    /// assert_eq!(table.sha256(), sha256(b"abc"));
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn sha256(&self) -> String {
         match &self.origin {
             Origin::Whole => sha256(&self.bytes),

@@ -17,6 +17,18 @@ use crate::output::{self, Output, Staged};
 /// # Errors
 /// `values` are not as many as `dims` say; a value does not exist in `element`; IDX has no room for the element type or
 /// the dimensions; the file cannot be written.
+///
+/// ```
+/// use memorize_data::source::write_idx;
+/// use memorize_data::{ElementType, Table};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("images-idx3-ubyte");
+/// write_idx(&path, ElementType::U8, &[1, 2, 2], &[1.0, 2.0, 3.0, 255.0])?;
+/// let table = Table::open(&path)?;
+/// assert_eq!((table.row_len(), table.value(0, 3)), (4, 255.0));
+/// # Ok::<(), memorize_data::DataError>(())
+/// ```
 pub fn write_idx(path: &Path, element: ElementType, dims: &[usize], values: &[f64]) -> Result<(), DataError> {
     write_values(path, Format::Idx, element, dims, values)
 }
@@ -28,6 +40,19 @@ pub fn write_idx(path: &Path, element: ElementType, dims: &[usize], values: &[f6
 /// # Errors
 /// `values` are not as many as `dims` say; a value does not exist in `element`; there are more
 /// than 64 dimensions; the file cannot be written.
+///
+/// ```
+/// use memorize_data::source::write_npy;
+/// use memorize_data::{ElementType, Table};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("x.npy");
+/// write_npy(&path, ElementType::F32, &[2, 1], &[0.5, -2.0])?;
+/// assert_eq!(Table::open(&path)?.value(1, 0), -2.0);
+/// // No byte holds a half.
+/// assert!(write_npy(&path, ElementType::U8, &[1], &[0.5]).is_err());
+/// # Ok::<(), memorize_data::DataError>(())
+/// ```
 pub fn write_npy(path: &Path, element: ElementType, dims: &[usize], values: &[f64]) -> Result<(), DataError> {
     write_values(path, Format::Npy, element, dims, values)
 }
@@ -49,6 +74,20 @@ fn write_values(
 ///
 /// # Errors
 /// As [`write_rows`].
+///
+/// ```
+/// use memorize_data::format::Format;
+/// use memorize_data::source::stage_rows;
+/// use memorize_data::{ElementType, Output, Table};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let out = Output::new(&folder.path().join("x.npy"), false, []).unwrap();
+/// let staged = stage_rows(&out, Format::Npy, ElementType::F64, &[3, 2], |i, row| row.fill(i as f64))?;
+/// assert!(!out.path().exists());
+/// staged.commit().unwrap();
+/// assert_eq!(Table::open(out.path())?.value(2, 1), 2.0);
+/// # Ok::<(), memorize_data::DataError>(())
+/// ```
 pub fn stage_rows(
     out: &Output,
     format: Format,
@@ -66,6 +105,18 @@ pub fn stage_rows(
 /// # Errors
 /// A dimension is zero; a value does not exist in `element`; the format has no room for the element type or the
 /// dimensions; the file cannot be written.
+///
+/// ```
+/// use memorize_data::format::Format;
+/// use memorize_data::source::write_rows;
+/// use memorize_data::{ElementType, Table};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("x.npy");
+/// write_rows(&path, Format::Npy, ElementType::F64, &[1000, 2], |i, row| row.fill(i as f64))?;
+/// assert_eq!(Table::open(&path)?.value(999, 0), 999.0);
+/// # Ok::<(), memorize_data::DataError>(())
+/// ```
 pub fn write_rows(
     path: &Path,
     format: Format,

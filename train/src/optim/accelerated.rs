@@ -78,6 +78,27 @@ pub struct Accelerated<T: Element> {
 /// # Errors
 /// [`TrainError::Diverged`] at the first value that is not finite, [`TrainError::State`] for a state that does not fit,
 /// and what the landscape reports.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat};
+/// use memorize_train::observe::Silent;
+/// use memorize_train::optim::Limits;
+/// use memorize_train::optim::accelerated::{Acceleration, accelerated_descent};
+/// use memorize_train::optim::pgd::Training;
+/// use memorize_train::{Network, Objective, Route, StopReason};
+///
+/// let (x, y) = (Mat::from_slice(1, 1, &[1.0f64]), [1.0]);
+/// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+/// let network = Network { weights: Mat::from_slice(2, 1, &[0.5, 0.5]), signs: vec![1.0, -1.0] };
+/// let start = network.weights.clone();
+/// let parameters =
+///     Acceleration { eta: 0.1, theta: 0.1, gamma: 1.0, s: 0.1, radius: 0.01, g_thres: 1e-9, t_thres: 100 };
+/// let limits = Limits { iterations: 5000, record_every: 1000, stop_below: Some(1e-12) };
+/// let mut training = Training::new(&objective, network);
+/// let found = accelerated_descent(&mut training, start, &parameters, &limits, 1, &mut Silent)?;
+/// assert_eq!(found.outcome.reason, StopReason::Target);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn accelerated_descent<T: Element>(
     landscape: &mut dyn Landscape<T>,
     start: Mat<T>,

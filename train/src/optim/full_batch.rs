@@ -18,6 +18,24 @@ const NAME: &str = "full batches";
 /// # Errors
 /// [`TrainError::Diverged`] at the first loss, gradient or moment that is not finite; [`TrainError::State`] for a state
 /// that does not fit; shape errors.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat};
+/// use memorize_train::observe::Silent;
+/// use memorize_train::optim::{Limits, Method, Settings, full_batch};
+/// use memorize_train::schedule::StepDecay;
+/// use memorize_train::{Network, Objective, Route};
+///
+/// let mut network = Network { weights: Mat::from_slice(2, 1, &[3.0, 1.0]), signs: vec![1.0, -1.0] };
+/// let (x, y) = (Mat::from_slice(1, 1, &[2.0f64]), [30.0]);
+/// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+/// let limits = Limits { iterations: 1, record_every: 1, stop_below: None };
+/// let settings = Settings { method: Method::Descent, schedule: StepDecay::constant(0.01), limits };
+/// full_batch(&objective, &mut network, &settings, &mut Silent)?;
+/// // The gradient is (24, -8): one step of a hundredth of it.
+/// assert!((network.weights.row(0)[0] - 2.76).abs() < 1e-12 && (network.weights.row(1)[0] - 1.08).abs() < 1e-12);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn full_batch<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,

@@ -30,6 +30,26 @@ const NAME: &str = "mini-batches";
 /// # Errors
 /// [`TrainError::Diverged`] at the first loss, gradient, weight or moment that is not finite; [`TrainError::Batch`] for
 /// a batch size of zero; [`TrainError::NoSamples`]; [`TrainError::State`] for a state that does not fit; shape errors.
+///
+/// ```
+/// use memorize_data::synthetic;
+/// use memorize_kernels::Engine;
+/// use memorize_train::observe::Silent;
+/// use memorize_train::optim::{Limits, Method, Settings, mini_batch};
+/// use memorize_train::schedule::StepDecay;
+/// use memorize_train::{Network, Objective, Route};
+///
+/// let (x, y) = (synthetic::inputs::<f32>(1, 40, 6), synthetic::targets::<f32>(1, 40));
+/// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+/// let mut network = Network::random(14, 6, 0.4, 1)?;
+/// let before = objective.evaluate(&network)?.loss;
+/// // 25 epochs of four batches.
+/// let limits = Limits { iterations: 100, record_every: 4, stop_below: None };
+/// let settings = Settings { method: Method::ADAM, schedule: StepDecay::constant(0.01), limits };
+/// let outcome = mini_batch(&objective, &mut network, &settings, 10, 1, &mut Silent)?;
+/// assert!(outcome.epochs == 25.0 && objective.evaluate(&network)?.loss < before / 2.0);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn mini_batch<T: Element, X: GatherRows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,

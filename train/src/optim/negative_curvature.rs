@@ -126,6 +126,20 @@ impl Quartic {
     ///
     /// # Errors
     /// If the shapes do not go together or there are no samples.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::optim::negative_curvature::Quartic;
+    /// use memorize_train::{Network, Objective, Route};
+    ///
+    /// // One neuron counts, with weight w: f = ((w x)^2 - y)^2/4 with x = 1, y = 4, along w = 1 + t.
+    /// let network = Network { weights: Mat::from_slice(2, 1, &[1.0, 0.0]), signs: vec![1.0, -1.0] };
+    /// let (x, y) = (Mat::from_slice(1, 1, &[1.0f64]), [4.0]);
+    /// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+    /// let along = Quartic::along(&objective, &network, &Mat::from_slice(2, 1, &[1.0, 0.0]))?;
+    /// assert!((along.value(0.0) - 9.0 / 4.0).abs() < 1e-12 && along.value(1.0).abs() < 1e-12);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn along<T: Element, X: Rows<T>>(
         objective: &Objective<'_, T, X>,
         net: &Network<T>,
@@ -136,17 +150,38 @@ impl Quartic {
     }
 
     /// Whether all coefficients are.
+    ///
+    /// ```
+    /// use memorize_train::optim::negative_curvature::Quartic;
+    ///
+    /// assert!(Quartic([0.0; 5]).is_finite() && !Quartic([0.0, f64::NAN, 0.0, 0.0, 1.0]).is_finite());
+    /// ```
     pub fn is_finite(&self) -> bool {
         self.0.iter().all(|p| p.is_finite())
     }
 
     /// p(t).
+    ///
+    /// ```
+    /// use memorize_train::optim::negative_curvature::Quartic;
+    ///
+    /// assert_eq!(Quartic([1.0, 0.0, 2.0, 0.0, 3.0]).value(2.0), 1.0 + 8.0 + 48.0);
+    /// ```
     pub fn value(&self, t: f64) -> f64 {
         self.0.iter().rev().fold(0.0, |sum, p| sum * t + p)
     }
 
     /// The t with the lowest value, or `None` if p has no lowest value or a coefficient is not finite. Of two with the
     /// same value the larger.
+    ///
+    /// ```
+    /// use memorize_train::optim::negative_curvature::Quartic;
+    ///
+    /// // (t^2 - 1)^2 has two minima, of which the larger counts.
+    /// let t = Quartic([1.0, 0.0, -2.0, 0.0, 1.0]).minimiser().unwrap();
+    /// assert!((t - 1.0).abs() < 1e-12);
+    /// assert!(Quartic([0.0, 0.0, 0.0, 0.0, -1.0]).minimiser().is_none());
+    /// ```
     pub fn minimiser(&self) -> Option<f64> {
         let [_, p1, p2, p3, p4] = self.0;
         if !self.is_finite() {
@@ -352,6 +387,26 @@ impl<T: Element, X: Rows<T>> Point<'_, '_, T, X> {
 /// # Errors
 /// [`TrainError::TooFewNeurons`] below r = 2d+2, [`TrainError::Diverged`] if the loss is not finite;
 /// [`TrainError::State`] for a state that does not fit; shape errors.
+///
+/// ```
+/// use memorize_data::synthetic;
+/// use memorize_kernels::Engine;
+/// use memorize_train::network::default_init_scale;
+/// use memorize_train::observe::Silent;
+/// use memorize_train::optim::Limits;
+/// use memorize_train::optim::negative_curvature::{Escape, escaping_descent};
+/// use memorize_train::{Network, Objective, Route, StopReason};
+///
+/// // 12 samples of width 6, of which 21 could be memorised, by 2d+2 neurons.
+/// let (x, y) = (synthetic::inputs::<f64>(1, 12, 6), synthetic::targets::<f64>(1, 12));
+/// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Gram };
+/// let mut network = Network::random(14, 6, default_init_scale(14), 1)?;
+/// let escape = Escape { g_thres: 0.005, tolerance: 0.0 };
+/// let limits = Limits { iterations: 5000, record_every: 100, stop_below: Some(1e-10) };
+/// let ended = escaping_descent(&objective, &mut network, &escape, &limits, &mut Silent)?;
+/// assert!(ended.outcome.reason == StopReason::Target && objective.evaluate(&network)?.loss <= 1e-10);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn escaping_descent<T: Element, X: Rows<T>>(
     objective: &Objective<'_, T, X>,
     net: &mut Network<T>,

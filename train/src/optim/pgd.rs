@@ -103,6 +103,19 @@ pub struct Training<'a, 'b, T: Element, X> {
 
 impl<'a, 'b, T: Element, X> Training<'a, 'b, T, X> {
     /// `net` gives the signs and the shape.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::optim::pgd::{Landscape, Training};
+    /// use memorize_train::{Network, Objective, Route};
+    ///
+    /// let network = Network { weights: Mat::from_slice(2, 1, &[3.0, 1.0]), signs: vec![1.0, -1.0] };
+    /// let (x, y) = (Mat::from_slice(1, 1, &[2.0f64]), [30.0]);
+    /// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Gram };
+    /// let mut training = Training::new(&objective, network.clone());
+    /// assert_eq!(training.evaluate(&network.weights, &mut Mat::zeros(2, 1))?.loss, 1.0);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn new(objective: &'a Objective<'b, T, X>, net: Network<T>) -> Self {
         Self { objective, net, moment: None }
     }
@@ -229,6 +242,29 @@ impl<T: Element> Position<T> {
 /// # Errors
 /// [`TrainError::Diverged`] at the first value that is not finite, [`TrainError::State`] for a state that does not fit,
 /// and what the landscape reports.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat};
+/// use memorize_train::observe::Silent;
+/// use memorize_train::optim::Limits;
+/// use memorize_train::optim::pgd::{Training, perturbed_descent};
+/// use memorize_train::theory::constants::Thresholds;
+/// use memorize_train::{Network, Objective, Route, StopReason};
+///
+/// // W = 0 is a saddle: it takes a perturbation to leave it.
+/// let (x, y) = (Mat::from_slice(1, 1, &[1.0f64]), [1.0]);
+/// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+/// let network = Network::zeros(4, 1)?;
+/// let start = network.weights.clone();
+/// let thresholds = Thresholds { eta: 0.1, radius: 0.01, g_thres: 1e-4, f_thres: 1e-3, t_thres: 200 };
+/// let limits = Limits { iterations: 5000, record_every: 1000, stop_below: None };
+/// let mut training = Training::new(&objective, network);
+/// let found = perturbed_descent(&mut training, start, &thresholds, &limits, 1, &mut Silent)?;
+/// assert!(found.outcome.reason == StopReason::Returned && !found.perturbations.is_empty());
+/// let network = Network { weights: found.weights, ..Network::zeros(4, 1)? };
+/// assert!(objective.evaluate(&network)?.loss < 1e-6);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn perturbed_descent<T: Element>(
     landscape: &mut dyn Landscape<T>,
     start: Mat<T>,

@@ -40,6 +40,13 @@ pub struct Request {
 
 impl Request {
     /// f <= epsilon with probability 1 - [`DELTA`], c = 1.
+    ///
+    /// ```
+    /// use memorize_train::optim::prescription::{DELTA, Request};
+    ///
+    /// let request = Request::new(0.05);
+    /// assert_eq!((request.epsilon, request.delta, request.c, request.neurons), (0.05, DELTA, 1.0, None));
+    /// ```
     pub fn new(epsilon: f64) -> Self {
         Self { epsilon, delta: DELTA, c: 1.0, neurons: None, sigma_min: None }
     }
@@ -59,6 +66,12 @@ pub enum SigmaSource {
 
 impl SigmaSource {
     /// In words.
+    ///
+    /// ```
+    /// use memorize_train::optim::prescription::SigmaSource;
+    ///
+    /// assert_ne!(SigmaSource::Measured.name(), SigmaSource::Given.name());
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Measured => "measured",
@@ -142,6 +155,21 @@ impl Prescription {
     ///
     /// # Errors
     /// [`PrescriptionError`] where the theorem does not apply or a constant is out of range.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::optim::prescription::{Prescription, PrescriptionError, Request};
+    ///
+    /// let x = Mat::from_slice(2, 2, &[1.0, 0.0, 0.6, 0.8]);
+    /// let prescription = Prescription::new(&x, &[0.5, -0.5], Request::new(0.05))?;
+    /// // r = 2d+2, and f(0) = (1/4 + 1/4)/8.
+    /// assert_eq!((prescription.neurons, prescription.data.loss_at_zero), (6, 0.0625));
+    /// // Four samples of width two are one too many.
+    /// let more = Mat::from_fn(4, 2, |i, k| (1 + i * i + k) as f64);
+    /// let error = Prescription::new(&more, &[0.5; 4], Request::new(0.05)).unwrap_err();
+    /// assert!(error.to_string().contains('4'), "{error}");
+    /// # Ok::<(), PrescriptionError>(())
+    /// ```
     pub fn new<T: Element, X: Rows<T>>(x: &X, y: &[T], request: Request) -> Result<Self, PrescriptionError> {
         if !(request.c > 0.0 && request.c <= 1.0) {
             return Err(PrescriptionError::C(request.c));
@@ -162,24 +190,67 @@ impl Prescription {
     /// Fewest iterations that a run with f(W*) <= epsilon takes: W = 0 is perturbed at once and left within t_thres
     /// steps, and the perturbation of the point returned is watched for t_thres more. If already f(0) <= epsilon, the
     /// first alone.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::optim::prescription::{Prescription, PrescriptionError, Request};
+    ///
+    /// let x = Mat::from_slice(1, 2, &[0.6, 0.8]);
+    /// let of = |epsilon| Prescription::new(&x, &[0.5], Request::new(epsilon));
+    /// let least = |epsilon| of(epsilon).map(|found| found.least_iterations());
+    /// // f(0) = 1/16: one wait of t_thres steps is enough for more, and less takes longer.
+    /// assert!(least(0.07)? < least(0.05)? && least(0.05)? < least(0.01)?);
+    /// # Ok::<(), PrescriptionError>(())
+    /// ```
     pub fn least_iterations(&self) -> f64 {
         let t_thres = self.algorithm.thresholds.t_thres as f64;
         if self.data.loss_at_zero > self.request.epsilon { 2.0 * t_thres + 1.0 } else { t_thres }
     }
 
     /// Floating-point operations of so many iterations, each one gradient by the cheaper route.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::optim::prescription::{Prescription, PrescriptionError, Request};
+    ///
+    /// let x = Mat::from_slice(1, 2, &[0.6, 0.8]);
+    /// let prescription = Prescription::new(&x, &[0.5], Request::new(0.05))?;
+    /// assert!(prescription.least_flops() > prescription.least_iterations());
+    /// # Ok::<(), PrescriptionError>(())
+    /// ```
     pub fn least_flops(&self) -> f64 {
         let plan = self.plan();
         self.least_iterations() * plan.route.flops(self.data.samples, self.data.width, self.neurons)
     }
 
     /// Whether even the fewest iterations are more work than [`HOPELESS_FLOPS`].
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::optim::prescription::{Prescription, PrescriptionError, Request};
+    ///
+    /// let x = Mat::from_slice(1, 2, &[0.6, 0.8]);
+    /// let hopeless = |epsilon| Prescription::new(&x, &[0.5], Request::new(epsilon)).map(|found| found.is_hopeless());
+    /// assert!(!hopeless(0.05)? && hopeless(1e-12)?);
+    /// # Ok::<(), PrescriptionError>(())
+    /// ```
     pub fn is_hopeless(&self) -> bool {
         self.least_flops() > HOPELESS_FLOPS
     }
 
     /// What keeps f64 from following the theory: beside entries of W as large as a point on the boundary of the ball
     /// that descent from W = 0 stays in has them on average, and beside values of g up to g(0) = f(0).
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::optim::prescription::{Prescription, PrescriptionError, Request};
+    ///
+    /// let x = Mat::from_slice(1, 2, &[0.6, 0.8]);
+    /// let warnings = |epsilon| Prescription::new(&x, &[0.5], Request::new(epsilon)).map(|found| found.warnings());
+    /// // What is asked for is beyond the digits of f64.
+    /// assert!(warnings(0.05)?.is_empty() && !warnings(1e-8)?.is_empty());
+    /// # Ok::<(), PrescriptionError>(())
+    /// ```
     pub fn warnings(&self) -> Vec<Warning> {
         let entry = self.constants.radius / ((self.neurons * self.data.width) as f64).sqrt();
         self.algorithm.warnings(entry, self.data.loss_at_zero)
@@ -190,6 +261,21 @@ impl Prescription {
     ///
     /// # Errors
     /// See [`perturbed_descent`].
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::observe::Silent;
+    /// use memorize_train::optim::Limits;
+    /// use memorize_train::optim::prescription::{Prescription, Request};
+    ///
+    /// let (x, y) = (Mat::from_slice(1, 2, &[0.6, 0.8]), [0.5]);
+    /// let prescription = Prescription::new(&x, &y, Request::new(0.05)).unwrap();
+    /// let limits = Limits { iterations: 1000, record_every: 1000, stop_below: None };
+    /// let run = prescription.run(Engine::best(), (&x, &y), &limits, 1, &mut Silent)?;
+    /// // Perturbed at once, for W = 0 is a saddle.
+    /// assert_eq!((run.perturbations[0].iteration, run.network.neurons()), (0, 6));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn run<T: Element, X: Rows<T>>(
         &self,
         engine: Engine,

@@ -50,6 +50,12 @@ impl std::fmt::Debug for SmallTraining {
 
 impl SmallTraining {
     /// Whether n samples of width d are few enough.
+    ///
+    /// ```
+    /// use memorize_train::optim::small::SmallTraining;
+    ///
+    /// assert!(SmallTraining::fits(10, 4) && !SmallTraining::fits(60_000, 4) && !SmallTraining::fits(10, 784));
+    /// ```
     pub fn fits(n: usize, d: usize) -> bool {
         (1..=MAX_WIDTH).contains(&d) && n > 0 && n.saturating_mul(d * (d + 1) / 2) <= MAX_PRODUCTS
     }
@@ -57,6 +63,21 @@ impl SmallTraining {
     /// By instruction set `isa`, the objective g with regulariser `gamma` of networks with the shape and the signs of
     /// `net`, or `None` if the problem is not small (see [`SmallTraining::fits`]), there is not one target a sample, or
     /// a sign is not +1 or -1.
+    ///
+    /// ```
+    /// use memorize_kernels::{Isa, Mat};
+    /// use memorize_train::Network;
+    /// use memorize_train::optim::pgd::Landscape;
+    /// use memorize_train::optim::small::SmallTraining;
+    ///
+    /// let network = Network { weights: Mat::from_slice(2, 1, &[3.0, 1.0]), signs: vec![1.0, -1.0] };
+    /// let x = Mat::from_slice(1, 1, &[2.0]);
+    /// let mut training = SmallTraining::new(Isa::best(), &x, &[30.0], 0.0, &network).unwrap();
+    /// let mut gradient = Mat::zeros(2, 1);
+    /// assert_eq!(training.evaluate(&network.weights, &mut gradient)?.loss, 1.0);
+    /// assert_eq!((gradient.row(0)[0], gradient.row(1)[0]), (24.0, -8.0));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn new<T: Element, X: Rows<T>>(isa: Isa, x: &X, y: &[T], gamma: f64, net: &Network<T>) -> Option<Self> {
         let (n, d) = (x.rows(), x.cols());
         let of_modulus_one = net.signs.iter().all(|&a| a == T::ONE || a == -T::ONE);

@@ -69,6 +69,13 @@ pub struct Settings {
 
 impl Settings {
     /// For n samples of width d, with the default rank and workspace.
+    ///
+    /// ```
+    /// use memorize_train::solve::{Settings, WORKSPACE, default_rank};
+    ///
+    /// let settings = Settings::new::<f64>([1000, 50], 1e-8, 200, 1);
+    /// assert_eq!((settings.max_products, settings.rank), (200, default_rank::<f64>(1000, 50, WORKSPACE)));
+    /// ```
     pub fn new<T: Element>([n, d]: [usize; 2], tolerance: f64, max_products: u64, seed: u64) -> Self {
         let (rank, workspace) = (default_rank::<T>(n, d, WORKSPACE), WORKSPACE);
         Self { tolerance, max_products: usize::try_from(max_products).unwrap_or(usize::MAX), rank, seed, workspace }
@@ -131,6 +138,13 @@ pub struct Solution<T: Element> {
 }
 
 /// A rank of the preconditioner for n samples of width d that makes the whole the fastest, within half of a workspace.
+///
+/// ```
+/// use memorize_train::solve::{SMALLEST_RANK, WORKSPACE, default_rank};
+///
+/// assert_eq!(default_rank::<f32>(30, 10, WORKSPACE), 30);
+/// assert_eq!(default_rank::<f32>(60_000, 10, WORKSPACE), SMALLEST_RANK);
+/// ```
 pub fn default_rank<T: Element>(n: usize, d: usize, workspace: u64) -> usize {
     let wanted = d.saturating_mul(RANK_A_COORDINATE).max(SMALLEST_RANK).min(n);
     let affordable = workspace / 2 / Nystrom::<T>::bytes(n, 1).max(1);
@@ -147,6 +161,13 @@ impl<T: Element> fmt::Display for Solution<T> {
 
 /// Bytes that [`solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, and so many
 /// threads. For samples that are not random the search may take more, up to half of the workspace.
+///
+/// ```
+/// use memorize_train::solve::{Settings, bytes};
+///
+/// let needed = |n| bytes::<f32>(n, n, 100, &Settings::new::<f32>([n, 100], 1e-8, 200, 1), 2);
+/// assert!(needed(1000) < needed(4000));
+/// ```
 pub fn bytes<T: Element>(here: usize, n: usize, d: usize, settings: &Settings, threads: usize) -> u64 {
     let width = n.min(d);
     let rank = settings.rank.min(n);
@@ -198,6 +219,13 @@ fn expected_products(n: usize, d: usize) -> usize {
 }
 
 /// Bytes of the directions that are kept whatever they take.
+///
+/// ```
+/// use memorize_train::solve::least_search_bytes;
+///
+/// // So many vectors of n numbers.
+/// assert_eq!(least_search_bytes(2000), 2 * least_search_bytes(1000));
+/// ```
 pub fn least_search_bytes(n: usize) -> u64 {
     search_bytes(n, FEWEST_DIRECTIONS)
 }
@@ -217,6 +245,20 @@ fn search_bytes(n: usize, directions: usize) -> u64 {
 /// [`TrainError::NoSamples`] for an empty set; [`TrainError::ZeroSamples`] if all samples are zero;
 /// [`TrainError::NotFinite`] if a sample or target is not finite; [`TrainError::WeightsOutOfRange`] if T cannot hold
 /// the weights that are the answer; [`TrainError::Eigenvalues`] if a decomposition fails; shape errors.
+///
+/// ```
+/// use memorize_data::synthetic;
+/// use memorize_kernels::Engine;
+/// use memorize_train::observe::Silent;
+/// use memorize_train::solve::{Settings, Verdict, solve};
+///
+/// // 30 samples of width 10, of which 55 could be memorised.
+/// let (x, y) = (synthetic::inputs::<f64>(1, 30, 10), synthetic::targets::<f64>(1, 30));
+/// let settings = Settings::new::<f64>([30, 10], 1e-12, 200, 1);
+/// let found = solve(Engine::best(), &x, &y, &settings, &mut Silent)?;
+/// assert!(found.verdict == Verdict::Memorised && found.evaluation.loss <= 1e-12);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn solve<T: Element, X: GatherRows<T>>(
     engine: Engine,
     x: &X,

@@ -20,6 +20,11 @@ pub const DENSE_ELEMENTS: usize = 4 << 20;
 /// for then ||M||_2 <= lambda (Lemma 3), sigma ||delta||/n <= ||M||_F <= sqrt(d) ||M||_2 and f = ||delta||^2/(4n).
 /// Lemma 4 uses it for g: where the Hessian of g is at least -gamma, that of f is at least -2 gamma, and f <= n d
 /// gamma^2/sigma^2.
+///
+/// ```
+/// // n d lambda^2 / (4 sigma^2).
+/// assert_eq!(memorize_train::theory::bounds::loss_bound(10, 5, 0.5, 2.0), 10.0 * 5.0 * 0.125 * 0.125);
+/// ```
 pub fn loss_bound(n: usize, d: usize, lambda: f64, sigma: f64) -> f64 {
     n as f64 * d as f64 * (lambda / (2.0 * sigma)).powi(2)
 }
@@ -35,6 +40,13 @@ pub struct Lipschitz {
 
 impl Lipschitz {
     /// For samples of norm at most B, targets of modulus at most Y, the radius Gamma and the regulariser gamma.
+    ///
+    /// ```
+    /// use memorize_train::theory::bounds::Lipschitz;
+    ///
+    /// let on_ball = Lipschitz::on_ball(1.0, 2.0, 3.0, 0.5);
+    /// assert_eq!((on_ball.gradient, on_ball.hessian), (27.0 + 2.0 + 0.5, 18.0));
+    /// ```
     pub fn on_ball(input_bound: f64, target_bound: f64, radius: f64, gamma: f64) -> Self {
         let (b2, b4) = (input_bound.powi(2), input_bound.powi(4));
         Self { gradient: 3.0 * b4 * radius.powi(2) + target_bound * b2 + gamma, hessian: 6.0 * b4 * radius }
@@ -42,6 +54,13 @@ impl Lipschitz {
 }
 
 /// B: the largest norm of a sample.
+///
+/// ```
+/// use memorize_kernels::Mat;
+///
+/// let x = Mat::from_slice(2, 2, &[3.0, 4.0, 1.0, 1.0]);
+/// assert_eq!(memorize_train::theory::bounds::largest_norm(&x), 5.0);
+/// ```
 pub fn largest_norm<X: Rows<f64>>(x: &X) -> f64 {
     let block = memorize_kernels::block::ROW_BLOCK;
     let mut scratch = Mat::zeros(if x.needs_scratch() { block } else { 0 }, x.cols());
@@ -73,6 +92,12 @@ pub struct Lifted {
 
 impl Lifted {
     /// Whether n samples of width d are few enough for [`Lifted::new`].
+    ///
+    /// ```
+    /// use memorize_train::theory::bounds::Lifted;
+    ///
+    /// assert!(Lifted::fits(500, 100) && !Lifted::fits(60_000, 784));
+    /// ```
     pub fn fits(n: usize, d: usize) -> bool {
         let d = n.min(d);
         let capacity = d.checked_add(1).and_then(|next| d.checked_mul(next)).map(|twice| twice / 2);
@@ -90,6 +115,15 @@ impl Lifted {
     ///
     /// # Panics
     /// If the samples are too many: see [`Lifted::fits`].
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::TrainError;
+    /// use memorize_train::theory::bounds::Lifted;
+    ///
+    /// assert!(Lifted::new(&Mat::from_slice(1, 2, &[3.0, 4.0])).is_ok());
+    /// assert!(matches!(Lifted::new(&Mat::zeros(0, 2)), Err(TrainError::NoSamples)));
+    /// ```
     pub fn new<X: Rows<f64>>(x: &X) -> Result<Self, TrainError> {
         let (n, d) = (x.spread().whole(), x.cols());
         assert!(Self::fits(n, d), "{n} samples of width {d} are too many for a dense decomposition");
@@ -130,6 +164,16 @@ impl Lifted {
     }
 
     /// sigma_min and sigma_max of the n columns x_j (x) x_j. With more than d(d+1)/2 samples sigma_min is zero.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::theory::bounds::Lifted;
+    ///
+    /// // One column x (x) x, as long as ||x||^2.
+    /// let found = Lifted::new(&Mat::from_slice(1, 2, &[3.0, 4.0]))?.singular_values();
+    /// assert!((found.min - 25.0).abs() < 1e-12 && (found.max - 25.0).abs() < 1e-12);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn singular_values(&self) -> SingularValues {
         let n = self.vectors.nrows();
         let min = if n > self.capacity { 0.0 } else { self.values[n - 1] };
@@ -138,12 +182,30 @@ impl Lifted {
 
     /// Errors of the two, from the matrix and the singular vectors: a singular value lies within this distance of each.
     /// Zero for a sigma_min that is zero by rank.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::theory::bounds::Lifted;
+    ///
+    /// let lifted = Lifted::new(&Mat::from_slice(2, 2, &[3.0, 4.0, 1.0, 0.0]))?;
+    /// assert!(lifted.residuals().max < 1e-12 * lifted.singular_values().max);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn residuals(&self) -> SingularValues {
         let beyond = self.vectors.nrows() > self.capacity;
         if beyond { SingularValues { min: 0.0, ..self.residuals } } else { self.residuals }
     }
 
     /// Rounding errors of the decomposition: a sigma_min below this cannot be told from zero.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::theory::bounds::Lifted;
+    ///
+    /// let lifted = Lifted::new(&Mat::from_slice(2, 2, &[3.0, 4.0, 1.0, 0.0]))?;
+    /// assert!(lifted.singular_values().min > lifted.resolution());
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn resolution(&self) -> f64 {
         f64::EPSILON * self.vectors.nrows().max(self.capacity) as f64 * self.values[0]
     }
@@ -153,6 +215,16 @@ impl Lifted {
     ///
     /// # Panics
     /// If there are not as many targets as samples.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::theory::bounds::Lifted;
+    ///
+    /// // Two samples of width one: s x^2 has to be 1 and 3 at x = 1. The best is 2, f = (1 + 1)/8.
+    /// let lifted = Lifted::new(&Mat::from_slice(2, 1, &[1.0, 1.0]))?;
+    /// assert!((lifted.least_squares_loss(&[1.0, 3.0]) - 0.25).abs() < 1e-12);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn least_squares_loss(&self, y: &[f64]) -> f64 {
         let n = self.vectors.nrows();
         assert_eq!(y.len(), n, "number of targets");
@@ -166,6 +238,16 @@ impl Lifted {
 
     /// Lemma 8's leave-one-out distances: dist_i is the distance of x_i (x) x_i from the span of the others, and
     /// dist_i^2 = 1/(K^-1)_ii with (K^-1)_ii = sum_k (U_ik/sigma_k)^2. Zero for all when sigma_min is zero to rounding.
+    ///
+    /// ```
+    /// use memorize_kernels::Mat;
+    /// use memorize_train::theory::bounds::Lifted;
+    ///
+    /// // e_1 (x) e_1 and 2 e_2 (x) 2 e_2 are orthogonal: each is as far from the other as it is long.
+    /// let found = Lifted::new(&Mat::from_slice(2, 2, &[1.0, 0.0, 0.0, 2.0]))?.leave_one_out();
+    /// assert!((found.distances[0] - 1.0).abs() < 1e-12 && (found.distances[1] - 4.0).abs() < 1e-12);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn leave_one_out(&self) -> LeaveOneOut {
         let n = self.vectors.nrows();
         // By a power of two, so that no square leaves the range of f64.
@@ -204,6 +286,13 @@ pub struct LeaveOneOut {
 
 impl LeaveOneOut {
     /// Lemma 8: min_i dist_i / sqrt(n) <= sigma_min <= min_i dist_i.
+    ///
+    /// ```
+    /// use memorize_train::theory::bounds::LeaveOneOut;
+    ///
+    /// let found = LeaveOneOut { distances: vec![1.0, 2.0, 3.0, 4.0], min: 1.0 };
+    /// assert_eq!(found.sigma_min_bounds(), (0.5, 1.0));
+    /// ```
     pub fn sigma_min_bounds(&self) -> (f64, f64) {
         (self.min / (self.distances.len() as f64).sqrt(), self.min)
     }

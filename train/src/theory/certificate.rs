@@ -115,6 +115,20 @@ pub struct Certificate {
 
 impl Certificate {
     /// Whether the loss is within Lemma 1's bound.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::Network;
+    /// use memorize_train::theory::certificate::{Settings, certify};
+    /// use memorize_train::theory::lanczos::LanczosOptions;
+    ///
+    /// let (x, y) = (Mat::from_slice(1, 1, &[1.0]), [1.0]);
+    /// let settings = Settings { eigensolver: LanczosOptions::default(), sigma_min: None, route: None };
+    /// let found = certify(Engine::best(), &x, &y, &Network::zeros(4, 1)?, &settings)?;
+    /// // f = 1/4 = n d ||M||^2/(4 sigma^2): the bound is met.
+    /// assert_ne!(found.lemma1_holds(), Some(false));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn lemma1_holds(&self) -> Option<bool> {
         self.lemma1_bound.map(|bound| self.loss <= bound * (1.0 + ROUNDING))
     }
@@ -126,6 +140,21 @@ impl Certificate {
 /// # Errors
 /// [`TrainError::Overflow`] if loss or gradient are not finite, [`TrainError::Eigenvalues`] if a decomposition fails,
 /// [`TrainError::Kernel`] if the shapes do not go together.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat};
+/// use memorize_train::Network;
+/// use memorize_train::theory::certificate::{Settings, certify};
+/// use memorize_train::theory::lanczos::LanczosOptions;
+///
+/// // At W = 0 with y = 1 and x = 1: M = -1, and the Hessian's smallest eigenvalue is -||M||.
+/// let (x, y) = (Mat::from_slice(1, 1, &[1.0]), [1.0]);
+/// let settings = Settings { eigensolver: LanczosOptions::default(), sigma_min: None, route: None };
+/// let found = certify(Engine::best(), &x, &y, &Network::zeros(4, 1)?, &settings)?;
+/// assert!((found.loss - 0.25).abs() < 1e-15 && (found.m_norm - 1.0).abs() < 1e-12);
+/// assert!((found.ritz + 1.0).abs() < 1e-8);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn certify<X: Rows<f64>>(
     engine: Engine,
     x: &X,

@@ -8,16 +8,28 @@
 use super::bounds::Lipschitz;
 
 /// Largest number of samples that width d can hold in general position: d(d+1)/2 (Theorem 1).
+///
+/// ```
+/// assert_eq!(memorize_train::theory::constants::capacity(784), 784 * 785 / 2);
+/// ```
 pub fn capacity(d: usize) -> u128 {
     d as u128 * (d as u128 + 1) / 2
 }
 
 /// Neurons that Theorem 1 asks for: r = 2d+2.
+///
+/// ```
+/// assert_eq!(memorize_train::theory::constants::theorem1_neurons(784), 1570);
+/// ```
 pub fn theorem1_neurons(d: usize) -> usize {
     2 * d + 2
 }
 
 /// Random features and neurons that Theorem 5 asks for: k = 2 ceil(sqrt n), r = 2k+2.
+///
+/// ```
+/// assert_eq!(memorize_train::theory::constants::theorem5_sizes(60_000), (490, 982));
+/// ```
 pub fn theorem5_sizes(n: usize) -> (usize, usize) {
     let floor = n.isqrt();
     let root = if floor * floor < n { floor + 1 } else { floor };
@@ -112,6 +124,23 @@ impl Theorem4 {
     /// # Errors
     /// [`ConstantsError::NotPositive`] if n, d, B, sigma or epsilon is not a finite number above zero, or f(0) or Y is
     /// not a finite number.
+    ///
+    /// ```
+    /// use memorize_train::theory::constants::{Data, Theorem4};
+    ///
+    /// let data = Data {
+    ///     samples: 4,
+    ///     width: 4,
+    ///     input_bound: 1.0,
+    ///     target_bound: 1.0,
+    ///     sigma: 0.5,
+    ///     loss_at_zero: 0.125,
+    /// };
+    /// let constants = Theorem4::new(&data, 0.01)?;
+    /// // gamma = (sigma^2 eps/(n d))^(1/2) and C = 6 B^4 sqrt(2 (f(0)+1)).
+    /// assert!((constants.gamma - 0.0125).abs() < 1e-15 && (constants.c - 9.0).abs() < 1e-12);
+    /// # Ok::<(), memorize_train::theory::constants::ConstantsError>(())
+    /// ```
     pub fn new(data: &Data, epsilon: f64) -> Result<Self, ConstantsError> {
         positive("epsilon", epsilon, "")?;
         positive("the number of samples", data.samples as f64, "")?;
@@ -139,6 +168,17 @@ impl Theorem4 {
 
     /// The order of the bound on the iterations, l Delta_f/eps'^2 log^4(D l Delta_f/(eps'^2 delta)) for D weights: what
     /// [`Algorithm1::iterations_order`] is, without its thresholds. Not a number if Delta_f is zero.
+    ///
+    /// ```
+    /// use memorize_train::theory::constants::{Data, Theorem4};
+    ///
+    /// # let (samples, width, input_bound, target_bound) = (4, 4, 1.0, 1.0);
+    /// # let data = Data { samples, width, input_bound, target_bound, sigma: 0.5, loss_at_zero: 0.125 };
+    /// let order = |epsilon| Theorem4::new(&data, epsilon).map(|constants| constants.iterations_order(40, 0.1));
+    /// // Smaller losses take more iterations, by a power of 1/epsilon.
+    /// assert!(order(0.01)? > 100.0 * order(0.1)?);
+    /// # Ok::<(), memorize_train::theory::constants::ConstantsError>(())
+    /// ```
     pub fn iterations_order(&self, dimension: usize, delta: f64) -> f64 {
         let log = logarithm(dimension, self.l, self.delta_f, self.epsilon, delta);
         if self.delta_f > 0.0 { order(self.l, self.delta_f, self.epsilon, log) } else { f64::NAN }
@@ -148,6 +188,17 @@ impl Theorem4 {
     ///
     /// # Errors
     /// See [`Algorithm1::new`].
+    ///
+    /// ```
+    /// use memorize_train::theory::constants::{Data, Theorem4};
+    ///
+    /// # let (samples, width, input_bound, target_bound) = (4, 4, 1.0, 1.0);
+    /// # let data = Data { samples, width, input_bound, target_bound, sigma: 0.5, loss_at_zero: 0.125 };
+    /// let constants = Theorem4::new(&data, 0.1)?;
+    /// let algorithm = constants.algorithm(40, 1.0, 0.1)?;
+    /// assert_eq!(algorithm.thresholds.eta, 1.0 / constants.l);
+    /// # Ok::<(), memorize_train::theory::constants::ConstantsError>(())
+    /// ```
     pub fn algorithm(&self, dimension: usize, c: f64, delta: f64) -> Result<Algorithm1, ConstantsError> {
         Algorithm1::new(
             &Smoothness { l: self.l, rho: self.rho, delta_f: self.delta_f, dimension },
@@ -260,6 +311,17 @@ impl Algorithm1 {
     /// # Errors
     /// [`ConstantsError`] if an argument is not a finite number above zero, delta is not below 1, or t_thres cannot be
     /// counted.
+    ///
+    /// ```
+    /// use memorize_train::theory::constants::{Algorithm1, Smoothness};
+    ///
+    /// let of = Smoothness { l: 2.0, rho: 1.0, delta_f: 1.0, dimension: 10 };
+    /// let algorithm = Algorithm1::new(&of, 0.1, 1.0, 0.1)?;
+    /// // chi = 3 log(D l Delta_f/(c eps^2 delta)), and g_thres = sqrt(c)/chi^2 eps.
+    /// assert!((algorithm.chi - 3.0 * (20.0f64 / 0.001).ln()).abs() < 1e-12);
+    /// assert!((algorithm.thresholds.g_thres - 0.1 / algorithm.chi.powi(2)).abs() < 1e-15);
+    /// # Ok::<(), memorize_train::theory::constants::ConstantsError>(())
+    /// ```
     pub fn new(of: &Smoothness, epsilon: f64, c: f64, delta: f64) -> Result<Self, ConstantsError> {
         positive("l", of.l, "")?;
         positive("rho", of.rho, "")?;
@@ -290,6 +352,15 @@ impl Algorithm1 {
     /// Most iterations before the algorithm returns, in the proof's way of counting: a step with a large gradient
     /// decreases the value by eta g_thres^2/2 at least, the t_thres steps after a perturbation that escapes by f_thres,
     /// so Delta_f (t_thres/f_thres + 2/(eta g_thres^2)) + t_thres.
+    ///
+    /// ```
+    /// use memorize_train::theory::constants::{Algorithm1, Smoothness};
+    ///
+    /// let of = Smoothness { l: 2.0, rho: 1.0, delta_f: 1.0, dimension: 10 };
+    /// let algorithm = Algorithm1::new(&of, 0.1, 1.0, 0.1)?;
+    /// assert!(algorithm.iterations_bound() > algorithm.thresholds.t_thres as f64);
+    /// # Ok::<(), memorize_train::theory::constants::ConstantsError>(())
+    /// ```
     pub fn iterations_bound(&self) -> f64 {
         let Thresholds { eta, g_thres, f_thres, t_thres, .. } = self.thresholds;
         let steps = t_thres as f64;
@@ -298,6 +369,17 @@ impl Algorithm1 {
 
     /// What keeps f64 from following the theory, at weights whose entries are at most `largest_weight` and a loss
     /// `value`.
+    ///
+    /// ```
+    /// use memorize_train::theory::constants::{Algorithm1, Smoothness};
+    ///
+    /// let of = Smoothness { l: 2.0, rho: 1.0, delta_f: 1.0, dimension: 10 };
+    /// let algorithm = Algorithm1::new(&of, 0.1, 1.0, 0.1)?;
+    /// // Beside weights so large no perturbation is seen, and beside such a value no decrease.
+    /// assert_eq!(algorithm.warnings(1.0, 1.0), []);
+    /// assert_eq!(algorithm.warnings(1e15, 1e15).len(), 2);
+    /// # Ok::<(), memorize_train::theory::constants::ConstantsError>(())
+    /// ```
     pub fn warnings(&self, largest_weight: f64, value: f64) -> Vec<Warning> {
         let Thresholds { radius, f_thres, .. } = self.thresholds;
         let spacing = |number: f64| number.abs() * f64::EPSILON;

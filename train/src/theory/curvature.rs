@@ -41,6 +41,15 @@ impl Carried for Eigenpair {
 ///
 /// # Errors
 /// [`TrainError::Eigenvalues`] if the decomposition fails.
+///
+/// ```
+/// use memorize_kernels::Mat;
+/// use memorize_train::theory::curvature::extreme_eigenpair;
+///
+/// let found = extreme_eigenpair(&Mat::from_slice(2, 2, &[1.0, 0.0, 0.0, -3.0]))?;
+/// assert!(found.value == -3.0 && found.vector[1].abs() == 1.0);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn extreme_eigenpair(m: &Mat<f64>) -> Result<Eigenpair, TrainError> {
     let d = m.rows();
     let failed = || TrainError::Eigenvalues(d);
@@ -59,6 +68,17 @@ pub fn extreme_eigenpair(m: &Mat<f64>) -> Result<Eigenpair, TrainError> {
 
 /// Lemma 3's direction: Z^T (r x d) of length 1 with z-form -||M||_2, or `None` if fewer than d+1 neurons have the sign
 /// that it needs, or a sign is not +1 or -1. `extreme` is M's [`extreme_eigenpair`].
+///
+/// ```
+/// use memorize_train::Network;
+/// use memorize_train::theory::curvature::{Eigenpair, most_negative_direction};
+///
+/// let extreme = Eigenpair { value: 2.0, vector: vec![1.0], residual: 0.0 };
+/// // Among neurons of sign -1, for M's eigenvalue is positive.
+/// let z = most_negative_direction(&Network::zeros(4, 1)?, &extreme).unwrap();
+/// assert!(z.row(0) == [0.0] && z.row(1) == [0.0] && (z.frobenius_norm() - 1.0).abs() < 1e-15);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn most_negative_direction(net: &Network<f64>, extreme: &Eigenpair) -> Option<Mat<f64>> {
     let (d, sign) = (net.width(), if extreme.value > 0.0 { -1.0 } else { 1.0 });
     let support: Vec<usize> = (0..net.neurons()).filter(|&i| net.signs[i] == sign).take(d + 1).collect();
@@ -76,6 +96,15 @@ pub fn most_negative_direction(net: &Network<f64>, extreme: &Eigenpair) -> Optio
 }
 
 /// Whether Lemma 3 speaks of a network: r >= 2d+2, half of the signs +1 and half -1.
+///
+/// ```
+/// use memorize_train::Network;
+/// use memorize_train::theory::curvature::lemma3_applies;
+///
+/// // r >= 2d+2.
+/// assert!(lemma3_applies(&Network::zeros(4, 1)?) && !lemma3_applies(&Network::zeros(4, 2)?));
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn lemma3_applies(net: &Network<f64>) -> bool {
     let (r, d) = (net.neurons(), net.width());
     let count = |sign: f64| net.signs.iter().filter(|&&found| found == sign).count();
@@ -86,6 +115,21 @@ pub fn lemma3_applies(net: &Network<f64>) -> bool {
 ///
 /// # Errors
 /// If the shapes do not go together.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat};
+/// use memorize_train::theory::curvature::curvature_along;
+/// use memorize_train::theory::hessian::HessianOperator;
+/// use memorize_train::{Network, Objective, Route};
+///
+/// let (x, y) = (Mat::from_slice(1, 1, &[1.0]), [1.0]);
+/// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Gram };
+/// let network = Network::zeros(2, 1)?;
+/// let hessian = HessianOperator::new(&objective, &network)?;
+/// // At W = 0 it is a_i M = -a_i.
+/// assert_eq!(curvature_along(&hessian, &Mat::from_slice(2, 1, &[1.0, 0.0]))?, -1.0);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn curvature_along<X: Rows<f64>>(hessian: &HessianOperator<'_, f64, X>, z: &Mat<f64>) -> Result<f64, TrainError> {
     Ok(hessian.apply(z)?.iter().zip(z.iter()).map(|(product, z)| product * z).sum())
 }
@@ -95,6 +139,21 @@ pub fn curvature_along<X: Rows<f64>>(hessian: &HessianOperator<'_, f64, X>, z: &
 ///
 /// # Errors
 /// See [`smallest_eigenvalue`].
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat};
+/// use memorize_train::theory::curvature::smallest_curvature;
+/// use memorize_train::theory::hessian::HessianOperator;
+/// use memorize_train::theory::lanczos::LanczosOptions;
+/// use memorize_train::{Network, Objective, Route};
+///
+/// let (x, y) = (Mat::from_slice(1, 1, &[1.0]), [1.0]);
+/// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Gram };
+/// let network = Network::zeros(2, 1)?;
+/// let hessian = HessianOperator::new(&objective, &network)?;
+/// assert!((smallest_curvature(&hessian, &LanczosOptions::default())?.value + 1.0).abs() < 1e-8);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn smallest_curvature<X: Rows<f64>>(
     hessian: &HessianOperator<'_, f64, X>,
     options: &LanczosOptions,

@@ -84,6 +84,25 @@ pub struct Step {
 ///
 /// # Panics
 /// If `dimension` is zero.
+///
+/// ```
+/// use memorize_train::theory::davidson::{DavidsonOptions, smallest_eigenpair};
+///
+/// let diagonal = [3.0, 1.0, 2.0, 5.0];
+/// let times = |v: &[f64]| Ok(v.iter().zip(diagonal).map(|(v, d)| v * d).collect());
+/// let divided = |v: &[f64]| Ok(v.iter().zip(diagonal).map(|(v, d)| v / d).collect());
+/// let options = DavidsonOptions {
+///     tolerance: 1e-8,
+///     largest: 5.0,
+///     max_products: 20,
+///     resolution: 1e-14,
+///     seed: 1,
+///     basis_bytes: 1 << 20,
+/// };
+/// let (found, _) = smallest_eigenpair(times, divided, 4, &options, |_| true)?;
+/// assert!((found.value - 1.0).abs() < 1e-8);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn smallest_eigenpair(
     mut apply: impl FnMut(&[f64]) -> Result<Vec<f64>, TrainError>,
     mut precondition: impl FnMut(&[f64]) -> Result<Vec<f64>, TrainError>,
@@ -166,6 +185,13 @@ fn capacity(dimension: usize, bytes: u64) -> usize {
 
 /// Bytes of the basis and its products after so many products with the operator, of which `here` elements a vector are
 /// on this rank; `of_basis` is what they may take.
+///
+/// ```
+/// use memorize_train::theory::davidson::bytes;
+///
+/// // More products, more of the basis.
+/// assert!(bytes(1000, 20, 1 << 30) < bytes(1000, 100, 1 << 30));
+/// ```
 pub fn bytes(here: usize, max_products: usize, of_basis: u64) -> u64 {
     let vectors = capacity(here, of_basis).min(max_products) as u64;
     vectors.saturating_mul(2 * size_of::<f64>() as u64).saturating_mul(here as u64)

@@ -23,11 +23,30 @@ pub struct GramOperator<'a, T, X> {
 
 impl<'a, T: Element, X: Rows<T>> GramOperator<'a, T, X> {
     /// The operator of the samples X, n x d.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::gram_operator::GramOperator;
+    ///
+    /// let x = Mat::from_slice(2, 2, &[1.0f64, 0.0, 1.0, 2.0]);
+    /// let k = GramOperator::new(Engine::best(), &x);
+    /// // K_jl = (x_j . x_l)^2.
+    /// assert_eq!(k.apply(&[1.0, 0.0])?, [1.0, 1.0]);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn new(engine: Engine, x: &'a X) -> Self {
         Self { engine, x, element: PhantomData }
     }
 
     /// Number of samples n, and which of them are here, if they are spread over several ranks. So are the vectors then.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::gram_operator::GramOperator;
+    ///
+    /// let x = Mat::<f64>::zeros(7, 2);
+    /// assert_eq!(GramOperator::new(Engine::best(), &x).dimension().whole(), 7);
+    /// ```
     pub fn dimension(&self) -> Spread {
         self.x.spread()
     }
@@ -36,6 +55,15 @@ impl<'a, T: Element, X: Rows<T>> GramOperator<'a, T, X> {
     ///
     /// # Errors
     /// If v does not have n elements.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::gram_operator::GramOperator;
+    ///
+    /// let x = Mat::from_slice(2, 2, &[1.0f64, 0.0, 1.0, 2.0]);
+    /// assert_eq!(GramOperator::new(Engine::best(), &x).apply(&[0.0, 1.0])?, [1.0, 25.0]);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn apply(&self, v: &[f64]) -> Result<Vec<f64>, TrainError> {
         self.forms(&self.adjoint(v)?)
     }
@@ -44,6 +72,16 @@ impl<'a, T: Element, X: Rows<T>> GramOperator<'a, T, X> {
     ///
     /// # Errors
     /// If v does not have n elements.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::gram_operator::GramOperator;
+    ///
+    /// let x = Mat::from_slice(1, 2, &[1.0f64, 2.0]);
+    /// let s = GramOperator::new(Engine::best(), &x).adjoint(&[3.0])?;
+    /// assert_eq!((s.row(0), s.row(1)), (&[3.0, 6.0][..], &[6.0, 12.0][..]));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn adjoint(&self, v: &[f64]) -> Result<Mat<T>, TrainError> {
         let v: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
         Ok(pass::weighted_gram(&self.engine, self.x, &v)?)
@@ -53,6 +91,16 @@ impl<'a, T: Element, X: Rows<T>> GramOperator<'a, T, X> {
     ///
     /// # Errors
     /// If S is not d x d.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::gram_operator::GramOperator;
+    ///
+    /// let x = Mat::from_slice(1, 2, &[1.0f64, 2.0]);
+    /// let s = Mat::from_slice(2, 2, &[1.0, 0.5, 0.5, 2.0]);
+    /// assert_eq!(GramOperator::new(Engine::best(), &x).forms(&s)?, [1.0 + 2.0 + 8.0]);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn forms(&self, s: &Mat<T>) -> Result<Vec<f64>, TrainError> {
         let mut q = vec![T::ZERO; self.x.rows()];
         pass::quadratic_forms(&self.engine, self.x, &self.engine.pack_symmetric(s.as_ref())?, &mut q)?;
@@ -60,6 +108,14 @@ impl<'a, T: Element, X: Rows<T>> GramOperator<'a, T, X> {
     }
 
     /// K_jj = ||x_j||^4, n.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::gram_operator::GramOperator;
+    ///
+    /// let x = Mat::from_slice(2, 2, &[1.0f64, 0.0, 1.0, 2.0]);
+    /// assert_eq!(GramOperator::new(Engine::best(), &x).diagonal(), [1.0, 25.0]);
+    /// ```
     pub fn diagonal(&self) -> Vec<f64> {
         rows::map(self.engine.par, self.x, |row| squared_length(row).powi(2))
     }

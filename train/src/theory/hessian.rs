@@ -33,6 +33,21 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
     ///
     /// # Errors
     /// If the shapes do not go together.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::hessian::HessianOperator;
+    /// use memorize_train::{Network, Objective, Route};
+    ///
+    /// let (x, y) = (Mat::from_slice(1, 1, &[1.0f64]), [1.0]);
+    /// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.25, route: Route::Gram };
+    /// let network = Network::zeros(2, 1)?;
+    /// let hessian = HessianOperator::new(&objective, &network)?;
+    /// // At W = 0: (a_i M + gamma) z_i with M = -1.
+    /// let product = hessian.apply(&Mat::from_slice(2, 1, &[1.0, 1.0]))?;
+    /// assert_eq!((product.row(0)[0], product.row(1)[0]), (-0.75, 1.25));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn new(objective: &Objective<'a, T, X>, net: &'a Network<T>) -> Result<Self, TrainError> {
         check_shape("number of targets", objective.x.rows(), objective.y.len())?;
         let (engine, x) = (objective.engine, objective.x);
@@ -50,21 +65,66 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
     }
 
     /// f(W) = 1/(4n) sum_j delta_j^2; zero for an empty set.
+    ///
+    /// ```
+    /// # use memorize_kernels::{Engine, Mat};
+    /// # use memorize_train::theory::hessian::HessianOperator;
+    /// # use memorize_train::{Network, Objective, Route};
+    /// # let (x, y) = (Mat::from_slice(1, 1, &[1.0f64]), [1.0]);
+    /// # let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.25, route: Route::Gram };
+    /// let network = Network::zeros(2, 1)?;
+    /// assert_eq!(HessianOperator::new(&objective, &network)?.loss(), objective.evaluate(&network)?.loss);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn loss(&self) -> f64 {
         self.squares / (4.0 * self.x.spread().whole().max(1) as f64)
     }
 
     /// M = 1/n sum_j delta_j x_j x_j^T, d x d.
+    ///
+    /// ```
+    /// # use memorize_kernels::{Engine, Mat};
+    /// # use memorize_train::theory::hessian::HessianOperator;
+    /// # use memorize_train::{Network, Objective, Route};
+    /// # let (x, y) = (Mat::from_slice(1, 1, &[1.0f64]), [1.0]);
+    /// # let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.25, route: Route::Gram };
+    /// let network = Network::zeros(2, 1)?;
+    /// // q = 0 and y = 1: delta x x^T.
+    /// assert_eq!(HessianOperator::new(&objective, &network)?.moment().row(0), [-1.0]);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn moment(&self) -> &Mat<T> {
         &self.moment
     }
 
     /// The point.
+    ///
+    /// ```
+    /// # use memorize_kernels::{Engine, Mat};
+    /// # use memorize_train::theory::hessian::HessianOperator;
+    /// # use memorize_train::{Network, Objective, Route};
+    /// # let (x, y) = (Mat::from_slice(1, 1, &[1.0f64]), [1.0]);
+    /// # let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.25, route: Route::Gram };
+    /// let network = Network::zeros(2, 1)?;
+    /// assert_eq!(HessianOperator::new(&objective, &network)?.network().neurons(), 2);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn network(&self) -> &Network<T> {
         self.net
     }
 
     /// Number of parameters r d: the Hessian's dimension.
+    ///
+    /// ```
+    /// # use memorize_kernels::{Engine, Mat};
+    /// # use memorize_train::theory::hessian::HessianOperator;
+    /// # use memorize_train::{Network, Objective, Route};
+    /// # let (x, y) = (Mat::from_slice(1, 1, &[1.0f64]), [1.0]);
+    /// # let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.25, route: Route::Gram };
+    /// let network = Network::zeros(6, 1)?;
+    /// assert_eq!(HessianOperator::new(&objective, &network)?.dimension(), 6);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn dimension(&self) -> usize {
         self.net.parameters()
     }
@@ -73,6 +133,18 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
     ///
     /// # Errors
     /// None that a constructed operator can meet; the passes check their shapes.
+    ///
+    /// ```
+    /// # use memorize_kernels::{Engine, Mat};
+    /// # use memorize_train::theory::hessian::HessianOperator;
+    /// # use memorize_train::{Network, Objective, Route};
+    /// let network = Network { weights: Mat::from_slice(2, 1, &[3.0, 1.0]), signs: vec![1.0, -1.0] };
+    /// let (x, y) = (Mat::from_slice(1, 1, &[2.0f64]), [30.0]);
+    /// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+    /// let gradient = HessianOperator::new(&objective, &network)?.gradient()?;
+    /// assert_eq!((gradient.row(0)[0], gradient.row(1)[0]), (24.0, -8.0));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn gradient(&self) -> Result<Mat<T>, TrainError> {
         self.times_moment(&self.net.weights, &self.moment, self.gamma)
     }
@@ -81,6 +153,19 @@ impl<'a, T: Element, X: Rows<T>> HessianOperator<'a, T, X> {
     ///
     /// # Errors
     /// If Z does not have the shape of the weights.
+    ///
+    /// ```
+    /// # use memorize_kernels::{Engine, Mat};
+    /// # use memorize_train::theory::hessian::HessianOperator;
+    /// # use memorize_train::{Network, Objective, Route};
+    /// // f = ((w x)^2 - y)^2/4 of one neuron has the second derivative 3 x^4 w^2 - x^2 y.
+    /// let network = Network { weights: Mat::from_slice(2, 1, &[3.0, 0.0]), signs: vec![1.0, -1.0] };
+    /// let (x, y) = (Mat::from_slice(1, 1, &[1.0f64]), [2.0]);
+    /// let objective = Objective { engine: Engine::best(), x: &x, y: &y, gamma: 0.0, route: Route::Neuron };
+    /// let product = HessianOperator::new(&objective, &network)?.apply(&Mat::from_slice(2, 1, &[1.0, 0.0]))?;
+    /// assert_eq!(product.row(0)[0], 3.0 * 9.0 - 2.0);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn apply(&self, z: &Mat<T>) -> Result<Mat<T>, TrainError> {
         check_shape("rows of the direction", self.net.neurons(), z.rows())?;
         check_shape("columns of the direction", self.net.width(), z.cols())?;

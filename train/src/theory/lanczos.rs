@@ -47,6 +47,14 @@ impl Default for LanczosOptions {
 
 impl LanczosOptions {
     /// Vectors that the basis has at most, for an operator on vectors of this dimension.
+    ///
+    /// ```
+    /// use memorize_train::theory::lanczos::LanczosOptions;
+    ///
+    /// // As many as fit, and no more than there are dimensions.
+    /// assert_eq!(LanczosOptions { basis_bytes: 8000 * 20, ..Default::default() }.vectors(1000), 20);
+    /// assert_eq!(LanczosOptions::default().vectors(5), 5);
+    /// ```
     pub fn vectors(&self, dimension: usize) -> usize {
         let vector = (dimension.max(1) as u64).saturating_mul(size_of::<f64>() as u64);
         let fits = usize::try_from(self.basis_bytes / vector).unwrap_or(usize::MAX);
@@ -55,6 +63,13 @@ impl LanczosOptions {
 
     /// Vectors that are there at once, at most: one for each product, or a full basis with the half that a restart
     /// makes of it.
+    ///
+    /// ```
+    /// use memorize_train::theory::lanczos::LanczosOptions;
+    ///
+    /// let options = LanczosOptions { max_products: 10, ..Default::default() };
+    /// assert_eq!(options.vectors_at_once(1000), 10);
+    /// ```
     pub fn vectors_at_once(&self, dimension: usize) -> usize {
         let full = self.vectors(dimension);
         if self.max_products > full + 1 { full + full / 2 } else { full.min(self.max_products) }
@@ -84,6 +99,15 @@ pub struct RitzPair {
 ///
 /// # Panics
 /// If `dimension` is zero.
+///
+/// ```
+/// use memorize_train::theory::lanczos::{LanczosOptions, smallest_eigenvalue};
+///
+/// let times = |v: &[f64]| Ok(v.iter().zip([3.0, -1.0, 2.0]).map(|(v, d)| v * d).collect());
+/// let found = smallest_eigenvalue(times, 3, &LanczosOptions::default())?;
+/// assert!(found.converged && (found.value + 1.0).abs() < 1e-8);
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn smallest_eigenvalue(
     mut apply: impl FnMut(&[f64]) -> Result<Vec<f64>, TrainError>,
     dimension: impl Into<Spread>,

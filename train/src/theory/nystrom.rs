@@ -45,6 +45,17 @@ impl<T: Element> Nystrom<T> {
     /// # Errors
     /// [`TrainError::NoSamples`] for an empty set; [`TrainError::Eigenvalues`] if the samples are not finite or too
     /// large.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::nystrom::Nystrom;
+    ///
+    /// // K is the identity here, and so is its inverse but for a small ridge.
+    /// let x = Mat::from_slice(2, 2, &[1.0f64, 0.0, 0.0, 1.0]);
+    /// let found = Nystrom::new(Engine::best(), &x, 2, 1)?.apply(&[1.0, -2.0])?;
+    /// assert!((found[0] / found[1] + 0.5).abs() < 1e-6);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn new<X: GatherRows<T>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
         let spread = x.spread();
         let (n, rank) = (spread.whole(), rank.min(spread.whole()));
@@ -71,6 +82,16 @@ impl<T: Element> Nystrom<T> {
     }
 
     /// Number of landmarks.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::nystrom::Nystrom;
+    ///
+    /// let x = Mat::from_fn(5, 3, |i, k| (1 + i * i + k) as f64);
+    /// // No more than there are samples.
+    /// assert_eq!(Nystrom::new(Engine::best(), &x, 100, 1)?.rank(), 5);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn rank(&self) -> usize {
         self.factor.cols()
     }
@@ -80,12 +101,29 @@ impl<T: Element> Nystrom<T> {
     ///
     /// # Errors
     /// None that a constructed preconditioner can meet; the passes check their shapes.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::nystrom::Nystrom;
+    ///
+    /// // K is a single number: (x . x)^2 = 25.
+    /// let x = Mat::from_slice(1, 2, &[1.0f64, 2.0]);
+    /// assert!((Nystrom::new(Engine::best(), &x, 1, 1)?.operator_norm()? - 25.0).abs() < 1e-6);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn operator_norm(&self) -> Result<f64, TrainError> {
         let sums = pass::transposed_times_vector(&self.engine, &self.factor, &vec![T::ONE; self.factor.rows()])?;
         Ok(squared_length(&sums) / self.factor.spread().whole() as f64)
     }
 
     /// Bytes that a preconditioner of this rank for n samples keeps.
+    ///
+    /// ```
+    /// use memorize_train::theory::nystrom::Nystrom;
+    ///
+    /// // B, n x rank, and the inner matrix, rank x rank in f64.
+    /// assert_eq!(Nystrom::<f32>::bytes(1000, 100), 1000 * 100 * 4 + 100 * 100 * 8);
+    /// ```
     pub fn bytes(n: usize, rank: usize) -> u64 {
         let rank = rank.min(n) as u64;
         (n as u64).saturating_mul(size_of::<T>() as u64).saturating_add(rank * 8).saturating_mul(rank)
@@ -94,6 +132,12 @@ impl<T: Element> Nystrom<T> {
     /// Bytes that [`Nystrom::new`] takes at once, the samples apart, with `here` of n samples of width d on this rank,
     /// and so many threads: K_LL with its decomposition and the inverse of that, then B with what it is made by, then
     /// B^T B with its decomposition.
+    ///
+    /// ```
+    /// use memorize_train::theory::nystrom::Nystrom;
+    ///
+    /// assert!(Nystrom::<f32>::peak(1000, 1000, 50, 100, 1) > Nystrom::<f32>::bytes(1000, 100));
+    /// ```
     pub fn peak(here: usize, n: usize, d: usize, rank: usize, threads: usize) -> u64 {
         let rank = rank.min(n);
         let (own, wide) = (size_of::<T>() as u64, size_of::<f64>() as u64);
@@ -115,6 +159,19 @@ impl<T: Element> Nystrom<T> {
     ///
     /// # Errors
     /// If v does not have n elements.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::gram_operator::GramOperator;
+    /// use memorize_train::theory::nystrom::Nystrom;
+    ///
+    /// // With every sample as a landmark it inverts K.
+    /// let x = Mat::from_slice(2, 2, &[1.0f64, 0.0, 1.0, 2.0]);
+    /// let k = GramOperator::new(Engine::best(), &x);
+    /// let found = Nystrom::new(Engine::best(), &x, 2, 1)?.apply(&k.apply(&[1.0, 2.0])?)?;
+    /// assert!((found[0] - 1.0).abs() < 1e-3 && (found[1] - 2.0).abs() < 1e-3, "{found:?}");
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn apply(&self, v: &[f64]) -> Result<Vec<f64>, TrainError> {
         let mut low_rank: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
         let along = pass::transposed_times_vector(&self.engine, &self.factor, &low_rank)?;

@@ -47,12 +47,27 @@ pub struct Settings {
 }
 
 /// Whether [`examine`] decomposes n samples of width d if it may.
+///
+/// ```
+/// use memorize_train::theory::position::is_dense;
+///
+/// assert!(is_dense(500, 100) && !is_dense(60_000, 784));
+/// ```
 pub fn is_dense(n: usize, d: usize) -> bool {
     Lifted::fits(n, d)
 }
 
 /// Bytes that [`examine`] takes at once, the samples apart, with `here` of n samples of width d on this rank and so
 /// many threads.
+///
+/// ```
+/// use memorize_train::theory::position::{Settings, bytes};
+/// use memorize_train::theory::preconditioner::WORKSPACE;
+///
+/// let settings =
+///     Settings { tolerance: 1e-2, max_products: 50, rank: 500, seed: 1, workspace: WORKSPACE, dense: false };
+/// assert!(bytes(5000, 200, &settings, 5000, 2) < bytes(10_000, 200, &settings, 10_000, 2));
+/// ```
 pub fn bytes(n: usize, d: usize, settings: &Settings, here: usize, threads: usize) -> u64 {
     let narrower = Span::is_narrower(n, d);
     let with_span = |bytes| if narrower { Span::with(n, d, bytes) } else { bytes };
@@ -190,6 +205,24 @@ pub struct Position {
 /// [`TrainError::NoSamples`] for an empty set; [`TrainError::NotFinite`] if a sample is not finite;
 /// [`TrainError::SingularValuesOutOfRange`] if sigma_min or sigma_max is not a number of f64;
 /// [`TrainError::Eigenvalues`] if a decomposition fails.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat};
+/// use memorize_train::theory::position::{Degeneracy, Settings, Verdict, examine};
+/// use memorize_train::theory::preconditioner::WORKSPACE;
+///
+/// let settings =
+///     Settings { tolerance: 1e-2, max_products: 50, rank: 2, seed: 1, workspace: WORKSPACE, dense: true };
+/// let look = |second| examine(Engine::best(), &Mat::from_slice(2, 2, &[1.0, 0.0, second, 2.0]), &settings, |_| true);
+/// // (1, 0) and (0, 2): columns of length 1 and 4, orthogonal.
+/// let found = look(0.0)?;
+/// assert!((found.min.unwrap().value - 1.0).abs() < 1e-12 && (found.max.value - 4.0).abs() < 1e-12);
+/// // A sample twice.
+/// let twice = examine(Engine::best(), &Mat::from_slice(2, 2, &[1.0, 2.0, -1.0, -2.0]), &settings, |_| true)?;
+/// let repeated = Degeneracy::Repeated { first: 0, second: 1, count: 1 };
+/// assert_eq!(twice.verdict, Verdict::Degenerate(repeated));
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn examine<X: GatherRows<f64>>(
     engine: Engine,
     x: &X,

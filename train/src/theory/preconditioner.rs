@@ -23,6 +23,14 @@ fn share(workspace: u64) -> u64 {
 
 /// A rank of the preconditioner for n samples of width d: eight landmarks a coordinate, within its share of a
 /// workspace.
+///
+/// ```
+/// use memorize_train::theory::preconditioner::{SMALLEST_RANK, WORKSPACE, default_rank};
+///
+/// // Eight a coordinate, at least five hundred, and no more than there are samples.
+/// assert_eq!(default_rank(60_000, 784, WORKSPACE), 8 * 784);
+/// assert_eq!((default_rank(60_000, 10, WORKSPACE), default_rank(30, 10, WORKSPACE)), (SMALLEST_RANK, 30));
+/// ```
 pub fn default_rank(n: usize, d: usize, workspace: u64) -> usize {
     let wanted = d.saturating_mul(RANK_A_COORDINATE).max(SMALLEST_RANK).min(n);
     let affordable = share(workspace) / Nystrom::<f32>::bytes(n, 1).max(1);
@@ -30,11 +38,26 @@ pub fn default_rank(n: usize, d: usize, workspace: u64) -> usize {
 }
 
 /// Bytes that a preconditioner of this rank for n samples keeps.
+///
+/// ```
+/// use memorize_train::theory::nystrom::Nystrom;
+/// use memorize_train::theory::preconditioner::{WORKSPACE, bytes};
+///
+/// assert_eq!(bytes(1000, 100, WORKSPACE), Nystrom::<f64>::bytes(1000, 100));
+/// // Where that is too much, in f32.
+/// assert_eq!(bytes(1000, 100, 1 << 20), Nystrom::<f32>::bytes(1000, 100));
+/// ```
 pub fn bytes(n: usize, rank: usize, workspace: u64) -> u64 {
     if is_wide(n, rank, workspace) { Nystrom::<f64>::bytes(n, rank) } else { Nystrom::<f32>::bytes(n, rank) }
 }
 
 /// Bytes that making it takes at once, the samples apart: see [`Nystrom::peak`].
+///
+/// ```
+/// use memorize_train::theory::preconditioner::{WORKSPACE, bytes, peak};
+///
+/// assert!(peak(1000, 1000, 50, 100, WORKSPACE, 2) > bytes(1000, 100, WORKSPACE));
+/// ```
 pub fn peak(here: usize, n: usize, d: usize, rank: usize, workspace: u64, threads: usize) -> u64 {
     if is_wide(n, rank, workspace) {
         Nystrom::<f64>::peak(here, n, d, rank, threads)
@@ -44,6 +67,12 @@ pub fn peak(here: usize, n: usize, d: usize, rank: usize, workspace: u64, thread
 }
 
 /// Whether a preconditioner of this rank for n samples is kept in f64.
+///
+/// ```
+/// use memorize_train::theory::preconditioner::is_wide;
+///
+/// assert!(is_wide(1000, 100, 2 << 30) && !is_wide(1000, 100, 1 << 20));
+/// ```
 pub fn is_wide(n: usize, rank: usize, workspace: u64) -> bool {
     Nystrom::<f64>::bytes(n, rank) <= share(workspace)
 }
@@ -62,6 +91,16 @@ impl Preconditioner {
     ///
     /// # Errors
     /// Those of [`Nystrom::new`].
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::preconditioner::{Preconditioner, WORKSPACE};
+    ///
+    /// let x = Mat::from_slice(2, 2, &[1.0, 0.0, 0.0, 1.0]);
+    /// assert!(matches!(Preconditioner::new(Engine::best(), &x, 2, 1, WORKSPACE)?, Preconditioner::Wide(_)));
+    /// assert!(matches!(Preconditioner::new(Engine::best(), &x, 2, 1, 0)?, Preconditioner::Narrow(_)));
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn new<X: GatherRows<f64>>(
         engine: Engine,
         x: &X,
@@ -80,6 +119,16 @@ impl Preconditioner {
     ///
     /// # Errors
     /// If v does not have n elements.
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::preconditioner::{Preconditioner, WORKSPACE};
+    ///
+    /// let x = Mat::from_slice(2, 2, &[1.0, 0.0, 0.0, 1.0]);
+    /// let found = Preconditioner::new(Engine::best(), &x, 2, 1, WORKSPACE)?.apply(&[1.0, -2.0])?;
+    /// assert!((found[0] / found[1] + 0.5).abs() < 1e-6);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
     pub fn apply(&self, v: &[f64]) -> Result<Vec<f64>, TrainError> {
         match self {
             Self::Wide(nystrom) => nystrom.apply(v),

@@ -51,12 +51,26 @@ use crate::features::FeatureLayer;
 use crate::spectrum::DENSE_SAMPLES;
 
 /// Whether kappa can be computed for n samples: a dense n x n matrix.
+///
+/// ```
+/// use memorize_train::theory::random_position::fits;
+///
+/// assert!(fits(100) && !fits(0) && !fits(1_000_000));
+/// ```
 pub fn fits(n: usize) -> bool {
     (1..=DENSE_SAMPLES).contains(&n)
 }
 
 /// e with P(|T(x)| <= e) <= `probability` for every form T of this degree in d variables and norm kappa, x ~ N(x_0, s^2
 /// I).
+///
+/// ```
+/// use memorize_train::theory::random_position::small_ball;
+///
+/// // Of degree 2 it falls with the square of the probability.
+/// let ratio = small_ball(1.0, 2, 10, 0.1, 0.1) / small_ball(1.0, 2, 10, 0.1, 0.01);
+/// assert!((ratio - 100.0).abs() < 1e-9);
+/// ```
 pub fn small_ball(kappa: f64, degree: u32, d: usize, deviation: f64, probability: f64) -> f64 {
     let largest = kappa * (d as f64).powf(-0.5 * f64::from(degree - 1));
     2.0 * largest * ((2.0 * PI).sqrt() * deviation * probability / 4.0).powi(degree as i32)
@@ -69,6 +83,14 @@ fn above(kappa: f64, degree: u32, d: usize, deviation: f64, n: usize, delta: f64
 
 /// Two layers: sigma_min of n samples of width d with noise N(0, deviation^2) in every coordinate, whatever they were
 /// before, is above this with probability 1 - delta. Nothing if n > d(d+1)/2.
+///
+/// ```
+/// use memorize_train::theory::random_position::of_noise;
+///
+/// assert!(of_noise(10, 4, 0.1, 0.1).unwrap() > 0.0);
+/// // Eleven samples of width 4 are one too many.
+/// assert!(of_noise(11, 4, 0.1, 0.1).is_none());
+/// ```
 pub fn of_noise(n: usize, d: usize, deviation: f64, delta: f64) -> Option<f64> {
     (n as u128 <= super::constants::capacity(d)).then(|| above(1.0, 2, d, deviation, n, delta))
 }
@@ -81,6 +103,16 @@ pub fn of_noise(n: usize, d: usize, deviation: f64, delta: f64) -> Option<f64> {
 ///
 /// # Panics
 /// If the samples are too many: see [`fits`].
+///
+/// ```
+/// use memorize_train::FeatureLayer;
+/// use memorize_train::theory::random_position::of_noise_and_features;
+///
+/// let layer = FeatureLayer::random(4, 6, 1, 0.5, 1)?;
+/// assert!(of_noise_and_features(10, &layer, 0.1, 0.1)?.is_some_and(|bound| bound > 0.0));
+/// assert!(of_noise_and_features(11, &layer, 0.1, 0.1)?.is_none());
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn of_noise_and_features(
     n: usize,
     layer: &FeatureLayer<f64>,
@@ -105,6 +137,17 @@ pub fn of_noise_and_features(
 ///
 /// # Panics
 /// If the samples are too many: see [`fits`].
+///
+/// ```
+/// use memorize_kernels::Mat;
+/// use memorize_train::theory::random_position::of_features;
+///
+/// let x = Mat::from_slice(2, 2, &[1.0, 0.0, 0.6, 0.8]);
+/// assert!(of_features(&x, 2, 1, 0.1, 0.1)?.is_some_and(|bound| bound > 0.0));
+/// // Fewer features than samples.
+/// assert!(of_features(&x, 1, 1, 0.1, 0.1)?.is_none());
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn of_features<X: Rows<f64>>(
     x: &X,
     k: usize,

@@ -110,6 +110,22 @@ pub struct Statements {
 ///
 /// # Panics
 /// If the samples are too many for [`random_position::fits`] and are there before their features.
+///
+/// ```
+/// use memorize_kernels::{Engine, Mat};
+/// use memorize_train::theory::position::{Settings, examine};
+/// use memorize_train::theory::preconditioner::WORKSPACE;
+/// use memorize_train::theory::statements::{Question, statements};
+///
+/// let x = Mat::from_slice(2, 2, &[1.0, 0.0, 0.6, 0.8]);
+/// let settings =
+///     Settings { tolerance: 1e-2, max_products: 50, rank: 2, seed: 1, workspace: WORKSPACE, dense: true };
+/// let found = examine(Engine::best(), &x, &settings, |_| true)?;
+/// let question = Question { epsilon: 0.01, delta: 0.1, noise: 0.0, features_sigma: 1.0 };
+/// let said = statements(&question, &found, Some(&[0.5, -0.75]), None)?;
+/// assert_eq!((said.theorem1_neurons, said.theorem1_applies, said.target_bound), (6, true, Some(0.75)));
+/// # Ok::<(), memorize_train::TrainError>(())
+/// ```
 pub fn statements(
     question: &Question,
     found: &Position,

@@ -6,11 +6,20 @@ use super::constants::capacity;
 /// Neurons with which every symmetric S is W A W^T for some W: half of them have the sign +1, half -1, and S has up to
 /// d eigenvalues of either sign. Theorem 1 asks for two more, so that a saddle always has a direction to leave it by
 /// (Lemma 3).
+///
+/// ```
+/// assert_eq!(memorize_train::theory::threshold::neurons_for_every_matrix(10), 20);
+/// ```
 pub fn neurons_for_every_matrix(d: usize) -> usize {
     2 * d
 }
 
 /// Samples whose number is this share of the capacity d(d+1)/2, to the nearest whole number, at least 1.
+///
+/// ```
+/// // Half of d(d+1)/2 = 55, rounded.
+/// assert_eq!(memorize_train::theory::threshold::samples_at(0.5, 10), 28);
+/// ```
 pub fn samples_at(share: f64, d: usize) -> usize {
     // A share that is not a number, or too large for memory, is cast to the nearest end of the range.
     (share * capacity(d) as f64).round().max(1.0) as usize
@@ -34,6 +43,13 @@ pub fn samples_at(share: f64, d: usize) -> usize {
 ///
 /// At W = 0, f has the expected value mean_square/4: the bracket is the part of it that cannot be memorised. 0 without
 /// samples.
+///
+/// ```
+/// use memorize_train::theory::threshold::expected_least_squares_loss;
+///
+/// assert_eq!(expected_least_squares_loss(55, 10, 1.0), 0.0);
+/// assert_eq!(expected_least_squares_loss(110, 10, 1.0), 0.25 * 0.5);
+/// ```
 pub fn expected_least_squares_loss(n: usize, d: usize, mean_square: f64) -> f64 {
     mean_square / 4.0 * unexplained(n, d) as f64 / n.max(1) as f64
 }
@@ -43,6 +59,13 @@ pub fn expected_least_squares_loss(n: usize, d: usize, mean_square: f64) -> f64 
 /// With Q = I - P and targets of fourth moment kappa mean_square^2, the variance of y^T Q y is
 /// mean_square^2 (2 tr Q^2 + (kappa - 3) sum_j Q_jj^2). Q^2 = Q, so this is at most 2 mean_square^2 (n - rank) for targets
 /// with kappa <= 3, such as normal ones (3) and uniform ones (9/5).
+///
+/// ```
+/// use memorize_train::theory::threshold::least_squares_loss_deviation;
+///
+/// assert_eq!(least_squares_loss_deviation(55, 10, 1.0), 0.0);
+/// assert!(least_squares_loss_deviation(110, 10, 1.0) > 0.0);
+/// ```
 pub fn least_squares_loss_deviation(n: usize, d: usize, mean_square: f64) -> f64 {
     mean_square / 4.0 * (2.0 * unexplained(n, d) as f64).sqrt() / n.max(1) as f64
 }
