@@ -11,8 +11,8 @@ use crate::element::Element;
 
 /// Buffers that a caller keeps from pass to pass.
 ///
-/// A pass allocates some megabytes and frees them at its end. The system gives fresh memory a page at a time, when it is
-/// first touched, which can cost a small pass as much as its arithmetic: [`loss_and_gradient`] of 300 samples of width
+/// A pass allocates some megabytes and frees them at its end. The system gives fresh memory a page at a time, when it
+/// is first touched, which can cost a small pass as much as its arithmetic: [`loss_and_gradient`] of 300 samples of width
 /// 784 with 1570 neurons took 1.5 to 2.2 times as long without a workspace, of 3000 samples 1.1 times; passes of the
 /// Gram route, whose buffers are fewer, gain nothing (`examples/workspace.rs` measures all of these). Within
 /// [`Workspace::scope`] passes take their buffers from the workspace, on all threads that they use, and every matrix
@@ -53,8 +53,8 @@ thread_local! {
 }
 
 impl Workspace {
-    /// Does `work` with the buffers of this workspace. Rayon's pool is entered before: what [`rayon::ThreadPool::install`]
-    /// runs within a scope is on another thread, and knows nothing of it.
+    /// Does `work` with the buffers of this workspace. Enter a pool of rayon's before the scope: what
+    /// [`rayon::ThreadPool::install`] runs within a scope is on another thread, which does not know the scope.
     pub fn scope<R>(&self, work: impl FnOnce() -> R) -> R {
         within(Some(self.clone()), work)
     }
