@@ -206,7 +206,7 @@ fn what_is_foreseen_is_what_is_taken_by_each_optimizer_and_size() {
 
 fn compare(commands: &[&str]) {
     let ground = Ground::new();
-    // All of them, then the assertion: an estimate is mended by how it goes with sizes and not by the first that misses.
+    // All of them, then the assertion: how an estimate goes with sizes says more than the first that misses.
     let mut misses = Vec::new();
     for command in commands {
         let ready = ground.ready(command);

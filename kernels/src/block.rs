@@ -68,8 +68,8 @@ pub const PIECE_ROWS: usize = 24;
 /// Elements of each array that a thread updates at a time, four arrays of 16 KB: L2-sized pieces of work.
 pub const UPDATE_CHUNK: usize = 4096;
 
-/// Elements that an inner product adds up by themselves: some microseconds of work, and two arrays of 64 KB in f32. Part
-/// of the order of summation.
+/// Elements that an inner product adds up by themselves: some microseconds of work, and two arrays of 64 KB in f32.
+/// Part of the order of summation.
 pub const SUM_CHUNK: usize = 1 << 14;
 
 /// Sums side by side in an inner product: two registers of f64 on AVX-512, where one sum would wait for each of its

@@ -99,8 +99,8 @@ enum Groups<T: Element> {
 }
 
 impl<T: Element> FusedStep<T> {
-    /// Lays out `weights` (r x d, a neuron a row) with signs `a` for batches of at most `capacity` samples. Steps are by
-    /// rules that keep no more than there is memory beside the weights.
+    /// Lays out `weights` (r x d, a neuron a row) with signs `a` for batches of at most `capacity` samples. Steps are
+    /// by rules that keep no more than there is memory beside the weights.
     ///
     /// # Errors
     /// [`KernelError::Shape`] if `a` does not have r elements or the memory is not of the weights' shape, nor empty.

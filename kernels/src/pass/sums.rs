@@ -7,8 +7,8 @@ use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
 use crate::parallel::{for_chunks, for_each};
 
-/// <a, b> = sum_i a_i b_i in f64. Each [`SUM_CHUNK`] elements are added up by themselves, in [`SUM_CHAINS`] sums side by
-/// side, then their sums in order: the bits depend on the length alone. 2 n flops.
+/// <a, b> = sum_i a_i b_i in f64. Each [`SUM_CHUNK`] elements are added up by themselves, in [`SUM_CHAINS`] sums side
+/// by side, then their sums in order: the bits depend on the length alone. 2 n flops.
 ///
 /// # Errors
 /// [`KernelError::Shape`] if the lengths differ.

@@ -106,7 +106,8 @@ impl Spread {
     /// ```
     /// use memorize_kernels::Spread;
     ///
-    /// assert_eq!(Spread::alone(5).from_first(|| Some(vec![2.0]), || unreachable!("there is one rank")), Some(vec![2.0]));
+    /// let found = Spread::alone(5).from_first(|| Some(vec![2.0]), || unreachable!("there is one rank"));
+    /// assert_eq!(found, Some(vec![2.0]));
     /// ```
     pub fn from_first<C: Carried>(&self, find: impl FnOnce() -> Option<C>, room: impl FnOnce() -> C) -> Option<C> {
         let Some(Shared { team, .. }) = &self.shared else { return find() };
