@@ -450,7 +450,8 @@ fn every_link_of_a_page_leads_somewhere() {
     markdown(&repository(), &mut pages);
     let mut seen = 0;
     for page in pages {
-        let text = fs::read_to_string(&page).unwrap();
+        // What is in brackets in code is no link.
+        let text: String = fs::read_to_string(&page).unwrap().split("```").step_by(2).collect();
         for link in links(&text) {
             if link.contains("://") {
                 continue;
