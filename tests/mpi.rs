@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use memorize::session::Session;
 use memorize_data::ElementType;
 use memorize_data::source::write_npy;
+use memorize_kernels::team::Team;
 use memorize_run::ranks;
 use memorize_run::run::panics::caught;
 use memorize_train::checkpoint;
