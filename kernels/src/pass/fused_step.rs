@@ -18,7 +18,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::{Batch, unique};
-use super::neuron_group::{GemmGroup, Kept, PanelGroup, Share, Start};
+use super::gemm_group::GemmGroup;
+use super::panel_group::PanelGroup;
+use super::start::{Share, Start};
 use super::update::{Backward, Memory, Weights};
 use crate::backend::Backend;
 use crate::block::{FLOPS_PER_MOVE, GEMM_NEURONS, GROUP_PIECES_MAX, NEARLY, TILES_PER_PIECE};
@@ -26,7 +28,7 @@ use crate::element::Element;
 use crate::engine::Engine;
 use crate::engine::pack::panel_layout;
 use crate::error::{KernelError, check_shape};
-use crate::mat::{Mat, MatMut, MatRef};
+use crate::mat::{Mat, MatMut};
 use crate::parallel::{Par, all, for_each, for_each_at_home};
 use crate::team::{Team, gather};
 
@@ -120,47 +122,20 @@ impl<T: Element> FusedStep<T> {
         a: &[T],
         capacity: usize,
     ) -> Result<Self, KernelError> {
-        let (r, d) = (weights.w.rows(), weights.w.cols());
-        let kept = |memory: &'_ Mat<T>| memory.rows() > 0;
-        for memory in [&weights.first, &weights.second].into_iter().filter(|memory| kept(memory)) {
-            check_shape("neurons in the rule's memory", r, memory.rows())?;
-            check_shape("width of the rule's memory", d, memory.cols())?;
-        }
-        let memory = match (kept(&weights.first), kept(&weights.second)) {
-            (true, true) => Memory::Both,
-            (true, false) => Memory::First,
-            (false, false) => Memory::Nothing,
-            // No rule keeps the second alone.
-            (false, true) => {
-                return Err(KernelError::Shape { what: "neurons in the rule's first memory", expected: r, got: 0 });
-            }
-        };
-        let [first, second] = [&weights.first, &weights.second]
-            .map(|memory| if kept(memory) { Kept::From(memory.as_ref()) } else { Kept::Nothing });
-        Self::from_start(team, engine, Start { w: weights.w.as_ref(), first, second }, memory, a, capacity)
+        Self::from_start(team, engine, Start::of(weights)?, a, capacity)
     }
 
-    /// Weights without a past, for rules that keep no more than `memory`, or for forward passes alone.
-    pub(crate) fn without_past(
-        engine: Engine,
-        w: MatRef<'_, T>,
-        memory: Memory,
-        a: &[T],
-        capacity: usize,
-    ) -> Result<Self, KernelError> {
-        Self::from_start(None, engine, Start::without_past(w, memory), memory, a, capacity)
-    }
-
-    fn from_start(
+    /// The same of what may be without a past, or for forward passes alone.
+    pub(crate) fn from_start(
         team: Option<Arc<dyn Team>>,
         engine: Engine,
         start: Start<'_, T>,
-        memory: Memory,
         a: &[T],
         capacity: usize,
     ) -> Result<Self, KernelError> {
         let (r, d) = (start.w.rows(), start.w.cols());
         check_shape("number of signs", r, a.len())?;
+        let memory = start.memory();
         let share = team.as_ref().map_or(Share::WHOLE, |team| Share { rank: team.rank(), ranks: team.ranks() });
         let groups = match engine.backend {
             Backend::Native => Groups::Panels(PanelGroup::all(&engine, start, a, capacity, share)),

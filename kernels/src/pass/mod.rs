@@ -4,11 +4,13 @@
 mod batch;
 mod features;
 mod fused_step;
+mod gemm_group;
 mod gradient;
 mod moment;
-mod neuron_group;
 mod neuron_route;
+mod panel_group;
 mod quadratic_forms;
+mod start;
 mod sums;
 mod update;
 mod upper_triangle;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::batch::Batch;
 use super::fused_step::{FusedStep, groups};
+use super::start::Start;
 use super::update::{Backward, Memory, Rule};
 use crate::block::{FLOPS_PER_MOVE, GROUP_PIECES_MAX, LEAVES_FROM, ROW_BLOCK};
 use crate::element::Element;
@@ -198,7 +199,8 @@ impl<'a, T: Element, X: Rows<T>> Shared<'a, T, X> {
     /// Does a part of the work, with the weights as nobody else changes them meanwhile.
     fn with<R>(&self, work: impl FnOnce(&mut FusedStep<T>, &mut Blocks<'a, T, X>) -> R) -> R {
         let (mut step, mut blocks) = self.at_rest.take().unwrap_or_else(|| {
-            let step = FusedStep::without_past(self.engine, self.w, self.memory, self.a, ROW_BLOCK).expect(CHECKED);
+            let start = Start::without_past(self.w, self.memory);
+            let step = FusedStep::from_start(None, self.engine, start, self.a, ROW_BLOCK).expect(CHECKED);
             (step, Blocks::new(&self.engine, self.x))
         });
         let result = work(&mut step, &mut blocks);

@@ -1,78 +1,23 @@
-//! The groups of neurons that the fused step hands to threads: a panel of the native engine, or a slice for plain GEMM.
+//! The groups of neurons that the fused step hands to threads: panels of the native engine.
 
 use std::ops::Range;
 
 use pulp::Simd;
 
 use super::batch::Batch;
-use super::update::{Accumulate, Backward, Descend, Memory, Rule, Update, Uses, Weights, update, update_lanes};
+use super::start::{Kept, Share, Start};
+use super::update::{Accumulate, Backward, Descend, Rule, Update, Uses, Weights, update_lanes};
 use crate::aligned::{AlignedVec, aligned_zeros};
 use crate::arch::{Isa, Kernel, compiled};
-use crate::backend::{Accum, Factor, gemm};
-use crate::block::{FLOPS_PER_MOVE, GEMM_NEURONS};
+use crate::block::FLOPS_PER_MOVE;
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
 use crate::engine::microkernel::{Epilogue, Tile, prefetch};
 use crate::engine::pack::{PanelLayout, pack_panel, panel_layout, unpack_panel};
 use crate::engine::sweep::{Broadcast, PanelPart, sweep};
-use crate::mat::{Mat, MatMut, MatRef, all_finite};
+use crate::mat::{MatMut, MatRef, all_finite};
 use crate::parallel::{Par, for_each, for_each_at_home};
-
-/// Which of the groups a rank has.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Share {
-    pub rank: usize,
-    pub ranks: usize,
-}
-
-impl Share {
-    /// All of them.
-    pub(crate) const WHOLE: Self = Self { rank: 0, ranks: 1 };
-
-    fn of(self, groups: usize) -> Range<usize> {
-        groups * self.rank / self.ranks..groups * (self.rank + 1) / self.ranks
-    }
-}
-
-/// What groups are laid out from: weights (r x d) with what a rule keeps beside them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Start<'a, T: Element> {
-    pub w: MatRef<'a, T>,
-    pub first: Kept<'a, T>,
-    pub second: Kept<'a, T>,
-}
-
-/// One of the matrices that a rule may keep.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kept<'a, T: Element> {
-    Nothing,
-    Zeros,
-    From(MatRef<'a, T>),
-}
-
-impl<'a, T: Element> Start<'a, T> {
-    /// These weights, with zeros for what is kept.
-    pub(crate) fn without_past(w: MatRef<'a, T>, memory: Memory) -> Self {
-        let [first, second] = memory.rows(1).map(|kept| if kept > 0 { Kept::Zeros } else { Kept::Nothing });
-        Self { w, first, second }
-    }
-}
-
-impl<T: Element> Kept<'_, T> {
-    fn is_kept(&self) -> bool {
-        !matches!(self, Kept::Nothing)
-    }
-
-    /// Its rows `range`, or none.
-    fn rows(&self, range: Range<usize>, d: usize) -> Mat<T> {
-        match self {
-            Kept::Nothing => Mat::zeros(0, d),
-            Kept::Zeros => Mat::zeros(range.len(), d),
-            Kept::From(mat) => mat.rows_range(range).to_owned(),
-        }
-    }
-}
 
 /// A panel of neurons: everything of them that a step touches, in the order in which tiles touch it.
 #[derive(Debug)]
@@ -434,96 +379,5 @@ impl<T: Element, U: Update<T>> Epilogue<T> for ApplyRule<'_, T, U> {
             self.stage::<S, MV>(simd, stage, self.row);
         }
         self.valid = 0;
-    }
-}
-
-/// A slice of neurons for a backend that brings its own matrix product.
-#[derive(Debug)]
-pub(crate) struct GemmGroup<T: Element> {
-    column: usize,
-    a: Vec<T>,
-    weights: Weights<T>,
-    g: Mat<T>,
-    u: Mat<T>,
-    q: Vec<T>,
-}
-
-impl<T: Element> GemmGroup<T> {
-    /// The slices of all neurons, of which a rank makes its share.
-    pub(crate) fn all(start: Start<'_, T>, a: &[T], capacity: usize, share: Share) -> Vec<Self> {
-        let (r, d) = (start.w.rows(), start.w.cols());
-        let group = |column: usize| {
-            let columns = GEMM_NEURONS.min(r - column);
-            let part = |kept: Kept<'_, T>| kept.rows(column..column + columns, d);
-            Self {
-                column,
-                a: a[column..column + columns].to_vec(),
-                weights: Weights { w: part(Kept::From(start.w)), first: part(start.first), second: part(start.second) },
-                g: Mat::zeros(columns, d),
-                u: Mat::zeros(capacity, columns),
-                q: Vec::with_capacity(capacity),
-            }
-        };
-        let own = share.of(r.div_ceil(GEMM_NEURONS));
-        own.map(|slice| group(slice * GEMM_NEURONS)).collect()
-    }
-
-    pub(crate) fn run(&mut self, engine: &Engine, backward: Option<Backward<'_, T>>, forward: Option<&Batch<T>>) {
-        if let Some(Backward { batch, delta, rule }) = backward {
-            let x = batch.x();
-            for (j, &delta) in delta.iter().enumerate() {
-                self.u.row_mut(j).iter_mut().for_each(|u| *u *= delta);
-            }
-            let u = self.u.as_ref().rows_range(0..x.rows());
-            gemm(engine.backend, Factor::Transposed(u), Factor::Plain(x), Accum::Replace, self.g.as_mut());
-            let Weights { w, first, second } = &mut self.weights;
-            let alone = Engine { par: Par::Seq, ..*engine };
-            let (first, second) = (first.padded_mut(), second.padded_mut());
-            update(&alone, rule, w.padded_mut(), first, second, self.g.padded()).expect("all are of one shape");
-        }
-        self.q.clear();
-        if let Some(batch) = forward {
-            let x = batch.x();
-            let (mut u, _) = self.u.as_mut().split_rows(x.rows());
-            let w = Factor::Transposed(self.weights.w.as_ref());
-            gemm(engine.backend, Factor::Plain(x), w, Accum::Replace, u.reborrow());
-            for j in 0..x.rows() {
-                let mut q = T::ZERO;
-                for (u, &a) in u.row_mut(j).iter_mut().zip(&self.a) {
-                    q += a * *u * *u;
-                    *u = a * *u;
-                }
-                self.q.push(q);
-            }
-        }
-    }
-
-    pub(crate) fn outputs(&self) -> &[T] {
-        &self.q
-    }
-
-    pub(crate) fn unpack(&self, weights: &mut Weights<T>) {
-        let Weights { w, first, second } = &self.weights;
-        for (own, all) in [(w, &mut weights.w), (first, &mut weights.first), (second, &mut weights.second)] {
-            (0..own.rows()).for_each(|i| all.row_mut(self.column + i).copy_from_slice(own.row(i)));
-        }
-    }
-
-    /// Whether the weights and the rule's memory hold numbers, neither infinite nor NaN.
-    pub(crate) fn is_finite(&self) -> bool {
-        let Weights { w, first, second } = &self.weights;
-        [w, first, second].into_iter().all(Mat::is_finite)
-    }
-
-    /// The neurons of this group.
-    pub(crate) fn neurons(&self) -> Range<usize> {
-        self.column..self.column + self.weights.w.rows()
-    }
-
-    /// Moves the sum of gradients into the rows of these neurons.
-    pub(crate) fn take_sum(&mut self, mut own: MatMut<'_, T>) {
-        let sum = &mut self.weights.first;
-        (0..sum.rows()).for_each(|i| own.row_mut(i).copy_from_slice(sum.row(i)));
-        sum.padded_mut().fill(T::ZERO);
     }
 }
