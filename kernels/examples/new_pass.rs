@@ -25,8 +25,8 @@ use memorize_kernels::{Element, Engine, Isa, KernelError, Mat, MatRef, PackedRow
 /// e_j = sum_k (r_k . x_j)^2. x: n x d, r: R (k x d) packed by [`Engine::pack_rows`], e: n. 2 n d k flops.
 ///
 /// # Errors
-/// [`KernelError::OtherEngine`] if R was packed for another engine, [`KernelError::Shape`] if the widths differ or there
-/// are not n energies.
+/// [`KernelError::OtherEngine`] if R was packed for another engine, [`KernelError::Shape`] if the widths differ or
+/// there are not n energies.
 fn energy<T: Element>(engine: &Engine, x: MatRef<'_, T>, r: &PackedRows<T>, e: &mut [T]) -> Result<(), KernelError> {
     check_shape("width of the samples and of R", r.depth(), x.cols())?;
     check_shape("number of energies", x.rows(), e.len())?;

@@ -12,9 +12,9 @@ use crate::element::Element;
 /// Buffers that a caller keeps from pass to pass.
 ///
 /// A pass allocates some megabytes and frees them at its end. The system gives fresh memory a page at a time, when it
-/// is first touched, which can cost a small pass as much as its arithmetic: [`loss_and_gradient`] of 300 samples of width
-/// 784 with 1570 neurons took 1.5 to 2.2 times as long without a workspace, of 3000 samples 1.3 times; passes of the
-/// Gram route, whose buffers are fewer, gain nothing (`examples/workspace.rs` measures all of these). Within
+/// is first touched, which can cost a small pass as much as its arithmetic: [`loss_and_gradient`] of 300 samples of
+/// width 784 with 1570 neurons took 1.5 to 2.2 times as long without a workspace, of 3000 samples 1.3 times; passes of
+/// the Gram route, whose buffers are fewer, gain nothing (`examples/workspace.rs` measures all of these). Within
 /// [`Workspace::scope`] passes take their buffers from the workspace, on all threads that they use, and every matrix
 /// made there goes back to it when it is dropped, whenever that is. Results have the same bits.
 ///

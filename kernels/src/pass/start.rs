@@ -43,8 +43,8 @@ impl<'a, T: Element> Start<'a, T> {
     /// Weights with what is kept beside them.
     ///
     /// # Errors
-    /// [`KernelError::Shape`] if a memory is neither of the weights' shape nor empty, or the second is kept alone, which
-    /// no rule does.
+    /// [`KernelError::Shape`] if a memory is neither of the weights' shape nor empty, or the second is kept alone,
+    /// which no rule does.
     pub(crate) fn of(Weights { w, first, second }: &'a Weights<T>) -> Result<Self, KernelError> {
         let kept = |memory: &'a Mat<T>, needed: bool| {
             if memory.rows() == 0 && !needed {

@@ -1,5 +1,5 @@
-//! Sums and products of matrices of weights, for the optimisers that look along a direction: by all threads, in an order
-//! that their shape fixes.
+//! Sums and products of matrices of weights, for the optimisers that look along a direction: by all threads, in an
+//! order that their shape fixes.
 
 use memorize_kernels::{Element, Engine, Mat, pass};
 
