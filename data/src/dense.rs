@@ -71,10 +71,19 @@ fn columns(matrix: &mut Mat<f64>, visit: &mut dyn FnMut(&mut [u8])) {
     }
 }
 
-/// The same as [`eigen`] on rank 0, on every rank of those that vectors of this space are spread over.
-pub fn eigen_among(space: &Spread, a: MatRef<'_, f64>) -> Option<Eigen> {
-    let n = a.nrows();
-    space.from_first(|| eigen(a), || Eigen { values: vec![0.0; n], vectors: Mat::zeros(n, n) })
+/// What [`eigen`] finds on rank 0, for the n x n matrix that it makes there, on every rank of those that vectors of this
+/// space are spread over.
+///
+/// ```
+/// use faer::mat;
+/// use memorize_data::dense::eigen_among;
+/// use memorize_kernels::Spread;
+///
+/// let found = eigen_among(&Spread::alone(7), 2, || mat![[2.0, 0.0], [0.0, 1.0]]).unwrap();
+/// assert_eq!(found.values, [1.0, 2.0]);
+/// ```
+pub fn eigen_among(space: &Spread, n: usize, a: impl FnOnce() -> Mat<f64>) -> Option<Eigen> {
+    space.from_first(|| eigen(a().as_ref()), || Eigen { values: vec![0.0; n], vectors: Mat::zeros(n, n) })
 }
 
 /// The eigenvalues of a symmetric matrix, of which the lower triangle is read, and its eigenvectors; `None` if the
@@ -352,7 +361,7 @@ mod tests {
                 let (first, symmetric) = (&first, &symmetric);
                 scope.spawn(move || {
                     let (space, own) = (Spread::over(&team, 5), symmetric(team.rank()));
-                    let found = eigen_among(&space, own.as_ref()).unwrap();
+                    let found = eigen_among(&space, 9, || own.clone()).unwrap();
                     assert_eq!((&found.values, &found.vectors), (&first.values, &first.vectors));
                     let found = space.from_first(|| Cholesky::new(own.as_ref()), || Cholesky::room(9)).unwrap();
                     assert_eq!(found.lower(), Cholesky::new(symmetric(0).as_ref()).unwrap().lower());

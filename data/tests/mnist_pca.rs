@@ -1,4 +1,4 @@
-//! The three-layer experiments' data path on the bundled MNIST, against values computed with NumPy 2.4.6:
+//! The three-layer experiments' data path on MNIST, against values computed with NumPy 2.4.6:
 //!
 //! ```python
 //! x = images.reshape(60000, 784).astype(np.float64); x /= np.linalg.norm(x, axis=1, keepdims=True)

@@ -160,8 +160,10 @@ mod tests {
         }
         assert!(named >= 5, "the page names the numbers that tune speed");
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        // The crate by itself has no other folders beside it.
+        let alone = !folder.join("../benches").exists();
         for link in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            assert!(folder.join(link).exists(), "{link}");
+            assert!(folder.join(link).exists() || alone && link.starts_with("../"), "{link}");
         }
     }
 }

@@ -18,7 +18,8 @@ use crate::element::Element;
 /// [`Workspace::scope`] passes take their buffers from the workspace, on all threads that they use, and every matrix
 /// made there goes back to it when it is dropped, whenever that is. Results have the same bits.
 ///
-/// A workspace holds as much as its passes have had at once. A clone is the same workspace.
+/// A workspace holds at most twice as much as its passes have had at once; [`Workspace::clear`] gives it back. A clone
+/// is the same workspace.
 ///
 /// ```
 /// use memorize_kernels::{Engine, Mat, Workspace, pass};
@@ -39,12 +40,28 @@ use crate::element::Element;
 ///
 /// [`loss_and_gradient`]: crate::pass::loss_and_gradient
 #[derive(Clone, Default)]
-pub struct Workspace(Arc<Mutex<Vec<Kept>>>);
+pub struct Workspace(Arc<Mutex<Buffers>>);
 
-/// A buffer that nobody is using at the moment: a `Vec` of either type.
-struct Kept {
+#[derive(Default)]
+struct Buffers {
+    /// Those that nobody is using at the moment, the one first that has been waiting longest.
+    idle: Vec<Idle>,
+    /// Bytes of those in use, and the most that there were at once.
+    used: usize,
+    most: usize,
+}
+
+/// A buffer that nobody is using: a `Vec` of either type.
+struct Idle {
     bytes: usize,
     buffer: Box<dyn Any + Send>,
+}
+
+impl Buffers {
+    fn lend(&mut self, bytes: usize) {
+        self.used = self.used.saturating_add(bytes);
+        self.most = self.most.max(self.used);
+    }
 }
 
 thread_local! {
@@ -61,37 +78,59 @@ impl Workspace {
 
     /// Bytes of the buffers that nobody is using at the moment.
     pub fn bytes(&self) -> usize {
-        self.kept().iter().map(|kept| kept.bytes).sum()
+        self.buffers().idle.iter().map(|idle| idle.bytes).sum()
     }
 
     /// Gives the buffers that nobody is using back to the system.
     pub fn clear(&self) {
-        self.kept().clear();
+        self.buffers().idle.clear();
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+    fn buffers(&self) -> MutexGuard<'_, Buffers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `len` zeros in the smallest buffer that has room for them, and is not more than twice as large.
-    fn take<T: Element>(&self, len: usize) -> Option<Vec<T>> {
+    /// `len` zeros in the smallest buffer that has room for them, and is not more than twice as large, or in a new one.
+    fn take<T: Element>(&self, len: usize) -> Vec<T> {
         let fitting = len..=len.saturating_mul(2);
-        let room =
-            |kept: &Kept| kept.buffer.downcast_ref().map(Vec::<T>::capacity).filter(|room| fitting.contains(room));
-        let mut all = self.kept();
-        let best = (0..all.len()).filter_map(|at| Some((room(&all[at])?, at))).min()?;
-        let kept = all.swap_remove(best.1);
-        drop(all);
-        let mut buffer = *kept.buffer.downcast::<Vec<T>>().ok()?;
-        buffer.clear();
-        buffer.resize(len, T::ZERO);
-        Some(buffer)
+        let room = |idle: &Idle| {
+            let capacity = idle.buffer.downcast_ref().map(Vec::<T>::capacity);
+            capacity.filter(|capacity| fitting.contains(capacity))
+        };
+        let mut buffers = self.buffers();
+        let best = (0..buffers.idle.len()).filter_map(|at| Some((room(&buffers.idle[at])?, at))).min();
+        let found = best.map(|(_, at)| buffers.idle.remove(at));
+        buffers.lend(found.as_ref().map_or(len.saturating_mul(size_of::<T>()), |idle| idle.bytes));
+        drop(buffers);
+        match found.and_then(|idle| idle.buffer.downcast::<Vec<T>>().ok()) {
+            Some(mut buffer) => {
+                buffer.clear();
+                buffer.resize(len, T::ZERO);
+                *buffer
+            }
+            // The system has zeros without writing them.
+            None => vec![T::ZERO; len],
+        }
     }
 
-    /// Keeps a buffer for whoever takes it next.
+    /// Keeps a buffer for whoever takes it next, in the place of those that have been waiting longest where all are more
+    /// than [`Workspace`] says.
     pub(crate) fn put<T: Element>(&self, buffer: Vec<T>) {
-        let kept = Kept { bytes: buffer.capacity() * size_of::<T>(), buffer: Box::new(buffer) };
-        self.kept().push(kept);
+        let bytes = buffer.capacity() * size_of::<T>();
+        let mut buffers = self.buffers();
+        buffers.used = buffers.used.saturating_sub(bytes);
+        buffers.idle.push(Idle { bytes, buffer: Box::new(buffer) });
+        let surplus = buffers.idle.iter().map(|idle| idle.bytes).sum::<usize>().saturating_sub(2 * buffers.most);
+        let mut released = 0;
+        let count = buffers.idle.iter().take_while(|idle| {
+            let more = released < surplus;
+            released += idle.bytes;
+            more
+        });
+        let count = count.count();
+        let surplus: Vec<Idle> = buffers.idle.drain(..count).collect();
+        drop(buffers);
+        drop(surplus);
     }
 }
 
@@ -123,9 +162,8 @@ pub(crate) fn within<R>(workspace: Option<Workspace>, work: impl FnOnce() -> R) 
 /// `len` zeros, and the workspace that they go back to, if this thread is in the scope of one and they are many enough.
 pub(crate) fn zeros<T: Element>(len: usize) -> (Vec<T>, Option<Workspace>) {
     let workspace = if len.saturating_mul(size_of::<T>()) < KEPT_FROM { None } else { current() };
-    let kept = workspace.as_ref().and_then(|workspace| workspace.take(len));
     // The system has zeros without writing them.
-    (kept.unwrap_or_else(|| vec![T::ZERO; len]), workspace)
+    (workspace.as_ref().map_or_else(|| vec![T::ZERO; len], |workspace| workspace.take(len)), workspace)
 }
 
 #[cfg(test)]
@@ -193,6 +231,22 @@ mod tests {
         let before = workspace.bytes();
         drop(outside);
         assert_eq!(workspace.bytes(), before);
+    }
+
+    #[test]
+    fn sizes_that_grow_leave_no_more_behind_than_twice_what_there_was_at_once() {
+        let (workspace, len) = (Workspace::default(), KEPT_FROM);
+        for step in 0..50 {
+            workspace.scope(|| drop(aligned_zeros::<f32>(len + 16 * step)));
+            assert!(workspace.bytes() <= 2 * 4 * (len + 16 * step + 16), "{workspace:?}");
+        }
+        // What is used at once is kept, whatever else there was.
+        let both = || workspace.scope(|| (aligned_zeros::<f32>(3 * len), aligned_zeros::<f64>(len)));
+        let places = [(); 3].map(|()| {
+            let (first, second) = both();
+            (first.as_ptr(), second.as_ptr())
+        });
+        assert!(places[1] == places[2], "{places:?}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! MNIST for a program that has it in it: 11 MB. `README.md` in this crate's folder says where the files are from and under
-//! which licence they are.
+//! MNIST for a program that has it in it: 11 MB. `README.md` in this crate's folder says where the files are from and
+//! under which licence they are.
 #![forbid(unsafe_code)]
 
 /// The official files, each compressed by gzip: training images and labels, then images and labels of the test set.

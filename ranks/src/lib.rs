@@ -1,7 +1,7 @@
 //! Ranks: processes (or threads) among which the samples are spread, and who add up what each makes of its own.
 //!
 //! ```text
-//! up:    a rank receives from the ranks right of it in its part of a binomial tree, joins that to its own, passes it left
+//! up:    a rank receives from those right of it in its part of a binomial tree, joins that to its own, passes it left
 //! down:  rank 0 has the whole, which goes back the same way
 //! ```
 //!

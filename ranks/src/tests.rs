@@ -146,6 +146,9 @@ fn all_ranks_have_what_the_first_finds() {
             let nothing = space.from_first(|| (team.rank() > 0).then_some(own), || own);
             let something =
                 space.from_first(|| (team.rank() == 0).then_some((own, vec![own, 7.0])), || (own, vec![own; 2]));
+            let everywhere = space.repeated(9);
+            assert!((everywhere.rows(), everywhere.whole(), everywhere.team().is_none()) == (9, 9, true));
+            assert_eq!(everywhere.from_first(|| Some(own), || -1.0), Some(0.5));
             (nothing, something)
         });
         assert!(found.iter().all(|found| *found == (None, Some((0.5, vec![0.5, 7.0])))), "{found:?}");

@@ -77,7 +77,7 @@ fn foresee<T: Element>(config: &RaceConfig, machine: &Machine, [n, d, r]: [usize
         n,
         d,
         r,
-        // No state is written.
+        // No state is written; by how much less it is for that was measured.
         copies: copies_of_weights(OptimizerKind::Adam, Route::Neuron) - 2,
         batch: 0,
         activations: ROW_BLOCK,

@@ -69,15 +69,15 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     let n = x.spread().whole();
     let plan = Plan::of_network(Samples::All(n), &network, config.route.forced());
     let (width, r) = (network.width(), network.neurons());
-    // The gradient, what the route goes by, and what the samples come to.
+    // The gradient, or W in f64; what the route goes by, and what the samples come to, in T and in f64.
     let (copies, of_route) = match plan.route {
-        Route::Gram => (1, Squares::new(machine).bytes::<T>(width)),
+        Route::Gram => (2, Squares::new(machine).bytes::<T>(width)),
         Route::Neuron => {
             let activations = ((ROW_BLOCK * size_of::<T>()) as u64).saturating_mul(r as u64);
             (8, activations.saturating_add(memory::of_threads::<T>(machine, [n, width, r])))
         }
     };
-    let of_samples = (3 * x.rows() * size_of::<T>()) as u64;
+    let of_samples = memory::of_outputs::<T>(x.rows());
     let needed = memory::of_weights::<T>(copies, r, width).saturating_add(of_route).saturating_add(of_samples);
     let advice = "take the other route (--route neuron), or a process that may have more memory";
     memory::foresee(&format!("the loss and the gradient of {r} neurons of width {width}"), needed, advice)?;

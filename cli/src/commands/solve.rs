@@ -118,7 +118,7 @@ fn run<T: Element>(
         solution.map_err(solution_error)?;
     let test_mse = dataset.test_mse(machine.engine, &network, config.run.route.forced())?;
     warnings.extend(prospects.above_variance(evaluation));
-    warnings.extend(prospects.overflowing_test(test_mse));
+    warnings.extend(prospects.overflowing_test::<T>(test_mse));
     let (neurons, parameters) = (network.neurons(), network.parameters());
     dataset.sources.check_unchanged()?;
     if let Some(out) = out {

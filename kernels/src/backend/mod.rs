@@ -167,7 +167,7 @@ impl<'a, T: Element> Product<'a, T> {
 pub(crate) fn gemm<T: Element>(backend: Backend, a: Factor<'_, T>, b: Factor<'_, T>, accum: Accum, c: MatMut<'_, T>) {
     let product = Product::new(a, b, accum, c);
     match backend {
-        // The native engine multiplies by itself; what it has in common with others may still ask for a product.
+        // The native engine never asks: it multiplies by itself. Its tests do.
         Backend::Native => loops::gemm(product),
         #[cfg(feature = "matrixmultiply")]
         Backend::MatrixMultiply => matrixmultiply::gemm(product),

@@ -1,4 +1,4 @@
-//! Workspaces that are used again instead of being given back to the system: fresh memory costs a page fault for each
+//! Buffers of one pass that are used again instead of being given back to the system: fresh memory costs a page fault for each
 //! 4 KB of it.
 
 use std::sync::{Mutex, PoisonError};

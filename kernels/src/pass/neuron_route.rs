@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::batch::Batch;
 use super::fused_step::{FusedStep, groups};
 use super::start::Start;
+use super::sums::add_scaled;
 use super::update::{Backward, Memory, Rule};
 use crate::block::{FLOPS_PER_MOVE, GROUP_PIECES_MAX, LEAVES_FROM, ROW_BLOCK};
 use crate::element::Element;
@@ -118,10 +119,8 @@ pub fn loss_and_gradient<T: Element, X: Rows<T>>(
     };
     let moving = shared.of_neurons.for_work(FLOPS_PER_MOVE * (r * d) as f64);
     let combine = |mut left: Part<T>, right: Part<T>| {
-        let values = right.1.padded();
-        for_chunks(moving, left.1.padded_mut(), CHUNK, &|first, sum| {
-            sum.iter_mut().zip(&values[first..]).for_each(|(sum, &value)| *sum += value);
-        });
+        let engine = Engine { par: moving, ..*engine };
+        add_scaled(&engine, left.1.padded_mut(), T::ONE, right.1.padded()).expect(CHECKED);
         spare.put(right.1);
         (left.0 + right.0, left.1)
     };
@@ -136,9 +135,6 @@ pub fn loss_and_gradient<T: Element, X: Rows<T>>(
 
 /// Sum of squared residuals and gradient of some of the samples.
 type Part<T> = (f64, Mat<T>);
-
-/// Elements of a gradient that a thread adds at a time.
-const CHUNK: usize = 1 << 14;
 
 /// Whether so many threads share n samples, and not the neurons: there are few neurons and samples for more of them.
 fn by_samples<T: Element>(engine: &Engine, n: usize, r: usize, threads: usize) -> bool {

@@ -1,14 +1,14 @@
 //! Inner products, lengths and multiples of arrays as long as the weights, summed in f64.
 
 use crate::arch::Loops;
-use crate::block::{SUM_CHAINS, SUM_CHUNK};
+use crate::block::{FLOPS_PER_MOVE, SUM_CHAINS, SUM_CHUNK};
 use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{KernelError, check_shape};
 use crate::parallel::{for_chunks, for_each};
 
 /// <a, b> = sum_i a_i b_i in f64. Each [`SUM_CHUNK`] elements are added up by themselves, in [`SUM_CHAINS`] sums side
-/// by side, then their sums in order: the bits depend on the length alone. 2 n flops.
+/// by side, then their sums in order: the order depends on the length alone. 2 n flops.
 ///
 /// # Errors
 /// [`KernelError::Shape`] if the lengths differ.
@@ -23,7 +23,7 @@ use crate::parallel::{for_chunks, for_each};
 pub fn dot<T: Element>(engine: &Engine, a: &[T], b: &[T]) -> Result<f64, KernelError> {
     check_shape("length of the other factor", a.len(), b.len())?;
     let mut sums = vec![0.0; a.len().div_ceil(SUM_CHUNK)];
-    let par = engine.par.for_work(2.0 * a.len() as f64);
+    let par = engine.par.for_work(FLOPS_PER_MOVE * a.len() as f64);
     for_chunks(par, &mut sums, 1, &|chunk, sum| {
         let range = chunk * SUM_CHUNK..a.len().min((chunk + 1) * SUM_CHUNK);
         sum[0] = engine.isa.run_loops(Chunk { a: &a[range.clone()], b: &b[range] });
@@ -57,7 +57,7 @@ pub fn norm<T: Element>(engine: &Engine, a: &[T]) -> f64 {
 /// ```
 pub fn add_scaled<T: Element>(engine: &Engine, target: &mut [T], factor: T, v: &[T]) -> Result<(), KernelError> {
     check_shape("length of what is added", target.len(), v.len())?;
-    let par = engine.par.for_work(2.0 * target.len() as f64);
+    let par = engine.par.for_work(FLOPS_PER_MOVE * target.len() as f64);
     let mut chunks: Vec<_> = target.chunks_mut(SUM_CHUNK).zip(v.chunks(SUM_CHUNK)).collect();
     for_each(par, &mut chunks, &|_, (target, v)| engine.isa.run_loops(Multiple { target, factor, v }));
     Ok(())

@@ -18,6 +18,8 @@ const SLACK: usize = 8;
 pub struct Spread {
     rows: usize,
     shared: Option<Shared>,
+    /// Who decides together about rows that each of them has all of.
+    deciding: Option<Arc<dyn Team>>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,7 +32,14 @@ struct Shared {
 impl Spread {
     /// All rows are here.
     pub fn alone(rows: usize) -> Self {
-        Self { rows, shared: None }
+        Self { rows, shared: None, deciding: None }
+    }
+
+    /// So many rows, all of them on every rank that this set is spread over: each sums by itself, and what is found is
+    /// rank 0's ([`Spread::from_first`]).
+    #[must_use]
+    pub fn repeated(&self, rows: usize) -> Self {
+        Self { rows, shared: None, deciding: self.team().or(self.deciding.as_ref()).cloned() }
     }
 
     /// This rank's share of `whole` rows: the leaves of their tree, divided among the ranks as evenly as they can be.
@@ -41,7 +50,8 @@ impl Spread {
             return Self::alone(whole);
         }
         let bounds: Arc<[usize]> = bounds(whole, ranks).into();
-        Self { rows: bounds[rank + 1] - bounds[rank], shared: Some(Shared { team: team.clone(), bounds }) }
+        let shared = Some(Shared { team: team.clone(), bounds: bounds.clone() });
+        Self { rows: bounds[rank + 1] - bounds[rank], shared, deciding: None }
     }
 
     /// Rows that this rank has.
@@ -110,16 +120,11 @@ impl Spread {
     /// assert_eq!(found, Some(vec![2.0]));
     /// ```
     pub fn from_first<C: Carried>(&self, find: impl FnOnce() -> Option<C>, room: impl FnOnce() -> C) -> Option<C> {
-        let Some(Shared { team, .. }) = &self.shared else { return find() };
-        let mut found = if team.rank() == 0 { find() } else { None };
-        let mut succeeded = [f64::from(u8::from(found.is_some()))];
-        team.exchange(&mut FromFirst { rank: team.rank(), value: &mut succeeded });
-        if succeeded == [0.0] {
-            return None;
-        }
-        let value = found.get_or_insert_with(room);
-        team.exchange(&mut FromFirst { rank: team.rank(), value });
-        found
+        let Some(team) = self.team().or(self.deciding.as_ref()) else { return find() };
+        let is_first = team.rank() == 0;
+        let mut exchanged = FromFirst { is_first, found: if is_first { find() } else { None }, room: Some(room) };
+        team.exchange(&mut exchanged);
+        exchanged.found
     }
 
     /// The values of all ranks, one rank after the other: with a number for each row, the vector of all rows.
@@ -272,25 +277,33 @@ impl<R: Carried> Exchange for Reduction<'_, R> {
     }
 }
 
-/// Rank 0's value goes to all.
-struct FromFirst<'a, C> {
-    rank: usize,
-    value: &'a mut C,
+/// What rank 0 has found goes to all, behind a byte that says that it has.
+struct FromFirst<C, F> {
+    is_first: bool,
+    found: Option<C>,
+    room: Option<F>,
 }
 
-impl<C: Carried> Exchange for FromFirst<'_, C> {
+impl<C: Carried, F: FnOnce() -> C> Exchange for FromFirst<C, F> {
     fn absorb(&mut self, _: &[u8]) {}
 
     fn emit(&mut self, message: &mut Vec<u8>) {
-        if self.rank == 0 {
-            self.value.bytes(&mut |bytes| message.extend_from_slice(bytes));
+        if let Some(found) = self.found.as_mut().filter(|_| self.is_first) {
+            message.push(1);
+            found.bytes(&mut |bytes| message.extend_from_slice(bytes));
         }
     }
 
     fn adopt(&mut self, mut message: &[u8]) {
-        if self.rank > 0 {
-            self.value.bytes(&mut |bytes| bytes.copy_from_slice(take(&mut message, bytes.len())));
+        if self.is_first || message.is_empty() {
+            return;
         }
+        take(&mut message, 1);
+        self.found = self.room.take().map(|room| {
+            let mut found = room();
+            found.bytes(&mut |bytes| bytes.copy_from_slice(take(&mut message, bytes.len())));
+            found
+        });
     }
 }
 

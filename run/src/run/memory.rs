@@ -98,6 +98,12 @@ pub fn of_threads<T: Element>(machine: &Machine, [n, d, r]: [usize; 3]) -> u64 {
     shared_samples_bytes::<T>(&machine.engine, n, d, r, machine.threads)
 }
 
+/// Bytes of what n samples come to: targets, outputs and residuals, or the targets, and both again in f64.
+pub fn of_outputs<T: Element>(n: usize) -> u64 {
+    let (own, wide) = (size_of::<T>(), size_of::<f64>());
+    (n as u64).saturating_mul((3 * own).max(own + 2 * wide) as u64)
+}
+
 /// Bytes of so many matrices of the shape of W, each neuron's row filled up to a whole cache line.
 pub fn of_weights<T: Element>(copies: u64, r: usize, d: usize) -> u64 {
     let line = ALIGNMENT / size_of::<T>();
@@ -133,8 +139,7 @@ impl Training {
 
     /// The same, for each part.
     pub fn parts<T: Element>(&self) -> [(&'static str, u64); 4] {
-        let [n, d, r, batch, activations] =
-            [self.n, self.d, self.r, self.batch, self.activations].map(|size| size as u64);
+        let [d, r, batch, activations] = [self.d, self.r, self.batch, self.activations].map(|size| size as u64);
         let of = |count: u64| count.saturating_mul(size_of::<T>() as u64);
         let batches = batch.saturating_mul(d.saturating_mul(3));
         [
@@ -144,7 +149,7 @@ impl Training {
                 "batches and activations",
                 of(batches.saturating_add(activations.saturating_mul(r))).saturating_add(self.of_threads),
             ),
-            ("targets, outputs and residuals", of(n.saturating_mul(3))),
+            ("targets, outputs and residuals", of_outputs::<T>(self.n)),
         ]
     }
 

@@ -476,7 +476,7 @@ impl<'a, T: Element> Run<'a, T> {
                 .warnings()
                 .into_iter()
                 .chain(prospects.above_variance(at))
-                .chain(prospects.overflowing_test(test_mse))
+                .chain(prospects.overflowing_test::<T>(test_mse))
                 .collect(),
             paper: self.paper(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -255,12 +255,12 @@ impl Prospects {
         ))
     }
 
-    /// That the test set has outputs beyond the run's type.
-    pub fn overflowing_test(&self, test_mse: Option<f64>) -> Option<String> {
-        let mse = test_mse.filter(|mse| !mse.is_finite())?;
+    /// That the test set has outputs beyond the run's type T, in which those who use the network will compute them.
+    pub fn overflowing_test<T: Element>(&self, test_mse: Option<f64>) -> Option<String> {
+        let mse = test_mse.filter(|mse| !T::from_f64(mse.sqrt()).is_finite())?;
         let remedy =
             if self.normalize { "are the test samples as large as the training samples?" } else { "--normalize" };
-        Some(format!("the test MSE is {mse}: outputs on the test set overflow; {remedy}"))
+        Some(format!("the test MSE is {mse}: outputs on the test set overflow {}; {remedy}", T::NAME))
     }
 
     /// Whether a run that ended for this reason has not got anywhere: the loss is not below its start. An optimiser

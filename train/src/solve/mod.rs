@@ -20,7 +20,8 @@ mod tests;
 use std::fmt;
 
 use memorize_kernels::error::check_shape;
-use memorize_kernels::{Element, Engine, GatherRows, Mat, Rows};
+use memorize_kernels::rows::Part;
+use memorize_kernels::{Element, Engine, GatherRows, Mat, MatRef, Rows};
 
 use crate::error::TrainError;
 use crate::network::Network;
@@ -320,7 +321,8 @@ fn at_scale<T: Element, X: GatherRows<T>>(
     }
     let span = Span::new(x)?;
     let outputs = Outputs { span: Some(&span), ..outputs };
-    search::<T, X, f64, Mat<f64>>(outputs, &span.coordinates, spread.gather(targets), settings, observer)
+    let coordinates = Part::new(span.coordinates.as_ref(), spread.repeated(spread.whole()));
+    search::<T, X, f64, Part<MatRef<'_, f64>>>(outputs, &coordinates, spread.gather(targets), settings, observer)
 }
 
 /// Solves K alpha = y for the K of `inner`: the samples themselves, or their coordinates, with the targets of as many

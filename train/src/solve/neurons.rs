@@ -30,8 +30,8 @@ pub(super) fn from_matrix(space: &Spread, s: &Mat<f64>, resolution: f64) -> Resu
     if s.iter().any(|value| !value.is_finite()) {
         return Err(failed());
     }
-    let Eigen { values, vectors } =
-        dense::eigen_among(space, Dense::from_fn(d, d, |i, k| s.row(i)[k]).as_ref()).ok_or_else(failed)?;
+    let matrix = || Dense::from_fn(d, d, |i, k| s.row(i)[k]);
+    let Eigen { values, vectors } = dense::eigen_among(space, d, matrix).ok_or_else(failed)?;
     let largest = values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     // In ascending order: those below zero from the front, those above from the back.
     let negative: Vec<usize> = (0..d).filter(|&i| values[i] < -resolution * largest).collect();

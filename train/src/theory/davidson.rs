@@ -244,9 +244,8 @@ impl Basis {
 
     fn smallest(&mut self) -> Result<Ritz, TrainError> {
         let m = self.vectors.len();
-        let t = Dense::from_fn(m, m, |i, k| self.projected[i.max(k)][i.min(k)]);
-        let Eigen { values, vectors } =
-            dense::eigen_among(&self.space, t.as_ref()).ok_or(TrainError::Eigenvalues(m))?;
+        let t = || Dense::from_fn(m, m, |i, k| self.projected[i.max(k)][i.min(k)]);
+        let Eigen { values, vectors } = dense::eigen_among(&self.space, m, t).ok_or(TrainError::Eigenvalues(m))?;
         let value = values[0];
         self.eigenvectors = vectors;
         let coefficients: Vec<f64> = self.eigenvectors.col(0).iter().copied().collect();

@@ -209,9 +209,8 @@ impl Krylov {
         }
         self.projected.push(column);
         // The lower triangle holds each coefficient as it came with the later of the two vectors.
-        let t = Dense::from_fn(m, m, |i, k| self.projected[i.max(k)][i.min(k)]);
-        let Eigen { values, vectors } =
-            dense::eigen_among(&self.space, t.as_ref()).ok_or(TrainError::Eigenvalues(m))?;
+        let t = || Dense::from_fn(m, m, |i, k| self.projected[i.max(k)][i.min(k)]);
+        let Eigen { values, vectors } = dense::eigen_among(&self.space, m, t).ok_or(TrainError::Eigenvalues(m))?;
         let smallest: Vec<f64> = (0..m).map(|i| vectors[(i, 0)]).collect();
         let length = length(&self.space, &w);
         Ok(Step { values, vectors, residual: length * smallest[m - 1].abs(), smallest, outside: w, length })

@@ -6,6 +6,7 @@
 //! matrix, large ones as the square root of the smallest eigenvalue of K = (X X^T) squared elementwise, which is
 //! searched for with products alone.
 
+use memorize_kernels::rows::Part;
 use memorize_kernels::{Engine, GatherRows, Mat, Rows, Spread, rows};
 
 use super::bounds::{Lifted, largest_norm};
@@ -274,7 +275,11 @@ fn at_scale<X: GatherRows<f64>>(
     let (n, d) = (x.spread().whole(), x.cols());
     let (degeneracy, input_bound) = (degeneracy(engine, x), largest_norm(x));
     let found = match Span::is_narrower(n, d) {
-        true => within(engine, &Span::new(x)?.coordinates, degeneracy, settings, watch),
+        true => {
+            let span = Span::new(x)?;
+            let coordinates = Part::new(span.coordinates.as_ref(), x.spread().repeated(n));
+            within(engine, &coordinates, degeneracy, settings, watch)
+        }
         false => within(engine, x, degeneracy, settings, watch),
     };
     Ok(Position { width: d, input_bound, ..found? })
