@@ -188,6 +188,9 @@ const MORE: &[&str] = &[
     "capacity --dim 240 --seeds 1 --ratios 0.5 --iterations 50 --threads 1 --out OUT",
     "capacity --dim 200 --seeds 2 --ratios 0.1,0.5 --iterations 50 --threads 2 --out OUT",
     "capacity --dim 70 --seeds 2 --ratios 1 --optimizer solve --threads 2 --out OUT",
+    "eval --run -r 60000 --route neuron",
+    "eval --run -r 60000 --route neuron --dtype f32",
+    "eval --run -r 60000 --dtype f32",
     "certify --run -r 2000 --max-products 81",
     "certify --run -r 2000 --max-products 82",
 ];
