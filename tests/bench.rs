@@ -19,7 +19,7 @@ fn the_json_is_one_object_with_the_machine_its_limits_and_the_results() {
     for dtype in ["f32", "f64"] {
         assert!(report["peak_gflops"][dtype].as_f64().unwrap() > 0.0, "{dtype}");
     }
-    assert!(report["bandwidth_gbs"].as_f64().unwrap() > 0.0);
+    assert!(report["bandwidth_gbs"].as_f64().unwrap() > 0.0 && report["read_bandwidth_gbs"].as_f64().unwrap() > 0.0);
     let results = report["results"].as_array().unwrap();
     let measured: Vec<&str> = results.iter().map(|result| result["backend"].as_str().unwrap()).collect();
     assert_eq!(measured, backends());

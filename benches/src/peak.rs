@@ -6,7 +6,7 @@ use std::time::Instant;
 use memorize_kernels::aligned::aligned_zeros;
 use memorize_kernels::arch::Kernel;
 use memorize_kernels::element::lanes;
-use memorize_kernels::extend::{load_lanes, store_lanes, sum_of, value_of};
+use memorize_kernels::extend::{load_lanes, prefetch, store_lanes, sum_of, value_of};
 use memorize_kernels::pulp::Simd;
 use memorize_kernels::{Element, Engine, Isa, Par, compiled};
 use rayon::prelude::*;
@@ -30,17 +30,53 @@ pub fn flops_per_second<T: Element>(engine: &Engine, repetitions: usize) -> f64 
     }) * flops
 }
 
-/// Bandwidth in bytes a second, reads and writes counted, of x += 1 over `bytes` bytes in all, shared among the
-/// threads. The best of `repetitions`.
-pub fn bytes_per_second(engine: &Engine, bytes: usize, repetitions: usize) -> f64 {
-    let threads = threads(engine);
-    let len = bytes / threads / size_of::<f32>();
-    let mut parts: Vec<_> = (0..threads).map(|_| aligned_zeros::<f32>(len)).collect();
-    let isa = engine.isa;
-    let rate = best(repetitions, || {
-        parts.par_iter_mut().with_max_len(1).for_each(|part| isa.run(Stream { values: part }));
-    });
-    rate * (2 * threads * len * size_of::<f32>()) as f64
+/// Bytes that a pass reads and writes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Traffic {
+    /// Bytes that come from memory.
+    pub read: f64,
+    /// Bytes that go to it.
+    pub written: f64,
+}
+
+impl Traffic {
+    /// Both ways.
+    pub fn total(&self) -> f64 {
+        self.read + self.written
+    }
+}
+
+/// What memory gives, in bytes a second. Ways to and from it are often separate: what goes both ways at once is not
+/// to be had one way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bandwidth {
+    /// Of reading alone.
+    pub read: f64,
+    /// Of x += 1, reads and writes counted.
+    pub update: f64,
+}
+
+impl Bandwidth {
+    /// Measures both over `bytes` bytes in all, shared among the threads: the best of `repetitions`.
+    pub fn measure(engine: &Engine, bytes: usize, repetitions: usize) -> Self {
+        let (threads, isa) = (threads(engine), engine.isa);
+        let len = bytes / threads / size_of::<f32>();
+        let all = (threads * len * size_of::<f32>()) as f64;
+        let mut parts: Vec<_> = (0..threads).map(|_| (aligned_zeros::<f32>(len), 0.0)).collect();
+        let update = best(repetitions, || {
+            parts.par_iter_mut().with_max_len(1).for_each(|(values, _)| isa.run(Update { values }));
+        });
+        let read = best(repetitions, || {
+            parts.par_iter_mut().with_max_len(1).for_each(|(values, sum)| *sum = isa.run(Read { values }));
+        });
+        std::hint::black_box(parts);
+        Self { read: all * read, update: 2.0 * all * update }
+    }
+
+    /// The least time that so much takes, in seconds: reads at their own rate, or all of it at the rate of updates.
+    pub fn seconds(&self, traffic: Traffic) -> f64 {
+        (traffic.read / self.read).max(traffic.total() / self.update)
+    }
 }
 
 fn threads(engine: &Engine) -> usize {
@@ -103,11 +139,11 @@ impl<T: Element> Kernel for Chains<'_, T> {
 }
 
 /// x += 1.
-struct Stream<'a> {
+struct Update<'a> {
     values: &'a mut [f32],
 }
 
-impl Kernel for Stream<'_> {
+impl Kernel for Update<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -117,6 +153,34 @@ impl Kernel for Stream<'_> {
             let sum = simd.add_f32s(load_lanes(simd, chunk), one);
             store_lanes(simd, chunk, sum);
         }
+    }
+}
+
+/// The sum of all, from several places at once and with what comes next asked for: the fastest way of those tried.
+struct Read<'a> {
+    values: &'a [f32],
+}
+
+/// Places that are read from at once, and how many elements ahead memory is asked: a kilobyte.
+const PLACES: usize = 8;
+const ELEMENTS_AHEAD: usize = 256;
+
+impl Kernel for Read<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) -> f32 {
+        let lanes = lanes::<S, f32>();
+        let len = self.values.len() / PLACES;
+        let places: [&[f32]; PLACES] = std::array::from_fn(|place| &self.values[place * len..][..len]);
+        let mut sums = [simd.splat_f32s(0.0); PLACES];
+        for at in (0..len).step_by(lanes) {
+            for (sum, place) in sums.iter_mut().zip(places) {
+                prefetch(place.as_ptr().wrapping_add(at + ELEMENTS_AHEAD));
+                *sum = simd.add_f32s(*sum, load_lanes(simd, &place[at..]));
+            }
+        }
+        sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
     }
 }
 
@@ -130,6 +194,25 @@ mod tests {
         let engine = Engine { par: Par::Seq, ..Engine::best() };
         assert!(flops_per_second::<f32>(&engine, 1) > 0.0);
         assert!(flops_per_second::<f64>(&engine, 1).is_finite());
-        assert!(bytes_per_second(&engine, 1 << 20, 1) > 0.0);
+        let Bandwidth { read, update } = Bandwidth::measure(&engine, 1 << 20, 1);
+        assert!(read > 0.0 && update > 0.0 && (read + update).is_finite());
+    }
+
+    #[test]
+    fn what_is_only_read_has_one_way_to_itself() {
+        let bandwidth = Bandwidth { read: 20.0, update: 32.0 };
+        let seconds = |read, written| bandwidth.seconds(Traffic { read, written });
+        assert_eq!((seconds(40.0, 0.0), seconds(16.0, 16.0), seconds(0.0, 64.0)), (2.0, 1.0, 2.0));
+    }
+
+    #[test]
+    fn all_numbers_are_read_once() {
+        for isa in Isa::available() {
+            for len in [0, 8, 1000, 4096] {
+                let values: Vec<f32> = (0..len).map(|i| (i % 7) as f32).collect();
+                let whole = len / PLACES * PLACES;
+                assert_eq!(isa.run(Read { values: &values }), values[..whole].iter().sum::<f32>(), "{isa} {len}");
+            }
+        }
     }
 }

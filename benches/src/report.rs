@@ -12,6 +12,7 @@ use memorize_run::units;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::MachineInfo;
+use crate::peak::Bandwidth;
 use crate::{Effort, Shape, Timing, Workload, check, median, peak, time};
 
 /// Bytes that bandwidth is measured over: well beyond any cache.
@@ -27,6 +28,9 @@ pub struct BenchReport {
     pub peak_gflops: BTreeMap<String, f64>,
     /// Streaming update of memory, reads and writes counted, GB/s.
     pub bandwidth_gbs: f64,
+    /// Reading of memory alone, GB/s; 0 in files from before it was measured.
+    #[serde(default)]
+    pub read_bandwidth_gbs: f64,
     /// One entry a measurement.
     pub results: Vec<Measurement>,
 }
@@ -62,7 +66,7 @@ pub struct Measurement {
     pub gbs: f64,
     /// `gflops` over the peak of this instruction set, type and number of threads, as it was right before and after.
     pub fraction_of_peak: f64,
-    /// `gflops` over what peak and bandwidth allow together.
+    /// `gflops` over what the peak, the bandwidth of reads and that of updates allow together.
     pub fraction_of_roofline: f64,
     /// Largest difference from the reference on a small problem, relative to the largest element.
     pub error: f64,
@@ -178,7 +182,8 @@ pub fn run(
     Ok(BenchReport {
         machine: MachineInfo::of(&best),
         peak_gflops: peaks.into_iter().map(|(dtype, peaks)| (dtype.to_string(), median(&mut { peaks }))).collect(),
-        bandwidth_gbs: limits.bandwidth,
+        bandwidth_gbs: limits.bandwidth.update / 1e9,
+        read_bandwidth_gbs: limits.bandwidth.read / 1e9,
         results,
     })
 }
@@ -260,7 +265,7 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<(Mea
     let Timing { median: seconds, fastest, slowest, spread, runs } = time(effort, work);
     let mut peaks = [before, limits.peaks::<T>(&engine)].concat();
     let peak = median(&mut peaks);
-    let (flops, bytes) = (workload.flops(shape), workload.bytes(shape, size_of::<T>()));
+    let (flops, traffic) = (workload.flops(shape), workload.traffic(shape, size_of::<T>()));
     let gflops = flops / seconds / 1e9;
     let Subject { pass, shape, dtype, backend, isa, threads } = case.subject();
     let measured = Measurement {
@@ -276,9 +281,9 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<(Mea
         slowest_seconds: slowest,
         runs,
         gflops,
-        gbs: bytes / seconds / 1e9,
+        gbs: traffic.total() / seconds / 1e9,
         fraction_of_peak: gflops / peak,
-        fraction_of_roofline: gflops / peak.min(limits.bandwidth * flops / bytes),
+        fraction_of_roofline: (flops / peak / 1e9).max(limits.bandwidth.seconds(traffic)) / seconds,
         error,
     };
     Ok((measured, peaks))
@@ -287,14 +292,13 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<(Mea
 /// The machine's limits. A machine that is shared does not keep its speed, so the peak is measured again beside every
 /// pass.
 struct Limits {
-    bandwidth: f64,
+    bandwidth: Bandwidth,
     repetitions: usize,
 }
 
 impl Limits {
     fn new(best: Engine, repetitions: usize) -> Self {
-        let bandwidth = peak::bytes_per_second(&best, STREAM_BYTES, repetitions.min(7)) / 1e9;
-        Self { bandwidth, repetitions }
+        Self { bandwidth: Bandwidth::measure(&best, STREAM_BYTES, repetitions.min(7)), repetitions }
     }
 
     /// GFLOP/s of fused multiply-adds with an engine's instruction set and threads, several times.

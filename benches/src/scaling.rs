@@ -10,9 +10,10 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::Serialize;
 
 use crate::machine::MachineInfo;
+use crate::peak::Bandwidth;
 use crate::report::{Case, STREAM_BYTES, Selection, of_threads};
 use crate::schedule::fraction;
-use crate::{check, median, peak};
+use crate::{check, median};
 
 /// Threads that the trace is scheduled on.
 pub const TRACED: [usize; 5] = [8, 16, 32, 64, 128];
@@ -30,6 +31,8 @@ pub struct ScalingReport {
     pub machine: MachineInfo,
     /// Streaming update of memory, reads and writes counted, all threads, GB/s.
     pub bandwidth_gbs: f64,
+    /// Reading of memory alone, all threads, GB/s.
+    pub read_bandwidth_gbs: f64,
     /// One entry for each pass and number of threads.
     pub scaling: Vec<Scaling>,
 }
@@ -79,7 +82,7 @@ pub struct Scaling {
     pub kind: Kind,
     /// Bytes that must move at least once over `seconds`: what the memory of such a machine has to give.
     pub gbs: f64,
-    /// The most that `speedup` could be with this machine's memory: its bandwidth over what one thread moves.
+    /// The most that `speedup` could be with this machine's memory: its time over that of one thread.
     pub speedup_of_bandwidth: f64,
 }
 
@@ -90,7 +93,7 @@ pub struct Scaling {
 pub fn run(selection: &Selection, best: Engine, mut progress: impl FnMut(&str)) -> Result<ScalingReport, Error> {
     let cases = of_threads(selection, Engine { par: Par::POOL, ..best })?;
     let there = rayon::current_num_threads();
-    let bandwidth = peak::bytes_per_second(&best, STREAM_BYTES, 5);
+    let bandwidth = Bandwidth::measure(&best, STREAM_BYTES, 5);
     let pools =
         measured_threads(there).into_iter().map(|threads| ThreadPoolBuilder::new().num_threads(threads).build());
     let pools: Vec<ThreadPool> = pools.collect::<Result<_, _>>().map_err(Error::run_failed)?;
@@ -103,7 +106,8 @@ pub fn run(selection: &Selection, best: Engine, mut progress: impl FnMut(&str)) 
             Dtype::F64 => measure::<f64>(case, rounds, &pools, bandwidth)?,
         });
     }
-    Ok(ScalingReport { machine: MachineInfo::of(&best), bandwidth_gbs: bandwidth / 1e9, scaling })
+    let (bandwidth_gbs, read_bandwidth_gbs) = (bandwidth.update / 1e9, bandwidth.read / 1e9);
+    Ok(ScalingReport { machine: MachineInfo::of(&best), bandwidth_gbs, read_bandwidth_gbs, scaling })
 }
 
 /// The numbers of threads that are measured: all up to eight, then powers of two, and as many as there are.
@@ -121,7 +125,7 @@ fn measure<T: Element>(
     case: &Case,
     rounds: usize,
     pools: &[ThreadPool],
-    bandwidth: f64,
+    bandwidth: Bandwidth,
 ) -> Result<Vec<Scaling>, Error> {
     let Case { workload, shape, engine, .. } = *case;
     check::<T>(workload, &engine).map_err(Error::run_failed)?;
@@ -141,7 +145,7 @@ fn measure<T: Element>(
             traces.extend((0..traced_runs).map(|_| trace(threads, &mut work).1));
         }
     }
-    let bytes = workload.bytes(shape, size_of::<T>());
+    let traffic = workload.traffic(shape, size_of::<T>());
     let one = median(&mut seconds[0].clone());
     let result = |threads: usize, kind, speedup: f64| Scaling {
         pass: workload.name().to_owned(),
@@ -153,8 +157,8 @@ fn measure<T: Element>(
         speedup,
         efficiency: speedup / threads as f64,
         kind,
-        gbs: bytes * speedup / one / 1e9,
-        speedup_of_bandwidth: one / (bytes / bandwidth),
+        gbs: traffic.total() * speedup / one / 1e9,
+        speedup_of_bandwidth: one / bandwidth.seconds(traffic),
     };
     let measured = pools.iter().zip(&seconds).map(|(pool, times)| {
         let speedup = median(&mut seconds[0].iter().zip(times).map(|(one, time)| one / time).collect::<Vec<_>>());

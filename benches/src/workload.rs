@@ -5,6 +5,8 @@ use std::fmt;
 use memorize_kernels::pass::{self, AdamStep, Backward, Batch, FusedStep, Rule, Weights};
 use memorize_kernels::{Element, Engine, Mat};
 
+use crate::peak::Traffic;
+
 /// Sizes of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -123,19 +125,22 @@ impl Workload {
     }
 
     /// Bytes that must be read and written at least once, for elements of `size` bytes.
-    pub fn bytes(self, Shape { n, d, r }: Shape, size: usize) -> f64 {
-        let elements = match self {
+    pub fn traffic(self, Shape { n, d, r }: Shape, size: usize) -> Traffic {
+        let (read, written) = match self {
             // Weights and two moments go in and out.
-            Self::AdamStep => 2 * n * d + 6 * d * r,
-            Self::LossAndGradient | Self::SmallGradient => n * d + n + 3 * d * r,
-            Self::QuadraticForms | Self::WeightedGram => n * d + n + d * d,
-            Self::Features => n * d + n * r + d * r,
-            Self::Forward => n * d + d * r + n,
-            Self::GradientFromMoment => d * d + 2 * d * r,
-            Self::Update => 7 * d * r,
-            Self::TimesVector | Self::TransposedTimesVector => n * d + n + d,
+            Self::AdamStep => (2 * n * d + 3 * d * r, 3 * d * r),
+            Self::LossAndGradient | Self::SmallGradient => (n * d + n + 2 * d * r, d * r),
+            Self::QuadraticForms => (n * d + d * d, n),
+            Self::WeightedGram => (n * d + n, d * d),
+            Self::Features => (n * d + d * r, n * r),
+            Self::Forward => (n * d + d * r, n),
+            Self::GradientFromMoment => (d * d + d * r, d * r),
+            Self::Update => (4 * d * r, 3 * d * r),
+            Self::TimesVector => (n * d + d, n),
+            Self::TransposedTimesVector => (n * d + n, d),
         };
-        elements as f64 * size as f64
+        let bytes = |elements: usize| elements as f64 * size as f64;
+        Traffic { read: bytes(read), written: bytes(written) }
     }
 
     /// The pass on inputs of this shape, ready to be run again and again.

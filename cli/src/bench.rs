@@ -13,7 +13,8 @@ use crate::say;
 const LEGEND: &str = "\
 +-: half of the runs are this close to the median. GB/s: bytes that have to move at least once.
 of peak: of the multiply-adds of that instruction set, type and number of threads, measured beside the pass.
-of roofline: of that, or of what memory can feed, if that is less; above 100 % if the operands stay in cache.
+of roofline: the least time by that peak, by memory's reads alone or by all that moves, over the median; above 100 % if
+the operands stay in cache.
 ";
 
 /// The report for a person: the machine, its limits, a line a measurement.
@@ -38,8 +39,14 @@ pub fn text(report: &BenchReport) -> String {
         std::iter::once(header.map(str::to_owned)).chain(report.results.iter().map(row)).collect();
     use Align::{Left, Right};
     let align = [Left, Left, Left, Left, Left, Right, Right, Right, Right, Right, Right, Right];
-    let limits = format!("peak {}; memory {} GB/s", peaks.join(", "), number(report.bandwidth_gbs));
+    let memory = memory(report.bandwidth_gbs, report.read_bandwidth_gbs);
+    let limits = format!("peak {}; {memory}", peaks.join(", "));
     format!("{}\n{}\n{LEGEND}", head(&report.machine, &limits), table(&rows, &align))
+}
+
+/// What memory gives.
+fn memory(update: f64, read: f64) -> String {
+    format!("memory {} GB/s, of reads alone {}", number(update), number(read))
 }
 
 /// The machine, with its limits.
@@ -81,7 +88,7 @@ pub fn scaling(report: &ScalingReport) -> String {
         std::iter::once(header.map(str::to_owned)).chain(report.scaling.iter().map(row)).collect();
     use Align::{Left, Right};
     let align = [Left, Left, Left, Right, Left, Right, Right, Right, Right, Right];
-    let limits = format!("memory {} GB/s", number(report.bandwidth_gbs));
+    let limits = memory(report.bandwidth_gbs, report.read_bandwidth_gbs);
     format!("{}\n{}\n{LEGEND_OF_SCALING}", head(&report.machine, &limits), table(&rows, &align))
 }
 

@@ -113,7 +113,10 @@ fn notes(old: &BenchReport, new: &BenchReport) -> Vec<String> {
         .peak_gflops
         .iter()
         .filter_map(|(dtype, now)| Some((format!("the peak in {dtype}"), *old.peak_gflops.get(dtype)?, *now)));
-    let limits = peaks.chain([("the memory's bandwidth".to_owned(), old.bandwidth_gbs, new.bandwidth_gbs)]);
+    let limits = peaks.chain([
+        ("the memory's bandwidth".to_owned(), old.bandwidth_gbs, new.bandwidth_gbs),
+        ("the memory's bandwidth for reads".to_owned(), old.read_bandwidth_gbs, new.read_bandwidth_gbs),
+    ]);
     for (limit, before, now) in
         limits.filter(|(_, before, now)| *before > 0.0 && (now / before - 1.0).abs() > LIMIT_FRACTION)
     {

@@ -1,7 +1,8 @@
 //! The measurements below the machine's limits: GFLOP/s over flops per byte, both on log scales.
 //!
 //! A pass cannot be faster than the peak of multiply-adds, nor than its operands come from memory: the roof. It can be
-//! above the slope where its operands stay in cache from one run to the next.
+//! above the slope where its operands stay in cache from one run to the next. A second slope shows what reads alone can
+//! have: memory gives more to those who read and write at once.
 //!
 //! A machine that is shared does not keep its speed, so that the peak is measured again beside every pass. A point
 //! stands at the share of that peak that the table has, below the roof at the median of the peaks: no turn of speed
@@ -42,7 +43,9 @@ pub struct Roofline<'a> {
     references: BTreeMap<Kind<'a>, f64>,
     /// Peaks of the types that were measured: name, log10.
     peaks: Vec<(&'a str, f64)>,
+    /// log10 of what memory gives both ways at once, and of reads alone.
     bandwidth: f64,
+    read_bandwidth: f64,
 }
 
 /// A measurement: log10 of flops per byte and of GFLOP/s.
@@ -84,13 +87,14 @@ impl<'a> Roofline<'a> {
             .filter(|(dtype, peak)| dtypes.contains(dtype.as_str()) && peak.is_normal() && **peak > 0.0)
             .map(|(dtype, peak)| (dtype.as_str(), peak.log10()))
             .collect();
-        let bandwidth = if report.bandwidth_gbs > 0.0 { report.bandwidth_gbs.log10() } else { f64::NAN };
+        let log = |gbs: f64| if gbs > 0.0 { gbs.log10() } else { f64::NAN };
+        let [bandwidth, read_bandwidth] = [report.bandwidth_gbs, report.read_bandwidth_gbs].map(log);
         let ridges = peaks.iter().map(|(_, peak)| peak - bandwidth).filter(|ridge| ridge.is_finite());
         let across = points.iter().map(|point| point.at.0).chain(ridges).flat_map(|x| [x - BESIDE, x + BESIDE]);
         let up = peaks.iter().flat_map(|(_, peak)| [peak + ABOVE, peak + ABOVE - 1.0]);
         let up = points.iter().map(|point| point.at.1).chain(up);
         let (x, y) = (LogAxis::covering(across).in_plain_numbers(), LogAxis::covering(up).in_plain_numbers());
-        Self { report, x, y, points, groups, references, peaks, bandwidth }
+        Self { report, x, y, points, groups, references, peaks, bandwidth, read_bandwidth }
     }
 
     fn pixel(&self, (x, y): (f64, f64)) -> (f64, f64) {
@@ -99,14 +103,17 @@ impl<'a> Roofline<'a> {
 
     /// The corners of the roof of a peak, from the left end of the frame or its floor to its right end.
     fn roof(&self, peak: f64) -> Vec<(f64, f64)> {
-        let ridge = peak - self.bandwidth;
-        let start = self.x.low.max(self.y.low - self.bandwidth);
-        let corners = if ridge.is_finite() && ridge > start {
-            vec![(start, self.bandwidth + start), (ridge, peak), (self.x.high, peak)]
-        } else {
-            vec![(self.x.low, peak), (self.x.high, peak)]
-        };
-        corners.into_iter().map(|corner| self.pixel(corner)).collect()
+        match self.slope(self.bandwidth, peak) {
+            Some([foot, ridge]) => vec![foot, ridge, self.pixel((self.x.high, peak))],
+            None => [self.x.low, self.x.high].map(|x| self.pixel((x, peak))).to_vec(),
+        }
+    }
+
+    /// What a bandwidth allows, from the left end of the frame or its floor up to a peak.
+    fn slope(&self, bandwidth: f64, peak: f64) -> Option<[(f64, f64); 2]> {
+        let (start, ridge) = (self.x.low.max(self.y.low - bandwidth), peak - bandwidth);
+        (ridge.is_finite() && ridge > start)
+            .then(|| [(start, bandwidth + start), (ridge, peak)].map(|at| self.pixel(at)))
     }
 }
 
@@ -148,14 +155,36 @@ impl Roofline<'_> {
             labels.take(at);
             pen.text(&text, at.middle(), ROOF, (HPos::Center, VPos::Center))?;
         }
-        let Some(&[foot, ridge, _]) = self.peaks.last().map(|(_, peak)| self.roof(*peak)).as_deref() else {
-            return Ok(());
-        };
-        let text = format!("memory {} GB/s", number(self.report.bandwidth_gbs));
-        let size = (pen.width(&text), f64::from(TEXT_SIZE));
+        let Some(&(_, peak)) = self.peaks.last() else { return Ok(()) };
+        if let Some(slope) = self.slope(self.read_bandwidth, peak) {
+            pen.line(&slope, ROOF, 1)?;
+            labels.avoid_line(&slope);
+            self.along_slope(
+                pen,
+                labels,
+                slope,
+                &format!("reads alone {} GB/s", number(self.report.read_bandwidth_gbs)),
+            )?;
+        }
+        match self.slope(self.bandwidth, peak) {
+            Some(slope) => {
+                self.along_slope(pen, labels, slope, &format!("memory {} GB/s", number(self.report.bandwidth_gbs)))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A bandwidth's name beside its slope.
+    fn along_slope<DB: DrawingBackend>(
+        &self,
+        pen: &Pen<DB>,
+        labels: &mut Labels,
+        [foot, ridge]: [(f64, f64); 2],
+        text: &str,
+    ) -> Outcome<DB> {
         let middle = ((foot.0 + ridge.0) / 2.0, (foot.1 + ridge.1) / 2.0);
-        let (_, at) = labels.place(&[middle], 16.0, size);
-        pen.text(&text, at.middle(), ROOF, (HPos::Center, VPos::Center))
+        let (_, at) = labels.place(&[middle], 16.0, (pen.width(text), f64::from(TEXT_SIZE)));
+        pen.text(text, at.middle(), ROOF, (HPos::Center, VPos::Center))
     }
 
     /// Labels beside the points of each group or the line through them, with a line to it where they stand apart.

@@ -30,7 +30,7 @@ fn measurement(seconds: f64, spread_seconds: f64) -> Measurement {
 fn report(results: &[Measurement]) -> BenchReport {
     let machine = MachineInfo { cpu: "A".to_owned(), ..MachineInfo::of(&Engine::best()) };
     let peak_gflops = [("f32".to_owned(), 100.0), ("f64".to_owned(), 50.0)].into();
-    BenchReport { machine, peak_gflops, bandwidth_gbs: 10.0, results: results.to_vec() }
+    BenchReport { machine, peak_gflops, bandwidth_gbs: 10.0, read_bandwidth_gbs: 6.0, results: results.to_vec() }
 }
 
 #[test]
