@@ -99,6 +99,19 @@ impl<T: Element> Epilogue<T> for StorePower<'_, T> {
             }
         }
     }
+
+    #[inline(always)]
+    fn stages<const MV: usize, const NR: usize>(&self) -> usize {
+        NR
+    }
+
+    /// Fetches a row of where the tile will go to: the sums are short, and stores that wait for memory would stop them.
+    #[inline(always)]
+    fn stage<S: Simd, const MV: usize>(&mut self, _: S, stage: usize, next: usize) {
+        for v in 0..MV {
+            prefetch(self.out.base.wrapping_add((next + stage) * self.out.stride + v * lanes::<S, T>()));
+        }
+    }
 }
 
 /// Stores `scale[row] * tile + gamma * add[row]`: a row of (M W A + gamma W)^T.
