@@ -261,9 +261,10 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<(Mea
         Effort { time: Duration::from_millis(1500), at_least: 7, at_most: 2000 }
     };
     let work = workload.prepare::<T>(engine, shape);
-    let before = limits.peaks::<T>(&engine);
+    let (peaks, bandwidth) = (limits.peaks::<T>(&engine), limits.bandwidth_beside(workload));
     let Timing { median: seconds, fastest, slowest, spread, runs } = time(effort, work);
-    let mut peaks = [before, limits.peaks::<T>(&engine)].concat();
+    let bandwidth = bandwidth.mean(limits.bandwidth_beside(workload));
+    let mut peaks = [peaks, limits.peaks::<T>(&engine)].concat();
     let peak = median(&mut peaks);
     let (flops, traffic) = (workload.flops(shape), workload.traffic(shape, size_of::<T>()));
     let gflops = flops / seconds / 1e9;
@@ -283,22 +284,29 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<(Mea
         gflops,
         gbs: traffic.total() / seconds / 1e9,
         fraction_of_peak: gflops / peak,
-        fraction_of_roofline: (flops / peak / 1e9).max(limits.bandwidth.seconds(traffic)) / seconds,
+        fraction_of_roofline: (flops / peak / 1e9).max(bandwidth.seconds(traffic)) / seconds,
         error,
     };
     Ok((measured, peaks))
 }
 
 /// The machine's limits. A machine that is shared does not keep its speed, so the peak is measured again beside every
-/// pass.
+/// pass, and the bandwidth beside those that have no matrix product: they wait for memory.
 struct Limits {
+    engine: Engine,
     bandwidth: Bandwidth,
     repetitions: usize,
 }
 
 impl Limits {
     fn new(best: Engine, repetitions: usize) -> Self {
-        Self { bandwidth: Bandwidth::measure(&best, STREAM_BYTES, repetitions.min(7)), repetitions }
+        let bandwidth = Bandwidth::measure(&best, STREAM_BYTES, repetitions.min(7));
+        Self { engine: best, bandwidth, repetitions }
+    }
+
+    /// The bandwidth now, where it decides.
+    fn bandwidth_beside(&self, workload: Workload) -> Bandwidth {
+        if workload.multiplies() { self.bandwidth } else { Bandwidth::measure(&self.engine, STREAM_BYTES, 3) }
     }
 
     /// GFLOP/s of fused multiply-adds with an engine's instruction set and threads, several times.
