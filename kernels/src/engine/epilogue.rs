@@ -215,11 +215,16 @@ impl<T: Element> Epilogue<T> for DotRows<'_, T> {
 }
 
 /// Adds the tile to the rows of a panel, and fetches the samples that come next meanwhile.
+///
+/// What is zero still is not read: fresh memory that is read first is the system's page of zeros, and each page is
+/// faulted in a second time when it is written, with an interrupt of all other cores.
 pub(crate) struct AddTile<'a, T: Element> {
     /// The panel's rows that the sweep covers, from the first lane that the tile has.
     pub(crate) out: &'a mut [T],
     /// Width of the panel.
     pub(crate) width: usize,
+    /// Whether the rows hold a sum. They are zero otherwise.
+    pub(crate) begun: bool,
     pub(crate) ahead: &'a mut Ahead<T>,
 }
 
@@ -238,7 +243,7 @@ impl<T: Element> Epilogue<T> for AddTile<'_, T> {
                 let out = &mut self.out[(row + r) * self.width..][..MV * lanes];
                 for v in 0..MV {
                     let out = &mut out[v * lanes..][..lanes];
-                    let sum = T::vadd(simd, load_lanes(simd, out), tile[r][v]);
+                    let sum = if self.begun { T::vadd(simd, load_lanes(simd, out), tile[r][v]) } else { tile[r][v] };
                     store_lanes(simd, out, sum);
                 }
             }

@@ -84,6 +84,8 @@ pub(crate) struct GramAccumulator<'a, T: Element> {
     engine: &'a Engine,
     plan: LeafPlan,
     sum: Sum<'a, T>,
+    /// Whether something was added.
+    begun: bool,
 }
 
 enum Sum<'a, T: Element> {
@@ -94,9 +96,9 @@ enum Sum<'a, T: Element> {
 }
 
 impl<'a, T: Element> GramAccumulator<'a, T> {
-    /// Adds to `upper`, on several threads if the plan says so.
-    pub(crate) fn new(engine: &'a Engine, plan: LeafPlan, upper: &'a mut UpperTriangle<T>) -> Self {
-        let sum = match upper {
+    /// Adds to zeros, on several threads if the plan says so.
+    pub(crate) fn new(engine: &'a Engine, plan: LeafPlan, zeros: &'a mut UpperTriangle<T>) -> Self {
+        let sum = match zeros {
             UpperTriangle::Panels(panels) => {
                 let scaled = || aligned_zeros(ROW_BLOCK * engine.isa.panel_width::<T>());
                 Sum::Panels(panels.parts(plan.parts).into_iter().map(|part| (part, scaled())).collect())
@@ -106,7 +108,7 @@ impl<'a, T: Element> GramAccumulator<'a, T> {
                 Sum::Plain(mat.as_mut(), scaled)
             }
         };
-        Self { engine, plan, sum }
+        Self { engine, plan, sum, begun: false }
     }
 
     /// Rows that a block has at most.
@@ -122,14 +124,17 @@ impl<'a, T: Element> GramAccumulator<'a, T> {
     pub(crate) fn add(&mut self, x: MatRef<'_, T>, v: &[T], next: Option<MatRef<'_, T>>) {
         assert!(x.rows() == v.len() && x.rows() <= self.rows(), "a block of {} rows", x.rows());
         let engine = self.engine;
+        let begun = self.begun;
+        self.begun |= x.rows() > 0;
         match &mut self.sum {
             Sum::Panels(parts) => for_each(self.plan.par, parts, &|_, (part, scaled)| {
                 for first in (0..x.rows()).step_by(ROW_BLOCK) {
+                    let begun = begun || first > 0;
                     let rows = first..x.rows().min(first + ROW_BLOCK);
                     let following = rows.end..x.rows().min(rows.end + ROW_BLOCK);
                     let ahead = Ahead::of(if following.is_empty() { next } else { Some(x.rows_range(following)) });
                     let (x, v) = (x.rows_range(rows.clone()), &v[rows]);
-                    GramBlock { x, v, rows: &part.rows, upper: part.elements, scaled, ahead }.run_on(engine.isa);
+                    GramBlock { x, v, rows: &part.rows, upper: part.elements, begun, scaled, ahead }.run_on(engine.isa);
                 }
             }),
             Sum::Plain(upper, scaled) => add_gram(engine.backend, x, v, scaled, upper.reborrow()),
@@ -168,6 +173,7 @@ struct GramBlock<'a, T: Element> {
     v: &'a [T],
     rows: &'a [PanelRows],
     upper: &'a mut [T],
+    begun: bool,
     scaled: &'a mut [T],
     ahead: Ahead<T>,
 }
@@ -179,7 +185,7 @@ impl<T: Element> Kernel for GramBlock<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
-        let Self { x, v, rows, upper, scaled, mut ahead } = self;
+        let Self { x, v, rows, upper, begun, scaled, mut ahead } = self;
         let lanes = lanes::<S, T>();
         let mut begin = 0;
         for part in rows {
@@ -196,7 +202,7 @@ impl<T: Element> Kernel for GramBlock<'_, T> {
                 let stair = from.max(rows.start)..to.min(rows.end);
                 if stair.start < stair.end {
                     let out = &mut own[(stair.start - rows.start) * width + first * lanes..];
-                    let mut add = AddTile { out, width, ahead: &mut ahead };
+                    let mut add = AddTile { out, width, begun, ahead: &mut ahead };
                     let panel = PanelPart::from(scaled, vectors, first, lanes);
                     sweep::<S, T, _, MV, NR>(simd, panel, Broadcast::columns(x, stair), &mut add);
                 }
