@@ -10,14 +10,6 @@
 /// Part of the order of summation: changing it changes the last bits of M.
 pub const ROW_BLOCK: usize = 128;
 
-/// Bytes of a panel from where on it is gone through in blocks of its depth: half of a 1 MB L2, where it is to stay from
-/// one tile to the next.
-pub const DEEP_PANEL: usize = 1 << 19;
-
-/// Depth of such a block: 1024 x 48 f32 (200 KB) stay in L2 beside as many columns of a block of rows of X (512 KB). The
-/// sums of a tile come from memory and go back once in 1024 steps.
-pub const DEPTH_BLOCK: usize = 1024;
-
 /// Rows a plain GEMM backend handles at a time: large enough to amortise its own packing. Part of the order of
 /// summation of that backend.
 pub const GEMM_ROW_BLOCK: usize = 512;

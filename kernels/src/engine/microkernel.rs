@@ -21,7 +21,7 @@
 use bytemuck::Pod;
 use pulp::Simd;
 
-use super::sum::{Sum, sum_of, sums_of, value_of, values_of};
+use super::sum::{Sum, sum_of, value_of, values_of};
 use crate::element::{Element, lanes};
 
 /// The accumulators of a tile: element (r, v) holds row r, lanes `v * LANES..` of the panel.
@@ -79,33 +79,7 @@ pub(crate) struct Operands<T, const NR: usize> {
     pub(crate) step: usize,
 }
 
-/// A tile before its first step.
-#[inline(always)]
-pub(crate) fn zeros<S: Simd, T: Element, const MV: usize, const NR: usize>(simd: S) -> Tile<S, T, MV, NR> {
-    [[T::splat(simd, T::ZERO); MV]; NR]
-}
-
-/// Takes all steps of a tile that was begun, and no stages between them.
-///
-/// # Safety
-/// As [`tile`].
-#[inline(always)]
-pub(crate) unsafe fn steps<S: Simd, T: Element, const MV: usize, const NR: usize>(
-    simd: S,
-    operands: Operands<T, NR>,
-    begun: Tile<S, T, MV, NR>,
-) -> Tile<S, T, MV, NR> {
-    let mut acc = sums_of(begun);
-    let mut k = 0;
-    while k < operands.depth {
-        // SAFETY: k < depth, and the caller vouches for the memory.
-        unsafe { rank_one::<S, T, MV, NR, 0>(simd, operands, k, &mut acc) };
-        k += 1;
-    }
-    values_of(acc)
-}
-
-/// Completes the tile that begins at row `next`, with the stages of `waiting` spread evenly over the depth.
+/// Computes the tile that begins at row `next`, with the stages of `waiting` spread evenly over the depth.
 ///
 /// The epilogue itself is handed in and not a closure that calls it: the compiler may leave a closure by itself, and
 /// then compiles it without the instruction set.
@@ -117,12 +91,11 @@ pub(crate) unsafe fn steps<S: Simd, T: Element, const MV: usize, const NR: usize
 pub(crate) unsafe fn tile<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: usize>(
     simd: S,
     operands: Operands<T, NR>,
-    begun: Tile<S, T, MV, NR>,
     waiting: &mut E,
     next: usize,
 ) -> Tile<S, T, MV, NR> {
     let (full, stages) = (operands.full, waiting.stages::<MV, NR>());
-    let mut acc = sums_of(begun);
+    let mut acc = [[sum_of(T::splat(simd, T::ZERO)); MV]; NR];
     let mut k = 0;
     let between_stages = full / (stages + 1);
     for stage in 0..stages {

@@ -6,13 +6,13 @@
 #![forbid(unsafe_code)]
 
 #[cfg(target_arch = "aarch64")]
-pub use aarch64::{Sum, sum_of, value_of};
+pub(crate) use aarch64::values_of;
 #[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::{sums_of, values_of};
+pub use aarch64::{Sum, sum_of, value_of};
+#[cfg(not(target_arch = "aarch64"))]
+pub(crate) use elsewhere::values_of;
 #[cfg(not(target_arch = "aarch64"))]
 pub use elsewhere::{Sum, sum_of, value_of};
-#[cfg(not(target_arch = "aarch64"))]
-pub(crate) use elsewhere::{sums_of, values_of};
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64 {
@@ -35,17 +35,6 @@ mod aarch64 {
     #[inline(always)]
     pub fn value_of<V: Pod>(sum: Sum<V>) -> V {
         bytemuck::cast(sum.0)
-    }
-
-    #[inline(always)]
-    pub(crate) fn sums_of<V: Pod, const MV: usize, const NR: usize>(values: [[V; MV]; NR]) -> [[Sum<V>; MV]; NR] {
-        let mut sums = [[sum_of(V::zeroed()); MV]; NR];
-        for r in 0..NR {
-            for v in 0..MV {
-                sums[r][v] = sum_of(values[r][v]);
-            }
-        }
-        sums
     }
 
     #[inline(always)]
@@ -75,11 +64,6 @@ mod elsewhere {
     #[inline(always)]
     pub fn value_of<V>(sum: Sum<V>) -> V {
         sum
-    }
-
-    #[inline(always)]
-    pub(crate) fn sums_of<V, const MV: usize, const NR: usize>(values: [[V; MV]; NR]) -> [[Sum<V>; MV]; NR] {
-        values
     }
 
     #[inline(always)]

@@ -4,12 +4,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use bytemuck::Zeroable;
 use pulp::Simd;
 
-use super::microkernel::{Epilogue, Operands, Tile, load, steps, store, tile, zeros};
-use crate::aligned::aligned_zeros;
-use crate::block::{DEEP_PANEL, DEPTH_BLOCK, ROW_BLOCK};
+use super::microkernel::{Epilogue, Operands, tile};
 use crate::element::{Element, lanes};
 use crate::mat::MatRef;
 
@@ -116,92 +113,23 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
     assert!(left.depth == 0 || panel.data.len() >= last + registers, "the panel is too short");
     let stairs = if E::TRIANGULAR { panel.diagonal.saturating_sub(lanes::<S, T>()) } else { 0 };
     let full = left.depth.saturating_sub(stairs);
-    let deep = full * width * size_of::<T>() > DEEP_PANEL;
-    // Rows whose tiles are in the making at once: whole tiles.
-    let together = if deep { ROW_BLOCK / NR * NR } else { left.rows };
-    let mut begun = aligned_zeros::<T>(if deep { together * registers } else { 0 });
-    let mut first = 0;
-    while first < left.rows {
-        let end = left.rows.min(first + together);
-        let mut from = 0;
-        while deep && full - from > DEPTH_BLOCK {
-            let mut row = first;
-            while row < end {
-                let tile = &mut begun[(row - first) * registers..][..NR * registers];
-                let operands = operands::<T, NR>(panel, left, width, row, from..from + DEPTH_BLOCK, DEPTH_BLOCK);
-                let sums = if from == 0 { zeros::<S, T, MV, NR>(simd) } else { load_tile::<S, T, MV, NR>(tile) };
-                // SAFETY: as below, with fewer steps.
-                let sums = unsafe { steps::<S, T, MV, NR>(simd, operands, sums) };
-                store_tile::<S, T, MV, NR>(tile, sums);
-                row += NR;
-            }
-            from += DEPTH_BLOCK;
-        }
-        let mut row = first;
-        while row < end {
-            let sums = if from == 0 {
-                zeros::<S, T, MV, NR>(simd)
-            } else {
-                load_tile::<S, T, MV, NR>(&begun[(row - first) * registers..][..NR * registers])
-            };
-            let operands = operands::<T, NR>(panel, left, width, row, from..left.depth, full - from);
-            // SAFETY: the panel's length was asserted above. `left` was made of a matrix view or a batch that holds
-            // every (row, depth) element, and borrows it; tiles begin at multiples of NR, and `operands` points to
-            // rows that there are; `full` is the depth or less.
-            let tile = unsafe { tile::<S, T, E, MV, NR>(simd, operands, sums, epilogue, row) };
-            epilogue.finish(simd, tile, row, (left.rows - row).min(NR));
-            row += NR;
-        }
-        first = end;
+    let mut row = 0;
+    while row < left.rows {
+        let valid = (left.rows - row).min(NR);
+        // SAFETY: the panel's length was asserted above. `left` was made of a matrix view or a batch that holds every
+        // (row, depth) element, and borrows it; row + min(r, valid - 1) < rows, and tiles begin at multiples of NR;
+        // `full` is the depth or less.
+        let acc = unsafe {
+            // Wrapping, for with a depth of zero there may be nothing there to point to.
+            let rows = std::array::from_fn(|r| {
+                left.base.wrapping_add(row * left.tile_step + r.min(valid - 1) * left.row_step)
+            });
+            let operands =
+                Operands { depth: left.depth, full, panel: panel.data.as_ptr(), width, rows, step: left.depth_step };
+            tile::<S, T, E, MV, NR>(simd, operands, epilogue, row)
+        };
+        epilogue.finish(simd, acc, row, valid);
+        row += NR;
     }
     epilogue.flush::<S, MV, NR>(simd);
-}
-
-/// The operands of the tile that begins at `row`, for some of its steps.
-#[inline(always)]
-fn operands<T: Element, const NR: usize>(
-    panel: PanelPart<'_, T>,
-    left: Broadcast<'_, T>,
-    width: usize,
-    row: usize,
-    steps: Range<usize>,
-    full: usize,
-) -> Operands<T, NR> {
-    let last = (left.rows - row).min(NR) - 1;
-    // Wrapping, for with a depth of zero there may be nothing there to point to.
-    let base = left.base.wrapping_add(row * left.tile_step + steps.start * left.depth_step);
-    let mut rows = [base; NR];
-    for r in 0..NR {
-        rows[r] = base.wrapping_add(r.min(last) * left.row_step);
-    }
-    let panel = panel.data.as_ptr().wrapping_add(steps.start * width);
-    Operands { depth: steps.end - steps.start, full, panel, width, rows, step: left.depth_step }
-}
-
-/// A tile as it was put aside.
-#[inline(always)]
-fn load_tile<S: Simd, T: Element, const MV: usize, const NR: usize>(from: &[T]) -> Tile<S, T, MV, NR> {
-    let lanes = lanes::<S, T>();
-    assert!(from.len() == NR * MV * lanes);
-    let mut tile = [[<T::Vector<S> as Zeroable>::zeroed(); MV]; NR];
-    for r in 0..NR {
-        for v in 0..MV {
-            // SAFETY: register r * MV + v of NR * MV is within the slice.
-            tile[r][v] = unsafe { load(from.as_ptr().add((r * MV + v) * lanes)) };
-        }
-    }
-    tile
-}
-
-/// Puts a tile aside.
-#[inline(always)]
-fn store_tile<S: Simd, T: Element, const MV: usize, const NR: usize>(to: &mut [T], tile: Tile<S, T, MV, NR>) {
-    let lanes = lanes::<S, T>();
-    assert!(to.len() == NR * MV * lanes);
-    for r in 0..NR {
-        for v in 0..MV {
-            // SAFETY: as in [`load_tile`].
-            unsafe { store(to.as_mut_ptr().add((r * MV + v) * lanes), tile[r][v]) };
-        }
-    }
 }
