@@ -153,6 +153,7 @@ impl<'a, T: Element> MatRef<'a, T> {
     }
 
     /// Row `i`.
+    #[inline(always)]
     pub fn row(&self, i: usize) -> &'a [T] {
         assert!(i < self.rows, "row {i} of a matrix with {} rows", self.rows);
         &self.data[i * self.stride..][..self.cols]

@@ -19,6 +19,7 @@ struct Window<'a, T: Element> {
 }
 
 impl<'a, T: Element> Window<'a, T> {
+    #[inline(always)]
     fn new(mut mat: MatMut<'a, T>, column: usize, columns: usize) -> Self {
         assert!(column + columns <= mat.cols(), "columns {column}..{} of {}", column + columns, mat.cols());
         // Derived from the whole matrix, for rows are reached through it. An empty matrix has no such element, and no

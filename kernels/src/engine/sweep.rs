@@ -25,6 +25,7 @@ pub struct Broadcast<'a, T> {
 
 impl<'a, T: Element> Broadcast<'a, T> {
     /// The rows of `x`, of which the first `depth` columns are used.
+    #[inline(always)]
     pub fn rows(x: MatRef<'a, T>, depth: usize) -> Self {
         assert!(depth <= x.cols());
         let step = x.stride();
@@ -32,6 +33,7 @@ impl<'a, T: Element> Broadcast<'a, T> {
     }
 
     /// Columns of `x` as rows; the depth is the number of rows of `x`.
+    #[inline(always)]
     pub fn columns(x: MatRef<'a, T>, columns: Range<usize>) -> Self {
         assert!(columns.start <= columns.end && columns.end <= x.cols());
         // Wrapping, for a matrix without rows has no such element.
@@ -40,11 +42,13 @@ impl<'a, T: Element> Broadcast<'a, T> {
     }
 
     /// Columns of a matrix as rows, read from strips of NR of them; the depth is the number of its rows.
+    #[inline(always)]
     pub fn strips<const NR: usize>(strips: &'a [T], columns: usize, depth: usize) -> Self {
         assert!(strips.len() >= columns.next_multiple_of(NR) * depth, "the columns are not in strips");
         Self::new(strips.as_ptr(), (columns, depth), (depth, 1, NR))
     }
 
+    #[inline(always)]
     fn new(base: *const T, (rows, depth): (usize, usize), steps: (usize, usize, usize)) -> Self {
         let (tile_step, row_step, depth_step) = steps;
         Self { base, borrow: PhantomData, rows, depth, tile_step, row_step, depth_step }
@@ -66,17 +70,20 @@ pub struct PanelPart<'a, T> {
 
 impl<'a, T: Element> PanelPart<'a, T> {
     /// All registers of a panel.
+    #[inline(always)]
     pub fn whole(panel: &'a [T], vectors: usize) -> Self {
         Self { data: panel, vectors, width: None, diagonal: 0 }
     }
 
     /// The registers from `first` on, in a panel of `vectors` registers of `lanes` elements.
+    #[inline(always)]
     pub fn from(panel: &'a [T], vectors: usize, first: usize, lanes: usize) -> Self {
         Self { data: &panel[first * lanes..], vectors: vectors - first, width: Some(vectors * lanes), diagonal: 0 }
     }
 
     /// All registers of a panel with so many columns that ends at the row of its last one and is zero below its
     /// diagonal.
+    #[inline(always)]
     pub fn triangular(panel: &'a [T], vectors: usize, columns: usize) -> Self {
         Self { data: panel, vectors, width: None, diagonal: columns }
     }
@@ -121,9 +128,11 @@ fn sweep_width<S: Simd, T: Element, E: Epilogue<T>, const MV: usize, const NR: u
         // `full` is the depth or less.
         let acc = unsafe {
             // Wrapping, for with a depth of zero there may be nothing there to point to.
-            let rows = std::array::from_fn(|r| {
-                left.base.wrapping_add(row * left.tile_step + r.min(valid - 1) * left.row_step)
-            });
+            let base = left.base.wrapping_add(row * left.tile_step);
+            let mut rows = [base; NR];
+            for r in 0..NR {
+                rows[r] = base.wrapping_add(r.min(valid - 1) * left.row_step);
+            }
             let operands =
                 Operands { depth: left.depth, full, panel: panel.data.as_ptr(), width, rows, step: left.depth_step };
             tile::<S, T, E, MV, NR>(simd, operands, epilogue, row)

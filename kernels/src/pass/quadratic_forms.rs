@@ -153,8 +153,8 @@ impl<T: Element> Kernel for QuadraticBlock<'_, T> {
             let panel = PanelPart::triangular(s.panel(layout), layout.vectors, layout.columns);
             sweep::<S, T, _, MV, NR>(simd, panel, left, &mut dot);
         }
-        for (q, partial) in q.iter_mut().zip(partial.chunks(lanes::<S, T>())) {
-            *q = T::reduce_sum(simd, load_lanes(simd, partial));
+        for j in 0..q.len() {
+            q[j] = T::reduce_sum(simd, load_lanes(simd, &partial[j * lanes::<S, T>()..][..lanes::<S, T>()]));
         }
     }
 }

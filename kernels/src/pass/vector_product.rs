@@ -108,8 +108,8 @@ impl<T: Element> Kernel for RowProducts<'_, T> {
         let steps = q.len() / ROWS_AT_ONCE;
         for step in 0..steps {
             let sums = products::<S, T, ROWS_AT_ONCE>(simd, rows_of(x, step, steps), s);
-            for (place, sum) in sums.into_iter().enumerate() {
-                q[place * steps + step] = T::reduce_sum(simd, sum);
+            for place in 0..ROWS_AT_ONCE {
+                q[place * steps + step] = T::reduce_sum(simd, sums[place]);
             }
         }
         for j in steps * ROWS_AT_ONCE..q.len() {
@@ -123,8 +123,8 @@ impl<T: Element> Kernel for RowProducts<'_, T> {
 #[inline(always)]
 fn rows_of<T: Element>(x: MatRef<'_, T>, step: usize, steps: usize) -> [&[T]; ROWS_AT_ONCE] {
     let mut rows = [x.row(step); ROWS_AT_ONCE];
-    for (place, row) in rows.iter_mut().enumerate() {
-        *row = x.row(place * steps + step);
+    for place in 0..ROWS_AT_ONCE {
+        rows[place] = x.row(place * steps + step);
     }
     rows
 }
@@ -134,10 +134,11 @@ fn rows_of<T: Element>(x: MatRef<'_, T>, step: usize, steps: usize) -> [&[T]; RO
 fn products<S: Simd, T: Element, const ROWS: usize>(simd: S, rows: [&[T]; ROWS], s: &[T]) -> [T::Vector<S>; ROWS] {
     let lanes = lanes::<S, T>();
     let mut sums = [T::splat(simd, T::ZERO); ROWS];
-    for (at, s) in s.chunks(lanes).enumerate() {
-        let factor = load_lanes(simd, s);
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            *sum = T::vfma(simd, load_lanes(simd, &row[at * lanes..][..s.len()]), factor, *sum);
+    for at in (0..s.len()).step_by(lanes) {
+        let register = at..s.len().min(at + lanes);
+        let factor = load_lanes(simd, &s[register.clone()]);
+        for r in 0..ROWS {
+            sums[r] = T::vfma(simd, load_lanes(simd, &rows[r][register.clone()]), factor, sums[r]);
         }
     }
     sums
@@ -162,17 +163,19 @@ impl<T: Element> Kernel for WeightedRows<'_, T> {
         let lanes = lanes::<S, T>();
         let steps = v.len() / ROWS_AT_ONCE;
         for step in 0..steps {
-            let rows = rows_of(x, step, steps);
+            let mut rows = rows_of(x, step, steps);
             let mut weights = [T::splat(simd, T::ZERO); ROWS_AT_ONCE];
-            for (place, weight) in weights.iter_mut().enumerate() {
-                *weight = T::splat(simd, v[place * steps + step]);
+            for place in 0..ROWS_AT_ONCE {
+                weights[place] = T::splat(simd, v[place * steps + step]);
+                rows[place] = &rows[place][column..][..sum.len()];
             }
-            for (at, sum) in sum.chunks_mut(lanes).enumerate() {
-                let mut total = load_lanes(simd, sum);
-                for (row, &weight) in rows.iter().zip(&weights) {
-                    total = T::vfma(simd, weight, load_lanes(simd, &row[column + at * lanes..][..sum.len()]), total);
+            for at in (0..sum.len()).step_by(lanes) {
+                let register = at..sum.len().min(at + lanes);
+                let mut total = load_lanes(simd, &sum[register.clone()]);
+                for r in 0..ROWS_AT_ONCE {
+                    total = T::vfma(simd, weights[r], load_lanes(simd, &rows[r][register.clone()]), total);
                 }
-                store_lanes(simd, sum, total);
+                store_lanes(simd, &mut sum[register], total);
             }
         }
         for j in steps * ROWS_AT_ONCE..v.len() {

@@ -147,11 +147,13 @@ impl<'a, T: Element> GramAccumulator<'a, T> {
 fn scale_panel<S: Simd, T: Element>(simd: S, x: MatRef<'_, T>, v: &[T], panel: &PanelLayout, scaled: &mut [T]) {
     let lanes = lanes::<S, T>();
     let whole = panel.columns / lanes * lanes;
-    for (j, target) in scaled.chunks_exact_mut(panel.width).take(v.len()).enumerate() {
+    for j in 0..v.len() {
+        let target = &mut scaled[j * panel.width..][..panel.width];
         let source = &x.row(j)[panel.column..][..panel.columns];
         let weight = T::splat(simd, v[j]);
-        for (target, source) in target.chunks_exact_mut(lanes).zip(source.chunks_exact(lanes)) {
-            store_lanes(simd, target, T::vmul(simd, load_lanes(simd, source), weight));
+        for at in (0..whole).step_by(lanes) {
+            let product = T::vmul(simd, load_lanes(simd, &source[at..][..lanes]), weight);
+            store_lanes(simd, &mut target[at..][..lanes], product);
         }
         if whole < panel.width {
             let tail = load_lanes(simd, &source[whole..]);
