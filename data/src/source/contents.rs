@@ -65,6 +65,29 @@ impl Table {
     ///
     /// # Errors
     /// [`DataError::RanksDiffer`] on every rank if one of them has other numbers; the place is the right one on rank 0.
+    ///
+    /// ```
+    /// use memorize_data::{ElementType, Table};
+    /// use memorize_kernels::team::{Exchange, Team};
+    ///
+    /// /// A team of one: the whole is what it has.
+    /// #[derive(Debug)]
+    /// struct Alone;
+    ///
+    /// impl Team for Alone {
+    ///     fn rank(&self) -> usize {
+    ///         0
+    ///     }
+    ///     fn ranks(&self) -> usize {
+    ///         1
+    ///     }
+    ///     fn exchange(&self, _: &mut dyn Exchange) {}
+    /// }
+    ///
+    /// let table = Table::from_memory("t", ElementType::U8, &[4], &[1.0, 2.0, 3.0, 4.0])?;
+    /// assert_eq!(table.digest_among(&Alone, 0..4)?, table.digest());
+    /// # Ok::<(), memorize_data::DataError>(())
+    /// ```
     pub fn digest_among(&self, team: &dyn Team, rows: Range<usize>) -> Result<String, DataError> {
         let (rank, all) = (team.rank(), self.all());
         // Of one length for every file, and of no file.
