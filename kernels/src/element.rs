@@ -64,6 +64,8 @@ pub trait Element:
     fn vdiv<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// Square root of each lane, correctly rounded.
     fn vsqrt<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
+    /// Zero in the lanes that are subnormal, a in the others.
+    fn vflush<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
     /// Sum of the lanes, in an order fixed by the tier.
     fn reduce_sum<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
     /// The first lanes from `slice` (at most a register's worth), zeros after them.
@@ -97,7 +99,7 @@ mod private {
 /// Both impls are the same list of names; only pulp's suffixes differ.
 macro_rules! impl_element {
     ($ty:ident, $run:ident, $vector:ident, $splat:ident, $add:ident, $mul:ident, $fma:ident, $div:ident, $sqrt:ident,
-     $sum:ident, $load:ident, $store:ident) => {
+     $abs:ident, $less:ident, $select:ident, $sum:ident, $load:ident, $store:ident) => {
         impl Element for $ty {
             const NAME: &'static str = stringify!($ty);
             const ZERO: Self = 0.0;
@@ -147,6 +149,11 @@ macro_rules! impl_element {
                 simd.$sqrt(a)
             }
             #[inline(always)]
+            fn vflush<S: Simd>(simd: S, a: S::$vector) -> S::$vector {
+                let subnormal = simd.$less(simd.$abs(a), simd.$splat($ty::MIN_POSITIVE));
+                simd.$select(subnormal, simd.$splat(0.0), a)
+            }
+            #[inline(always)]
             fn reduce_sum<S: Simd>(simd: S, a: S::$vector) -> Self {
                 simd.$sum(a)
             }
@@ -172,6 +179,9 @@ impl_element!(
     mul_add_e_f32s,
     div_f32s,
     sqrt_f32s,
+    abs_f32s,
+    less_than_f32s,
+    select_f32s,
     reduce_sum_f32s,
     partial_load_f32s,
     partial_store_f32s
@@ -186,6 +196,9 @@ impl_element!(
     mul_add_e_f64s,
     div_f64s,
     sqrt_f64s,
+    abs_f64s,
+    less_than_f64s,
+    select_f64s,
     reduce_sum_f64s,
     partial_load_f64s,
     partial_store_f64s

@@ -202,6 +202,31 @@ fn check_fused_adam<T: Element>(b: usize, d: usize, r: usize, seed: u64) {
     }
 }
 
+fn check_moments_end_in_zero<T: Element>(least: T, half: T) {
+    // The least normal numbers, of either sign, which a step halves; one of twice as much; one gradient, a subnormal.
+    let rule = Rule::Adam(AdamStep::new(10, 0.1, 0.5, 0.5, 1e-8, 0.0));
+    for engine in engines() {
+        let [mut w, mut first, mut second] = [vec![T::ONE; 37], vec![least; 37], vec![least; 37]];
+        first[5] = -least;
+        (first[20], second[20]) = (least + least, least + least);
+        let mut g = vec![T::ZERO; 37];
+        g[30] = half;
+        pass::update(&engine, rule, &mut w, &mut first, &mut second, &g).unwrap();
+        for i in 0..37 {
+            // The gradient's square is zero.
+            let kept = [(i == 20 || i == 30, first[i]), (i == 20, second[i])];
+            assert!(kept.iter().all(|&(kept, moment)| moment == if kept { least } else { T::ZERO }), "{engine:?}: {i}");
+        }
+        assert!(w.iter().all(|w| *w <= T::ONE && w.is_finite()), "{engine:?}");
+    }
+}
+
+#[test]
+fn moments_end_in_zero_and_not_among_subnormal_numbers() {
+    check_moments_end_in_zero(f32::MIN_POSITIVE, f32::MIN_POSITIVE / 2.0);
+    check_moments_end_in_zero(f64::MIN_POSITIVE, f64::MIN_POSITIVE / 2.0);
+}
+
 /// Cases of each property. Miri, which takes a thousand times as long, sees one, and small sizes.
 const CASES: u32 = if cfg!(miri) { 1 } else { 24 };
 
