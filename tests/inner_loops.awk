@@ -1,22 +1,43 @@
-# Reads the assembly of the kernels, of x86-64 or aarch64, and looks at what no result tells: that sums stay in registers
-# from one multiply-add to the next. A loop of a whole tile must not touch the stack with them, and a function that has
-# such a loop must call nothing but what ends in a panic, copies memory or finds a panel: around a call between two
-# stages of a step all sums would go to the stack and come back.
+# Reads the assembly of the kernels (x86-64 or aarch64) and checks what no result tells: that sums stay in registers from
+# one multiply-add to the next. An innermost loop of multiply-adds must not touch the stack with a vector register, and a
+# function with such a loop must call nothing but what ends in a panic: around a call between two stages of a step all
+# sums would go to the stack and come back.
 #
-# -v sums=N: multiply-adds of the smallest loop that is looked at.
-/^[A-Za-z_$][^ ]*:/ { name = $1; loops_here = calls_here = 0 }
-/^\.L[^:]*:/ { label = substr($1, 1, length($1) - 1); here = stack = 0; next }
-$1 == "fmla" || $1 ~ /^vfmadd/ { here++ }
-/\[sp/ || /[xyz]mm.*\(%rsp\)/ || /\(%rsp\).*[xyz]mm/ { stack++ }
-$1 ~ /^(b\.|cb|tb|j)/ && $NF == label && here >= sums { loops_here++; spilled += stack > 0 }
-$1 ~ /^(bl|callq?)$/ && $NF !~ /panic|_fail|went_wrong|mem(cpy|set|move)|spec_fill|Panels.*panel|^\*%/ { calls[calls_here++] = $NF }
+# -v sums=N   multiply-adds of the smallest loop that counts
+# -v least=N  loops that there must be: fewer mean that this script no longer recognises them
+function forget() {
+  delete added_at; delete stacked_at; delete line_of; delete target
+  added = stacked = loops_here = calls_here = inner = 0
+}
+/^[A-Za-z_$][^ ]*:/ { name = substr($1, 1, length($1) - 1); forget() }
+/^\.L[^:]*:/ {
+  label = substr($1, 1, length($1) - 1)
+  added_at[label] = added; stacked_at[label] = stacked; line_of[label] = NR
+  next
+}
+$1 == "fmla" || $1 ~ /^vfmadd/ { added++ }
+/\[sp/ || /[xyz]mm.*\(%rsp[,)]/ || /\(%rsp[,)].*[xyz]mm/ { stacked++ }
+# A branch back to a label, with none before it that lies behind the label, too.
+$1 ~ /^(b|b\..*|cb.*|tb.*|j.*)$/ && $NF in line_of {
+  if (line_of[$NF] > inner && added - added_at[$NF] >= sums) {
+    loops_here++
+    if (stacked > stacked_at[$NF]) { spilled++; printf "%s: a loop with sums on the stack\n", name }
+  }
+  if (line_of[$NF] > inner) inner = line_of[$NF]
+}
+# The addresses of functions that are called through a register.
+/@GOTPCREL\(%rip\), %/ { split($2, symbol, "@"); target["*" $NF] = symbol[1] }
+/:got_lo12:/ { register = $2; sub(/,/, "", register); symbol_of = $NF; gsub(/:got_lo12:|\]/, "", symbol_of); target[register] = symbol_of }
+$1 ~ /^(blr?|callq?)$/ {
+  called = $NF in target ? target[$NF] : $NF
+  if (called !~ /panic|unwrap_failed|expect_failed|slice_index_fail|len_mismatch_fail|went_wrong/) calls[calls_here++] = called
+}
 /\.cfi_endproc/ {
   for (call = 0; loops_here > 0 && call < calls_here; call++) printf "%s calls %s\n", name, calls[call]
-  if (loops_here > 0) called += calls_here
+  if (loops_here > 0) all_calls += calls_here
   loops += loops_here
-  loops_here = calls_here = 0
 }
 END {
-  printf "%d loops of %d or more multiply-adds, %d with sums on the stack; %d calls beside them\n", loops, sums, spilled, called
-  exit !loops || spilled || called
+  printf "%d loops of %d or more multiply-adds, %d with sums on the stack; %d calls beside them\n", loops, sums, spilled, all_calls
+  exit loops < least || spilled || all_calls
 }

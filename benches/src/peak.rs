@@ -46,8 +46,8 @@ impl Traffic {
     }
 }
 
-/// What memory gives, in bytes a second. Ways to and from it are often separate: what goes both ways at once is not
-/// to be had one way.
+/// What memory gives, in bytes a second. The ways to and from it are often separate: the rate of both together cannot be
+/// reached by one alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bandwidth {
     /// Of reading alone.
@@ -73,14 +73,14 @@ impl Bandwidth {
         Self { read: all * read, update: 2.0 * all * update }
     }
 
-    /// What lies between this and another time.
+    /// The mean of two measurements.
     pub(crate) fn mean(self, other: Self) -> Self {
         Self { read: f64::midpoint(self.read, other.read), update: f64::midpoint(self.update, other.update) }
     }
 
-    /// The least time that so much takes, in seconds: reads at their own rate, or all of it at the rate of updates.
+    /// The least time that so much takes, in seconds: reads at their own rate, or all of it at the higher of the two.
     pub fn seconds(&self, traffic: Traffic) -> f64 {
-        (traffic.read / self.read).max(traffic.total() / self.update)
+        (traffic.read / self.read).max(traffic.total() / self.update.max(self.read))
     }
 }
 
@@ -170,21 +170,32 @@ struct Read<'a> {
 /// Places that are read from at once.
 const PLACES: usize = 8;
 
+/// Elements from one place to the next: an odd number of registers, for places a power of two apart share the sets of
+/// caches. A few elements at the end belong to no place.
+fn place_len(len: usize, lanes: usize) -> usize {
+    let registers = len / PLACES / lanes;
+    (registers - usize::from(registers > 0 && registers.is_multiple_of(2))) * lanes
+}
+
 impl Kernel for Read<'_> {
     type Output = f32;
 
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) -> f32 {
         let lanes = lanes::<S, f32>();
-        let len = self.values.len() / PLACES;
+        let len = place_len(self.values.len(), lanes);
         let places: [&[f32]; PLACES] = std::array::from_fn(|place| &self.values[place * len..][..len]);
         let mut sums = [simd.splat_f32s(0.0); PLACES];
         for at in (0..len).step_by(lanes) {
-            for (sum, place) in sums.iter_mut().zip(places) {
-                *sum = simd.add_f32s(*sum, load_lanes(simd, &place[at..]));
+            for place in 0..PLACES {
+                sums[place] = simd.add_f32s(sums[place], load_lanes(simd, &places[place][at..]));
             }
         }
-        sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
+        let mut sum = 0.0;
+        for place in 0..PLACES {
+            sum += simd.reduce_sum_f32s(sums[place]);
+        }
+        sum
     }
 }
 
@@ -207,6 +218,9 @@ mod tests {
         let bandwidth = Bandwidth { read: 20.0, update: 32.0 };
         let seconds = |read, written| bandwidth.seconds(Traffic { read, written });
         assert_eq!((seconds(40.0, 0.0), seconds(16.0, 16.0), seconds(0.0, 64.0)), (2.0, 1.0, 2.0));
+        // One way for both.
+        let shared = Bandwidth { read: 40.0, update: 32.0 };
+        assert_eq!(shared.seconds(Traffic { read: 40.0, written: 0.0 }), 1.0);
     }
 
     #[test]
@@ -214,7 +228,7 @@ mod tests {
         for isa in Isa::available() {
             for len in [0, 8, 1000, 4096] {
                 let values: Vec<f32> = (0..len).map(|i| (i % 7) as f32).collect();
-                let whole = len / PLACES * PLACES;
+                let whole = place_len(len, isa.lanes::<f32>()) * PLACES;
                 assert_eq!(isa.run(Read { values: &values }), values[..whole].iter().sum::<f32>(), "{isa} {len}");
             }
         }

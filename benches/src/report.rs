@@ -66,7 +66,8 @@ pub struct Measurement {
     pub gbs: f64,
     /// `gflops` over the peak of this instruction set, type and number of threads, as it was right before and after.
     pub fraction_of_peak: f64,
-    /// `gflops` over what the peak, the bandwidth of reads and that of updates allow together.
+    /// `gflops` over what the peak and the bandwidths allow together; those were measured beside a pass without a matrix
+    /// product, too.
     pub fraction_of_roofline: f64,
     /// Largest difference from the reference on a small problem, relative to the largest element.
     pub error: f64,
@@ -260,8 +261,10 @@ fn measure<T: Element>(case: &Case, quick: bool, limits: &Limits) -> Result<(Mea
     } else {
         Effort { time: Duration::from_millis(1500), at_least: 7, at_most: 2000 }
     };
+    // Beside the pass, and not while its inputs are in memory.
+    let bandwidth = limits.bandwidth_beside(workload);
     let work = workload.prepare::<T>(engine, shape);
-    let (peaks, bandwidth) = (limits.peaks::<T>(&engine), limits.bandwidth_beside(workload));
+    let peaks = limits.peaks::<T>(&engine);
     let Timing { median: seconds, fastest, slowest, spread, runs } = time(effort, work);
     let bandwidth = bandwidth.mean(limits.bandwidth_beside(workload));
     let mut peaks = [peaks, limits.peaks::<T>(&engine)].concat();
@@ -304,7 +307,7 @@ impl Limits {
         Self { engine: best, bandwidth, repetitions }
     }
 
-    /// The bandwidth now, where it decides.
+    /// The current bandwidth, for passes that wait for memory.
     fn bandwidth_beside(&self, workload: Workload) -> Bandwidth {
         if workload.multiplies() { self.bandwidth } else { Bandwidth::measure(&self.engine, STREAM_BYTES, 3) }
     }

@@ -82,7 +82,8 @@ pub struct Scaling {
     pub kind: Kind,
     /// Bytes that must move at least once over `seconds`: what the memory of such a machine has to give.
     pub gbs: f64,
-    /// The most that `speedup` could be with this machine's memory: its time over that of one thread.
+    /// The most that `speedup` could be with this machine's memory: the time of one thread over the least that memory
+    /// allows.
     pub speedup_of_bandwidth: f64,
 }
 

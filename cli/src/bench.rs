@@ -46,7 +46,7 @@ pub fn text(report: &BenchReport) -> String {
 
 /// What memory gives.
 fn memory(update: f64, read: f64) -> String {
-    format!("memory {} GB/s, of reads alone {}", number(update), number(read))
+    format!("memory {} GB/s (reads alone {} GB/s)", number(update), number(read))
 }
 
 /// The machine, with its limits.

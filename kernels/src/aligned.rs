@@ -47,12 +47,14 @@ impl<T: Element> Drop for AlignedVec<T> {
 impl<T: Element> Deref for AlignedVec<T> {
     type Target = [T];
 
+    #[inline(always)]
     fn deref(&self) -> &[T] {
         &self.data[self.start..][..self.len]
     }
 }
 
 impl<T: Element> DerefMut for AlignedVec<T> {
+    #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.data[self.start..][..self.len]
     }

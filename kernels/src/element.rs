@@ -99,7 +99,7 @@ mod private {
 /// Both impls are the same list of names; only pulp's suffixes differ.
 macro_rules! impl_element {
     ($ty:ident, $run:ident, $vector:ident, $splat:ident, $add:ident, $mul:ident, $fma:ident, $div:ident, $sqrt:ident,
-     $abs:ident, $less:ident, $select:ident, $sum:ident, $load:ident, $store:ident) => {
+     $less:ident, $select:ident, $sum:ident, $load:ident, $store:ident) => {
         impl Element for $ty {
             const NAME: &'static str = stringify!($ty);
             const ZERO: Self = 0.0;
@@ -150,8 +150,10 @@ macro_rules! impl_element {
             }
             #[inline(always)]
             fn vflush<S: Simd>(simd: S, a: S::$vector) -> S::$vector {
-                let subnormal = simd.$less(simd.$abs(a), simd.$splat($ty::MIN_POSITIVE));
-                simd.$select(subnormal, simd.$splat(0.0), a)
+                // Two comparisons: pulp's absolute value is a call.
+                let (zero, least) = (simd.$splat(0.0), $ty::MIN_POSITIVE);
+                let unless_below = simd.$select(simd.$less(simd.$splat(-least), a), zero, a);
+                simd.$select(simd.$less(a, simd.$splat(least)), unless_below, a)
             }
             #[inline(always)]
             fn reduce_sum<S: Simd>(simd: S, a: S::$vector) -> Self {
@@ -179,7 +181,6 @@ impl_element!(
     mul_add_e_f32s,
     div_f32s,
     sqrt_f32s,
-    abs_f32s,
     less_than_f32s,
     select_f32s,
     reduce_sum_f32s,
@@ -196,7 +197,6 @@ impl_element!(
     mul_add_e_f64s,
     div_f64s,
     sqrt_f64s,
-    abs_f64s,
     less_than_f64s,
     select_f64s,
     reduce_sum_f64s,

@@ -2,7 +2,7 @@
 //!
 //! A pass cannot be faster than the peak of multiply-adds, nor than its operands come from memory: the roof. It can be
 //! above the slope where its operands stay in cache from one run to the next. A second slope shows what reads alone can
-//! have: memory gives more to those who read and write at once.
+//! have, where memory gives more to those who read and write at once.
 //!
 //! A machine that is shared does not keep its speed, so that the peak is measured again beside every pass. A point
 //! stands at the share of that peak that the table has, below the roof at the median of the peaks: no turn of speed
@@ -89,7 +89,8 @@ impl<'a> Roofline<'a> {
             .collect();
         let log = |gbs: f64| if gbs > 0.0 { gbs.log10() } else { f64::NAN };
         let [bandwidth, read_bandwidth] = [report.bandwidth_gbs, report.read_bandwidth_gbs].map(log);
-        let ridges = peaks.iter().map(|(_, peak)| peak - bandwidth).filter(|ridge| ridge.is_finite());
+        let ridges = peaks.iter().flat_map(|(_, peak)| [peak - bandwidth, peak - read_bandwidth]);
+        let ridges = ridges.filter(|ridge| ridge.is_finite());
         let across = points.iter().map(|point| point.at.0).chain(ridges).flat_map(|x| [x - BESIDE, x + BESIDE]);
         let up = peaks.iter().flat_map(|(_, peak)| [peak + ABOVE, peak + ABOVE - 1.0]);
         let up = points.iter().map(|point| point.at.1).chain(up);
@@ -156,7 +157,8 @@ impl Roofline<'_> {
             pen.text(&text, at.middle(), ROOF, (HPos::Center, VPos::Center))?;
         }
         let Some(&(_, peak)) = self.peaks.last() else { return Ok(()) };
-        if let Some(slope) = self.slope(self.read_bandwidth, peak) {
+        let highest = self.peaks.iter().map(|(_, peak)| *peak).fold(peak, f64::max);
+        if let Some(slope) = self.slope(self.read_bandwidth, highest) {
             pen.line(&slope, ROOF, 1)?;
             labels.avoid_line(&slope);
             self.along_slope(

@@ -69,7 +69,7 @@ fn evaluate<T: Element>(config: &EvalConfig, machine: &Machine, out: Option<&Out
     let n = x.spread().whole();
     let plan = Plan::of_network(Samples::All(n), &network, config.route.forced());
     let (width, r) = (network.width(), network.neurons());
-    // The gradient, then W in f64 where T is not; what the route goes by, and what the samples come to, in T and in f64.
+    // The gradient, then W in f64 where T is not; what the route goes by; what the samples come to, in T and in f64.
     let (copies, of_route) = match plan.route {
         Route::Gram => ((size_of::<f64>() / size_of::<T>()) as u64, Squares::new(machine).bytes::<T>(width)),
         Route::Neuron => {

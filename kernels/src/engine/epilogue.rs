@@ -67,6 +67,7 @@ pub(crate) struct StorePower<'a, T: Element> {
 }
 
 impl<'a, T: Element> StorePower<'a, T> {
+    #[inline(always)]
     pub(crate) fn new(out: MatMut<'a, T>, column: usize, columns: usize, power: u32) -> Self {
         Self { out: Window::new(out, column, columns), power }
     }
@@ -125,6 +126,7 @@ pub(crate) struct StoreScaled<'a, T: Element> {
 }
 
 impl<'a, T: Element> StoreScaled<'a, T> {
+    #[inline(always)]
     pub(crate) fn new(
         out: MatMut<'a, T>,
         column: usize,
@@ -217,8 +219,9 @@ impl<T: Element> Epilogue<T> for DotRows<'_, T> {
 
 /// Adds the tile to the rows of a panel, and fetches the samples that come next meanwhile.
 ///
-/// What is zero still is not read: fresh memory that is read first is the system's page of zeros, and each page is
-/// faulted in a second time when it is written, with an interrupt of all other cores.
+/// Memory that is still zero is not read: fresh memory that is read first is the system's page of zeros, and each page is
+/// faulted in a second time when it is written, with an interrupt of all other cores. (A sum of products that are all too
+/// small for T may be -0 so, and would be 0 otherwise.)
 pub(crate) struct AddTile<'a, T: Element> {
     /// The panel's rows that the sweep covers, from the first lane that the tile has.
     pub(crate) out: &'a mut [T],

@@ -50,6 +50,7 @@ pub(crate) struct PanelRows {
 
 impl PanelRows {
     /// Elements that they have.
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         self.rows.len() * self.layout.width
     }
@@ -286,6 +287,7 @@ impl<T: Element> Panels<T> {
     }
 
     /// The elements of a panel.
+    #[inline(always)]
     pub fn panel(&self, layout: &PanelLayout) -> &[T] {
         &self.data[layout.offset..][..layout.width * layout.depth]
     }

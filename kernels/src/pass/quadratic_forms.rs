@@ -99,6 +99,7 @@ impl<'a, T: Element> QuadraticForms<'a, T> {
     pub(crate) fn apply(&mut self, x: MatRef<'_, T>, q: &mut [T], next: Option<MatRef<'_, T>>) {
         match self.s {
             Packed::Panels(s) => {
+                self.partial.fill(T::ZERO);
                 let block = QuadraticBlock { x, s, partial: &mut self.partial, q, ahead: Ahead::of(next) };
                 block.run_on(self.engine.isa);
             }
@@ -146,7 +147,6 @@ impl<T: Element> Kernel for QuadraticBlock<'_, T> {
     #[inline(always)]
     fn run<S: Simd, const MV: usize, const NR: usize>(self, simd: S) {
         let Self { x, s, partial, q, mut ahead } = self;
-        partial.fill(T::ZERO);
         for layout in s.layout() {
             let left = Broadcast::rows(x, layout.depth);
             let mut dot = DotRows { x, column: layout.column, columns: layout.columns, partial, ahead: &mut ahead };

@@ -378,10 +378,15 @@ impl<T: Element> UpdateChunk<'_, T> {
     #[inline(always)]
     fn apply<S: Simd, U: Update<T>>(self, simd: S, rule: U) {
         let lanes = lanes::<S, T>();
-        let (mut first, mut second) = (self.first.chunks_mut(lanes), self.second.chunks_mut(lanes));
-        for (w, g) in self.w.chunks_mut(lanes).zip(self.g.chunks(lanes)) {
-            let (first, second) = (first.next().unwrap_or_default(), second.next().unwrap_or_default());
-            update_lanes(simd, rule, w, first, second, load_lanes(simd, g));
+        let Self { w, first, second, g, .. } = self;
+        for at in (0..g.len()).step_by(lanes) {
+            let end = g.len().min(at + lanes);
+            let gradient = load_lanes(simd, &g[at..end]);
+            // What a rule does not use may be empty.
+            let w = if U::USES.w { &mut w[at..end] } else { &mut [] };
+            let first = if U::USES.first { &mut first[at..end] } else { &mut [] };
+            let second = if U::USES.second { &mut second[at..end] } else { &mut [] };
+            update_lanes(simd, rule, w, first, second, gradient);
         }
     }
 }

@@ -35,7 +35,7 @@ impl<T: Element> UpperTriangle<T> {
         }
     }
 
-    fn elements(&mut self) -> &mut [T] {
+    pub(crate) fn elements(&mut self) -> &mut [T] {
         match self {
             Self::Panels(panels) => panels.elements_mut(),
             Self::Plain(mat) => mat.padded_mut(),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use crate::arch::{Kernel, compiled};
-use crate::block::{COLUMNS_AT_ONCE, PIECE_ROWS, ROW_BLOCK, WINDOW_ROWS};
+use crate::block::{COLUMNS_AT_ONCE, PIECE_ROWS, ROW_BLOCK, ROWS_AT_ONCE, WINDOW_ROWS};
 use crate::element::{Element, lanes};
 use crate::engine::Engine;
 use crate::engine::epilogue::{load_lanes, store_lanes};
@@ -14,12 +14,6 @@ use crate::error::{KernelError, check_shape};
 use crate::mat::MatRef;
 use crate::parallel::{LeafPlan, for_chunks, leaf_rows, piece_rows};
 use crate::rows::{Rows, for_blocks};
-
-/// Rows that are read at once, from as many places of a block, each from its first row to its last: a core asks memory
-/// for more at once where it reads from several places. With rows side by side it had 0.75 to 0.8 times as much, from one
-/// place 0.8; asking ahead makes it slower. With as many rows, the result of X^T v is loaded and stored an eighth as often
-/// as X. Part of the order of summation of X^T v.
-const ROWS_AT_ONCE: usize = 8;
 
 /// q = X s, q_j = x_j . s. x: n x d, s: d, q: n. 2 n d flops.
 ///
@@ -112,9 +106,18 @@ impl<T: Element> Kernel for RowProducts<'_, T> {
                 q[place * steps + step] = T::reduce_sum(simd, sums[place]);
             }
         }
-        for j in steps * ROWS_AT_ONCE..q.len() {
+        let mut j = steps * ROWS_AT_ONCE;
+        if q.len() - j >= 4 {
+            let sums = products::<S, T, 4>(simd, [x.row(j), x.row(j + 1), x.row(j + 2), x.row(j + 3)], s);
+            for r in 0..4 {
+                q[j + r] = T::reduce_sum(simd, sums[r]);
+            }
+            j += 4;
+        }
+        while j < q.len() {
             let [sum] = products::<S, T, 1>(simd, [x.row(j)], s);
             q[j] = T::reduce_sum(simd, sum);
+            j += 1;
         }
     }
 }
@@ -179,10 +182,12 @@ impl<T: Element> Kernel for WeightedRows<'_, T> {
             }
         }
         for j in steps * ROWS_AT_ONCE..v.len() {
-            let weight = T::splat(simd, v[j]);
-            for (sum, x) in sum.chunks_mut(lanes).zip(x.row(j)[column..].chunks(lanes)) {
-                let total = T::vfma(simd, weight, load_lanes(simd, x), load_lanes(simd, sum));
-                store_lanes(simd, sum, total);
+            let (row, weight) = (&x.row(j)[column..][..sum.len()], T::splat(simd, v[j]));
+            for at in (0..sum.len()).step_by(lanes) {
+                let register = at..sum.len().min(at + lanes);
+                let before = load_lanes(simd, &sum[register.clone()]);
+                let total = T::vfma(simd, weight, load_lanes(simd, &row[register.clone()]), before);
+                store_lanes(simd, &mut sum[register], total);
             }
         }
     }

@@ -98,6 +98,7 @@ enum Sum<'a, T: Element> {
 impl<'a, T: Element> GramAccumulator<'a, T> {
     /// Adds to zeros, on several threads if the plan says so.
     pub(crate) fn new(engine: &'a Engine, plan: LeafPlan, zeros: &'a mut UpperTriangle<T>) -> Self {
+        debug_assert!(zeros.elements().iter().all(|&value| value == T::ZERO), "what was there would be lost");
         let sum = match zeros {
             UpperTriangle::Panels(panels) => {
                 let scaled = || aligned_zeros(ROW_BLOCK * engine.isa.panel_width::<T>());

@@ -85,6 +85,18 @@ fn another_machine_or_a_busy_one_is_noted() {
 }
 
 #[test]
+fn a_file_from_before_reads_alone_were_measured_is_read_and_says_nothing_of_them() {
+    let new = report(&[measurement(1.0, 0.0)]);
+    let mut json = serde_json::to_value(&new).unwrap();
+    json.as_object_mut().unwrap().remove("read_bandwidth_gbs").unwrap();
+    let old: BenchReport = serde_json::from_value(json).unwrap();
+    assert!(!text(&old, &new).contains("for reads"));
+    let slower = BenchReport { read_bandwidth_gbs: new.read_bandwidth_gbs / 2.0, ..new.clone() };
+    let text = text(&new, &slower);
+    assert!(text.contains("note: the memory's bandwidth for reads was measured 0.50 times as high"), "{text}");
+}
+
+#[test]
 fn nothing_in_common_is_refused_before_anything_is_measured() {
     let old = report(&[measurement(1.0, 0.0), measurement(1.0, 0.0)]);
     let same = Subject::of(&old.results[0]);
