@@ -1,7 +1,7 @@
-# Reads the assembly of the kernels (x86-64 or aarch64) and checks what no result tells: that sums stay in registers from
-# one multiply-add to the next. An innermost loop of multiply-adds must not touch the stack with a vector register, and a
-# function with such a loop must call nothing but what ends in a panic: around a call between two stages of a step all
-# sums would go to the stack and come back.
+# Reads the assembly of the kernels (x86-64 or aarch64) and checks what no result tells: that sums stay in registers
+# from one multiply-add to the next. An innermost loop of multiply-adds must not touch the stack with a vector register,
+# and a function with such a loop must call nothing but what ends in a panic: around a call between two stages of a step
+# all sums would go to the stack and come back.
 #
 # -v sums=N   multiply-adds of the smallest loop that counts
 # -v least=N  loops that there must be: fewer mean that this script no longer recognises them
@@ -27,10 +27,15 @@ $1 ~ /^(b|b\..*|cb.*|tb.*|j.*)$/ && $NF in line_of {
 }
 # The addresses of functions that are called through a register.
 /@GOTPCREL\(%rip\), %/ { split($2, symbol, "@"); target["*" $NF] = symbol[1] }
-/:got_lo12:/ { register = $2; sub(/,/, "", register); symbol_of = $NF; gsub(/:got_lo12:|\]/, "", symbol_of); target[register] = symbol_of }
+/:got_lo12:/ {
+  loaded = $2; sub(/,/, "", loaded)
+  symbol_of = $NF; gsub(/:got_lo12:|\]/, "", symbol_of)
+  target[loaded] = symbol_of
+}
 $1 ~ /^(blr?|callq?)$/ {
   called = $NF in target ? target[$NF] : $NF
-  if (called !~ /panic|unwrap_failed|expect_failed|slice_index_fail|len_mismatch_fail|went_wrong/) calls[calls_here++] = called
+  if (called !~ /panic|unwrap_failed|expect_failed|slice_index_fail|len_mismatch_fail|went_wrong/)
+    calls[calls_here++] = called
 }
 /\.cfi_endproc/ {
   for (call = 0; loops_here > 0 && call < calls_here; call++) printf "%s calls %s\n", name, calls[call]
@@ -38,6 +43,7 @@ $1 ~ /^(blr?|callq?)$/ {
   loops += loops_here
 }
 END {
-  printf "%d loops of %d or more multiply-adds, %d with sums on the stack; %d calls beside them\n", loops, sums, spilled, all_calls
+  printf "%d loops of %d or more multiply-adds, %d with sums on the stack; ", loops, sums, spilled
+  printf "%d calls beside them\n", all_calls
   exit loops < least || spilled || all_calls
 }

@@ -46,8 +46,8 @@ impl Traffic {
     }
 }
 
-/// What memory gives, in bytes a second. The ways to and from it are often separate: the rate of both together cannot be
-/// reached by one alone.
+/// What memory gives, in bytes a second. The ways to and from it are often separate: the rate of both together cannot
+/// be reached by one alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bandwidth {
     /// Of reading alone.

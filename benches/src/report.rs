@@ -66,8 +66,8 @@ pub struct Measurement {
     pub gbs: f64,
     /// `gflops` over the peak of this instruction set, type and number of threads, as it was right before and after.
     pub fraction_of_peak: f64,
-    /// `gflops` over what the peak and the bandwidths allow together; those were measured beside a pass without a matrix
-    /// product, too.
+    /// `gflops` over what the peak and the bandwidths allow together. Beside a pass without a matrix product the
+    /// bandwidths were measured again.
     pub fraction_of_roofline: f64,
     /// Largest difference from the reference on a small problem, relative to the largest element.
     pub error: f64,

@@ -103,10 +103,10 @@ pub const GATHERED_ROWS: usize = 16;
 /// divide it. An estimate; with noise or features it takes longer.
 pub const FLOPS_PER_NUMBER: f64 = 100.0;
 
-/// Rows that X s and X^T v read at once, each from another place of a block of rows: a core asks memory for more at once
-/// if it reads from several places. Reading eight neighbouring rows reached 0.75 to 0.8 of this throughput, one row after
-/// the other 0.8, and asking ahead made it slower. The result of X^T v is loaded and stored an eighth as often as X. Part
-/// of the order of summation of X^T v.
+/// Rows that X s and X^T v read at once, each from another place of a block of rows: a core asks memory for more at
+/// once if it reads from several places. Reading eight neighbouring rows reached 0.75 to 0.8 of this throughput, one row
+/// after the other 0.8, and asking ahead made it slower. The result of X^T v is loaded and stored an eighth as often as
+/// X. Part of the order of summation of X^T v.
 pub const ROWS_AT_ONCE: usize = 8;
 
 /// Columns of X^T v that a thread adds up where several share a leaf are a multiple of this: whole cache lines.

@@ -161,19 +161,11 @@ impl Roofline<'_> {
         if let Some(slope) = self.slope(self.read_bandwidth, highest) {
             pen.line(&slope, ROOF, 1)?;
             labels.avoid_line(&slope);
-            self.along_slope(
-                pen,
-                labels,
-                slope,
-                &format!("reads alone {} GB/s", number(self.report.read_bandwidth_gbs)),
-            )?;
+            let text = format!("reads alone {} GB/s", number(self.report.read_bandwidth_gbs));
+            self.along_slope(pen, labels, slope, &text)?;
         }
-        match self.slope(self.bandwidth, peak) {
-            Some(slope) => {
-                self.along_slope(pen, labels, slope, &format!("memory {} GB/s", number(self.report.bandwidth_gbs)))
-            }
-            None => Ok(()),
-        }
+        let Some(slope) = self.slope(self.bandwidth, peak) else { return Ok(()) };
+        self.along_slope(pen, labels, slope, &format!("memory {} GB/s", number(self.report.bandwidth_gbs)))
     }
 
     /// A bandwidth's name beside its slope.

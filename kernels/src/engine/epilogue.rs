@@ -219,9 +219,9 @@ impl<T: Element> Epilogue<T> for DotRows<'_, T> {
 
 /// Adds the tile to the rows of a panel, and fetches the samples that come next meanwhile.
 ///
-/// Memory that is still zero is not read: fresh memory that is read first is the system's page of zeros, and each page is
-/// faulted in a second time when it is written, with an interrupt of all other cores. (A sum of products that are all too
-/// small for T may be -0 so, and would be 0 otherwise.)
+/// Memory that is still zero is not read: fresh memory that is read first is the system's page of zeros, and each page
+/// is faulted in a second time when it is written, with an interrupt of all other cores. A sum of products that are all
+/// too small for T may be -0 for that, where an addition to zero would give 0.
 pub(crate) struct AddTile<'a, T: Element> {
     /// The panel's rows that the sweep covers, from the first lane that the tile has.
     pub(crate) out: &'a mut [T],

@@ -106,18 +106,9 @@ impl<T: Element> Kernel for RowProducts<'_, T> {
                 q[place * steps + step] = T::reduce_sum(simd, sums[place]);
             }
         }
-        let mut j = steps * ROWS_AT_ONCE;
-        if q.len() - j >= 4 {
-            let sums = products::<S, T, 4>(simd, [x.row(j), x.row(j + 1), x.row(j + 2), x.row(j + 3)], s);
-            for r in 0..4 {
-                q[j + r] = T::reduce_sum(simd, sums[r]);
-            }
-            j += 4;
-        }
-        while j < q.len() {
+        for j in steps * ROWS_AT_ONCE..q.len() {
             let [sum] = products::<S, T, 1>(simd, [x.row(j)], s);
             q[j] = T::reduce_sum(simd, sum);
-            j += 1;
         }
     }
 }
