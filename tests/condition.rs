@@ -195,3 +195,52 @@ fn what_cannot_be_looked_at_is_refused() {
     *x.at_mut(2, 1) = 1e200;
     Samples::new(&x).condition("").refuses(&["1.0e200", "scale the samples"]);
 }
+
+/// The least singular value of [x_1^(tensor q), ...]: of the n x n matrix of inner products to the power q, by Jacobi's
+/// rotations.
+fn least_of_powers(x: &Dense, q: i32) -> f64 {
+    let n = x.rows;
+    let dot = |i: usize, j: usize| (0..x.cols).map(|k| x.at(i, k) * x.at(j, k)).sum::<f64>();
+    let mut a: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| dot(i, j).powi(q)).collect()).collect();
+    for _ in 0..30 {
+        for (p, r) in (0..n).flat_map(|p| (p + 1..n).map(move |r| (p, r))) {
+            if a[p][r] == 0.0 {
+                continue;
+            }
+            let angle = 0.5 * (2.0 * a[p][r]).atan2(a[p][p] - a[r][r]);
+            let (s, c) = angle.sin_cos();
+            for k in 0..n {
+                (a[k][p], a[k][r]) = (c * a[k][p] + s * a[k][r], c * a[k][r] - s * a[k][p]);
+            }
+            for k in 0..n {
+                (a[p][k], a[r][k]) = (c * a[p][k] + s * a[r][k], c * a[r][k] - s * a[p][k]);
+            }
+        }
+    }
+    (0..n).map(|i| a[i][i]).fold(f64::INFINITY, f64::min).sqrt()
+}
+
+#[test]
+fn tensor_powers_of_a_higher_order_are_looked_at() {
+    let x = random(25, 4);
+    let samples = Samples::new(&x);
+    // D_4^2 = 10 is too little for 25 samples, D_4^4 = 35 is not.
+    assert_eq!(samples.json("")["verdict"], "degenerate");
+    assert_eq!(samples.json("--power 2")["sigma_max"], samples.json("")["sigma_max"]);
+    for q in [4, 6] {
+        let exact = least_of_powers(&x, q);
+        let dense = samples.json(&format!("--power {q}"));
+        assert_close(number(&dense, "sigma_min"), exact, 1e-8, "sigma_min");
+        assert_eq!((number(&dense, "power"), &dense["verdict"]), (f64::from(q), &"general_position".into()));
+        assert!([&dense["theorem1"], &dense["theorem4"], &dense["theorem5"]].iter().all(|theorem| theorem.is_null()));
+        let iterative = samples.json(&format!("--power {q} --iterative --tolerance 1e-3"));
+        let (found, residual) = (number(&iterative, "sigma_min"), number(&iterative, "sigma_min_residual"));
+        assert!((found - exact).abs() <= residual + 1e-9 * exact && residual < 1e-2 * exact, "{found} {exact}");
+    }
+    assert_eq!(number(&samples.json("--power 4"), "capacity"), 35.0);
+    let text = samples.condition("--power 4").succeeds().stdout;
+    assert!(text.contains("x_1^(tensor 4)") && text.contains("= 35 tensor powers"), "{text}");
+    for power in ["0", "3", "66"] {
+        samples.condition(&format!("--power {power}")).refuses(&["must be even", "--power"]);
+    }
+}

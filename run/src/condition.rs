@@ -1,8 +1,8 @@
 //! The search for sigma_min as it is asked for, and what it takes.
 
 use memorize_train::TrainError;
-use memorize_train::theory::position::{self, Settings};
-use memorize_train::theory::preconditioner;
+use memorize_train::theory::position::Settings;
+use memorize_train::theory::{power_position, preconditioner};
 
 use crate::config::ConditionConfig;
 use crate::error::Error;
@@ -31,7 +31,7 @@ pub fn settings(
         dense: config.dense,
     };
     let lower = "use a lower rank (--rank)";
-    if !(settings.dense && position::is_dense(n, width)) {
+    if !(settings.dense && power_position::is_dense(n, width, config.power)) {
         let of_all = preconditioner::bytes(n, settings.rank, workspace);
         let own = (u128::from(of_all) * here as u128 / n.max(1) as u128) as u64;
         let what = format!("the preconditioner of rank {}", thousands(settings.rank as u64));
@@ -39,7 +39,7 @@ pub fn settings(
     }
     memory::foresee(
         &format!("the search for sigma_min of {n} samples of width {width}"),
-        position::bytes(n, width, &settings, here, machine.threads),
+        power_position::bytes([n, width], config.power, &settings, here, machine.threads),
         "use a lower rank (--rank), narrower samples (--pca), or fewer (--limit)",
     )?;
     Ok(settings)
@@ -51,6 +51,8 @@ pub fn position_error(error: TrainError) -> Error {
         TrainError::NotFinite { .. }
         | TrainError::NoSamples
         | TrainError::TooManySamples(_)
+        | TrainError::Order { .. }
+        | TrainError::PowersOutOfRange { .. }
         | TrainError::SingularValuesOutOfRange { .. } => Error::bad_input(error),
         error => Error::run_failed(error),
     }

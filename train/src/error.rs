@@ -43,6 +43,29 @@ pub enum TrainError {
         /// The largest that is computed.
         most: u32,
     },
+    /// Tensor powers of an order that is odd, zero or absurd.
+    #[error(
+        "the order of the tensor powers is {order}; it must be even, from 2 to {most}: the 2p of random features (Rx)^p"
+    )]
+    Order {
+        /// The order.
+        order: u32,
+        /// The largest that is computed.
+        most: u32,
+    },
+    /// Tensor powers, or what is computed from them, beyond the numbers of f64.
+    #[error(
+        "samples with norms from {shortest:.1e} to {longest:.1e} have powers of order {order} that are not numbers of f64, or their \
+         inner products are not; scale the samples to one length (--normalize), or ask for a lower order"
+    )]
+    PowersOutOfRange {
+        /// The order.
+        order: u32,
+        /// The least norm of a sample that is not zero.
+        shortest: f64,
+        /// The largest.
+        longest: f64,
+    },
     /// There is nothing to train on.
     #[error("the training set is empty")]
     NoSamples,

@@ -13,6 +13,10 @@ pub struct ConditionArgs {
     /// Which samples, and with what they are computed.
     #[command(flatten)]
     pub layer: Flags<Layer, Looked>,
+    /// Look at the tensor powers of this even order instead of x (x) x: at 2p, for Theorem 6 with random features of
+    /// power p [default: 2]
+    #[arg(long, value_name = "Q", help_heading = "Theory")]
+    pub power: Option<u32>,
     /// Loss that Theorem 4's constants are computed for; needs targets [default: 0.01]
     #[arg(long = "theory-epsilon", alias = "epsilon", value_name = "F", help_heading = "Theory")]
     pub epsilon: Option<f64>,
@@ -48,11 +52,15 @@ Small sets are decomposed. For large ones sigma_min is found by products alone, 
 printed beside it is its residual: a singular value lies that near. That it is the smallest one is
 likely and not proved; that sigma_min is not above it is.
 
+With --power Q it is the sigma_min of the tensor powers [x_1^(tensor Q), ..., x_n^(tensor Q)], of
+which n <= C(d+Q-1, Q) can be independent.
+
 Examples:
   memorize condition --inputs X.npy --normalize
   memorize condition --data synthetic --normalize --theory-epsilon 0.1
   memorize condition --data mnist --normalize --noise 0.01 --json
-  memorize condition --data mnist --limit 500 --normalize --pca 20 --noise 0.05 --features-k 46";
+  memorize condition --data mnist --limit 500 --normalize --pca 20 --noise 0.05 --features-k 46
+  memorize condition --data mnist --limit 500 --normalize --pca 20 --power 4";
 
 impl ConditionArgs {
     /// What is asked for.
@@ -64,6 +72,7 @@ impl ConditionArgs {
         let config = ConditionConfig {
             data: self.layer.data.clone().resolve()?,
             features: self.layer.network.features.clone().resolve()?,
+            power: self.power.unwrap_or(default.power),
             epsilon: self.epsilon.unwrap_or(default.epsilon),
             delta: self.delta.unwrap_or(default.delta),
             tolerance: self.tolerance.unwrap_or(default.tolerance),

@@ -13,8 +13,8 @@ use memorize_run::run::machine::Machine;
 use memorize_run::run::memory;
 use memorize_run::units::{mebibytes, scientific, thousands};
 use memorize_train::theory::davidson::Step;
-use memorize_train::theory::position::{self, Settings};
-use memorize_train::theory::preconditioner;
+use memorize_train::theory::position::Settings;
+use memorize_train::theory::{power_position, preconditioner};
 
 use crate::args::ConditionArgs;
 use crate::condition::{Report, Theory};
@@ -62,7 +62,9 @@ fn look_at(
     memory::announce().iter().for_each(|line| progress.note(line));
     let mut watch = Watch { progress, interrupt, start, shown: None, settings, n, here };
     // Until the first step of the search nothing is known that could be printed.
-    let found = ends_at_once(|| position::examine(machine.engine, &samples.x, &settings, |step| watch.step(step)));
+    let found = ends_at_once(|| {
+        power_position::examine(machine.engine, &samples.x, config.power, &settings, |step| watch.step(step))
+    });
     watch.progress.finish();
     let found = found.map_err(condition::position_error)?;
     let theory = Theory::of(config, &samples, &found).map_err(Error::run_failed)?;

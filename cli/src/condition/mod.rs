@@ -2,6 +2,7 @@
 
 mod show;
 mod theory;
+mod words;
 
 pub use show::Report;
 pub use theory::Theory;

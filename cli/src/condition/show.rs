@@ -7,13 +7,14 @@ use memorize_run::provenance::ComputedWith;
 use memorize_run::run::dataset::Inspected;
 use memorize_run::run::machine::Machine;
 use memorize_run::units::{duration, number, thousands};
-use memorize_train::theory::constants::capacity;
 use memorize_train::theory::davidson::Stop;
-use memorize_train::theory::position::{Degeneracy, Method, Position, Settings, Verdict};
+use memorize_train::theory::position::{Method, Position, Settings};
+use memorize_train::theory::tensor_power::dimension;
 use serde::Serialize;
 
 use super::Theory;
 use super::theory::{Constants, RandomBound, Theorem1, Theorem5};
+use super::words::{counted, explanation, name, position_notes};
 use crate::say;
 
 /// The result. A value that does not apply or is not known is null, and `notes` says why.
@@ -27,8 +28,10 @@ pub struct Report {
     /// Random features; null with two layers. Where it is not, everything below is of them.
     k: Option<usize>,
     p: Option<u32>,
-    /// d(d+1)/2, or k(k+1)/2.
-    capacity: u128,
+    /// Order q of the tensor powers that are looked at; 2 is general position, and what the theorems below are about.
+    power: u32,
+    /// C(d+q-1, q), d(d+1)/2 for q = 2, or the same of k; null if 128 bits do not hold it.
+    capacity: Option<u128>,
     /// B = max_j ||x_j||.
     input_bound: f64,
     /// Y = max_j |y_j|.
@@ -37,7 +40,7 @@ pub struct Report {
     verdict: &'static str,
     /// The same in words.
     explanation: String,
-    /// Smallest singular value of [x_1 (x) x_1, ..., x_n (x) x_n]; null where it cannot be told from zero.
+    /// Smallest singular value of [x_1^(tensor q), ..., x_n^(tensor q)]; null where it cannot be told from zero.
     sigma_min: Option<f64>,
     /// A singular value lies within this distance.
     sigma_min_residual: Option<f64>,
@@ -50,13 +53,13 @@ pub struct Report {
     condition_number: Option<f64>,
     /// Singular values below this cannot be told from zero by this method.
     resolution: f64,
-    /// `exact`, `dense` or `iterative`.
+    /// `exact`, `dense`, `gram` or `iterative`.
     method: &'static str,
     /// Products with K.
     products: usize,
     /// Samples that the preconditioner is made of.
     rank: Option<usize>,
-    /// min_i dist_i, the distance of x_i (x) x_i from the span of the others.
+    /// min_i dist_i, the distance of x_i^(tensor q) from the span of the others.
     leave_one_out: Option<f64>,
     /// An upper bound on it.
     leave_one_out_below: Option<f64>,
@@ -65,8 +68,8 @@ pub struct Report {
     /// Lemma 8: min_i dist_i / sqrt(n) <= sigma_min <= min_i dist_i.
     lemma8_lower: Option<f64>,
     lemma8_upper: Option<f64>,
-    theorem1: Theorem1,
-    theorem5: Theorem5,
+    theorem1: Option<Theorem1>,
+    theorem5: Option<Theorem5>,
     theorem4: Option<Constants>,
     random_bound: Option<RandomBound>,
     seed: u64,
@@ -101,7 +104,8 @@ impl Report {
             input_width: samples.input_width,
             k,
             p,
-            capacity: capacity(found.width),
+            power: found.order,
+            capacity: dimension(found.width, found.order),
             input_bound: found.input_bound,
             target_bound: theory.target_bound,
             verdict: name(found.verdict),
@@ -118,6 +122,7 @@ impl Report {
             method: match found.method {
                 Method::Exact => "exact",
                 Method::Dense => "dense",
+                Method::Gram => "gram",
                 Method::Iterative => "iterative",
             },
             products: found.products,
@@ -176,13 +181,14 @@ impl Report {
         format!("n = {n}, d = {}{features}, B = {}{targets}", self.d, number(self.input_bound))
     }
 
-    fn vector(&self) -> &'static str {
-        if self.k.is_some() { "z" } else { "x" }
+    /// The tensor power of a sample.
+    fn tensor(&self, row: &str) -> String {
+        let x = if self.k.is_some() { "z" } else { "x" };
+        if self.power == 2 { format!("{x}_{row} (x) {x}_{row}") } else { format!("{x}_{row}^(tensor {})", self.power) }
     }
 
     fn singular_values(&self) -> Vec<(&'static str, String, String)> {
-        let x = self.vector();
-        let of = format!("smallest singular value of [{x}_1 (x) {x}_1, ..., {x}_n (x) {x}_n]");
+        let of = format!("smallest singular value of [{}, ..., {}]", self.tensor("1"), self.tensor("n"));
         let min = match (self.sigma_min, self.sigma_min_residual) {
             (Some(value), _) if self.method == "exact" => (number(value), format!("{of}, exactly")),
             (Some(value), Some(error)) => {
@@ -207,9 +213,10 @@ impl Report {
     }
 
     fn lemma8(&self) -> Vec<(&'static str, String, String)> {
-        let x = self.vector();
-        let nearest =
-            |row| format!("distance of {x}_{row} (x) {x}_{row} from the span of the others (rows count from 0)");
+        let nearest = |row: usize| {
+            let tensor = self.tensor(&row.to_string());
+            format!("distance of {tensor} from the span of the others (rows count from 0)")
+        };
         match (self.lemma8_lower, self.lemma8_upper, self.leave_one_out_below, self.leave_one_out_row) {
             (Some(lower), Some(upper), _, Some(row)) => vec![
                 ("leave-one-out", number(upper), format!("the least {}", nearest(row))),
@@ -222,19 +229,19 @@ impl Report {
 
     fn theorems(&self) -> Vec<(&'static str, String, String)> {
         let width = if self.k.is_some() { "k" } else { "d" };
-        let Theorem1 { neurons, .. } = self.theorem1;
-        let mut lines = vec![
-            (
-                "Theorem 1",
-                format!(
-                    "r = 2{width}+2 = {} neurons for up to {width}({width}+1)/2 = {} samples",
-                    thousands(neurons as u64),
-                    thousands_wide(self.capacity)
-                ),
-                String::new(),
-            ),
-            ("Theorem 5", self.theorem5.to_string(), String::new()),
-        ];
+        let capacity = counted(self.capacity);
+        let mut lines = Vec::new();
+        if let Some(Theorem1 { neurons, .. }) = self.theorem1 {
+            let neurons = thousands(neurons as u64);
+            let sizes =
+                format!("r = 2{width}+2 = {neurons} neurons for up to {width}({width}+1)/2 = {capacity} samples");
+            lines.push(("Theorem 1", sizes, String::new()));
+        } else {
+            let q = self.power;
+            let dimension = format!("C({width}+{q}-1, {q}) = {capacity} tensor powers of order {q} can be independent");
+            lines.push(("dimension", dimension, String::new()));
+        }
+        lines.extend(self.theorem5.map(|sizes| ("Theorem 5", sizes.to_string(), String::new())));
         if let Some(constants) = &self.theorem4 {
             lines.push(("Theorem 4", constants.to_string(), String::new()));
         }
@@ -250,6 +257,7 @@ impl Report {
     fn effort(&self) -> String {
         let how = match (self.method, self.rank) {
             ("dense", _) => "a singular value decomposition".to_owned(),
+            ("gram", _) => "an eigenvalue decomposition of the Gram matrix".to_owned(),
             (_, Some(rank)) => {
                 format!(
                     "{} products, preconditioner of rank {}",
@@ -291,83 +299,4 @@ impl std::fmt::Display for Constants {
             number(*algorithm_epsilon)
         )
     }
-}
-
-fn thousands_wide(count: u128) -> String {
-    u64::try_from(count).map_or_else(|_| count.to_string(), thousands)
-}
-
-fn name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::GeneralPosition => "general_position",
-        Verdict::Degenerate(_) => "degenerate",
-        Verdict::NumericallyDegenerate => "numerically_degenerate",
-        Verdict::DegenerateInSinglePrecision => "degenerate_in_f32",
-        Verdict::Undecided => "undecided",
-    }
-}
-
-/// The verdict in words, with what to do.
-fn explanation(found: &Position) -> String {
-    let noise = "; perturb them with noise (--noise)";
-    match found.verdict {
-        Verdict::GeneralPosition => "in general position: a network can memorise any targets".to_owned(),
-        Verdict::NumericallyDegenerate => {
-            format!("numerically degenerate: sigma_min cannot be told from 0 in f64{noise}")
-        }
-        Verdict::DegenerateInSinglePrecision => {
-            format!("numerically degenerate in f32: sigma_min^2 is below the rounding errors of sigma_max^2{noise}")
-        }
-        Verdict::Undecided => {
-            "undecided: the search for sigma_min ended before its residual was small enough".to_owned()
-        }
-        Verdict::Degenerate(why) => {
-            let why = match why {
-                Degeneracy::BeyondCapacity => {
-                    let n = thousands(found.samples as u64);
-                    return format!(
-                        "degenerate: {n} samples are more than the {} that this width can hold; use fewer, or random features (--features-k)",
-                        thousands_wide(capacity(found.width))
-                    );
-                }
-                Degeneracy::ConstantZeros { width } => format!(
-                    "all but {width} of {} coordinates are zero in every sample, and {width} can hold {} samples",
-                    found.width,
-                    thousands_wide(capacity(width))
-                ),
-                Degeneracy::Zero { row } => format!("sample {row} (counted from 0) is zero"),
-                Degeneracy::Repeated { first, second, count } => format!(
-                    "samples {first} and {second} (counted from 0) are equal up to their sign, {} in all repeat an earlier one",
-                    thousands(count as u64)
-                ),
-            };
-            format!("degenerate: {why}; remove them, or perturb the samples with noise (--noise)")
-        }
-    }
-}
-
-fn position_notes(found: &Position, config: &ConditionConfig) -> Vec<String> {
-    let mut notes = Vec::new();
-    if found.stop == Some(Stop::Budget) {
-        let residual = found.min.map_or_else(String::new, |min| format!(" with residual {}", number(min.error)));
-        notes.push(format!(
-            "the search for sigma_min ended after {} products{residual}: sigma_min is at most {}; allow more with --max-products, or \
-             a higher --rank",
-            config.max_products,
-            number(found.min_below)
-        ));
-    }
-    if found.method == Method::Iterative && found.verdict == Verdict::GeneralPosition {
-        notes.push(
-            "a singular value lies within the residual of sigma_min, and sigma_min is not above it; that no smaller one was missed is \
-             likely and not proved"
-                .to_owned(),
-        );
-    }
-    if found.nearest.is_some_and(|nearest| !nearest.exact) {
-        notes.push(
-            "Lemma 8's distances take a dense decomposition; only an upper bound on the least is known".to_owned(),
-        );
-    }
-    notes
 }

@@ -13,9 +13,9 @@ pub struct Theory {
     /// Y = max_j |y_j|.
     pub target_bound: Option<f64>,
     /// The sizes of Theorem 1.
-    pub theorem1: Theorem1,
+    pub theorem1: Option<Theorem1>,
     /// The sizes of Theorem 5.
-    pub theorem5: Theorem5,
+    pub theorem5: Option<Theorem5>,
     /// The constants of Theorem 4.
     pub theorem4: Option<Constants>,
     /// A bound on sigma_min that holds with some probability.
@@ -82,6 +82,9 @@ impl Theory {
     /// # Errors
     /// If a decomposition fails.
     pub fn of(config: &ConditionConfig, samples: &Inspected, found: &Position) -> Result<Self, TrainError> {
+        if config.power != 2 {
+            return Ok(Self::of_tensor_powers(config.power, samples));
+        }
         let question = Question {
             epsilon: config.epsilon,
             delta: config.delta,
@@ -94,8 +97,8 @@ impl Theory {
         let k = samples.features.as_ref().map_or(0, |layer| layer.weights().rows());
         Ok(Self {
             target_bound,
-            theorem1: Theorem1 { neurons: theorem1_neurons, applies: theorem1_applies },
-            theorem5: Theorem5 { features: theorem5_sizes.0, neurons: theorem5_sizes.1 },
+            theorem1: Some(Theorem1 { neurons: theorem1_neurons, applies: theorem1_applies }),
+            theorem5: Some(Theorem5 { features: theorem5_sizes.0, neurons: theorem5_sizes.1 }),
             theorem4: theorem4.map(|constants| Constants::of(&question, &constants)),
             random: said.sigma_bound.map(|bound| RandomBound {
                 bound: bound.bound,
@@ -107,6 +110,22 @@ impl Theory {
             }),
             notes: said.missing.iter().map(|missing| words(missing, found.samples, k)).collect(),
         })
+    }
+}
+
+impl Theory {
+    /// Of tensor powers of another order than 2, which Theorems 1, 4 and 5 do not speak of.
+    fn of_tensor_powers(order: u32, samples: &Inspected) -> Self {
+        let largest = |y: &[f64]| y.iter().fold(0.0, |largest: f64, y| largest.max(y.abs()));
+        let note = format!("Theorems 1, 4 and 5 are about x (x) x: with --power {order} they are left out");
+        Self {
+            target_bound: samples.y.as_deref().map(largest),
+            theorem1: None,
+            theorem5: None,
+            theorem4: None,
+            random: None,
+            notes: vec![note],
+        }
     }
 }
 

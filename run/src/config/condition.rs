@@ -1,6 +1,7 @@
 //! What `memorize condition` is asked to do, checked.
 
 use memorize_train::optim::prescription::DELTA;
+use memorize_train::theory::tensor_power::check_order;
 
 use super::check::{at_least_one, ensure, finite_positive, invalid};
 use super::validate::{check_threads, data, no_test_set};
@@ -15,6 +16,8 @@ pub struct ConditionConfig {
     pub data: DataSection,
     /// The fixed first layer of a three-layer network; absent = two layers.
     pub features: Option<FeaturesSection>,
+    /// Order of the tensor powers that are looked at: 2 is general position, 2p what Theorem 6 asks for.
+    pub power: u32,
     /// Loss that Theorem 4's constants are computed for.
     pub epsilon: f64,
     /// Probability that what holds by chance may fail with.
@@ -44,6 +47,8 @@ pub struct ConditionConfig {
 /// The numbers that have a default.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConditionDefaults {
+    /// See [`ConditionConfig::power`].
+    pub power: u32,
     /// See [`ConditionConfig::epsilon`].
     pub epsilon: f64,
     /// See [`ConditionConfig::delta`].
@@ -57,7 +62,7 @@ pub struct ConditionDefaults {
 impl ConditionConfig {
     /// The defaults: sigma_min to about half a percent.
     pub fn defaults() -> ConditionDefaults {
-        ConditionDefaults { epsilon: 0.01, delta: DELTA, tolerance: 0.05, max_products: 600 }
+        ConditionDefaults { power: 2, epsilon: 0.01, delta: DELTA, tolerance: 0.05, max_products: 600 }
     }
 
     /// Checks every value that can be checked without the data.
@@ -68,6 +73,7 @@ impl ConditionConfig {
         data(&self.data)?;
         no_test_set(&self.data)?;
         self.features.as_ref().map_or(Ok(()), FeaturesSection::check_ranges)?;
+        check_order(self.power).map_err(|error| invalid("power", self.power, format!("{error} (--power)")))?;
         finite_positive("epsilon", self.epsilon, "--theory-epsilon")?;
         ensure(self.delta > 0.0 && self.delta < 1.0, || {
             invalid("delta", self.delta, "must be a probability between 0 and 1 (--theory-delta)")

@@ -88,6 +88,8 @@ pub struct Lifted {
     capacity: usize,
     /// Residuals of the smallest and the largest value.
     residuals: SingularValues,
+    /// What the matrix was rounded by, as a norm, where that is more than the decomposition's own errors may be.
+    rounded: f64,
 }
 
 impl Lifted {
@@ -154,13 +156,19 @@ impl Lifted {
             let once = x.row(j)[a] * x.row(j)[b];
             if a == b { once } else { std::f64::consts::SQRT_2 * once }
         });
+        Self::of_matrix(&lifted, 0.0)
+    }
+
+    /// Decomposes a matrix whose rows are the lifted samples, whatever they are lifted to, and which was rounded by this.
+    pub(super) fn of_matrix(lifted: &Dense<f64>, rounded: f64) -> Result<Self, TrainError> {
+        let n = lifted.nrows();
         let Svd { u, values, v } = dense::thin_svd(lifted.as_ref()).ok_or(TrainError::Eigenvalues(n))?;
         if values.iter().any(|value| !value.is_finite()) {
             return Err(TrainError::Eigenvalues(n));
         }
-        let residual = |at: usize| residual(&lifted, u.col(at), v.col(at), values[at]);
+        let residual = |at: usize| residual(lifted, u.col(at), v.col(at), values[at]);
         let residuals = SingularValues { min: residual(values.len() - 1), max: residual(0) };
-        Ok(Self { values, vectors: u, capacity: pairs.len(), residuals })
+        Ok(Self { values, vectors: u, capacity: lifted.ncols(), residuals, rounded })
     }
 
     /// sigma_min and sigma_max of the n columns x_j (x) x_j. With more than d(d+1)/2 samples sigma_min is zero.
@@ -207,7 +215,7 @@ impl Lifted {
     /// # Ok::<(), memorize_train::TrainError>(())
     /// ```
     pub fn resolution(&self) -> f64 {
-        f64::EPSILON * self.vectors.nrows().max(self.capacity) as f64 * self.values[0]
+        f64::EPSILON * self.vectors.nrows().max(self.capacity) as f64 * self.values[0] + self.rounded
     }
 
     /// The least f = 1/(4n) sum_j (x_j^T S x_j - y_j)^2 of any symmetric S: ||y - P y||^2/(4n) with P the projection

@@ -19,7 +19,7 @@ use memorize_kernels::pass::weighted_gram_bytes;
 use memorize_kernels::rows::Part;
 use memorize_kernels::{Element, Engine, GatherRows, Mat, Rows, Spread, pass, rows};
 
-use super::gram_operator::{GramOperator, squared_length};
+use super::gram_operator::squared_length;
 use crate::error::TrainError;
 use crate::features::{FeatureLayer, Featured};
 
@@ -57,6 +57,31 @@ impl<T: Element> Nystrom<T> {
     /// # Ok::<(), memorize_train::TrainError>(())
     /// ```
     pub fn new<X: GatherRows<T>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
+        Self::of_power(engine, x, rank, seed, 2)
+    }
+
+    /// The same of K = (X X^T)^power elementwise, for an even power: K_LL, C and mu are those of this K.
+    ///
+    /// # Errors
+    /// Those of [`Nystrom::new`]; [`TrainError::Power`] if the power is zero or above [`crate::features::MAX_POWER`].
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::nystrom::Nystrom;
+    ///
+    /// // K = diag(1, 2^4).
+    /// let x = Mat::from_slice(2, 2, &[1.0f64, 0.0, 0.0, 2f64.sqrt()]);
+    /// let found = Nystrom::of_power(Engine::best(), &x, 2, 1, 4)?.apply(&[1.0, 4.0])?;
+    /// assert!((found[0] - 1.0).abs() < 1e-5 && (found[1] - 1.0).abs() < 1e-5, "{found:?}");
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
+    pub fn of_power<X: GatherRows<T>>(
+        engine: Engine,
+        x: &X,
+        rank: usize,
+        seed: u64,
+        power: u32,
+    ) -> Result<Self, TrainError> {
         let spread = x.spread();
         let (n, rank) = (spread.whole(), rank.min(spread.whole()));
         if rank == 0 {
@@ -65,14 +90,14 @@ impl<T: Element> Nystrom<T> {
         let chosen = landmarks(n, rank, seed)?;
         let mut landmarks = Mat::zeros(rank, x.cols());
         rows::gather_whole(x, &chosen, landmarks.as_mut());
-        let whitening = FeatureLayer::new(inverse_factor(&spread, &landmarks)?, 1)?;
-        let columns = Featured::new(x, &FeatureLayer::new(landmarks, 2)?, engine)?;
+        let whitening = FeatureLayer::new(inverse_factor(&spread, &landmarks, power)?, 1)?;
+        let columns = Featured::new(x, &FeatureLayer::new(landmarks, power)?, engine)?;
         let factor = rows::to_mat(engine.par, &Featured::new(columns, &whitening, engine)?);
         let factor = Part::new(factor, spread.clone());
 
         let sum = |values: Vec<f64>| spread.sum(|range| values[range].iter().sum());
         let approximated = sum(rows::map(engine.par, &factor, squared_length));
-        let diagonal = sum(GramOperator::<T, X>::new(engine, x).diagonal());
+        let diagonal = sum(rows::map(engine.par, x, |row| squared_length(row).powi(power as i32)));
         // Where B B^T is nearly all of K: P divides the rounding errors of B by the shift.
         let least = T::EPSILON.sqrt() * diagonal;
         let shift = ((diagonal - approximated).max(least) / n as f64).max(f64::MIN_POSITIVE);
@@ -195,13 +220,13 @@ fn landmarks(n: usize, rank: usize, seed: u64) -> Result<Vec<u32>, TrainError> {
 }
 
 /// C^-1 (rank x rank) for K_LL = C C^T.
-fn inverse_factor<T: Element>(space: &Spread, landmarks: &Mat<T>) -> Result<Mat<T>, TrainError> {
+fn inverse_factor<T: Element>(space: &Spread, landmarks: &Mat<T>, power: u32) -> Result<Mat<T>, TrainError> {
     let (rank, d) = (landmarks.rows(), landmarks.cols());
     let x = Dense::from_fn(rank, d, |i, k| landmarks.row(i)[k].to_f64());
     let mut products = dense::times_transpose(x.as_ref());
     drop(x);
     for k in 0..rank {
-        (0..rank).for_each(|i| products[(i, k)] = products[(i, k)].powi(2));
+        (0..rank).for_each(|i| products[(i, k)] = products[(i, k)].powi(power as i32));
     }
     let inverse = cholesky::<T>(space, products)?.inverse_lower();
     Ok(Mat::from_fn(rank, rank, |i, k| T::from_f64(inverse[(i, k)])))
@@ -243,6 +268,7 @@ mod tests {
 
     use super::*;
     use crate::network::normal_rows;
+    use crate::theory::gram_operator::GramOperator;
     use crate::theory::vector;
 
     fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -13,8 +13,9 @@ use super::bounds::{Lifted, largest_norm};
 use super::constants::capacity;
 use super::davidson::{self, DavidsonOptions, Step, Stop};
 use super::gram_operator::GramOperator;
-use super::lanczos::{LanczosOptions, smallest_eigenvalue};
+use super::lanczos::{LanczosOptions, RitzPair, smallest_eigenvalue};
 use super::preconditioner::{self, Preconditioner};
+use super::tensor_power::is_beyond;
 use crate::error::TrainError;
 use crate::span::{self, Span, Squared, power_of_two, scaled};
 
@@ -24,7 +25,7 @@ const LARGEST_TOLERANCE: f64 = 1e-8;
 /// Most products for the largest eigenvalue.
 const LARGEST_PRODUCTS: usize = 100;
 /// Vectors of n that it takes, in the products that it has needed on samples of any kind: seven to nine.
-const VECTORS_OF_THE_LARGEST: u64 = 16;
+pub(super) const VECTORS_OF_THE_LARGEST: u64 = 16;
 /// What rounding to f32 changes a number by, relative to it, at most.
 const UNIT_ROUNDOFF_F32: f64 = f32::EPSILON as f64 / 2.0;
 
@@ -101,6 +102,8 @@ pub enum Method {
     Exact,
     /// By a singular value decomposition.
     Dense,
+    /// By an eigenvalue decomposition of K, whose condition number is the square.
+    Gram,
     /// By products with K.
     Iterative,
 }
@@ -108,7 +111,7 @@ pub enum Method {
 /// Why sigma_min is exactly zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Degeneracy {
-    /// More samples than the d(d+1)/2 dimensions that x (x) x has.
+    /// More samples than the d(d+1)/2 dimensions that x (x) x has, or those that its tensor powers have.
     BeyondCapacity,
     /// The same, once the coordinates that are zero in every sample are left out: only so many are not.
     ConstantZeros {
@@ -176,6 +179,8 @@ pub struct Position {
     pub samples: usize,
     /// d.
     pub width: usize,
+    /// The order of the tensor powers: 2 for x (x) x. K = (X X^T)^order elementwise.
+    pub order: u32,
     /// B: the largest norm of a sample.
     pub input_bound: f64,
     /// What can be said.
@@ -273,7 +278,7 @@ fn at_scale<X: GatherRows<f64>>(
     watch: impl FnMut(&Step) -> bool,
 ) -> Result<Position, TrainError> {
     let (n, d) = (x.spread().whole(), x.cols());
-    let (degeneracy, input_bound) = (degeneracy(engine, x), largest_norm(x));
+    let (degeneracy, input_bound) = (degeneracy(engine, x, 2), largest_norm(x));
     let found = match Span::is_narrower(n, d) {
         true => {
             let span = Span::new(x)?;
@@ -295,32 +300,43 @@ fn within<X: GatherRows<f64>>(
 ) -> Result<Position, TrainError> {
     let (n, d) = (x.spread().whole(), x.cols());
     if settings.dense && degeneracy.is_none() && is_dense(n, d) {
-        return dense(x);
+        return Ok(decomposed(&Lifted::new(x)?, [n, d], 2));
     }
     let operator = GramOperator::<f64, X>::new(engine, x);
-    let largest = largest(&operator, settings)?;
-    let found = Position {
+    let largest = largest(|v| operator.apply(v), operator.dimension(), settings)?;
+    let resolution = largest.resolution([n, d], 2);
+    let found = at_least_the_largest(&largest, [n, d], 2, resolution);
+    if let Some(degeneracy) = degeneracy {
+        return Ok(Position { verdict: Verdict::Degenerate(degeneracy), ..found });
+    }
+    let preconditioner = Preconditioner::new(engine, x, settings.rank, settings.seed, settings.workspace)?;
+    let options = search(settings, &largest, resolution);
+    let (pair, stop) =
+        davidson::smallest_eigenpair(|v| operator.apply(v), |v| preconditioner.apply(v), x.spread(), &options, watch)?;
+    Ok(found.with_smallest(&x.spread(), &pair, [largest.value, resolution], Some(stop)))
+}
+
+/// What is known of n samples of width d once the largest eigenvalue of K is.
+pub(super) fn at_least_the_largest(largest: &Eigenvalue, [n, d]: [usize; 2], order: u32, resolution: f64) -> Position {
+    Position {
         samples: n,
         width: d,
+        order,
         input_bound: 0.0,
         verdict: Verdict::Undecided,
         method: Method::Exact,
         min: Some(SingularValue { value: 0.0, error: 0.0, converged: true }),
         min_below: 0.0,
         max: largest.root(),
-        resolution: largest.resolution(n, d).sqrt(),
+        resolution: resolution.sqrt(),
         nearest: None,
         products: largest.products,
         stop: None,
-    };
-    match degeneracy {
-        Some(degeneracy) => Ok(Position { verdict: Verdict::Degenerate(degeneracy), ..found }),
-        None => iterative(engine, x, settings, &largest, found, watch),
     }
 }
 
-fn dense<X: Rows<f64>>(x: &X) -> Result<Position, TrainError> {
-    let lifted = Lifted::new(x)?;
+/// From the singular value decomposition of n lifted samples of width d.
+pub(super) fn decomposed(lifted: &Lifted, [samples, width]: [usize; 2], order: u32) -> Position {
     let (values, errors, resolution) = (lifted.singular_values(), lifted.residuals(), lifted.resolution());
     let told_from_zero = values.min > resolution;
     let nearest = told_from_zero.then(|| {
@@ -329,9 +345,10 @@ fn dense<X: Rows<f64>>(x: &X) -> Result<Position, TrainError> {
         Nearest { row, distance: found.min, exact: true }
     });
     let min = SingularValue { value: values.min, error: errors.min, converged: true };
-    Ok(Position {
-        samples: x.spread().whole(),
-        width: x.cols(),
+    Position {
+        samples,
+        width,
+        order,
         input_bound: 0.0,
         verdict: if told_from_zero { Verdict::GeneralPosition } else { Verdict::NumericallyDegenerate },
         method: Method::Dense,
@@ -342,55 +359,56 @@ fn dense<X: Rows<f64>>(x: &X) -> Result<Position, TrainError> {
         nearest,
         products: 0,
         stop: None,
-    })
+    }
 }
 
-fn iterative<X: GatherRows<f64>>(
-    engine: Engine,
-    x: &X,
-    settings: &Settings,
-    largest: &Eigenvalue,
-    found: Position,
-    watch: impl FnMut(&Step) -> bool,
-) -> Result<Position, TrainError> {
-    let operator = GramOperator::<f64, X>::new(engine, x);
-    let preconditioner = Preconditioner::new(engine, x, settings.rank, settings.seed, settings.workspace)?;
-    let resolution = largest.resolution(x.spread().whole(), x.cols());
-    let options = DavidsonOptions {
+/// How the smallest eigenvalue of K is searched for.
+pub(super) fn search(settings: &Settings, largest: &Eigenvalue, resolution: f64) -> DavidsonOptions {
+    DavidsonOptions {
         tolerance: settings.tolerance,
         largest: largest.value,
         max_products: settings.max_products,
         resolution,
         seed: settings.seed,
         basis_bytes: settings.workspace / 4,
-    };
-    let (pair, stop) =
-        davidson::smallest_eigenpair(|v| operator.apply(v), |v| preconditioner.apply(v), x.spread(), &options, watch)?;
-    let smallest = Eigenvalue {
-        value: pair.value.max(0.0),
-        error: pair.residual + resolution,
-        converged: pair.converged,
-        products: pair.products,
-    };
-    let below = (smallest.value + resolution).sqrt();
-    let (row, share) = largest_element(&x.spread(), &pair.vector);
-    let told_from_zero = smallest.value > resolution;
-    let verdict = match () {
-        () if !told_from_zero => Verdict::NumericallyDegenerate,
-        () if smallest.value > smallest.error && smallest.converged => Verdict::GeneralPosition,
-        () if smallest.value <= UNIT_ROUNDOFF_F32 * largest.value => Verdict::DegenerateInSinglePrecision,
-        () => Verdict::Undecided,
-    };
-    Ok(Position {
-        verdict,
-        method: Method::Iterative,
-        min: (told_from_zero && verdict != Verdict::DegenerateInSinglePrecision).then(|| smallest.root()),
-        min_below: below,
-        nearest: Some(Nearest { row, distance: below / share, exact: false }),
-        products: found.products + smallest.products,
-        stop: Some(stop),
-        ..found
-    })
+    }
+}
+
+impl Position {
+    /// With the smallest eigenvalue of K and its vector, found by a search that ended so, or by a decomposition.
+    pub(super) fn with_smallest(
+        self,
+        space: &Spread,
+        pair: &RitzPair,
+        [largest, resolution]: [f64; 2],
+        stop: Option<Stop>,
+    ) -> Self {
+        let smallest = Eigenvalue {
+            value: pair.value.max(0.0),
+            error: pair.residual + resolution,
+            converged: pair.converged,
+            products: pair.products,
+        };
+        let below = (smallest.value + resolution).sqrt();
+        let (row, share) = largest_element(space, &pair.vector);
+        let told_from_zero = smallest.value > resolution;
+        let verdict = match () {
+            () if !told_from_zero => Verdict::NumericallyDegenerate,
+            () if smallest.value > smallest.error && smallest.converged => Verdict::GeneralPosition,
+            () if smallest.value <= UNIT_ROUNDOFF_F32 * largest => Verdict::DegenerateInSinglePrecision,
+            () => Verdict::Undecided,
+        };
+        Self {
+            verdict,
+            method: if stop.is_some() { Method::Iterative } else { Method::Gram },
+            min: (told_from_zero && verdict != Verdict::DegenerateInSinglePrecision).then(|| smallest.root()),
+            min_below: below,
+            nearest: Some(Nearest { row, distance: below / share, exact: false }),
+            products: self.products + smallest.products,
+            stop,
+            ..self
+        }
+    }
 }
 
 /// The first element of largest modulus: its number, and its modulus.
@@ -402,49 +420,54 @@ fn largest_element(space: &Spread, v: &[f64]) -> (usize, f64) {
 }
 
 /// An eigenvalue of K.
-struct Eigenvalue {
-    value: f64,
-    error: f64,
-    converged: bool,
-    products: usize,
+pub(super) struct Eigenvalue {
+    pub(super) value: f64,
+    pub(super) error: f64,
+    pub(super) converged: bool,
+    pub(super) products: usize,
 }
 
 impl Eigenvalue {
     /// sqrt(lambda). A number at most e away from lambda has a root at most sqrt(lambda) - sqrt(lambda - e) away from
     /// that.
-    fn root(&self) -> SingularValue {
+    pub(super) fn root(&self) -> SingularValue {
         let error = self.value.sqrt() - (self.value - self.error).max(0.0).sqrt();
         SingularValue { value: self.value.sqrt(), error, converged: self.converged }
     }
 
     /// Of the largest: rounding errors of a product K v for v of length 1. An entry of A*(v) is a sum of n products,
-    /// x^T S x two sums of d; the rounding errors of a sum of N terms add up to sqrt(N) u of the sum of their moduli
-    /// (Higham and Mary, 2019: N u in the worst case, which does not happen), and that sum is what ||K|| bounds where
-    /// inner products have one sign, as of images. So (sqrt(n) + 2 sqrt(d)) u ||K||.
-    fn resolution(&self, n: usize, d: usize) -> f64 {
-        ((n as f64).sqrt() + 2.0 * (d as f64).sqrt()) * (f64::EPSILON / 2.0) * self.value
+    /// x^T S x two sums of d, and (x . y)^order its sum of d to that power; the rounding errors of a sum of N terms add
+    /// up to sqrt(N) u of the sum of their moduli (Higham and Mary, 2019: N u in the worst case, which does not
+    /// happen), and that sum is what ||K|| bounds where inner products have one sign, as of images. So (sqrt(n) + order
+    /// sqrt(d)) u ||K||.
+    pub(super) fn resolution(&self, [n, d]: [usize; 2], order: u32) -> f64 {
+        ((n as f64).sqrt() + f64::from(order) * (d as f64).sqrt()) * (f64::EPSILON / 2.0) * self.value
     }
 }
 
 /// The largest eigenvalue of K, as the smallest of -K.
-fn largest<X: Rows<f64>>(operator: &GramOperator<'_, f64, X>, settings: &Settings) -> Result<Eigenvalue, TrainError> {
+pub(super) fn largest(
+    apply: impl Fn(&[f64]) -> Result<Vec<f64>, TrainError>,
+    dimension: Spread,
+    settings: &Settings,
+) -> Result<Eigenvalue, TrainError> {
     let options = LanczosOptions {
         tolerance: LARGEST_TOLERANCE,
         max_products: LARGEST_PRODUCTS,
         seed: settings.seed,
         basis_bytes: settings.workspace / 4,
     };
-    let negated = |v: &[f64]| Ok(operator.apply(v)?.into_iter().map(|value| -value).collect());
-    let found = smallest_eigenvalue(negated, operator.dimension(), &options)?;
+    let negated = |v: &[f64]| Ok(apply(v)?.into_iter().map(|value| -value).collect());
+    let found = smallest_eigenvalue(negated, dimension, &options)?;
     let value = -found.value;
     Ok(Eigenvalue { value, error: found.residual, converged: found.converged, products: found.products })
 }
 
 /// Why sigma_min is exactly zero, if that can be told without computing it.
-fn degeneracy<X: GatherRows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
+pub(super) fn degeneracy<X: GatherRows<f64>>(engine: Engine, x: &X, order: u32) -> Option<Degeneracy> {
     let (spread, d) = (x.spread(), x.cols());
     let n = spread.whole();
-    if n as u128 > capacity(d) {
+    if is_beyond(n, d, order) {
         return Some(Degeneracy::BeyondCapacity);
     }
     let width = nonzero_columns(x);
@@ -453,7 +476,7 @@ fn degeneracy<X: GatherRows<f64>>(engine: Engine, x: &X) -> Option<Degeneracy> {
     if let Some(row) = spread.gather(zero).first().map(|&row| row as usize) {
         return Some(Degeneracy::Zero { row });
     }
-    if n as u128 > capacity(width) {
+    if is_beyond(n, width, order) {
         return Some(Degeneracy::ConstantZeros { width });
     }
     repeated(engine, x)

@@ -108,10 +108,35 @@ impl Preconditioner {
         seed: u64,
         workspace: u64,
     ) -> Result<Self, TrainError> {
+        Self::of_power(engine, x, (rank, seed, workspace), 2)
+    }
+
+    /// The same for K = (X X^T)^power elementwise, as [`Nystrom::of_power`] does it; `made_of` is the rank, the seed and
+    /// the workspace.
+    ///
+    /// # Errors
+    /// Those of [`Nystrom::of_power`].
+    ///
+    /// ```
+    /// use memorize_kernels::{Engine, Mat};
+    /// use memorize_train::theory::preconditioner::{Preconditioner, WORKSPACE};
+    ///
+    /// let x = Mat::from_slice(2, 2, &[1.0, 0.0, 0.0, 1.0]);
+    /// let found = Preconditioner::of_power(Engine::best(), &x, (2, 1, WORKSPACE), 4)?.apply(&[1.0, -2.0])?;
+    /// assert!((found[0] / found[1] + 0.5).abs() < 1e-6);
+    /// # Ok::<(), memorize_train::TrainError>(())
+    /// ```
+    pub fn of_power<X: GatherRows<f64>>(
+        engine: Engine,
+        x: &X,
+        made_of: (usize, u64, u64),
+        power: u32,
+    ) -> Result<Self, TrainError> {
+        let (rank, seed, workspace) = made_of;
         Ok(if is_wide(x.spread().whole(), rank, workspace) {
-            Self::Wide(Nystrom::new(engine, x, rank, seed)?)
+            Self::Wide(Nystrom::of_power(engine, x, rank, seed, power)?)
         } else {
-            Self::Narrow(Nystrom::new(engine, &Narrowed(x), rank, seed)?)
+            Self::Narrow(Nystrom::of_power(engine, &Narrowed(x), rank, seed, power)?)
         })
     }
 
