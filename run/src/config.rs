@@ -14,7 +14,7 @@ mod validate;
 use serde::Serialize;
 
 pub use crate::settings::{
-    AcceleratedSection, Backend, Batch, ConfigError, DataSection, Dtype, FeaturesSection, IsaName,
+    AcceleratedSection, Backend, Batch, ConfigError, DataSection, Dtype, FeaturesSection, IsaName, Metric,
     NegativeCurvatureSection, NetworkSection, OptimizerKind, OptimizerSection, PgdSection, Route, RunSection,
     SolveSection, Source, TheorySection,
 };

@@ -20,7 +20,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-pub use choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
+pub use choices::{Backend, Batch, Dtype, IsaName, Metric, OptimizerKind, Route, Source};
 pub use data::{DataLayer, DataSection};
 pub use error::ConfigError;
 pub use network::{FeaturesLayer, FeaturesSection, NetworkLayer, NetworkSection};

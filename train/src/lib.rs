@@ -5,6 +5,7 @@
 pub mod checkpoint;
 pub mod error;
 pub mod features;
+pub mod metric;
 pub mod network;
 pub mod objective;
 pub mod observe;

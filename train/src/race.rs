@@ -10,6 +10,7 @@ use std::time::Instant;
 use memorize_kernels::{Element, Engine, GatherRows, Rows, pass};
 
 use crate::error::{Divergence, TrainError};
+use crate::metric::Norm;
 use crate::network::{Network, default_init_scale};
 use crate::objective::Objective;
 use crate::observe::{Observer, Record};
@@ -167,7 +168,7 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     /// # Ok::<(), memorize_train::TrainError>(())
     /// ```
     pub fn rank(&self) -> usize {
-        solve::default_rank::<T>(self.objective.x.rows(), self.start.width(), solve::WORKSPACE)
+        solve::default_rank::<T>([self.objective.x.rows(), self.start.width()], Norm::Data, solve::WORKSPACE)
     }
 
     /// Lets one run. That it diverges is no error, it is what came of it.
@@ -269,13 +270,11 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     }
 
     fn solve(&self, runner: &mut Runner<'_>) -> Result<Network<T>, TrainError> {
-        let (n, d, rank) = (self.objective.x.rows() as f64, self.start.width() as f64, self.rank());
-        let operations = 3.0 * n * (rank as f64).powi(2) + 2.0 * n * d * rank as f64;
-        runner.begin_with(operations / (2.0 * n * d * d));
         let Objective { engine, x, y, .. } = self.objective;
-        let tolerance = self.rules.losses.last().copied().unwrap_or(0.0);
-        let shape = [x.rows(), self.start.width()];
-        let settings = solve::Settings::new::<T>(shape, tolerance, self.rules.passes, self.rules.seed);
+        let (size, tolerance) = ([x.rows(), self.start.width()], self.rules.losses.last().copied().unwrap_or(0.0));
+        let settings = solve::Settings::new::<T>(size, tolerance, self.rules.passes, self.rules.seed);
+        let [n, d] = size.map(|count| count as f64);
+        runner.begin_with(solve::preparation(size, &settings) / (2.0 * n * d * d));
         Ok(solve::solve(engine, x, y, &settings, runner)?.network)
     }
 }

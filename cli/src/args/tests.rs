@@ -214,9 +214,15 @@ fn defaults_that_follow_from_other_settings_are_in_words_what_they_are() {
     stated("iterations", format!("{} for solve", layer::DEFAULT_SOLVE_ITERATIONS));
     stated("stop-below", format!("{:e} for solve", layer::DEFAULT_SOLVE_LOSS));
     stated("accelerated-s", format!("{} radii", layer::DEFAULT_S_RADII));
-    stated("solve-rank", format!("{} a coordinate, at least {}", solve::RANK_A_COORDINATE, solve::SMALLEST_RANK));
+    let ranks = format!(
+        "{} a coordinate with the metric data, {} with frobenius, at least {}",
+        solve::PAIRS_A_COORDINATE,
+        solve::LANDMARKS_A_COORDINATE,
+        solve::SMALLEST_RANK
+    );
+    stated("solve-rank", ranks.clone());
     stated("dtype", Dtype::default().to_string());
-    stated_by("solve", "rank", format!("{} a coordinate, at least {}", solve::RANK_A_COORDINATE, solve::SMALLEST_RANK));
+    stated_by("solve", "rank", ranks);
     let (share, least) = (preconditioner::RANK_A_COORDINATE, preconditioner::SMALLEST_RANK);
     stated_by("condition", "rank", format!("{share} a coordinate, at least {least}"));
     stated_by("solve", "iterations", layer::DEFAULT_SOLVE_ITERATIONS.to_string());

@@ -102,11 +102,10 @@ fn run<T: Element>(
 ) -> Result<Solved, Error> {
     let dataset = Dataset::<T>::open(config, &machine.engine)?;
     let (here, n, width) = (dataset.x.rows(), dataset.whole(), dataset.x.cols());
-    let section = config.optimizer.solve.as_ref().expect("the command asks for the solver");
-    let settings = solution::settings::<T>(&config.run, section, n, width);
+    let settings = solution::settings::<T>(&config.run, &config.optimizer, n, width);
     watch.n = n;
     dataset.notes.iter().chain(&machine.notes).for_each(|note| watch.progress.note(note));
-    solution::foresee(&config.run, section, &dataset, machine.threads)?;
+    solution::foresee(&config.run, &config.optimizer, &dataset, machine.threads)?;
     memory::announce().iter().for_each(|line| watch.progress.note(line));
     watch.progress.note(&solution::announce::<T>(here, settings.rank));
     let prospects = Prospects::from_zero(config, &dataset, width);

@@ -4,8 +4,8 @@ use memorize_data::Shown;
 
 use super::check::{Check, ensure, finite_positive, invalid};
 use super::{
-    Batch, ConfigError, DataSection, Experiment, FeaturesSection, NetworkSection, OptimizerKind, OptimizerSection,
-    PgdSection, RunConfig, RunSection, SolveSection, Source, saddles, theory,
+    Batch, ConfigError, DataSection, Experiment, FeaturesSection, Metric, NetworkSection, OptimizerKind,
+    OptimizerSection, PgdSection, RunConfig, RunSection, SolveSection, Source, saddles, theory,
 };
 use crate::settings::defaults::{
     DEFAULT_BETA1, DEFAULT_BETA2, DEFAULT_DECAY_FACTOR, DEFAULT_EPSILON, DEFAULT_LEARNING_RATE, NEURONS_NEEDED,
@@ -172,6 +172,10 @@ fn not_read(optimizer: &OptimizerSection) -> Check {
     ensure(optimizer.decay_every.is_some() || factor == DEFAULT_DECAY_FACTOR, || {
         let advice = "read only where the step size decays: give --lr-decay-every too, or leave out --lr-decay-factor";
         invalid("optimizer.decay_factor", factor, advice)
+    })?;
+    ensure(kind == OptimizerKind::Solve || optimizer.metric == Metric::Frobenius, || {
+        let advice = format!("read by --optimizer solve only, not by {kind}; leave out --metric");
+        invalid("optimizer.metric", optimizer.metric, advice)
     })?;
     let rate = optimizer.learning_rate;
     ensure(kind != OptimizerKind::Solve || rate == DEFAULT_LEARNING_RATE, || {

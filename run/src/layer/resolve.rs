@@ -5,7 +5,7 @@ use super::{
     RunLayer, SolveLayer, TheoryLayer,
 };
 use crate::config::{
-    AcceleratedSection, Batch, ConfigError, DataSection, Dtype, FeaturesSection, NegativeCurvatureSection,
+    AcceleratedSection, Batch, ConfigError, DataSection, Dtype, FeaturesSection, Metric, NegativeCurvatureSection,
     NetworkSection, OptimizerKind, OptimizerSection, PgdSection, RunConfig, RunSection, SolveSection, Source,
     TheorySection,
 };
@@ -90,7 +90,9 @@ impl OptimizerLayer {
         let negative_curvature = self.negative_curvature.clone().resolve(kind)?;
         let solve = self.solve.clone().resolve(kind)?;
         let batch = Some(self.batch.unwrap_or(batch));
-        Self { learning_rate: Some(learning_rate), batch, ..self }.fill(
+        let metric = if kind == OptimizerKind::Solve { Metric::Data } else { Metric::Frobenius };
+        let metric = Some(self.metric.unwrap_or(metric));
+        Self { learning_rate: Some(learning_rate), batch, metric, ..self }.fill(
             pgd,
             theory,
             accelerated,

@@ -165,7 +165,7 @@ impl<'a, T: Element> Run<'a, T> {
         // Before the first of them is made.
         let neurons = config.network.neurons.unwrap_or(2);
         let needed = match &config.optimizer.solve {
-            Some(section) => solution::foresee::<T>(&config.run, section, &dataset, machine.threads)?,
+            Some(_) => solution::foresee::<T>(&config.run, &config.optimizer, &dataset, machine.threads)?,
             None => start::needs(&config, &dataset, neurons, machine).foresee::<T>()?,
         };
         let at_the_end = if config.optimizer.solve.is_some() { 2 * n.min(d) } else { neurons };
@@ -225,8 +225,8 @@ impl<'a, T: Element> Run<'a, T> {
         memory::announce().iter().for_each(|line| listener.note(line));
         prescription.iter().flat_map(theory::announce).for_each(|line| listener.note(&line));
         match &config.optimizer.solve {
-            Some(solve) => {
-                let settings = solution::settings::<T>(&config.run, solve, n, d);
+            Some(_) => {
+                let settings = solution::settings::<T>(&config.run, &config.optimizer, n, d);
                 listener.note(&solution::announce::<T>(here, settings.rank));
             }
             None if prescription.is_some() && SmallTraining::fits(n, d) => {}
@@ -353,8 +353,8 @@ impl<'a, T: Element> Run<'a, T> {
                 (network, perturbations) = (found.network, Some(found.perturbations.len() as u64));
                 found.outcome
             }
-            (_, _, Some(section), _) => {
-                let settings = solution::settings::<T>(run, section, self.dataset.whole(), objective.x.cols());
+            (_, _, Some(_), _) => {
+                let settings = solution::settings::<T>(run, optimizer, self.dataset.whole(), objective.x.cols());
                 let found = solve::solve(objective.engine, objective.x, objective.y, &settings, watch)?;
                 watch.note(&found.to_string());
                 network = found.network;

@@ -114,6 +114,25 @@ choice! {
     }
 }
 
+choice! {
+    /// What the size of S = W A W^T, or of a step, is measured by.
+    enum Metric in "lowercase" {
+        /// The samples' second moments: what they have little of costs less
+        Data,
+        /// The sum of squares
+        Frobenius,
+    }
+}
+
+impl From<Metric> for memorize_train::metric::Norm {
+    fn from(metric: Metric) -> Self {
+        match metric {
+            Metric::Data => Self::Data,
+            Metric::Frobenius => Self::Frobenius,
+        }
+    }
+}
+
 impl OptimizerKind {
     /// Whether every iteration sees the whole training set.
     pub fn is_full_batch(self) -> bool {
@@ -227,6 +246,7 @@ mod tests {
         check::<IsaName>();
         check::<Route>();
         check::<OptimizerKind>();
+        check::<Metric>();
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `[optimizer]`: the algorithm, its step sizes, and what only one algorithm knows.
 
 use super::Range;
-use super::choices::{Batch, OptimizerKind};
+use super::choices::{Batch, Metric, OptimizerKind};
 use super::defaults::{
     DEFAULT_BETA1, DEFAULT_BETA2, DEFAULT_DECAY_FACTOR, DEFAULT_DELTA, DEFAULT_EPSILON, DEFAULT_G_THRESHOLD,
     DEFAULT_RADIUS, DEFAULT_SHARE, DEFAULT_T_THRESHOLD, DEFAULT_THEORY_C, DEFAULT_THETA, PGD_NEEDS,
@@ -22,6 +22,8 @@ settings! {
         /// Samples in a step, or `full`
         batch: Batch = (decided "128 for sgd and adam, full for the others"), ["batch" "N|full"],
             Range::new(|rows| rows >= 1.0, "must be at least 1 sample, or `full` for the whole training set"), Results;
+        /// Which norm of S = W A W^T is the least among the solutions
+        metric: Metric = (decided "data for solve, frobenius for the others"), ["metric" "NORM"], Range::ANY, Results;
         /// Lower the step size every so many epochs
         decay_every: u64 = (optional as "never"), ["lr-decay-every" "EPOCHS"],
             Range::new(
@@ -160,8 +162,8 @@ settings! {
     layer SolveLayer;
     /// `[optimizer.solve]`: the solver ends at `run.stop_below`, or after `run.iterations` products.
     section SolveSection {
-        /// Solve: samples that the preconditioner is made of; more take fewer iterations, and memory
-        rank: usize = (optional as "4 a coordinate, at least 500"), ["solve-rank" "N"], Range::AT_LEAST_ONE, Results;
+        /// Solve: rank of the preconditioner; more take fewer iterations, and memory
+        rank: usize = (optional as "2 a coordinate with the metric data, 4 with frobenius, at least 500"), ["solve-rank" "N"], Range::AT_LEAST_ONE, Results;
     }
 }
 

@@ -2,18 +2,22 @@
 //! of least norm that meets every target:
 //!
 //! ```text
-//! S = A*(alpha) = sum_j alpha_j x_j x_j^T  with  K alpha = y,  K = A A* = (X X^T) squared elementwise
+//! A*(alpha) = sum_j alpha_j x_j x_j^T,  A(S)_j = x_j^T S x_j
+//! ||S||_F           least:  S = A*(alpha)          with  K alpha = y,  K = A A* = (X X^T) squared elementwise
+//! ||T^-1 S T^-1||_F least:  S = T^2 A*(alpha) T^2  with  K alpha = y,  K = A(T^2 A*(.) T^2)
 //! ```
 //!
-//! K is applied by the fused passes and never formed, a Nystrom approximation of it is the preconditioner, and the
-//! residual y - K alpha is minimised in its own norm: f = ||y - K alpha||^2/(4n) falls with every product. Eigenvectors
-//! of S are the neurons: r = 2 max(n_+, n_-) <= 2d of them.
+//! The second is the first for the samples T x_j, whose T [`crate::metric`] finds. K is applied by the fused passes and
+//! never formed, an approximation of low rank is the preconditioner (from products of coordinates, or a Nystrom one),
+//! and the residual y - K alpha is minimised in its own norm: f = ||y - K alpha||^2/(4n) falls with every product.
+//! Eigenvectors of S are the neurons: r = 2 max(n_+, n_-) <= 2d of them.
 //!
 //! S and W are rounded, so f is computed again from W; while it is above what was asked for and falls, the residuals of
 //! W are solved for in turn.
 
 mod minimal_residual;
 mod neurons;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +28,8 @@ use memorize_kernels::rows::Part;
 use memorize_kernels::{Element, Engine, GatherRows, Mat, MatRef, Rows};
 
 use crate::error::TrainError;
+use crate::features::Featured;
+use crate::metric::{Metric, Norm};
 use crate::network::Network;
 use crate::objective::{Evaluation, Objective};
 use crate::observe::{Observer, Outcome, Record, StopReason};
@@ -31,19 +37,14 @@ use crate::planner::{Plan, Samples};
 use crate::span::{self, Span, power_of_two, scaled};
 use crate::theory::constants::capacity;
 use crate::theory::gram_operator::GramOperator;
-use crate::theory::nystrom::Nystrom;
-use minimal_residual::{FEWEST_DIRECTIONS, Goal, Stop, directions_that_fit, minimal_residual};
+use crate::theory::low_rank::LowRank;
+use minimal_residual::{Goal, Stop, directions_that_fit, minimal_residual};
 use neurons::Spectral;
 
-/// Landmarks a coordinate. The preconditioner costs 3 n rank^2 flops, as much as 1.5 (rank/d)^2 products, and saves
-/// some: on MNIST with noise ranks of 1000, 2000, 3000 and 4000 take 102, 72, 56 and 47 products, and 3000 is the
-/// fastest.
-pub const RANK_A_COORDINATE: usize = 4;
-/// Up to so many samples are all landmarks.
-pub const SMALLEST_RANK: usize = 500;
-/// Bytes that preconditioner and directions take at most, half each, where nobody says what they may: more would save
-/// few products.
-pub const WORKSPACE: u64 = 2 << 30;
+pub use room::{
+    LANDMARKS_A_COORDINATE, PAIRS_A_COORDINATE, SMALLEST_RANK, WORKSPACE, bytes, default_rank, least_search_bytes,
+    preparation,
+};
 
 /// The loss that the residuals are solved for, as a share of the one asked for: what rounding S and W may add.
 const MARGIN: f64 = 0.9;
@@ -59,7 +60,9 @@ pub struct Settings {
     pub tolerance: f64,
     /// Most products with K. Each reads the samples twice, as a loss and gradient does.
     pub max_products: usize,
-    /// Landmarks of the preconditioner, at most one a sample; see [`default_rank`].
+    /// Which norm of S is to be the least.
+    pub norm: Norm,
+    /// Rank of the preconditioner, at most one a sample; see [`default_rank`].
     pub rank: usize,
     /// Which samples are landmarks.
     pub seed: u64,
@@ -69,17 +72,33 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// For n samples of width d, with the default rank and workspace.
+    /// For n samples of width d, with the default norm, rank and workspace.
     ///
     /// ```
+    /// use memorize_train::metric::Norm;
     /// use memorize_train::solve::{Settings, WORKSPACE, default_rank};
     ///
     /// let settings = Settings::new::<f64>([1000, 50], 1e-8, 200, 1);
-    /// assert_eq!((settings.max_products, settings.rank), (200, default_rank::<f64>(1000, 50, WORKSPACE)));
+    /// assert_eq!((settings.max_products, settings.norm), (200, Norm::Data));
+    /// assert_eq!(settings.rank, default_rank::<f64>([1000, 50], Norm::Data, WORKSPACE));
     /// ```
-    pub fn new<T: Element>([n, d]: [usize; 2], tolerance: f64, max_products: u64, seed: u64) -> Self {
-        let (rank, workspace) = (default_rank::<T>(n, d, WORKSPACE), WORKSPACE);
-        Self { tolerance, max_products: usize::try_from(max_products).unwrap_or(usize::MAX), rank, seed, workspace }
+    pub fn new<T: Element>(size: [usize; 2], tolerance: f64, max_products: u64, seed: u64) -> Self {
+        let max_products = usize::try_from(max_products).unwrap_or(usize::MAX);
+        let settings = Self { tolerance, max_products, norm: Norm::Data, rank: 0, seed, workspace: WORKSPACE };
+        settings.in_norm::<T>(size, Norm::Data)
+    }
+
+    /// The same for another norm, with its default rank.
+    ///
+    /// ```
+    /// use memorize_train::metric::Norm;
+    /// use memorize_train::solve::Settings;
+    ///
+    /// let settings = Settings::new::<f64>([10_000, 500], 1e-8, 200, 1);
+    /// assert!(settings.in_norm::<f64>([10_000, 500], Norm::Frobenius).rank > settings.rank);
+    /// ```
+    pub fn in_norm<T: Element>(self, size: [usize; 2], norm: Norm) -> Self {
+        Self { norm, rank: default_rank::<T>(size, norm, self.workspace), ..self }
     }
 }
 
@@ -130,26 +149,12 @@ pub struct Solution<T: Element> {
     pub positive: usize,
     /// Eigenvalues of S below zero, n_-.
     pub negative: usize,
-    /// Landmarks of the preconditioner.
+    /// Rank of the preconditioner.
     pub rank: usize,
     /// How a search ended.
     pub verdict: Verdict,
     /// Products with K, and passes over the samples: one for each.
     pub outcome: Outcome,
-}
-
-/// A rank of the preconditioner for n samples of width d that makes the whole the fastest, within half of a workspace.
-///
-/// ```
-/// use memorize_train::solve::{SMALLEST_RANK, WORKSPACE, default_rank};
-///
-/// assert_eq!(default_rank::<f32>(30, 10, WORKSPACE), 30);
-/// assert_eq!(default_rank::<f32>(60_000, 10, WORKSPACE), SMALLEST_RANK);
-/// ```
-pub fn default_rank<T: Element>(n: usize, d: usize, workspace: u64) -> usize {
-    let wanted = d.saturating_mul(RANK_A_COORDINATE).max(SMALLEST_RANK).min(n);
-    let affordable = workspace / 2 / Nystrom::<T>::bytes(n, 1).max(1);
-    wanted.min(usize::try_from(affordable).unwrap_or(usize::MAX)).max(1)
 }
 
 impl<T: Element> fmt::Display for Solution<T> {
@@ -158,82 +163,6 @@ impl<T: Element> fmt::Display for Solution<T> {
         let neurons = self.network.neurons();
         write!(f, "{verdict}: {positive} positive and {negative} negative eigenvalues, r = {neurons} neurons")
     }
-}
-
-/// Bytes that [`solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, and so many
-/// threads. For samples that are not random the search may take more, up to half of the workspace.
-///
-/// ```
-/// use memorize_train::solve::{Settings, bytes};
-///
-/// let needed = |n| bytes::<f32>(n, n, 100, &Settings::new::<f32>([n, 100], 1e-8, 200, 1), 2);
-/// assert!(needed(1000) < needed(4000));
-/// ```
-pub fn bytes<T: Element>(here: usize, n: usize, d: usize, settings: &Settings, threads: usize) -> u64 {
-    let width = n.min(d);
-    let rank = settings.rank.min(n);
-    let (wide, own) = (size_of::<f64>(), size_of::<T>());
-    let narrower = Span::is_narrower(n, d);
-    let element = if narrower { wide } else { own };
-    let here = if narrower { n } else { here };
-    let product = |factors: &[usize]| factors.iter().fold(1u64, |all, &factor| all.saturating_mul(factor as u64));
-    let (kept, made) = if element == wide {
-        (Nystrom::<f64>::bytes(here, rank), Nystrom::<f64>::peak(here, n, width, rank, threads))
-    } else {
-        (Nystrom::<T>::bytes(here, rank), Nystrom::<T>::peak(here, n, width, rank, threads))
-    };
-    // In exact arithmetic n directions are all that there are.
-    let products = expected_products(n, width).min(n).min(settings.max_products);
-    let directions = products.clamp(FEWEST_DIRECTIONS, directions_that_fit(n, settings.workspace / 2));
-    let search = kept.saturating_add(search_bytes(here, directions));
-    // The matrices of a product with K.
-    let squares = product(&[width, width, 3 + threads, element]);
-    // Up to 2 width neurons, as they are decomposed, and in T with a layout for the outputs; how many matrices there
-    // are at once was measured.
-    if narrower {
-        let network = product(&[2 * width, d, 5 * wide / 2 + own]);
-        // S with its decomposition, and the samples.
-        let decomposed = product(&[width, width, 13 * wide / 2]).saturating_add(product(&[width, d, 5 * own / 2]));
-        let searched = squares.max(decomposed).saturating_add(search);
-        Span::with(n, d, made.max(searched).max(network))
-    } else {
-        let network = product(&[2 * width, d, wide + own]);
-        let decomposed = product(&[width, width, 5 * wide]);
-        made.max([search, squares, decomposed, network].into_iter().fold(0, u64::saturating_add))
-    }
-}
-
-/// Products with K that a search among n samples of width d takes, if they are random, without its preconditioner: half
-/// of sqrt(kappa) ln(2/epsilon) as for conjugate gradients (Saad, Iterative Methods for Sparse Linear Systems, 2003,
-/// section 6.11), where the n samples x (x) x in their d(d+1)/2 dimensions have the kappa of the law of Marchenko and
-/// Pastur (1967):
-///
-/// ```text
-/// gamma = n/(d(d+1)/2),  sqrt(kappa) = (1 + sqrt(gamma))/|1 - sqrt(gamma)|
-/// ```
-fn expected_products(n: usize, d: usize) -> usize {
-    const EPSILON: f64 = 1e-7;
-    let gamma = n as f64 / capacity(d) as f64;
-    let condition = (1.0 + gamma.sqrt()) / (1.0 - gamma.sqrt()).abs();
-    // Numbers that are too large, and infinity, saturate.
-    (condition * (2.0 / EPSILON).ln() / 2.0).ceil() as usize
-}
-
-/// Bytes of the directions that are kept whatever they take.
-///
-/// ```
-/// use memorize_train::solve::least_search_bytes;
-///
-/// // So many vectors of n numbers.
-/// assert_eq!(least_search_bytes(2000), 2 * least_search_bytes(1000));
-/// ```
-pub fn least_search_bytes(n: usize) -> u64 {
-    search_bytes(n, FEWEST_DIRECTIONS)
-}
-
-/// Each product adds two vectors of n, up to half of the workspace.
-fn search_bytes(n: usize, directions: usize) -> u64 {
-    [2, size_of::<f64>(), n, directions].into_iter().fold(1, |all, factor| all.saturating_mul(factor as u64))
 }
 
 /// Solves for a network that memorises `x` and `y`. A record is one product with K, its loss the one that the recursion
@@ -336,9 +265,14 @@ fn search<T: Element, X: Rows<T>, E: Element, Z: GatherRows<E>>(
 ) -> Result<Solution<T>, TrainError> {
     let (engine, space, d) = (outputs.engine, inner.spread(), outputs.x.cols());
     let n = space.whole();
-    let preconditioner = Nystrom::<E>::new(engine, inner, settings.rank, settings.seed)?;
-    let operator = GramOperator::<E, Z>::new(engine, inner);
-    let mut attempt = Attempt { outputs, operator, sum: Mat::zeros(inner.cols(), inner.cols()) };
+    let metric = match settings.norm {
+        Norm::Data => Some(Metric::of(&engine, inner)?),
+        Norm::Frobenius => None,
+    };
+    let metric = metric.as_ref();
+    let preconditioner = preconditioner(engine, inner, metric, settings)?;
+    let operator = GramOperator::<E, Z>::new(engine, inner).in_metric(metric);
+    let mut attempt = Attempt { outputs, operator, metric, sum: Mat::zeros(inner.cols(), inner.cols()) };
     let goal = Goal {
         residual: (4.0 * n as f64 * settings.tolerance * MARGIN).sqrt(),
         products: settings.max_products,
@@ -401,6 +335,24 @@ fn search<T: Element, X: Rows<T>, E: Element, Z: GatherRows<E>>(
     Ok(Solution { network, evaluation, positive, negative, rank: preconditioner.rank(), verdict, outcome })
 }
 
+/// P for the K of samples, or of T x_j in a metric.
+fn preconditioner<E: Element, Z: GatherRows<E>>(
+    engine: Engine,
+    x: &Z,
+    metric: Option<&Metric<E>>,
+    settings: &Settings,
+) -> Result<LowRank<E>, TrainError> {
+    match metric {
+        None => LowRank::nystrom(engine, x, settings.rank, settings.seed),
+        // All samples are landmarks, and P is the inverse.
+        Some(metric) if x.spread().whole() <= SMALLEST_RANK => {
+            let moved = Featured::new(x, &metric.coordinates(x.cols())?, engine)?;
+            LowRank::nystrom(engine, &moved, settings.rank, settings.seed)
+        }
+        Some(metric) => LowRank::pairs(engine, x, metric, settings.rank),
+    }
+}
+
 /// A network with what its own outputs leave of the targets.
 struct Fit<T: Element> {
     network: Network<T>,
@@ -447,10 +399,12 @@ impl<T: Element, X: Rows<T>> Outputs<'_, T, X> {
     }
 }
 
-/// S so far, as a sum of solutions.
+/// What S is made of so far, as a sum of solutions.
 struct Attempt<'a, T: Element, X, E: Element, Z> {
     outputs: Outputs<'a, T, X>,
     operator: GramOperator<'a, E, Z>,
+    metric: Option<&'a Metric<E>>,
+    /// Of A*(alpha).
     sum: Mat<f64>,
 }
 
@@ -461,6 +415,9 @@ impl<T: Element, X: Rows<T>, E: Element, Z: Rows<E>> Attempt<'_, T, X, E, Z> {
         for i in 0..more.rows() {
             self.sum.row_mut(i).iter_mut().zip(more.row(i)).for_each(|(sum, more)| *sum += more.to_f64());
         }
-        self.outputs.fit(&self.sum)
+        match self.metric {
+            None => self.outputs.fit(&self.sum),
+            Some(metric) => self.outputs.fit(&metric.outside(&self.sum)),
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::network::normal_rows;
 use crate::observe::Silent;
 
 fn settings(tolerance: f64) -> Settings {
-    Settings { tolerance, max_products: 300, rank: 2000, seed: 0, workspace: WORKSPACE }
+    Settings { tolerance, max_products: 300, norm: Norm::Frobenius, rank: 2000, seed: 0, workspace: WORKSPACE }
 }
 
 fn problem<T: Element>(n: usize, d: usize, seed: u64) -> (Mat<T>, Vec<T>) {
@@ -41,17 +41,39 @@ fn finds_the_solution_of_least_norm() {
     let sizes = [(1, 1), (1, 3), (3, 2), (10, 5), (30, 10), (55, 10), (200, 30), (5, 6), (20, 60), (40, 50)];
     for (seed, (n, d)) in sizes.into_iter().enumerate() {
         let (x, y) = problem::<f64>(n, d, seed as u64);
-        let found = solved(&x, &y, &settings(1e-18));
-        assert_eq!(found.verdict, Verdict::Memorised, "n {n} d {d}: f = {:e}", found.evaluation.loss);
-        assert!(
-            found.network.neurons() == 2 * found.positive.max(found.negative)
-                && found.positive + found.negative <= d.min(n)
-        );
-        let s = pass::network_matrix(&Engine::best(), found.network.weights.as_ref(), &found.network.signs).unwrap();
-        let (exact, _) = dense_solution(&x, &y);
-        let difference = Dense::from_fn(d, d, |i, k| s.row(i)[k] - exact[(i, k)]).norm_l2();
-        assert!(difference < 1e-6 * exact.norm_l2(), "n {n} d {d}: {difference:e} of {:e}", exact.norm_l2());
+        for norm in [Norm::Frobenius, Norm::Data] {
+            let found = solved(&x, &y, &Settings { norm, ..settings(1e-18) });
+            assert_eq!(found.verdict, Verdict::Memorised, "{norm:?} n {n} d {d}: f = {:e}", found.evaluation.loss);
+            assert_eq!(found.network.neurons(), 2 * found.positive.max(found.negative));
+            assert!(found.positive + found.negative <= d.min(n));
+            let s = pass::network_matrix(&Engine::best(), found.network.weights.as_ref(), &found.network.signs);
+            let (s, (exact, _)) = match norm {
+                Norm::Frobenius => (s.unwrap(), dense_solution(&x, &y)),
+                Norm::Data => (s.unwrap(), dense_solution_in_metric(&x, &y)),
+            };
+            let difference = Dense::from_fn(d, d, |i, k| s.row(i)[k] - exact[(i, k)]).norm_l2();
+            assert!(difference < 1e-6 * exact.norm_l2(), "{norm:?} n {n} d {d}: {difference:e}");
+        }
     }
+}
+
+/// T as its definition says, by a dense decomposition of C.
+fn dense_metric(x: &Mat<f64>) -> Dense<f64> {
+    let (n, d) = (x.rows(), x.cols());
+    let moment = |i: usize, k: usize| (0..n).map(|j| x.row(j)[i] * x.row(j)[k]).sum::<f64>() / n as f64;
+    let moments = Dense::from_fn(d, d, moment);
+    let c = (0..d).map(|i| moments[(i, i)]).sum::<f64>() / n.min(d) as f64;
+    let eigen = moments.self_adjoint_eigen(Side::Lower).unwrap();
+    let root = |value: f64| ((value.max(0.0) + c / 16.0) / (c + c / 16.0)).powf(-0.25);
+    Dense::from_fn(d, d, |i, k| (0..d).map(|l| eigen.U()[(i, l)] * root(eigen.S()[l]) * eigen.U()[(k, l)]).sum())
+}
+
+/// The solution of least ||T^-1 S T^-1||_F: that of least ||S||_F for the samples T x.
+fn dense_solution_in_metric(x: &Mat<f64>, y: &[f64]) -> (Dense<f64>, f64) {
+    let t = dense_metric(x);
+    let moved = Mat::from_fn(x.rows(), x.cols(), |j, k| (0..x.cols()).map(|i| x.row(j)[i] * t[(i, k)]).sum());
+    let (s, loss) = dense_solution(&moved, y);
+    (&t * s * &t, loss)
 }
 
 /// Solves for samples of a problem multiplied by `scale` and rounded to T, and compares x^T S x and S with the dense
@@ -93,11 +115,14 @@ fn samples_of_any_scale_are_solved_for() {
 fn a_power_of_two_changes_no_bit_of_the_solution() {
     let (x, y) = problem::<f32>(60, 12, 32);
     let scaled = |e: i32| Mat::from_fn(60, 12, |j, k| x.row(j)[k] * 2f32.powi(e));
-    let at = |e: i32| solved(&scaled(e), &y, &settings(1e-9)).network.weights;
-    let exact = at(0);
-    for e in [-60, -5, 40] {
-        let found = at(e);
-        assert!(found.iter().zip(exact.iter()).all(|(found, exact)| found * 2f32.powi(e) == *exact), "2^{e}");
+    for norm in [Norm::Frobenius, Norm::Data] {
+        let at = |e: i32| solved(&scaled(e), &y, &Settings { norm, ..settings(1e-9) }).network.weights;
+        let exact = at(0);
+        for e in [-60, -5, 40] {
+            let found = at(e);
+            let same = found.iter().zip(exact.iter()).all(|(found, exact)| found * 2f32.powi(e) == *exact);
+            assert!(same, "{norm:?} 2^{e}");
+        }
     }
 }
 
@@ -140,16 +165,24 @@ fn few_wide_samples_have_no_more_eigenvalues_than_they_span() {
 fn more_samples_than_unknowns_end_with_the_least_squares_solution() {
     for (seed, (n, d)) in [(4, 2), (35, 6), (60, 3), (400, 10)].into_iter().enumerate() {
         let (x, y) = problem::<f64>(n, d, 20 + seed as u64);
-        let found = solved(&x, &y, &settings(1e-12));
+        // Of any norm, for the loss does not know it.
         let (_, exact) = dense_solution(&x, &y);
-        assert_eq!(found.verdict, Verdict::LeastSquares { beyond_capacity: true }, "n {n} d {d}");
-        let loss = found.evaluation.loss;
-        assert!(loss >= exact * (1.0 - 1e-9) && loss <= exact * (1.0 + 1e-6), "n {n} d {d}: {loss:e}, exact {exact:e}");
+        for norm in [Norm::Frobenius, Norm::Data] {
+            let found = solved(&x, &y, &Settings { norm, ..settings(1e-12) });
+            assert_eq!(found.verdict, Verdict::LeastSquares { beyond_capacity: true }, "{norm:?} n {n} d {d}");
+            let loss = found.evaluation.loss;
+            assert!(loss >= exact * (1.0 - 1e-9), "{norm:?} n {n} d {d}: {loss:e}, exact {exact:e}");
+            assert!(loss <= exact * (1.0 + 1e-6), "{norm:?} n {n} d {d}: {loss:e}, exact {exact:e}");
+        }
     }
 }
 
 #[test]
 fn a_low_rank_preconditioner_is_slower_and_no_less_exact() {
+    let (x, y) = problem::<f64>(600, 40, 3);
+    // Products of 28 of the 40 coordinates.
+    let pairs = solved(&x, &y, &Settings { norm: Norm::Data, rank: 400, ..settings(1e-16) });
+    assert_eq!((pairs.verdict, pairs.rank), (Verdict::Memorised, 400));
     let (x, y) = problem::<f64>(400, 40, 3);
     let [full, low, least] = [400, 40, 1].map(|rank| solved(&x, &y, &Settings { rank, ..settings(1e-16) }));
     for found in [&full, &low, &least] {
@@ -221,12 +254,15 @@ fn the_loss_recorded_never_rises_and_an_interruption_leaves_what_was_reached() {
 
 #[test]
 fn the_default_rank_follows_the_width_and_the_memory() {
-    assert_eq!(default_rank::<f32>(60_000, 784, WORKSPACE), 3136);
-    assert_eq!((default_rank::<f32>(300, 100, WORKSPACE), default_rank::<f32>(2000, 10, WORKSPACE)), (300, 500));
-    assert!((2000..2500).contains(&default_rank::<f64>(60_000, 784, WORKSPACE)));
-    assert!(default_rank::<f32>(60_000, 784, WORKSPACE / 8) < 1000);
-    assert!((200..300).contains(&default_rank::<f32>(1_000_000, 784, WORKSPACE)));
-    assert_eq!((default_rank::<f32>(0, 5, WORKSPACE), default_rank::<f64>(usize::MAX, 5, WORKSPACE)), (1, 1));
+    let narrow = |n, d, workspace| default_rank::<f32>([n, d], Norm::Frobenius, workspace);
+    assert_eq!(narrow(60_000, 784, WORKSPACE), 3136);
+    assert_eq!(default_rank::<f32>([60_000, 784], Norm::Data, WORKSPACE), 1568);
+    assert_eq!((narrow(300, 100, WORKSPACE), narrow(2000, 10, WORKSPACE)), (300, 500));
+    assert!((2000..2500).contains(&default_rank::<f64>([60_000, 784], Norm::Frobenius, WORKSPACE)));
+    assert!(narrow(60_000, 784, WORKSPACE / 8) < 1000);
+    assert!((200..300).contains(&narrow(1_000_000, 784, WORKSPACE)));
+    let most = default_rank::<f64>([usize::MAX, 5], Norm::Data, WORKSPACE);
+    assert_eq!((narrow(0, 5, WORKSPACE), most), (1, 1));
 }
 
 #[test]

@@ -13,32 +13,18 @@
 //! it trusts the landmarks' own rows too much, and takes half as many products again on MNIST with noise.
 
 use faer::Mat as Dense;
-use memorize_data::dense::{self, Cholesky};
+use memorize_data::dense;
 use memorize_data::random::permutation;
 use memorize_kernels::pass::weighted_gram_bytes;
 use memorize_kernels::rows::Part;
-use memorize_kernels::{Element, Engine, GatherRows, Mat, Rows, Spread, pass, rows};
+use memorize_kernels::{Element, Engine, GatherRows, Mat, Spread, rows};
 
 use super::gram_operator::squared_length;
+use super::low_rank::{LowRank, cholesky};
 use crate::error::TrainError;
 use crate::features::{FeatureLayer, Featured};
 
-/// By how much a ridge grows until the decomposition succeeds.
-const RIDGE_GROWTH: f64 = 100.0;
-
-/// P = (B B^T + mu I)^-1 for the samples it was made of.
-#[derive(Debug)]
-pub struct Nystrom<T: Element> {
-    engine: Engine,
-    /// B, n x rank, spread over the ranks as the samples are.
-    factor: Part<Mat<T>>,
-    /// mu.
-    shift: f64,
-    /// The decomposition of mu I + B^T B, rank x rank.
-    inner: Cholesky,
-}
-
-impl<T: Element> Nystrom<T> {
+impl<T: Element> LowRank<T> {
     /// From `rank` landmarks (all samples if there are fewer), drawn without replacement by the seed. It takes n rank
     /// elements of memory and 3 n rank^2 + 2 n d rank flops.
     ///
@@ -48,34 +34,34 @@ impl<T: Element> Nystrom<T> {
     ///
     /// ```
     /// use memorize_kernels::{Engine, Mat};
-    /// use memorize_train::theory::nystrom::Nystrom;
+    /// use memorize_train::theory::low_rank::LowRank;
     ///
     /// // K is the identity here, and so is its inverse but for a small ridge.
     /// let x = Mat::from_slice(2, 2, &[1.0f64, 0.0, 0.0, 1.0]);
-    /// let found = Nystrom::new(Engine::best(), &x, 2, 1)?.apply(&[1.0, -2.0])?;
+    /// let found = LowRank::nystrom(Engine::best(), &x, 2, 1)?.apply(&[1.0, -2.0])?;
     /// assert!((found[0] / found[1] + 0.5).abs() < 1e-6);
     /// # Ok::<(), memorize_train::TrainError>(())
     /// ```
-    pub fn new<X: GatherRows<T>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
-        Self::of_power(engine, x, rank, seed, 2)
+    pub fn nystrom<X: GatherRows<T>>(engine: Engine, x: &X, rank: usize, seed: u64) -> Result<Self, TrainError> {
+        Self::nystrom_of_power(engine, x, rank, seed, 2)
     }
 
     /// The same of K = (X X^T)^power elementwise, for an even power: K_LL, C and mu are those of this K.
     ///
     /// # Errors
-    /// Those of [`Nystrom::new`]; [`TrainError::Power`] if the power is zero or above [`crate::features::MAX_POWER`].
+    /// Those of [`LowRank::nystrom`]; [`TrainError::Power`] if the power is zero or above [`crate::features::MAX_POWER`].
     ///
     /// ```
     /// use memorize_kernels::{Engine, Mat};
-    /// use memorize_train::theory::nystrom::Nystrom;
+    /// use memorize_train::theory::low_rank::LowRank;
     ///
     /// // K = diag(1, 2^4).
     /// let x = Mat::from_slice(2, 2, &[1.0f64, 0.0, 0.0, 2f64.sqrt()]);
-    /// let found = Nystrom::of_power(Engine::best(), &x, 2, 1, 4)?.apply(&[1.0, 4.0])?;
+    /// let found = LowRank::nystrom_of_power(Engine::best(), &x, 2, 1, 4)?.apply(&[1.0, 4.0])?;
     /// assert!((found[0] - 1.0).abs() < 1e-5 && (found[1] - 1.0).abs() < 1e-5, "{found:?}");
     /// # Ok::<(), memorize_train::TrainError>(())
     /// ```
-    pub fn of_power<X: GatherRows<T>>(
+    pub fn nystrom_of_power<X: GatherRows<T>>(
         engine: Engine,
         x: &X,
         rank: usize,
@@ -101,111 +87,34 @@ impl<T: Element> Nystrom<T> {
         // Where B B^T is nearly all of K: P divides the rounding errors of B by the shift.
         let least = T::EPSILON.sqrt() * diagonal;
         let shift = ((diagonal - approximated).max(least) / n as f64).max(f64::MIN_POSITIVE);
-        let gram = pass::weighted_gram(&engine, &factor, &vec![T::ONE; factor.rows()])?;
-        let inner = Dense::from_fn(rank, rank, |i, k| gram.row(i)[k].to_f64() + if i == k { shift } else { 0.0 });
-        Ok(Self { engine, factor, shift, inner: cholesky::<T>(&spread, inner)? })
+        Self::new(engine, factor, shift)
     }
+}
 
-    /// Number of landmarks.
-    ///
-    /// ```
-    /// use memorize_kernels::{Engine, Mat};
-    /// use memorize_train::theory::nystrom::Nystrom;
-    ///
-    /// let x = Mat::from_fn(5, 3, |i, k| (1 + i * i + k) as f64);
-    /// // No more than there are samples.
-    /// assert_eq!(Nystrom::new(Engine::best(), &x, 100, 1)?.rank(), 5);
-    /// # Ok::<(), memorize_train::TrainError>(())
-    /// ```
-    pub fn rank(&self) -> usize {
-        self.factor.cols()
-    }
-
-    /// A lower bound on ||K|| that is close to it: the Rayleigh quotient of B B^T at (1, ..., 1), which no element of K
-    /// makes smaller, for they are all squares.
-    ///
-    /// # Errors
-    /// None that a constructed preconditioner can meet; the passes check their shapes.
-    ///
-    /// ```
-    /// use memorize_kernels::{Engine, Mat};
-    /// use memorize_train::theory::nystrom::Nystrom;
-    ///
-    /// // K is a single number: (x . x)^2 = 25.
-    /// let x = Mat::from_slice(1, 2, &[1.0f64, 2.0]);
-    /// assert!((Nystrom::new(Engine::best(), &x, 1, 1)?.operator_norm()? - 25.0).abs() < 1e-6);
-    /// # Ok::<(), memorize_train::TrainError>(())
-    /// ```
-    pub fn operator_norm(&self) -> Result<f64, TrainError> {
-        let sums = pass::transposed_times_vector(&self.engine, &self.factor, &vec![T::ONE; self.factor.rows()])?;
-        Ok(squared_length(&sums) / self.factor.spread().whole() as f64)
-    }
-
-    /// Bytes that a preconditioner of this rank for n samples keeps.
-    ///
-    /// ```
-    /// use memorize_train::theory::nystrom::Nystrom;
-    ///
-    /// // B, n x rank, and the inner matrix, rank x rank in f64.
-    /// assert_eq!(Nystrom::<f32>::bytes(1000, 100), 1000 * 100 * 4 + 100 * 100 * 8);
-    /// ```
-    pub fn bytes(n: usize, rank: usize) -> u64 {
-        let rank = rank.min(n) as u64;
-        (n as u64).saturating_mul(size_of::<T>() as u64).saturating_add(rank * 8).saturating_mul(rank)
-    }
-
-    /// Bytes that [`Nystrom::new`] takes at once, the samples apart, with `here` of n samples of width d on this rank,
-    /// and so many threads: K_LL with its decomposition and the inverse of that, then B with what it is made by, then
-    /// B^T B with its decomposition.
-    ///
-    /// ```
-    /// use memorize_train::theory::nystrom::Nystrom;
-    ///
-    /// assert!(Nystrom::<f32>::peak(1000, 1000, 50, 100, 1) > Nystrom::<f32>::bytes(1000, 100));
-    /// ```
-    pub fn peak(here: usize, n: usize, d: usize, rank: usize, threads: usize) -> u64 {
-        let rank = rank.min(n);
-        let (own, wide) = (size_of::<T>() as u64, size_of::<f64>() as u64);
-        let product = |factors: [u64; 3]| factors.into_iter().fold(1, u64::saturating_mul);
-        let (k, d) = (rank as u64, d as u64);
-        let (landmarks, factor) = (product([k, d, own]), product([here as u64, k, own]));
-        let first = landmarks.saturating_add(product([k, k, 2 * wide + own])).saturating_add(product([k, d, wide]));
-        // Both with their layouts.
-        let whitening = product([k, k, 2 * own]);
-        let second = factor.saturating_add(whitening).saturating_add(2 * landmarks);
-        let decomposed = product([k, k, own + 2 * wide]);
-        // Of the first, what lies in pieces that nothing of the third fits into, as measured.
-        let pieces = product([k, k, 2 * wide - own]);
-        let third = weighted_gram_bytes::<T>(here, rank, threads).max(decomposed).saturating_add(pieces);
-        first.max(second).max(factor.saturating_add(whitening).saturating_add(third))
-    }
-
-    /// P v. v: n.
-    ///
-    /// # Errors
-    /// If v does not have n elements.
-    ///
-    /// ```
-    /// use memorize_kernels::{Engine, Mat};
-    /// use memorize_train::theory::gram_operator::GramOperator;
-    /// use memorize_train::theory::nystrom::Nystrom;
-    ///
-    /// // With every sample as a landmark it inverts K.
-    /// let x = Mat::from_slice(2, 2, &[1.0f64, 0.0, 1.0, 2.0]);
-    /// let k = GramOperator::new(Engine::best(), &x);
-    /// let found = Nystrom::new(Engine::best(), &x, 2, 1)?.apply(&k.apply(&[1.0, 2.0])?)?;
-    /// assert!((found[0] - 1.0).abs() < 1e-3 && (found[1] - 2.0).abs() < 1e-3, "{found:?}");
-    /// # Ok::<(), memorize_train::TrainError>(())
-    /// ```
-    pub fn apply(&self, v: &[f64]) -> Result<Vec<f64>, TrainError> {
-        let mut low_rank: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
-        let along = pass::transposed_times_vector(&self.engine, &self.factor, &low_rank)?;
-        let mut solved = Dense::from_fn(self.rank(), 1, |i, _| along[i].to_f64());
-        self.inner.solve(&mut solved);
-        let solved: Vec<T> = solved.col(0).iter().map(|&v| T::from_f64(v)).collect();
-        pass::times_vector(&self.engine, &self.factor, &solved, &mut low_rank)?;
-        Ok(v.iter().zip(&low_rank).map(|(v, low_rank)| (v - low_rank.to_f64()) / self.shift).collect())
-    }
+/// Bytes that [`LowRank::nystrom`] takes at once, the samples apart, with `here` of n samples of width d on this rank,
+/// and so many threads: K_LL with its decomposition and the inverse of that, then B with what it is made by, then
+/// B^T B with its decomposition.
+///
+/// ```
+/// use memorize_train::theory::low_rank::LowRank;
+///
+/// assert!(nystrom::peak::<f32>(1000, 1000, 50, 100, 1) > LowRank::<f32>::bytes(1000, 100));
+/// ```
+pub fn peak<T: Element>(here: usize, n: usize, d: usize, rank: usize, threads: usize) -> u64 {
+    let rank = rank.min(n);
+    let (own, wide) = (size_of::<T>() as u64, size_of::<f64>() as u64);
+    let product = |factors: [u64; 3]| factors.into_iter().fold(1, u64::saturating_mul);
+    let (k, d) = (rank as u64, d as u64);
+    let (landmarks, factor) = (product([k, d, own]), product([here as u64, k, own]));
+    let first = landmarks.saturating_add(product([k, k, 2 * wide + own])).saturating_add(product([k, d, wide]));
+    // Both with their layouts.
+    let whitening = product([k, k, 2 * own]);
+    let second = factor.saturating_add(whitening).saturating_add(2 * landmarks);
+    let decomposed = product([k, k, own + 2 * wide]);
+    // Of the first, what lies in pieces that nothing of the third fits into, as measured.
+    let pieces = product([k, k, 2 * wide - own]);
+    let third = weighted_gram_bytes::<T>(here, rank, threads).max(decomposed).saturating_add(pieces);
+    first.max(second).max(factor.saturating_add(whitening).saturating_add(third))
 }
 
 /// Row numbers of the landmarks, ascending.
@@ -230,33 +139,6 @@ fn inverse_factor<T: Element>(space: &Spread, landmarks: &Mat<T>, power: u32) ->
     }
     let inverse = cholesky::<T>(space, products)?.inverse_lower();
     Ok(Mat::from_fn(rank, rank, |i, k| T::from_f64(inverse[(i, k)])))
-}
-
-/// The decomposition of a positive semidefinite matrix with a ridge on its diagonal: rounding errors of T relative to
-/// the trace, or as much more as it takes where rounding has made the matrix indefinite.
-fn cholesky<T: Element>(space: &Spread, matrix: Dense<f64>) -> Result<Cholesky, TrainError> {
-    let size = matrix.nrows();
-    let found = space.from_first(|| with_ridge::<T>(matrix), || Cholesky::room(size));
-    found.ok_or(TrainError::Eigenvalues(size))
-}
-
-fn with_ridge<T: Element>(mut matrix: Dense<f64>) -> Option<Cholesky> {
-    let size = matrix.nrows();
-    let trace: f64 = matrix.diagonal().column_vector().iter().sum();
-    if !trace.is_finite() {
-        return None;
-    }
-    let (mut ridge, mut added) = ((T::EPSILON * trace).max(f64::MIN_POSITIVE), 0.0);
-    loop {
-        (0..size).for_each(|i| matrix[(i, i)] += ridge - added);
-        if let Some(factor) = Cholesky::new(matrix.as_ref()) {
-            return Some(factor);
-        }
-        (added, ridge) = (ridge, ridge * RIDGE_GROWTH);
-        if ridge > trace * RIDGE_GROWTH {
-            return None;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -290,7 +172,7 @@ mod tests {
     #[test]
     fn with_every_sample_a_landmark_it_is_the_inverse() {
         let x = samples(90, 30);
-        let p = Nystrom::new(Engine::best(), &x, 200, 0).unwrap();
+        let p = LowRank::nystrom(Engine::best(), &x, 200, 0).unwrap();
         let v = vector(90, 1);
         let back = p.apply(&GramOperator::new(Engine::best(), &x).apply(&v).unwrap()).unwrap();
         let error: Vec<f64> = back.iter().zip(&v).map(|(back, v)| back - v).collect();
@@ -302,7 +184,7 @@ mod tests {
     fn it_is_the_inverse_of_the_shifted_approximation() {
         let (n, rank) = (150, 20);
         let x = samples(n, 12);
-        let p = Nystrom::new(Engine::best(), &x, rank, 3).unwrap();
+        let p = LowRank::nystrom(Engine::best(), &x, rank, 3).unwrap();
         let product = |i: usize, j: usize| x.row(i).iter().zip(x.row(j)).map(|(a, b)| a * b).sum::<f64>().powi(2);
         let chosen = landmarks(n, rank, 3).unwrap();
         let columns = Dense::from_fn(n, rank, |i, l| product(i, chosen[l] as usize));
@@ -321,7 +203,7 @@ mod tests {
     fn it_is_symmetric_and_positive_even_where_the_samples_repeat() {
         let once = samples(30, 10);
         let x = Mat::<f32>::from_fn(90, 10, |j, k| once.row(j / 3)[k] as f32);
-        let p = Nystrom::new(Engine::best(), &x, 60, 1).unwrap();
+        let p = LowRank::nystrom(Engine::best(), &x, 60, 1).unwrap();
         let (v, w) = (vector(90, 3), vector(90, 4));
         let (pv, pw) = (p.apply(&v).unwrap(), p.apply(&w).unwrap());
         assert!(dot(&pv, &v) > 0.0 && dot(&pw, &w) > 0.0);
@@ -331,8 +213,8 @@ mod tests {
     #[test]
     fn of_samples_rounded_to_f32_it_is_nearly_the_same() {
         let (x, v) = (samples(400, 24), vector(400, 5));
-        let wide = Nystrom::new(Engine::best(), &x, 60, 2).unwrap().apply(&v).unwrap();
-        let narrow = Nystrom::new(Engine::best(), &Narrowed(&x), 60, 2).unwrap().apply(&v).unwrap();
+        let wide = LowRank::nystrom(Engine::best(), &x, 60, 2).unwrap().apply(&v).unwrap();
+        let narrow = LowRank::nystrom(Engine::best(), &Narrowed(&x), 60, 2).unwrap().apply(&v).unwrap();
         let difference: Vec<f64> = wide.iter().zip(&narrow).map(|(wide, narrow)| wide - narrow).collect();
         assert!(length(&difference) < 1e-3 * length(&wide), "{} of {}", length(&difference), length(&wide));
         assert!(length(&difference) > 0.0);
@@ -341,7 +223,7 @@ mod tests {
     #[test]
     fn the_norm_is_estimated_from_below_and_closely() {
         let x = samples(200, 20);
-        let p = Nystrom::new(Engine::best(), &x, 200, 0).unwrap();
+        let p = LowRank::nystrom(Engine::best(), &x, 200, 0).unwrap();
         let k = Dense::from_fn(200, 200, |i, j| x.row(i).iter().zip(x.row(j)).map(|(a, b)| a * b).sum::<f64>().powi(2));
         let exact = k.self_adjoint_eigenvalues(Side::Lower).unwrap()[199];
         let found = p.operator_norm().unwrap();
@@ -350,12 +232,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_approximated_is_refused() {
-        let make = |x: &Mat<f64>, rank| Nystrom::new(Engine::best(), x, rank, 0).map(|p| p.rank());
+        let make = |x: &Mat<f64>, rank| LowRank::nystrom(Engine::best(), x, rank, 0).map(|p| p.rank());
         assert!(matches!(make(&Mat::zeros(0, 3), 5), Err(TrainError::NoSamples)));
         assert!(matches!(make(&samples(4, 3), 0), Err(TrainError::NoSamples)));
         assert!(matches!(make(&Mat::from_fn(4, 3, |_, _| f64::INFINITY), 2), Err(TrainError::Eigenvalues(_))));
         // Samples that are all zero have K = 0; what P does there is nobody's business, as long as it is finite.
-        let p = Nystrom::new(Engine::best(), &Mat::<f64>::zeros(4, 3), 2, 0).unwrap();
+        let p = LowRank::nystrom(Engine::best(), &Mat::<f64>::zeros(4, 3), 2, 0).unwrap();
         assert!(p.apply(&[0.0; 4]).unwrap().iter().all(|v| v.is_finite()));
     }
 }

@@ -4,7 +4,8 @@
 use memorize_kernels::rows::Narrowed;
 use memorize_kernels::{Engine, GatherRows};
 
-use super::nystrom::Nystrom;
+use super::low_rank::LowRank;
+use super::nystrom;
 use crate::error::TrainError;
 
 /// Landmarks a coordinate of the preconditioner. On MNIST with noise 0.01 four leave a residual of 14 % of the
@@ -33,25 +34,25 @@ fn share(workspace: u64) -> u64 {
 /// ```
 pub fn default_rank(n: usize, d: usize, workspace: u64) -> usize {
     let wanted = d.saturating_mul(RANK_A_COORDINATE).max(SMALLEST_RANK).min(n);
-    let affordable = share(workspace) / Nystrom::<f32>::bytes(n, 1).max(1);
+    let affordable = share(workspace) / LowRank::<f32>::bytes(n, 1).max(1);
     wanted.min(usize::try_from(affordable).unwrap_or(usize::MAX)).max(1)
 }
 
 /// Bytes that a preconditioner of this rank for n samples keeps.
 ///
 /// ```
-/// use memorize_train::theory::nystrom::Nystrom;
+/// use memorize_train::theory::low_rank::LowRank;
 /// use memorize_train::theory::preconditioner::{WORKSPACE, bytes};
 ///
-/// assert_eq!(bytes(1000, 100, WORKSPACE), Nystrom::<f64>::bytes(1000, 100));
+/// assert_eq!(bytes(1000, 100, WORKSPACE), LowRank::<f64>::bytes(1000, 100));
 /// // Where that is too much, in f32.
-/// assert_eq!(bytes(1000, 100, 1 << 20), Nystrom::<f32>::bytes(1000, 100));
+/// assert_eq!(bytes(1000, 100, 1 << 20), LowRank::<f32>::bytes(1000, 100));
 /// ```
 pub fn bytes(n: usize, rank: usize, workspace: u64) -> u64 {
-    if is_wide(n, rank, workspace) { Nystrom::<f64>::bytes(n, rank) } else { Nystrom::<f32>::bytes(n, rank) }
+    if is_wide(n, rank, workspace) { LowRank::<f64>::bytes(n, rank) } else { LowRank::<f32>::bytes(n, rank) }
 }
 
-/// Bytes that making it takes at once, the samples apart: see [`Nystrom::peak`].
+/// Bytes that making it takes at once, the samples apart: see [`super::nystrom::peak`].
 ///
 /// ```
 /// use memorize_train::theory::preconditioner::{WORKSPACE, bytes, peak};
@@ -60,9 +61,9 @@ pub fn bytes(n: usize, rank: usize, workspace: u64) -> u64 {
 /// ```
 pub fn peak(here: usize, n: usize, d: usize, rank: usize, workspace: u64, threads: usize) -> u64 {
     if is_wide(n, rank, workspace) {
-        Nystrom::<f64>::peak(here, n, d, rank, threads)
+        nystrom::peak::<f64>(here, n, d, rank, threads)
     } else {
-        Nystrom::<f32>::peak(here, n, d, rank, threads)
+        nystrom::peak::<f32>(here, n, d, rank, threads)
     }
 }
 
@@ -74,23 +75,23 @@ pub fn peak(here: usize, n: usize, d: usize, rank: usize, workspace: u64, thread
 /// assert!(is_wide(1000, 100, 2 << 30) && !is_wide(1000, 100, 1 << 20));
 /// ```
 pub fn is_wide(n: usize, rank: usize, workspace: u64) -> bool {
-    Nystrom::<f64>::bytes(n, rank) <= share(workspace)
+    LowRank::<f64>::bytes(n, rank) <= share(workspace)
 }
 
 /// P, in f64 or, where that would not fit, in f32: the search corrects what P gets wrong.
 #[derive(Debug)]
 pub enum Preconditioner {
     /// In f64.
-    Wide(Nystrom<f64>),
+    Wide(LowRank<f64>),
     /// In f32.
-    Narrow(Nystrom<f32>),
+    Narrow(LowRank<f32>),
 }
 
 impl Preconditioner {
-    /// From `rank` landmarks drawn by the seed, as [`Nystrom::new`] does it.
+    /// From `rank` landmarks drawn by the seed, as [`LowRank::nystrom`] does it.
     ///
     /// # Errors
-    /// Those of [`Nystrom::new`].
+    /// Those of [`LowRank::nystrom`].
     ///
     /// ```
     /// use memorize_kernels::{Engine, Mat};
@@ -111,11 +112,11 @@ impl Preconditioner {
         Self::of_power(engine, x, (rank, seed, workspace), 2)
     }
 
-    /// The same for K = (X X^T)^power elementwise, as [`Nystrom::of_power`] does it; `made_of` is the rank, the seed and
+    /// The same for K = (X X^T)^power elementwise, as [`LowRank::nystrom_of_power`] does it; `made_of` is the rank, the seed and
     /// the workspace.
     ///
     /// # Errors
-    /// Those of [`Nystrom::of_power`].
+    /// Those of [`LowRank::nystrom_of_power`].
     ///
     /// ```
     /// use memorize_kernels::{Engine, Mat};
@@ -134,9 +135,9 @@ impl Preconditioner {
     ) -> Result<Self, TrainError> {
         let (rank, seed, workspace) = made_of;
         Ok(if is_wide(x.spread().whole(), rank, workspace) {
-            Self::Wide(Nystrom::of_power(engine, x, rank, seed, power)?)
+            Self::Wide(LowRank::nystrom_of_power(engine, x, rank, seed, power)?)
         } else {
-            Self::Narrow(Nystrom::of_power(engine, &Narrowed(x), rank, seed, power)?)
+            Self::Narrow(LowRank::nystrom_of_power(engine, &Narrowed(x), rank, seed, power)?)
         })
     }
 

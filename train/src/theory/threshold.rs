@@ -83,6 +83,7 @@ mod tests {
     use memorize_kernels::{Engine, Mat, Par, rows};
 
     use super::*;
+    use crate::metric::Norm;
     use crate::network::{Network, default_init_scale};
     use crate::objective::Objective;
     use crate::observe::{Silent, StopReason};
@@ -112,8 +113,14 @@ mod tests {
     }
 
     fn solved(x: &Mat<f64>, y: &[f64]) -> Solution<f64> {
-        let settings =
-            Settings { tolerance: TOLERANCE, max_products: 2000, rank: y.len(), seed: 0, workspace: WORKSPACE };
+        let settings = Settings {
+            tolerance: TOLERANCE,
+            max_products: 2000,
+            norm: Norm::Frobenius,
+            rank: y.len(),
+            seed: 0,
+            workspace: WORKSPACE,
+        };
         solve(engine(), x, y, &settings, &mut Silent).unwrap()
     }
 
