@@ -8,6 +8,7 @@ use memorize_kernels::rows::Part;
 use memorize_kernels::team::Team;
 use memorize_kernels::{Engine, GatherRows, Mat, Par, Spread};
 use memorize_ranks::threads;
+use memorize_train::metric::Norm;
 use memorize_train::optim::accelerated::{Acceleration, accelerated_descent};
 use memorize_train::optim::negative_curvature::{Escape, escaping_descent};
 use memorize_train::optim::pgd::{Training, perturbed_descent};
@@ -161,24 +162,26 @@ fn descents_that_leave_saddle_points() {
 #[test]
 fn the_solver_memorises_random_features() {
     // 60 features: 1830 dimensions for 1700 samples.
-    let settings =
-        solve::Settings { tolerance: 1e-12, max_products: 60, rank: 300, seed: 2, workspace: solve::WORKSPACE };
-    let layer = FeatureLayer::random(60, 20, 2, 0.3, 7).unwrap();
-    let (loss, weights) = same_for_all_ranks(20, |x, y| {
-        let z = Featured::new(x, &layer, engine()).unwrap();
-        let mut watch = Watch::default();
-        let found = solve::solve(engine(), &z, y, &settings, &mut watch).unwrap();
-        (found.evaluation.loss, found.network.weights.padded().to_vec())
-    });
-    assert!(loss < 0.1 && !weights.is_empty(), "{loss}");
+    for norm in [Norm::Data, Norm::Frobenius] {
+        let (tolerance, max_products, workspace) = (1e-12, 60, solve::WORKSPACE);
+        let settings = solve::Settings { tolerance, max_products, norm, rank: 300, seed: 2, workspace };
+        let layer = FeatureLayer::random(60, 20, 2, 0.3, 7).unwrap();
+        let (loss, weights) = same_for_all_ranks(20, |x, y| {
+            let z = Featured::new(x, &layer, engine()).unwrap();
+            let mut watch = Watch::default();
+            let found = solve::solve(engine(), &z, y, &settings, &mut watch).unwrap();
+            (found.evaluation.loss, found.network.weights.padded().to_vec())
+        });
+        assert!(loss < 0.1 && !weights.is_empty(), "{norm:?} {loss}");
+    }
 }
 
 #[test]
 fn samples_that_are_fewer_than_they_have_numbers_each() {
     // Solved for and looked at in coordinates of their span, which every rank has whole.
-    let settings =
-        solve::Settings { tolerance: 1e-18, max_products: 60, rank: 100, seed: 2, workspace: solve::WORKSPACE };
-    for scale in [1.0, 1e-30] {
+    for (scale, norm) in [(1.0, Norm::Data), (1.0, Norm::Frobenius), (1e-30, Norm::Data)] {
+        let (tolerance, max_products, workspace) = (1e-18, 60, solve::WORKSPACE);
+        let settings = solve::Settings { tolerance, max_products, norm, rank: 100, seed: 2, workspace };
         let (x, y) = samples_of(520, 530);
         let x = Mat::from_fn(520, 530, |j, k| scale * x.row(j)[k]);
         let (loss, positive, weights, sigma_min) = same_for_all_ranks_with((x, y), |x, y| {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use memorize_data::synthetic;
 use memorize_kernels::parallel::threads_at_work;
 use memorize_kernels::{Backend, Element, Engine, GatherRows, Isa, Mat, MatMut, MatRef, Par, Rows};
+use memorize_train::metric::Norm;
 use memorize_train::optim::accelerated::{Acceleration, accelerated_descent};
 use memorize_train::optim::negative_curvature::{Escape, escaping_descent};
 use memorize_train::optim::pgd::{Training, perturbed_descent};
@@ -69,6 +70,13 @@ impl Observer for Losses {
     fn record(&mut self, record: &Record) {
         self.0.push(record.loss.to_bits());
     }
+}
+
+fn solved<T: Element>(engine: Engine, (x, y): Set<'_, T>, norm: Norm) -> Vec<u64> {
+    let (tolerance, max_products, workspace) = (1e-12, 12, solve::WORKSPACE);
+    let settings = solve::Settings { tolerance, max_products, norm, rank: 40, seed: 2, workspace };
+    let found = solve::solve(engine, &x, y, &settings, &mut Losses::default()).unwrap();
+    [vec![found.evaluation.loss.to_bits()], bits(found.network.weights.padded())].concat()
 }
 
 fn bits<T: Element>(values: &[T]) -> Vec<u64> {
@@ -148,12 +156,8 @@ fn computations<T: Element>() -> Vec<(&'static str, Computation<T>)> {
             let layer = FeatureLayer::random(70, x.cols(), 2, 0.3, 7).unwrap();
             bits(memorize_kernels::rows::to_mat(engine.par, &Featured::new(x, &layer, engine).unwrap()).padded())
         }),
-        ("solve", |engine, (x, y)| {
-            let settings =
-                solve::Settings { tolerance: 1e-12, max_products: 12, rank: 40, seed: 2, workspace: solve::WORKSPACE };
-            let found = solve::solve(engine, &x, y, &settings, &mut Losses::default()).unwrap();
-            [vec![found.evaluation.loss.to_bits()], bits(found.network.weights.padded())].concat()
-        }),
+        ("solve", |engine, (x, y)| solved(engine, (x, y), Norm::Frobenius)),
+        ("solve in a metric", |engine, (x, y)| solved(engine, (x, y), Norm::Data)),
     ]
 }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use memorize_data::Shown;
 use strum::{EnumMessage, VariantArray};
 
-use super::choices::{Backend, Batch, Dtype, IsaName, OptimizerKind, Route, Source};
+use super::choices::{Backend, Batch, Dtype, IsaName, Metric, OptimizerKind, Route, Source};
 use crate::units::ByteSize;
 
 /// How a value is written.
@@ -82,6 +82,7 @@ words! {
     Source: Form::Choice(in_words::<Source>(|&source| source != Source::Files)), |_| None;
     Dtype: Form::Choice(Dtype::choices()), |_| None;
     Backend: Form::Choice(Backend::choices()), |_| None;
+    Metric: Form::Choice(Metric::choices()), |_| None;
     IsaName: Form::Choice(IsaName::choices()), |_| None;
     Route: Form::Choice(Route::choices()), |_| None;
     OptimizerKind: Form::Choice(OptimizerKind::choices()), |_| None;
