@@ -2,6 +2,7 @@
 
 use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, GatherRows};
+use memorize_train::metric::Moved;
 use memorize_train::optim::Method;
 use memorize_train::optim::negative_curvature::Escape;
 use memorize_train::race::{Entrant, Lap, Rules, Spectator, Track};
@@ -9,7 +10,7 @@ use memorize_train::schedule::StepDecay;
 use memorize_train::theory::constants::Thresholds;
 use memorize_train::{Route, TrainError, solve};
 
-use crate::config::{Batch, ConfigError, OptimizerKind, RaceConfig};
+use crate::config::{Batch, ConfigError, Metric, OptimizerKind, RaceConfig};
 use crate::error::Error;
 use crate::layer::{AcceleratedLayer, NegativeCurvatureLayer};
 use crate::run::machine::Machine;
@@ -22,6 +23,8 @@ const RADIUS: f64 = 1e-3;
 const G_THRES: f64 = 1e-6;
 const F_THRES: f64 = 1e-12;
 const T_THRES: u64 = 1000;
+/// What to do where the memory is short.
+const ADVICE: &str = "use fewer samples (--limit), narrower ones (--pca), or fewer neurons (--neurons)";
 
 /// The track for networks of r neurons on these samples and targets.
 ///
@@ -35,8 +38,31 @@ pub fn track<'a, T: Element, X: GatherRows<T>>(
 ) -> Result<Track<'a, T, X>, Error> {
     foresee::<T>(config, machine, [x.rows(), x.cols(), r])?;
     let (route, seed) = (config.adam.run.route.forced(), config.adam.run.seed);
-    let rules = Rules { losses: config.losses.clone(), passes: config.passes(), route, seed };
+    let norm = config.metric.unwrap_or(Metric::Data).into();
+    let rules = Rules { losses: config.losses.clone(), passes: config.passes(), route, seed, norm };
     Track::new(machine.engine, (x, y), r, config.learning_rate, rules).map_err(track_error)
+}
+
+/// The samples as descents see them in their metric: nothing where that is the sum of squares.
+///
+/// # Errors
+/// Bad input: samples that have no metric, more memory than there is.
+pub fn moved<T: Element, X: GatherRows<T>>(
+    config: &RaceConfig,
+    machine: &Machine,
+    x: &X,
+) -> Result<Option<Moved<T>>, Error> {
+    if config.metric != Some(Metric::Data) || !config.optimizers.iter().any(|&kind| descends(kind)) {
+        return Ok(None);
+    }
+    let what = format!("{} samples of width {} in their metric", x.rows(), x.cols());
+    memory::foresee(&what, Moved::<T>::bytes(x.rows(), x.cols()), ADVICE)?;
+    Moved::new(machine.engine, x).map(Some).map_err(track_error)
+}
+
+/// Whether an optimiser goes down by gradients of the whole set, in a metric if there is one.
+pub fn descends(kind: OptimizerKind) -> bool {
+    kind.is_full_batch() && kind != OptimizerKind::Solve
 }
 
 /// Lets one optimiser run, with a spectator who may stop it.
@@ -85,11 +111,11 @@ fn foresee<T: Element>(config: &RaceConfig, machine: &Machine, [n, d, r]: [usize
         squares: Some(Squares::new(machine)),
     };
     let settings = solve::Settings::new::<T>([n, d], 0.0, config.passes(), 0);
+    let settings = settings.in_norm::<T>([n, d], config.metric.unwrap_or(Metric::Data).into());
     let solves = config.optimizers.contains(&OptimizerKind::Solve);
     let solving = if solves { solve::bytes::<T>(n, n, d, &settings, machine.threads) } else { 0 };
     let needed = training.bytes::<T>().saturating_add(solving);
-    let advice = "use fewer samples (--limit), narrower ones (--pca), or fewer neurons (--neurons)";
-    memory::foresee(&format!("a race on {n} samples of width {d}"), needed, advice)
+    memory::foresee(&format!("a race on {n} samples of width {d}"), needed, ADVICE)
 }
 
 /// Who takes part under this name, with the step size of full-batch descent.
@@ -100,7 +126,7 @@ fn entrant(kind: OptimizerKind, config: &RaceConfig, eta: f64) -> Result<Entrant
         Batch::Rows(rows) => Some(rows),
     };
     Ok(match kind {
-        OptimizerKind::Gd => Entrant::Descent,
+        OptimizerKind::Gd => Entrant::Descent(eta),
         OptimizerKind::Sgd => Entrant::Batches { method: Method::Descent, schedule: StepDecay::constant(eta), rows },
         OptimizerKind::Adam => {
             let every = adam.decay_every.unwrap_or(0);

@@ -16,12 +16,16 @@
 //! 1.26 and 2.12; a lambda of c/100, c/16 and c/4 takes 29, 32 and 39 and leaves 1.10, 1.08 and 1.08. Farther on, what
 //! is noise in the samples counts as much as what is not.
 
+mod moved;
+
 use faer::Mat as Dense;
 use memorize_data::dense::{self, Eigen};
 use memorize_kernels::{Element, Engine, Mat, Rows, pass};
 
 use crate::error::TrainError;
 use crate::features::FeatureLayer;
+
+pub use moved::Moved;
 
 /// lambda/c: what is added to the second moments, as a share of their mean.
 const RIDGE: f64 = 1.0 / 16.0;
@@ -145,6 +149,11 @@ impl<T: Element> Metric<T> {
     /// ```
     pub fn square(&self) -> &Mat<T> {
         &self.square
+    }
+
+    /// T, d x d.
+    fn root(&self) -> Dense<f64> {
+        power(&self.vectors, &self.roots, 1)
     }
 
     /// The first coordinates u_i^T T x of a sample x, as features of power 1.

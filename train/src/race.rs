@@ -27,12 +27,14 @@ use crate::theory::hessian::HessianOperator;
 /// Products with the Hessian that its largest eigenvalue is found by: to a few percent, and the step size allows for
 /// twice.
 const PRODUCTS: usize = 20;
+/// Shares of a measured step size below this are not tried.
+const SMALLEST_SHARE: f64 = 1e-6;
 
 /// Who takes part, with what is its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Entrant {
-    /// Gradient descent on the whole set.
-    Descent,
+    /// Gradient descent on the whole set with this step size.
+    Descent(f64),
     /// Gradient descent or Adam on batches of so many samples, `None` for the whole set.
     Batches {
         /// Which of the two.
@@ -52,6 +54,26 @@ pub enum Entrant {
     Solver,
 }
 
+impl Entrant {
+    /// The same with a step that is shorter by this factor, for those whose step size is the track's.
+    fn with_share(self, share: f64) -> Self {
+        match self {
+            Self::Descent(rate) => Self::Descent(share * rate),
+            Self::Batches { method: Method::Descent, schedule, rows } => {
+                let schedule = StepDecay { initial: share * schedule.initial, ..schedule };
+                Self::Batches { method: Method::Descent, schedule, rows }
+            }
+            Self::Perturbed(thresholds) => Self::Perturbed(Thresholds { eta: share * thresholds.eta, ..thresholds }),
+            // gamma = theta^2/eta.
+            Self::Accelerated(parameters) => {
+                let Acceleration { eta, gamma, .. } = parameters;
+                Self::Accelerated(Acceleration { eta: share * eta, gamma: gamma / share, ..parameters })
+            }
+            other => other,
+        }
+    }
+}
+
 /// Settings of a race.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
@@ -63,6 +85,8 @@ pub struct Rules {
     pub route: Option<Route>,
     /// Seed of everything that is random.
     pub seed: u64,
+    /// Which norm of S the solver makes the least.
+    pub norm: Norm,
 }
 
 /// A loss of the whole training set on the way.
@@ -96,6 +120,8 @@ pub struct Lap {
     pub records: Vec<Recorded>,
     /// The losses to reach.
     pub marks: Vec<Mark>,
+    /// The share of the step size that did not diverge: 1, or 1/2, 1/4, ... of one that nobody gave.
+    pub share: f64,
 }
 
 /// Watches a race.
@@ -115,6 +141,8 @@ pub struct Track<'a, T: Element, X> {
     pub start: Network<T>,
     /// Step size of full-batch descent.
     pub rate: f64,
+    /// Whether it was measured: then it is halved where it makes an entrant diverge.
+    measured: bool,
     rules: Rules,
 }
 
@@ -128,10 +156,11 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     /// ```
     /// use memorize_data::synthetic;
     /// use memorize_kernels::Engine;
+    /// use memorize_train::metric::Norm;
     /// use memorize_train::race::{Rules, Track};
     ///
     /// let (x, y) = (synthetic::inputs::<f64>(1, 12, 6), synthetic::targets::<f64>(1, 12));
-    /// let rules = Rules { losses: vec![1e-2, 1e-8], passes: 50, route: None, seed: 1 };
+    /// let rules = Rules { losses: vec![1e-2, 1e-8], passes: 50, route: None, seed: 1, norm: Norm::Data };
     /// let track = Track::new(Engine::best(), (&x, &y), 14, Some(0.5), rules)?;
     /// assert_eq!((track.rate, track.start.neurons()), (0.5, 14));
     /// # Ok::<(), memorize_train::TrainError>(())
@@ -150,8 +179,9 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
         if n == 0 {
             return Err(TrainError::NoSamples);
         }
+        let measured = rate.is_none();
         let rate = rate.map_or_else(|| largest_curvature(&objective, &start).map(|largest| 1.0 / largest), Ok)?;
-        Ok(Self { objective, start, rate, rules })
+        Ok(Self { objective, start, rate, measured, rules })
     }
 
     /// Rank of the solver's preconditioner.
@@ -159,19 +189,21 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     /// ```
     /// use memorize_data::synthetic;
     /// use memorize_kernels::Engine;
+    /// use memorize_train::metric::Norm;
     /// use memorize_train::race::{Rules, Track};
     ///
     /// let (x, y) = (synthetic::inputs::<f64>(1, 12, 6), synthetic::targets::<f64>(1, 12));
-    /// let rules = Rules { losses: vec![1e-8], passes: 50, route: None, seed: 1 };
+    /// let rules = Rules { losses: vec![1e-8], passes: 50, route: None, seed: 1, norm: Norm::Data };
     /// // Every sample is a landmark.
     /// assert_eq!(Track::new(Engine::best(), (&x, &y), 14, Some(0.5), rules)?.rank(), 12);
     /// # Ok::<(), memorize_train::TrainError>(())
     /// ```
     pub fn rank(&self) -> usize {
-        solve::default_rank::<T>([self.objective.x.rows(), self.start.width()], Norm::Data, solve::WORKSPACE)
+        solve::default_rank::<T>([self.objective.x.rows(), self.start.width()], self.rules.norm, solve::WORKSPACE)
     }
 
-    /// Lets one run. That it diverges is no error, it is what came of it.
+    /// Lets one run. That it diverges with a step size that was given is no error, it is what came of it. One that was
+    /// measured at the start is halved then, and the entrant starts again; the passes that it has done count.
     ///
     /// # Errors
     /// Errors that keep an entrant from running at all.
@@ -179,6 +211,7 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     /// ```
     /// use memorize_data::synthetic;
     /// use memorize_kernels::Engine;
+    /// use memorize_train::metric::Norm;
     /// use memorize_train::race::{Entrant, Recorded, Rules, Spectator, Track};
     ///
     /// struct Nobody;
@@ -191,24 +224,34 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     /// }
     ///
     /// let (x, y) = (synthetic::inputs::<f64>(1, 12, 6), synthetic::targets::<f64>(1, 12));
-    /// let rules = Rules { losses: vec![1e-2, 1e-8], passes: 50, route: None, seed: 1 };
+    /// let rules = Rules { losses: vec![1e-2, 1e-8], passes: 50, route: None, seed: 1, norm: Norm::Data };
     /// let lap = Track::new(Engine::best(), (&x, &y), 14, Some(0.5), rules)?.run(Entrant::Solver, &mut Nobody)?;
     /// assert!(lap.marks.iter().all(|mark| mark.reached.is_some()));
     /// # Ok::<(), memorize_train::TrainError>(())
     /// ```
     pub fn run(&self, entrant: Entrant, spectator: &mut dyn Spectator) -> Result<Lap, TrainError> {
         let mut runner = Runner::new(&self.rules, spectator);
-        let loss = match self.train(entrant, &mut runner) {
+        let (mut loss, mut share) = (self.attempt(entrant, &mut runner)?, 1.0);
+        while loss.is_none() && self.measured && share > SMALLEST_SHARE && runner.keep_going() {
+            share /= 2.0;
+            runner.begin_again();
+            loss = self.attempt(entrant.with_share(share), &mut runner)?;
+        }
+        let Runner { records, marks, .. } = runner;
+        Ok(Lap { loss, records, marks, share })
+    }
+
+    /// The loss at the end; nothing if it diverged.
+    fn attempt(&self, entrant: Entrant, runner: &mut Runner<'_>) -> Result<Option<f64>, TrainError> {
+        match self.train(entrant, runner) {
             Ok(network) => {
                 let route = Plan::of_network(Samples::All(self.objective.x.rows()), &network, self.rules.route).route;
                 let objective = Objective { route, ..self.objective };
-                Some(objective.evaluate(&network)?.loss).filter(|loss| loss.is_finite())
+                Ok(Some(objective.evaluate(&network)?.loss).filter(|loss| loss.is_finite()))
             }
-            Err(TrainError::Diverged { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let Runner { records, marks, .. } = runner;
-        Ok(Lap { loss, records, marks })
+            Err(TrainError::Diverged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn limits(&self, iterations: u64, record_every: u64) -> Limits {
@@ -220,8 +263,8 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
         let limits = self.limits(passes, 1);
         let mut network = self.start.clone();
         match entrant {
-            Entrant::Descent => {
-                let settings = Settings { method: Method::Descent, schedule: StepDecay::constant(self.rate), limits };
+            Entrant::Descent(rate) => {
+                let settings = Settings { method: Method::Descent, schedule: StepDecay::constant(rate), limits };
                 full_batch(objective, &mut network, &settings, runner)?;
             }
             Entrant::Batches { method, schedule, rows: None } => {
@@ -273,6 +316,7 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
         let Objective { engine, x, y, .. } = self.objective;
         let (size, tolerance) = ([x.rows(), self.start.width()], self.rules.losses.last().copied().unwrap_or(0.0));
         let settings = solve::Settings::new::<T>(size, tolerance, self.rules.passes, self.rules.seed);
+        let settings = settings.in_norm::<T>(size, self.rules.norm);
         let [n, d] = size.map(|count| count as f64);
         runner.begin_with(solve::preparation(size, &settings) / (2.0 * n * d * d));
         Ok(solve::solve(engine, x, y, &settings, runner)?.network)
@@ -331,6 +375,11 @@ impl<'a> Runner<'a> {
             records: Vec::new(),
             marks: rules.losses.iter().map(|&loss| Mark { loss, reached: None }).collect(),
         }
+    }
+
+    /// What was done counts, and iterations start at 0 again.
+    fn begin_again(&mut self) {
+        (self.before, self.spent) = (self.passes, None);
     }
 
     /// Counts so many passes as done before the first iteration.

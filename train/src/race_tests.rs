@@ -20,7 +20,7 @@ impl Spectator for Counting {
 }
 
 fn rules() -> Rules {
-    Rules { losses: vec![1e-2, 1e-4], passes: 10, route: None, seed: 0 }
+    Rules { losses: vec![1e-2, 1e-4], passes: 10, route: None, seed: 0, norm: Norm::Data }
 }
 
 fn counted(count: impl FnOnce(&mut Runner<'_>)) -> (Vec<Recorded>, Vec<Option<f64>>) {
@@ -84,7 +84,7 @@ fn training_set() -> (Mat<f64>, Vec<f64>) {
 fn every_entrant_arrives_on_every_route_and_ends_where_it_is_asked_to() {
     let (x, y) = training_set();
     for route in [None, Some(Route::Neuron), Some(Route::Gram)] {
-        let rules = Rules { losses: vec![1e-2, 1e-3], passes: 20_000, route, seed: 1 };
+        let rules = Rules { losses: vec![1e-2, 1e-3], passes: 20_000, route, seed: 1, norm: Norm::Data };
         let track = Track::new(Engine::best(), (&x, &y), 18, None, rules).unwrap();
         let eta = track.rate;
         let (theta, radius) = (0.1, 1e-3);
@@ -100,7 +100,7 @@ fn every_entrant_arrives_on_every_route_and_ends_where_it_is_asked_to() {
         let adam = |rows| Entrant::Batches { method: Method::ADAM, schedule: StepDecay::constant(0.003), rows };
         let thresholds = Thresholds { eta, radius, g_thres: 1e-6, f_thres: 1e-12, t_thres: 1000 };
         for entrant in [
-            Entrant::Descent,
+            Entrant::Descent(track.rate),
             adam(None),
             adam(Some(7)),
             Entrant::Perturbed(thresholds),
@@ -124,8 +124,36 @@ fn every_entrant_arrives_on_every_route_and_ends_where_it_is_asked_to() {
 fn a_step_that_is_too_long_is_a_lap_that_diverged() {
     let (x, y) = training_set();
     let track = Track::new(Engine::best(), (&x, &y), 18, Some(1e6), rules()).unwrap();
-    assert_eq!(track.run(Entrant::Descent, &mut Counting(usize::MAX)).unwrap().loss, None);
+    let lap = track.run(Entrant::Descent(track.rate), &mut Counting(usize::MAX)).unwrap();
+    assert_eq!((lap.loss, lap.share), (None, 1.0));
     let none = Mat::<f64>::zeros(0, 8);
     assert!(matches!(Track::new(Engine::best(), (&none, &[]), 18, None, rules()), Err(TrainError::NoSamples)));
     assert!(matches!(Track::new(Engine::best(), (&x, &y), 3, None, rules()), Err(TrainError::Neurons(3))));
+}
+
+#[test]
+fn a_measured_step_that_is_too_long_is_halved_and_all_passes_count() {
+    let (x, y) = training_set();
+    let rules = Rules { passes: 20_000, ..rules() };
+    let track = Track::new(Engine::best(), (&x, &y), 18, None, rules).unwrap();
+    let rate = 256.0 * track.rate;
+    let schedule = StepDecay::constant(rate);
+    let thresholds = Thresholds { eta: rate, radius: 0.1, g_thres: 1e-6, f_thres: 1e-12, t_thres: 1000 };
+    let (radius, theta) = (1e-3, 0.1);
+    let gamma = theta * theta / rate;
+    let acceleration = Acceleration { eta: rate, theta, gamma, s: 10.0 * radius, radius, g_thres: 1e-7, t_thres: 1000 };
+    for entrant in [
+        Entrant::Descent(rate),
+        Entrant::Batches { method: Method::Descent, schedule, rows: None },
+        Entrant::Perturbed(thresholds),
+        Entrant::Accelerated(acceleration),
+    ] {
+        let lap = track.run(entrant, &mut Counting(usize::MAX)).unwrap();
+        assert!(lap.loss.is_some_and(|loss| loss <= 1e-4 * (1.0 + 1e-9)), "{entrant:?}: {:?}", lap.loss);
+        assert!(lap.share < 1.0 && (lap.share.log2() - lap.share.log2().round()).abs() < 1e-12, "{}", lap.share);
+        assert!(lap.records.windows(2).all(|pair| pair[0].passes <= pair[1].passes));
+        // The passes before the last start are among those of the last record.
+        let last = lap.records.last().unwrap();
+        assert!(last.passes > last.iteration as f64, "{entrant:?}: {last:?}");
+    }
 }

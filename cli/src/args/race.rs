@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use memorize_run::config::{ConfigError, OptimizerKind, RaceConfig};
+use memorize_run::config::{ConfigError, Metric, OptimizerKind, RaceConfig};
 use memorize_run::layer::Layer;
 
 use super::{Flags, Raced, ShownArgs, choice};
@@ -37,6 +37,10 @@ pub struct RaceArgs {
     /// Step size of gd, sgd, pgd and accelerated [default: 1/lambda_max of the Hessian at the random start]
     #[arg(long = "lr", value_name = "LR", help_heading = "Race")]
     pub learning_rate: Option<f64>,
+    /// Norm that the solver makes the least, and that descents on the whole set measure a step by: gd, pgd, accelerated
+    /// and negative-curvature [default: frobenius for descents, data for solve]
+    #[arg(long, value_name = "NORM", value_parser = choice::<Metric>(), help_heading = "Race")]
+    pub metric: Option<Metric>,
     /// Step size of Adam at the start [default: 0.003]
     #[arg(long, value_name = "LR", help_heading = "Race")]
     pub adam_lr: Option<f64>,
@@ -62,11 +66,13 @@ the arithmetic of the solver's preconditioner is counted in passes too.
 
 All start at the same random weights but pgd, which starts at W = 0 as Algorithm 1 does, and solve,
 which starts at none. The step size of those that need one is what the largest curvature at that
-start allows; finding it is not counted, nor is looking at the loss after an epoch of Adam.
+start allows; finding it is not counted, nor is looking at the loss after an epoch of Adam. Where
+a step of that size diverges it is halved and the optimiser starts again, and all passes count.
 
 Examples:
   memorize race --data synthetic --normalize
   memorize race --data mnist --normalize --noise 0.01 --adam-decay-every 15 --curves race.csv
+  memorize race --data mnist --normalize --noise 0.01 --metric data --optimizer negative-curvature
   memorize race --inputs X.npy --targets y.npy --normalize --optimizer adam,solve --losses 1e-4";
 
 impl RaceArgs {
@@ -91,6 +97,7 @@ impl RaceArgs {
             optimizers: self.optimizer.clone(),
             losses,
             learning_rate: self.learning_rate,
+            metric: self.metric,
         };
         config.validate()?;
         Ok(config)

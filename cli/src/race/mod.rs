@@ -45,14 +45,20 @@ pub fn run<T: Element>(
     let [n, d] = [x.rows(), x.cols()];
     let r = config.neurons.unwrap_or_else(|| theorem1_neurons(d));
     let track = race::track(config, machine, (x, y), r)?;
+    let moved = race::moved(config, machine, x)?;
+    let in_metric = moved.as_ref().map(|moved| race::track(config, machine, (&moved.samples, y), r)).transpose()?;
     memory::announce().iter().for_each(|line| progress.note(line));
     let source = if config.learning_rate.is_some() { "as given" } else { "1/lambda_max at the start" };
-    progress.note(&format!("race: n = {n}, d = {d}, r = {r}, step size {} ({source})", number(track.rate)));
+    let step = number(in_metric.as_ref().map_or(track.rate, |track| track.rate));
+    progress.note(&format!("race: n = {n}, d = {d}, r = {r}, step size {step} ({source})"));
     let (mut rows, mut entries) = (Curves::new(), Vec::new());
     let mut failed = None;
     for &kind in &config.optimizers {
         let mut watch = Watch { kind, budget: config.passes(), progress, interrupt, shown: Instant::now() };
-        let lap = race::lap(&track, kind, config, &mut watch);
+        let (rate, lap) = match in_metric.as_ref().filter(|_| race::descends(kind)) {
+            Some(track) => (track.rate, race::lap(track, kind, config, &mut watch)),
+            None => (track.rate, race::lap(&track, kind, config, &mut watch)),
+        };
         progress = watch.progress;
         if interrupt.is_set() {
             break;
@@ -67,7 +73,7 @@ pub fn run<T: Element>(
         for record in &lap.records {
             rows.record(kind, record.iteration, record.passes, record.seconds, record.loss)?;
         }
-        let entry = Entry::new(kind, settings(kind, config, track.rate, track.rank()), &lap);
+        let entry = Entry::new(kind, settings(kind, config, lap.share * rate, track.rank()), &lap);
         progress.note(&entry.line());
         entries.push(entry);
     }

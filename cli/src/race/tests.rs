@@ -13,6 +13,7 @@ fn config() -> RaceConfig {
         optimizers: vec![OptimizerKind::Gd],
         losses: vec![1e-2, 1e-4],
         learning_rate: None,
+        metric: None,
     }
 }
 

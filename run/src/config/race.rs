@@ -2,7 +2,7 @@
 
 use super::check::{ensure, finite_positive, invalid};
 use super::validate::no_test_set;
-use super::{ConfigError, OptimizerKind, RunConfig};
+use super::{ConfigError, Metric, OptimizerKind, RunConfig};
 
 /// Several optimisers on one training set.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,9 @@ pub struct RaceConfig {
     pub losses: Vec<f64>,
     /// Step size of those that have one and are not Adam; absent = from the curvature at the start.
     pub learning_rate: Option<f64>,
+    /// By what descents and the solver measure a step; absent = as `train` does, by the sum of squares and by the
+    /// samples.
+    pub metric: Option<Metric>,
 }
 
 impl RaceConfig {

@@ -86,3 +86,30 @@ fn samples_that_have_no_metric_are_refused() {
     assert!(matches!(of(&Mat::from_fn(3, 2, |_, _| f64::NAN)), Err(TrainError::Eigenvalues(2))));
     assert!(matches!(of(&Mat::from_fn(3, 2, |_, _| 1e200)), Err(TrainError::Eigenvalues(2))));
 }
+
+#[test]
+fn a_step_for_moved_samples_is_the_metric_s_step_for_the_samples() {
+    use crate::{Network, Objective, Route};
+    let (n, d, r) = (60, 7, 18);
+    let x = samples::<f64>(n, d);
+    let y: Vec<f64> = (0..n).map(|j| ((j * 5) % 7) as f64 / 7.0).collect();
+    let moved = Moved::new(Engine::best(), &x).unwrap();
+    let t = moved.metric.root();
+    let engine = Engine::best();
+    let inside = Network::<f64>::random(r, d, 0.5, 1).unwrap();
+    let times = |weights: &Mat<f64>| Mat::from_fn(r, d, |i, k| (0..d).map(|l| weights.row(i)[l] * t[(l, k)]).sum());
+    let outside = Network { weights: times(&inside.weights), signs: inside.signs.clone() };
+    for route in [Route::Gram, Route::Neuron] {
+        let (here, there) = (
+            Objective { engine, x: &x, y: &y, gamma: 0.0, route },
+            Objective { engine, x: &moved.samples, y: &y, gamma: 0.0, route },
+        );
+        let ([mut gradient, mut inner], at) = ([0; 2].map(|_| Mat::zeros(r, d)), 1e-13);
+        let losses =
+            [here.gradient(&outside, &mut gradient).unwrap().loss, there.gradient(&inside, &mut inner).unwrap().loss];
+        assert!((losses[0] - losses[1]).abs() < at * losses[0]);
+        let exact = times(&gradient);
+        let largest = exact.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+        assert!(inner.iter().zip(exact.iter()).all(|(found, exact)| (found - exact).abs() < 1e-12 * largest));
+    }
+}
