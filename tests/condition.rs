@@ -243,6 +243,8 @@ fn tensor_powers_of_a_higher_order_are_looked_at() {
     for power in ["0", "3", "66"] {
         samples.condition(&format!("--power {power}")).refuses(&["must be even", "--power"]);
     }
+    let far = Dense::from_fn(25, 4, |j, k| 1e-90 * x.at(j, k));
+    Samples::new(&far).condition("--power 4").refuses(&["order 4", "--normalize", "--power"]);
 }
 
 #[test]

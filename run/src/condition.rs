@@ -6,7 +6,7 @@ use memorize_train::theory::{power_position, preconditioner, random_position, th
 use memorize_train::{FeatureLayer, TrainError};
 
 use crate::config::ConditionConfig;
-use crate::error::Error;
+use crate::error::{Error, WithHint};
 use crate::run::machine::Machine;
 use crate::run::memory;
 use crate::units::thousands;
@@ -78,8 +78,11 @@ pub fn position_error(error: TrainError) -> Error {
         | TrainError::NoSamples
         | TrainError::TooManySamples(_)
         | TrainError::Order { .. }
-        | TrainError::PowersOutOfRange { .. }
         | TrainError::SingularValuesOutOfRange { .. } => Error::bad_input(error),
+        error @ TrainError::PowersOutOfRange { .. } => {
+            let hint = "divide every sample by its norm (--normalize), or ask for a lower order (--power)";
+            Error::BadInput(anyhow::Error::from(error).hint(hint))
+        }
         error => Error::run_failed(error),
     }
 }
