@@ -494,7 +494,8 @@ fn the_configuration_that_explains_itself_can_be_run_as_it_is() {
     memorize("config --neurons 4").refuses(&["--data"]);
 }
 
-/// The paper refers to Theorem 4 for the parameters of its synthetic experiment; what they are, and what is done instead.
+/// The paper refers to Theorem 4 for the parameters of its synthetic experiment; what they are, and what is done
+/// instead.
 #[test]
 fn the_synthetic_experiment_says_what_theorem_4_would_have_it_do() {
     let found = summary(&quick("synthetic"));

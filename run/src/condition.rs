@@ -53,8 +53,8 @@ pub fn settings(
     Ok(settings)
 }
 
-/// Bytes that Theorem 6 takes once the search is over: the tensor powers of samples that are few enough to be decomposed,
-/// then those of the features.
+/// Bytes that Theorem 6 takes once the search is over: the tensor powers of samples that are few enough to be
+/// decomposed, then those of the features.
 fn of_theorem_6(
     features: Option<&FeatureLayer<f64>>,
     [n, here]: [usize; 2],

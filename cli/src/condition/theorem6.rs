@@ -131,8 +131,8 @@ impl Theorem6 {
         [
             format!("k = alpha p D_d^p with alpha > 1: above p D_d^p = {above}, and k = {k} {}", is(self.is_above)),
             format!(
-                "for sigma_min(Z) of the order sigma_min(X_2p)/k, k of the order p^2 D_d^p = {of_order}, and k = {k} {} that \
-                 large",
+                "for sigma_min(Z) of the order sigma_min(X_2p)/k, k of the order p^2 D_d^p = {of_order}, \
+                 and k = {k} {} that large",
                 is(self.is_of_order)
             ),
         ]
@@ -197,8 +197,8 @@ impl Theorem6 {
         let [powers, q] = &self.why_not;
         let powers = powers.as_ref().map(|why| match why {
             Unknown::Samples => format!(
-                "sigma_min(X_{order}): so many samples are not decomposed on the way; without --features-k, --power {order} finds it \
-                 by products"
+                "sigma_min(X_{order}): so many samples are not decomposed on the way; without --features-k, \
+                 --power {order} finds it by products"
             ),
             why => reason(&format!("sigma_min(X_{order})"), why),
         });

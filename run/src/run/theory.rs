@@ -162,7 +162,8 @@ pub fn instead<T: Element>(config: &RunConfig, x: &impl Rows<T>, y: &[T], sigma:
         kind => format!("--optimizer {kind}"),
     };
     Some(format!(
-        "of Theorem 4, as the paper has it: W = 0, gamma = {}, steps of {}, at least {} iterations for epsilon = {}; here {own}",
+        "of Theorem 4, as the paper has it: W = 0, gamma = {}, steps of {}, at least {} iterations for \
+         epsilon = {}; here {own}",
         number(constants.gamma),
         number(eta),
         number(2.0 * t_thres as f64 + 1.0),

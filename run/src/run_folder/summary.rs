@@ -132,8 +132,8 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// The paper's result; absent = the run is no experiment of the paper.
     pub paper: Option<String>,
-    /// The parameters that the paper names for the experiment and the run's own in their place; absent = the paper names
-    /// none that the run does not have.
+    /// The parameters that the paper names for the experiment and the run's own in their place; absent = the paper
+    /// names none that the run does not have.
     #[serde(default)]
     pub instead: Option<String>,
     /// Version of this program.

@@ -111,8 +111,8 @@ impl Preconditioner {
         Self::of_power(engine, x, (rank, seed, workspace), 2)
     }
 
-    /// The same for K = (X X^T)^power elementwise, as [`Nystrom::of_power`] does it; `made_of` is the rank, the seed and
-    /// the workspace.
+    /// The same for K = (X X^T)^power elementwise, as [`Nystrom::of_power`] does it; `made_of` is the rank, the seed
+    /// and the workspace.
     ///
     /// # Errors
     /// Those of [`Nystrom::of_power`].

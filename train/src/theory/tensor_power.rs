@@ -91,8 +91,8 @@ pub fn monomials(x: &[f64], order: u32) -> Vec<f64> {
 }
 
 /// Appends what becomes of `value`, a product of `chosen` coordinates of which the last `run` are the first of `x`,
-/// with the others from x on. Choosing a coordinate for the m-th time as the t-th factor brings t/m: the product of all of
-/// these is q!/prod_i a_i!.
+/// with the others from x on. Choosing a coordinate for the m-th time as the t-th factor brings t/m: the product of all
+/// of these is q!/prod_i a_i!.
 fn extend(x: &[f64], order: u32, [chosen, run]: [u32; 2], value: f64, all: &mut Vec<f64>) {
     if chosen == order {
         return all.push(value);
