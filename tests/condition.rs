@@ -243,4 +243,55 @@ fn tensor_powers_of_a_higher_order_are_looked_at() {
     for power in ["0", "3", "66"] {
         samples.condition(&format!("--power {power}")).refuses(&["must be even", "--power"]);
     }
+    let far = Dense::from_fn(25, 4, |j, k| 1e-90 * x.at(j, k));
+    Samples::new(&far).condition("--power 4").refuses(&["order 4", "--normalize", "--power"]);
+}
+
+#[test]
+fn theorem_6_has_its_sizes_bounds_and_lemmas() {
+    // D_3^2 = 6: 24 features are p^2 D_d^p.
+    let x = random(10, 3);
+    let samples = Samples::new(&x);
+    let found = samples.json("--features-k 24 --features-sigma 0.8 --theory-delta 0.2");
+    let theorem = &found["theorem6"];
+    for (key, value) in [
+        ("order", 4.0),
+        ("dimension", 6.0),
+        ("powers_dimension", 15.0),
+        ("features_above", 12.0),
+        ("features_of_order", 24.0),
+        ("samples_scale", 81.0 / 24.0),
+        ("lemma13_least", 40f64.sqrt()),
+        ("lemma13_most", 15.0 / 36.0),
+    ] {
+        assert_close(number(theorem, key), value, 1e-12, key);
+    }
+    for (key, value) in [("is_above", true), ("is_of_order", true), ("lemma13_holds", false), ("lemma19_holds", true)] {
+        assert_eq!(theorem[key], value, "{key}");
+    }
+    let powers = least_of_powers(&x, 4);
+    assert_close(number(theorem, "powers_sigma_min"), powers, 1e-7, "sigma_min(X_4)");
+    let (q, bound) = (number(theorem, "q_sigma_min"), number(theorem, "lemma19_bound"));
+    assert!(q > 0.0 && (bound - q * q * powers).abs() < 1e-6 * bound && bound <= number(&found, "sigma_min"));
+    let norm = |j: usize| (0..3).map(|k| x.at(j, k).powi(2)).sum::<f64>().sqrt();
+    let longest = (0..10).map(norm).fold(0.0, f64::max);
+    let expected = 24f64.sqrt() * (0.8 * longest).powi(2) * 2.0 * (2.0 * 240.0 / 0.2f64).ln();
+    assert_close(number(theorem, "norm_bound"), expected, 1e-12, "Lemma 20");
+    assert!(theorem["norm_holds"] == true && number(&found, "input_bound") < expected && theorem["norm_lemma"] == 20);
+
+    // With noise the bound is of what the samples were before it.
+    let noisy = samples.json("--features-k 5 --noise 0.1 --theory-delta 0.2");
+    let theorem = &noisy["theorem6"];
+    let radius = longest + 0.1 * (3f64.sqrt() + (2.0 * 100f64.ln()).sqrt());
+    let expected = 5f64.sqrt() * (0.15 * radius).powi(2) * 2.0 * 1000f64.ln();
+    assert_close(number(theorem, "norm_bound"), expected, 1e-12, "Lemma 14");
+    assert!(theorem["norm_lemma"] == 14 && theorem["is_above"] == false && theorem["lemma19_holds"] == true);
+    // Five features are fewer than D_3^2 = 6.
+    assert_eq!((number(theorem, "q_sigma_min"), number(theorem, "lemma19_bound")), (0.0, 0.0));
+
+    let text = samples.condition("--features-k 5").succeeds().stdout;
+    for words in ["k = 5 is not", "less than D_d^2 = 6", "does not hold", "Lemma 19", "Lemma 20", "d^4/4! = 3.38"] {
+        assert!(text.contains(words), "no {words} in {text}");
+    }
+    assert!(samples.json("--limit 5")["theorem6"].is_null());
 }

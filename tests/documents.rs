@@ -71,7 +71,7 @@ const SMALLER: [(&str, &str); 19] = [
 ];
 
 /// Commands that are not run, by how they begin, and why.
-const NOT_RUN: [(&str, &str); 12] = [
+const NOT_RUN: [(&str, &str); 13] = [
     ("apt-get install", "installs software as root; .ci/run does where it may"),
     ("pip install", "installs software"),
     ("cargo install", "installs software"),
@@ -79,6 +79,7 @@ const NOT_RUN: [(&str, &str); 12] = [
     ("cargo test --workspace", "this is a part of it; .ci/run takes the command from the page"),
     ("cargo test --release --test faults", "many minutes of kills and doubled starts"),
     ("cargo run --release -p memorize-train --example theorem4", "builds the examples, optimised; a minute"),
+    ("cargo run --release -p memorize-train --example theorem5", "builds the examples, optimised; two minutes"),
     ("target/release/memorize bench --quick --backend blas", "wants the feature `blas`; tests/blas.rs"),
     ("python benches/peers/compare.py", "an hour, and the peers' packages"),
     ("python benches/out_of_core.py", "a quarter of an hour, and gigabytes"),

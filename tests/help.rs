@@ -78,6 +78,7 @@ fn the_formats_name_every_key_of_json() {
         "certify --run RUN",
         "compare RUN RUN --out PAGE",
         &format!("condition {data} --noise 0.05"),
+        &format!("condition {data} --features-k 11"),
         &format!("solve {data}"),
         &format!("race {data} --passes 3"),
         "capacity --dim 3 --seeds 1 --iterations 9 --ratios 0.5 --out PAGE-capacity",

@@ -493,3 +493,24 @@ fn the_configuration_that_explains_itself_can_be_run_as_it_is() {
     memorize("config --default --seed 1").refuses(&["--default", "cannot be used with"]);
     memorize("config --neurons 4").refuses(&["--data"]);
 }
+
+/// The paper refers to Theorem 4 for the parameters of its synthetic experiment; what they are, and what is done
+/// instead.
+#[test]
+fn the_synthetic_experiment_says_what_theorem_4_would_have_it_do() {
+    let found = summary(&quick("synthetic"));
+    let instead = found["instead"].as_str().unwrap();
+    // sigma = 0.747: gamma = (sigma^2 0.01/(n d))^(1/2), and a step is 1/l.
+    let sigma = number(&found, "sigma_min");
+    let gamma = (sigma * sigma * 0.01 / 30_000.0).sqrt();
+    assert!(instead.contains(&format!("gamma = {gamma:.2e}")), "{instead}");
+    for words in
+        ["Theorem 4", "W = 0", "6.62e-5", "1.32e10 iterations", "here a random W", "steps of 3", "500 iterations"]
+    {
+        assert!(instead.contains(words), "no {words} in {instead}");
+    }
+    assert!(found["init"].as_str().unwrap().contains("W = 0 in Theorem 4"));
+    assert!(summary(&quick("mnist-2layer"))["instead"].is_null());
+    let page = String::from_utf8(left(&all().1.join("report"), "index.html")).unwrap();
+    assert!(page.contains("1.32e10 iterations") && page.contains("or has otherwise"));
+}

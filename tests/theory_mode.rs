@@ -141,3 +141,29 @@ fn what_the_theorem_decides_is_not_asked() {
     memorize("train --optimizer gd --theory").and(SMALL).and("-r 6 --iterations 5").refuses(&["--optimizer pgd only"]);
     memorize(THEORY).and("--data synthetic").refuses(&["--theory-epsilon"]);
 }
+
+/// Theorems 5 and 6: Theorem 4 of the random features.
+#[test]
+fn three_layers_keep_the_promise_too() {
+    let data = "--data synthetic --normalize --theory-epsilon 0.05";
+    for (problem, k, p) in [
+        ("--samples 1 --dim 2 --seed 3 --noise 0.1 --features-k 2 --features-sigma 0.7", 2, 2),
+        ("--samples 2 --dim 2 --seed 8 --features-k 3 --features-p 1 --features-sigma 0.7", 3, 1),
+    ] {
+        let folder = scratch();
+        let out = folder.path().join("run");
+        let said = memorize(THEORY).and(data).and(problem).with("--out", &out).succeeds().stderr;
+        for words in [format!("z = (Rx)^{p}"), format!("k = {k}, r = {}", 2 * k + 2)] {
+            assert!(said.contains(&words), "no {words} in {said}");
+        }
+        let found = summary(&out);
+        assert_eq!((found["stopped"].as_str(), found["k"].as_u64()), (Some("returned"), Some(k)));
+        assert!(found["theory"]["reached"] == true && number(&found, "train_loss") <= 0.05);
+        assert!(number(&found["theory"], "loss_at_zero") > 0.05);
+        // sigma_min is that of the features.
+        let looked = memorize("condition --json").and(data).and(problem).succeeds().stdout;
+        let looked: serde_json::Value = serde_json::from_str(&looked).unwrap();
+        assert_close(number(&found["theory"], "sigma_min"), number(&looked, "sigma_min"), 1e-9, "sigma_min");
+        assert_eq!(looked["theorem6"]["lemma19_holds"], true);
+    }
+}

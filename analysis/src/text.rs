@@ -27,6 +27,7 @@ pub fn one(summary: &Summary, folder: &Path) -> String {
     ];
     rows.extend(summary.test_mse.map(|mse| ["test MSE".to_owned(), number(mse)]));
     rows.extend(summary.paper.as_ref().map(|paper| ["the paper".to_owned(), paper.clone()]));
+    rows.extend(summary.instead.as_ref().map(|instead| ["parameters".to_owned(), instead.clone()]));
     rows.extend(summary.sigma_min.map(|sigma| ["sigma_min".to_owned(), number(sigma)]));
     rows.extend(summary.theory.as_ref().map(|theory| ["Theorem 4".to_owned(), promise(summary, theory)]));
     rows.extend(saddles(summary).map(|left| ["saddle points".to_owned(), left]));

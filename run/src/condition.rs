@@ -1,16 +1,18 @@
 //! The search for sigma_min as it is asked for, and what it takes.
 
-use memorize_train::TrainError;
 use memorize_train::theory::position::Settings;
-use memorize_train::theory::{power_position, preconditioner};
+use memorize_train::theory::tensor_power::check_order;
+use memorize_train::theory::{power_position, preconditioner, random_position, theorem6};
+use memorize_train::{FeatureLayer, TrainError};
 
 use crate::config::ConditionConfig;
-use crate::error::Error;
+use crate::error::{Error, WithHint};
 use crate::run::machine::Machine;
 use crate::run::memory;
 use crate::units::thousands;
 
-/// The settings of the search on n samples of this width, of which `here` are this rank's; with memory enough for it.
+/// The settings of the search on n samples of this width, of which `here` are this rank's; with memory enough for it,
+/// and for what Theorem 6 has computed of the samples before their features, if they have any.
 ///
 /// # Errors
 /// Bad input with what it takes and what there is; the hint says what would fit.
@@ -19,6 +21,7 @@ pub fn settings(
     machine: &Machine,
     [here, n]: [usize; 2],
     width: usize,
+    features: Option<&FeatureLayer<f64>>,
 ) -> Result<Settings, Error> {
     // The result depends on the samples and on the request, not on the budget.
     let workspace = preconditioner::WORKSPACE;
@@ -39,10 +42,33 @@ pub fn settings(
     }
     memory::foresee(
         &format!("the search for sigma_min of {n} samples of width {width}"),
-        power_position::bytes([n, width], config.power, &settings, here, machine.threads),
+        power_position::bytes([n, width], config.power, &settings, here, machine.threads).max(of_theorem_6(
+            features,
+            [n, here],
+            &settings,
+            machine.threads,
+        )),
         "use a lower rank (--rank), narrower samples (--pca), or fewer (--limit)",
     )?;
     Ok(settings)
+}
+
+/// Bytes that Theorem 6 takes once the search is over: the tensor powers of samples that are few enough to be
+/// decomposed, then those of the features.
+fn of_theorem_6(
+    features: Option<&FeatureLayer<f64>>,
+    [n, here]: [usize; 2],
+    settings: &Settings,
+    threads: usize,
+) -> u64 {
+    let Some(layer) = features else { return 0 };
+    let (k, d, p) = (layer.weights().rows(), layer.weights().cols(), layer.power());
+    let settings = Settings { dense: true, ..*settings };
+    let powers = match random_position::fits(n) && check_order(2 * p).is_ok() {
+        true => power_position::bytes([n, d], 2 * p, &settings, here, threads),
+        false => 0,
+    };
+    powers.max(theorem6::bytes(k, d, p))
 }
 
 /// Numbers that cannot be computed with are bad input.
@@ -52,8 +78,11 @@ pub fn position_error(error: TrainError) -> Error {
         | TrainError::NoSamples
         | TrainError::TooManySamples(_)
         | TrainError::Order { .. }
-        | TrainError::PowersOutOfRange { .. }
         | TrainError::SingularValuesOutOfRange { .. } => Error::bad_input(error),
+        error @ TrainError::PowersOutOfRange { .. } => {
+            let hint = "divide every sample by its norm (--normalize), or ask for a lower order (--power)";
+            Error::BadInput(anyhow::Error::from(error).hint(hint))
+        }
         error => Error::run_failed(error),
     }
 }

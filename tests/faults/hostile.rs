@@ -142,7 +142,7 @@ fn nothing_from_outside_commands_the_terminal() {
     );
     let text = fs::read_to_string(run.join("summary.json")).unwrap();
     let mut summary: serde_json::Value = serde_json::from_str(&text).unwrap();
-    for field in ["name", "isa", "init", "paper", "version"] {
+    for field in ["name", "isa", "init", "paper", "instead", "version"] {
         summary[field] = ESCAPE.into();
     }
     summary["warnings"] = vec![ESCAPE].into();

@@ -56,7 +56,7 @@ pub enum TrainError {
     /// Tensor powers, or what is computed from them, beyond the numbers of f64.
     #[error(
         "samples with norms from {shortest:.1e} to {longest:.1e} have powers of order {order} that are not numbers of f64, or their \
-         inner products are not; scale the samples to one length (--normalize), or ask for a lower order"
+         inner products are not; scale the samples to one length, or ask for a lower order"
     )]
     PowersOutOfRange {
         /// The order.

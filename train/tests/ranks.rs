@@ -16,6 +16,7 @@ use memorize_train::optim::{Limits, Method, Settings, full_batch, mini_batch};
 use memorize_train::schedule::StepDecay;
 use memorize_train::theory::constants::Thresholds;
 use memorize_train::theory::position::{self, examine};
+use memorize_train::theory::power_position;
 use memorize_train::theory::preconditioner::WORKSPACE;
 use memorize_train::{FeatureLayer, Featured, Network, Objective, Observer, Record, Route, State, solve};
 
@@ -202,6 +203,12 @@ const SEARCH: position::Settings =
 fn a_search_for_sigma_min() {
     let found = same_for_all_ranks(62, |x, _| examine(engine(), &x, &SEARCH, |_| true).unwrap());
     assert!(found.samples == N && found.min_below > 0.0 && found.nearest.is_some());
+}
+
+#[test]
+fn a_search_for_sigma_min_of_tensor_powers() {
+    let found = same_for_all_ranks(62, |x, _| power_position::examine(engine(), &x, 4, &SEARCH, |_| true).unwrap());
+    assert!(found.samples == N && found.order == 4 && found.min.is_some_and(|min| min.value > 0.0));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use memorize_train::theory::certificate::{self, certify};
 use memorize_train::theory::constants::Thresholds;
 use memorize_train::theory::lanczos::LanczosOptions;
 use memorize_train::theory::position::{self, examine};
+use memorize_train::theory::power_position;
 use memorize_train::theory::preconditioner::WORKSPACE;
 use memorize_train::{FeatureLayer, Featured, Network, Objective, Observer, Record, Route, solve};
 use rayon::ThreadPoolBuilder;
@@ -178,6 +179,18 @@ fn in_f64_alone() -> Vec<(&'static str, Computation<f64>)> {
             };
             // All that is found: numbers are printed with all their digits.
             format!("{:?}", examine(engine, &z, &settings, |_| true).unwrap()).bytes().map(u64::from).collect()
+        }),
+        ("sigma_min of order 4", |engine, (x, _)| {
+            let settings = position::Settings {
+                tolerance: 1e-2,
+                max_products: 6,
+                rank: 40,
+                seed: 1,
+                workspace: WORKSPACE,
+                dense: false,
+            };
+            let found = power_position::examine(engine, &x, 4, &settings, |_| true).unwrap();
+            format!("{found:?}").bytes().map(u64::from).collect()
         }),
         ("certificate", |engine, (x, y)| {
             let network = Network::random(R, x.cols(), 0.3, 1).unwrap();

@@ -348,6 +348,10 @@ fn choices(runs: &[FoundRun]) -> Vec<(&'static str, String)> {
             format!("beta1 = {}, beta2 = {}, epsilon = {:e}", optimizer.beta1, optimizer.beta2, optimizer.epsilon)
         })
     });
+    let of_instead = grouped(runs.iter().filter_map(|run| {
+        let instead = run.summary.as_ref()?.instead.clone()?;
+        Some((run.name.as_str(), Some(instead)))
+    }));
     let choices = [
         ("How W starts", start),
         ("How long to train", length),
@@ -356,6 +360,7 @@ fn choices(runs: &[FoundRun]) -> Vec<(&'static str, String)> {
             "f on the samples of each iteration; the tables have f and MSE = 4f over the whole training set".to_owned(),
         ),
         ("Step size of gradient descent", descent),
+        ("The parameters of synthetic", of_instead),
         ("Adam\u{2019}s other constants", adam),
         (
             "What happens to the test set",

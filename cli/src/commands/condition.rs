@@ -58,7 +58,8 @@ fn look_at(
     if let Some(warning) = build_warning(n >= MANY_SAMPLES) {
         progress.note(warning);
     }
-    let settings = condition::settings(config, machine, [here, n], width)?;
+    let features = samples.features.as_ref().filter(|_| config.power == 2);
+    let settings = condition::settings(config, machine, [here, n], width, features)?;
     memory::announce().iter().for_each(|line| progress.note(line));
     let mut watch = Watch { progress, interrupt, start, shown: None, settings, n, here };
     // Until the first step of the search nothing is known that could be printed.
@@ -67,7 +68,7 @@ fn look_at(
     });
     watch.progress.finish();
     let found = found.map_err(condition::position_error)?;
-    let theory = Theory::of(config, &samples, &found).map_err(Error::run_failed)?;
+    let theory = Theory::of(config, machine.engine, &samples, &settings, &found).map_err(Error::run_failed)?;
     Ok(Report::new(config, machine, &samples, &settings, &found, theory, start.elapsed()))
 }
 

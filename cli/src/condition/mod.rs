@@ -1,6 +1,7 @@
 //! What `memorize condition` reports: the position of a training set, and what the paper's theorems say of it.
 
 mod show;
+mod theorem6;
 mod theory;
 mod words;
 

@@ -13,6 +13,7 @@ use memorize_train::theory::tensor_power::dimension;
 use serde::Serialize;
 
 use super::Theory;
+use super::theorem6::Theorem6;
 use super::theory::{Constants, RandomBound, Theorem1, Theorem5};
 use super::words::{counted, explanation, name, position_notes};
 use crate::say;
@@ -71,6 +72,8 @@ pub struct Report {
     theorem1: Option<Theorem1>,
     theorem5: Option<Theorem5>,
     theorem4: Option<Constants>,
+    /// With random features.
+    theorem6: Option<Theorem6>,
     random_bound: Option<RandomBound>,
     seed: u64,
     wall_seconds: f64,
@@ -135,6 +138,7 @@ impl Report {
             theorem1: theory.theorem1,
             theorem5: theory.theorem5,
             theorem4: theory.theorem4,
+            theorem6: theory.theorem6,
             random_bound: theory.random,
             seed: config.seed,
             wall_seconds: time.as_secs_f64(),
@@ -251,6 +255,7 @@ impl Report {
             );
             lines.push(("proved bound", number(bound), meaning));
         }
+        lines.extend(self.theorem6.iter().flat_map(Theorem6::lines));
         lines
     }
 

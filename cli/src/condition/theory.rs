@@ -1,11 +1,15 @@
 //! What the paper's theorems say of samples, as `memorize condition` prints it.
 
+use memorize_kernels::Engine;
 use memorize_run::config::ConditionConfig;
 use memorize_run::run::dataset::Inspected;
 use memorize_train::TrainError;
-use memorize_train::theory::position::Position;
+use memorize_train::theory::position::{Position, Settings};
 use memorize_train::theory::statements::{self, Chance, Lifting, Missing, Question, Statements, statements};
+use memorize_train::theory::theorem6::{self, Features};
 use serde::Serialize;
+
+use super::theorem6::Theorem6;
 
 /// The sizes, constants and bounds, with notes on those that do not apply.
 #[derive(Clone, Debug)]
@@ -18,6 +22,8 @@ pub struct Theory {
     pub theorem5: Option<Theorem5>,
     /// The constants of Theorem 4.
     pub theorem4: Option<Constants>,
+    /// Theorem 6, of random features.
+    pub theorem6: Option<Theorem6>,
     /// A bound on sigma_min that holds with some probability.
     pub random: Option<RandomBound>,
     /// Why something is missing.
@@ -81,7 +87,13 @@ impl Theory {
     ///
     /// # Errors
     /// If a decomposition fails.
-    pub fn of(config: &ConditionConfig, samples: &Inspected, found: &Position) -> Result<Self, TrainError> {
+    pub fn of(
+        config: &ConditionConfig,
+        engine: Engine,
+        samples: &Inspected,
+        settings: &Settings,
+        found: &Position,
+    ) -> Result<Self, TrainError> {
         if config.power != 2 {
             return Ok(Self::of_tensor_powers(config.power, samples));
         }
@@ -95,6 +107,16 @@ impl Theory {
         let said = statements(&question, found, samples.y.as_deref(), lifting)?;
         let Statements { target_bound, theorem1_neurons, theorem1_applies, theorem5_sizes, theorem4, .. } = said;
         let k = samples.features.as_ref().map_or(0, |layer| layer.weights().rows());
+        let theorem6 = match samples.features.as_ref().zip(samples.longest) {
+            Some((layer, longest)) => {
+                let features = Features { layer, before: samples.before.as_ref(), longest };
+                let said = theorem6::theorem6(engine, &question, features, found, settings)?;
+                Some(Theorem6::new(said, found, k, layer.power()))
+            }
+            None => None,
+        };
+        let mut notes: Vec<String> = said.missing.iter().map(|missing| words(missing, found.samples, k)).collect();
+        notes.extend(theorem6.iter().flat_map(Theorem6::notes));
         Ok(Self {
             target_bound,
             theorem1: Some(Theorem1 { neurons: theorem1_neurons, applies: theorem1_applies }),
@@ -108,7 +130,8 @@ impl Theory {
                     Chance::Features => "random features",
                 },
             }),
-            notes: said.missing.iter().map(|missing| words(missing, found.samples, k)).collect(),
+            theorem6,
+            notes,
         })
     }
 }
@@ -123,6 +146,7 @@ impl Theory {
             theorem1: None,
             theorem5: None,
             theorem4: None,
+            theorem6: None,
             random: None,
             notes: vec![note],
         }

@@ -48,7 +48,8 @@ pub(super) fn explanation(found: &Position) -> String {
                     let (n, most) = (thousands(found.samples as u64), counted(dimension(found.width, found.order)));
                     let instead = if found.order == 2 { "random features (--features-k)" } else { "a higher --power" };
                     return format!(
-                        "degenerate: {n} samples are more than the {most} that this width can hold; use fewer, or {instead}"
+                        "degenerate: {n} samples are more than the {most} that this width can hold; \
+                         use fewer, or {instead}"
                     );
                 }
                 Degeneracy::ConstantZeros { width } => format!(

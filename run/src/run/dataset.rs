@@ -9,6 +9,7 @@ use memorize_data::{Noise, Preparation, Prepared, Projection, Table, labels};
 use memorize_kernels::rows::Part;
 use memorize_kernels::{Element, Engine, GatherRows, Mat, Par, Rows, rows};
 use memorize_train::checkpoint::Weights;
+use memorize_train::theory::bounds::largest_norm;
 use memorize_train::theory::random_position;
 use memorize_train::{FeatureLayer, Featured, Network, Objective, Plan, Route, Samples};
 
@@ -170,6 +171,8 @@ pub struct Inspected {
     pub x: Box<dyn GatherRows<f64>>,
     /// The samples before the random features, if there are any and the samples are few.
     pub before: Option<Mat<f64>>,
+    /// The largest norm of a sample before noise and random features, if there are any features.
+    pub longest: Option<f64>,
     /// Targets of all ranks, if there are any.
     pub y: Option<Vec<f64>>,
     /// The random features.
@@ -196,6 +199,10 @@ impl Inspected {
         let mut notes = std::mem::take(&mut train.said);
         let projection = principal(&train, data, engine)?;
         let input_width = train.inputs.row_len();
+        let longest = match features {
+            Some(_) => Some(longest_without_noise(&train, data, projection.clone(), engine)?),
+            None => None,
+        };
         let (samples, y) = train.prepare_with_or_without::<f64>(data, seed, projection, engine)?;
         let features = feature_layer(features, samples.cols(), seed)?;
         let few = features.is_some() && random_position::fits(samples.spread().whole());
@@ -204,8 +211,20 @@ impl Inspected {
         let mut memory = Memory::new(budget);
         let x = memory.keep(with_features(Box::new(samples), features.as_ref(), engine)?, "samples")?;
         notes.append(&mut memory.notes);
-        Ok(Self { x, before, y, features, input_width, notes })
+        Ok(Self { x, before, longest, y, features, input_width, notes })
     }
+}
+
+/// The largest norm of a sample before its noise.
+fn longest_without_noise(
+    train: &Tables,
+    data: &DataSection,
+    projection: Option<Arc<Projection>>,
+    engine: &Engine,
+) -> Result<f64, Error> {
+    let preparation = Preparation { normalize: data.normalize, projection, noise: None };
+    let prepared = Prepared::<f64>::new(engine, train.inputs.clone(), &preparation)?;
+    Ok(largest_norm(&Part::new(prepared, train.spread.clone())))
 }
 
 /// Digits drawn at random.

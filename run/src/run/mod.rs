@@ -132,6 +132,8 @@ struct Run<'a, T: Element> {
     init: &'static str,
     plan: Plan,
     sigma_min: Option<f64>,
+    /// The parameters that the paper names for the experiment, and what the run has in their place.
+    instead: Option<String>,
     prescription: Option<Prescription>,
     saddles: Saddles,
     iterations: u64,
@@ -183,6 +185,9 @@ impl<'a, T: Element> Run<'a, T> {
             }
             _ => prescription.as_ref().map(|prescription| prescription.data.sigma),
         };
+        let instead = sigma_min
+            .filter(|_| config.run.experiment.as_deref() == Some("synthetic") && prescription.is_none())
+            .and_then(|sigma| theory::instead(&config, &dataset.x, &dataset.y, sigma));
         listener.check(path)?;
         // Whatever is wrong with another rank's samples.
         ranks::wait();
@@ -223,7 +228,9 @@ impl<'a, T: Element> Run<'a, T> {
         folder.notes().iter().chain(&dataset.notes).chain(&machine.notes).for_each(|note| listener.note(note));
         listener.note(&format!("training: at most {} of memory besides the samples", mebibytes(needed)));
         memory::announce().iter().for_each(|line| listener.note(line));
-        prescription.iter().flat_map(theory::announce).for_each(|line| listener.note(&line));
+        let power = config.network.features.as_ref().map(|features| features.p);
+        let announced = prescription.iter().flat_map(|prescription| theory::announce(prescription, power));
+        announced.for_each(|line| listener.note(&line));
         match &config.optimizer.solve {
             Some(_) => {
                 let settings = solution::settings::<T>(&config.run, &config.optimizer, n, d);
@@ -238,6 +245,7 @@ impl<'a, T: Element> Run<'a, T> {
         if let (Some(sigma), None) = (sigma_min, &prescription) {
             listener.note(&format!("smallest singular value of [x_j (x) x_j]: {}", number(sigma)));
         }
+        instead.iter().for_each(|line| listener.note(line));
         let run = Self {
             config,
             machine,
@@ -249,6 +257,7 @@ impl<'a, T: Element> Run<'a, T> {
             init,
             plan,
             sigma_min,
+            instead,
             prescription,
             saddles: Saddles::default(),
             iterations,
@@ -479,6 +488,7 @@ impl<'a, T: Element> Run<'a, T> {
                 .chain(prospects.overflowing_test::<T>(test_mse))
                 .collect(),
             paper: self.paper(),
+            instead: self.instead.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             provenance: Some(Provenance::here()),
         })

@@ -118,7 +118,11 @@ pub(super) fn initial_network<T: Element>(
     }
     let scale = *config.network.init_scale.get_or_insert_with(|| network::default_init_scale(r));
     let network = Network::random(r, d, scale, config.run.seed).map_err(Error::bad_input)?;
-    Ok((network, "entries of W normal (not stated in the paper)"))
+    let words = match config.run.experiment.as_deref() {
+        Some("synthetic") => "entries of W normal (W = 0 in Theorem 4, to which the paper refers)",
+        _ => "entries of W normal (not stated in the paper)",
+    };
+    Ok((network, words))
 }
 
 /// How the gradient changes the weights.

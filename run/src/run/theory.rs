@@ -1,15 +1,16 @@
 //! Perturbed gradient descent as Theorem 4 prescribes it: what is said before, what is refused, what is left on the
 //! disk.
 
-use memorize_kernels::{Element, Rows};
-use memorize_train::optim::prescription::{HOPELESS_FLOPS, Prescription, Request, SigmaSource};
+use memorize_kernels::{Element, Par, Rows, rows};
+use memorize_train::optim::prescription::{DELTA, HOPELESS_FLOPS, Prescription, Request, SigmaSource};
 use memorize_train::optim::small::SmallTraining;
+use memorize_train::theory::constants::{Data, Theorem4, Thresholds, theorem1_neurons};
 
 use super::saddles::Saddles;
-use crate::config::TheorySection;
+use crate::config::{ConditionConfig, OptimizerKind, RunConfig, TheorySection};
 use crate::error::{Error, WithHint};
 use crate::run_folder::{StopReason, Summary, TheorySummary};
-use crate::units::number;
+use crate::units::{number, thousands};
 
 /// Records that a run leaves when nobody says how many.
 const RECORDS: f64 = 500.0;
@@ -72,19 +73,21 @@ fn sigma(prescription: &Prescription) -> String {
     }
 }
 
-/// Every constant and every threshold, a few to a line, and what f64 makes of them.
-pub fn announce(prescription: &Prescription) -> Vec<String> {
+/// Every constant and every threshold, a few to a line, and what f64 makes of them. Behind random features of a power,
+/// if there are any.
+pub fn announce(prescription: &Prescription, power: Option<u32>) -> Vec<String> {
     let Prescription { request, data, constants, algorithm, neurons, .. } = prescription;
     let thresholds = &algorithm.thresholds;
-    let s = number;
+    let (s, width) = (number, if power.is_some() { "k" } else { "d" });
     let mut lines = vec![
         format!(
-            "Theorem 4: f(W*) <= {} with probability {}, W = 0 at the start",
+            "Theorem 4{}: f(W*) <= {} with probability {}, W = 0 at the start",
+            power.map_or_else(String::new, |p| format!(" of z = (Rx)^{p} in the place of x (Theorems 5 and 6)")),
             s(request.epsilon),
             1.0 - request.delta
         ),
         format!(
-            "data: n = {}, d = {}, r = {neurons}, B = {}, Y = {}, f(0) = {}, {}",
+            "data: n = {}, {width} = {}, r = {neurons}, B = {}, Y = {}, f(0) = {}, {}",
             data.samples,
             data.width,
             s(data.input_bound),
@@ -127,6 +130,45 @@ pub fn announce(prescription: &Prescription) -> Vec<String> {
         );
     }
     lines
+}
+
+/// The paper runs its synthetic experiment with "all the parameters as shown in Theorem 4". What those are for this
+/// training set, at the epsilon that `condition` takes too, and what the run does instead, in words; nothing if the
+/// theorem has none for it.
+pub fn instead<T: Element>(config: &RunConfig, x: &impl Rows<T>, y: &[T], sigma: f64) -> Option<String> {
+    let (all, y) = (rows::whole(Par::POOL, x), x.spread().gather(y.to_vec()));
+    let squares = (0..all.rows()).map(|j| all.row(j).iter().map(|value| value.to_f64().powi(2)).sum::<f64>());
+    let data = Data {
+        samples: all.rows(),
+        width: all.cols(),
+        input_bound: squares.fold(0.0, f64::max).sqrt(),
+        target_bound: y.iter().fold(0.0, |largest: f64, y| largest.max(y.to_f64().abs())),
+        sigma,
+        loss_at_zero: y.iter().map(|y| y.to_f64().powi(2)).sum::<f64>() / (4.0 * y.len() as f64),
+    };
+    let epsilon = ConditionConfig::defaults().epsilon;
+    let constants = Theorem4::new(&data, epsilon).ok()?;
+    let neurons = config.network.neurons.unwrap_or_else(|| theorem1_neurons(data.width));
+    let Thresholds { eta, t_thres, .. } = constants.algorithm(neurons * data.width, 1.0, DELTA).ok()?.thresholds;
+    let optimizer = &config.optimizer;
+    let own = match optimizer.kind {
+        OptimizerKind::Gd => {
+            let scale = config.network.init_scale.unwrap_or(0.0);
+            let start = if scale > 0.0 { "a random W" } else { "W = 0" };
+            let length =
+                config.run.iterations.map_or_else(String::new, |most| format!(", {} iterations", thousands(most)));
+            format!("{start}, no regulariser, steps of {}{length}", number(optimizer.learning_rate))
+        }
+        kind => format!("--optimizer {kind}"),
+    };
+    Some(format!(
+        "of Theorem 4, as the paper has it: W = 0, gamma = {}, steps of {}, at least {} iterations for \
+         epsilon = {}; here {own}",
+        number(constants.gamma),
+        number(eta),
+        number(2.0 * t_thres as f64 + 1.0),
+        number(epsilon),
+    ))
 }
 
 /// Iterations between two records of such a run.

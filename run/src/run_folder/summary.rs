@@ -132,6 +132,10 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// The paper's result; absent = the run is no experiment of the paper.
     pub paper: Option<String>,
+    /// The parameters that the paper names for the experiment and the run's own in their place; absent = the paper
+    /// names none that the run does not have.
+    #[serde(default)]
+    pub instead: Option<String>,
     /// Version of this program.
     pub version: String,
     /// Every file that the run left beside this one; empty in files of earlier versions.
@@ -223,6 +227,7 @@ impl Summary {
             target_variance: Some(8.35),
             warnings: Vec::new(),
             paper: Some("loss falls geometrically below 1e-5 (figures 3a, 7)".to_owned()),
+            instead: None,
             version: "0.1.0".to_owned(),
             files: BTreeMap::new(),
             provenance: None,
@@ -271,7 +276,7 @@ mod tests {
     #[test]
     fn what_does_not_apply_is_present_as_null() {
         let value = json(&Summary::example());
-        for field in ["k", "p", "sigma_min", "blas", "theory", "perturbations", "escapes", "test_data"] {
+        for field in ["k", "p", "sigma_min", "blas", "theory", "perturbations", "escapes", "test_data", "instead"] {
             assert_eq!(value.get(field), Some(&Value::Null), "{field}");
         }
     }
@@ -299,7 +304,7 @@ mod tests {
         let mut value = json(&Summary::example());
         let fields = value.as_object_mut().unwrap();
         let later = ["parameters_per_sample", "theory", "blas", "ranks", "start_loss", "target_variance", "warnings"];
-        for field in later.into_iter().chain(["files", "provenance", "data", "test_data"]) {
+        for field in later.into_iter().chain(["files", "provenance", "data", "test_data", "instead"]) {
             assert!(fields.remove(field).is_some(), "{field}");
         }
         let summary: Summary = serde_json::from_value(value).unwrap();

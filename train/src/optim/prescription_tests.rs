@@ -5,6 +5,7 @@ use memorize_data::synthetic;
 use memorize_kernels::Mat;
 
 use super::*;
+use crate::features::{FeatureLayer, Featured};
 use crate::network::normal_rows;
 use crate::observe::{Silent, StopReason};
 
@@ -39,6 +40,43 @@ fn every_one_of_a_family_is_memorised_to_epsilon() {
         }
     }
     assert!(cases >= 20);
+}
+
+/// Theorems 5 and 6: the same of random features, of samples with noise and k = 2 ceil(sqrt n), and of samples without
+/// and k > p D_d^p. What needs long is left out.
+#[test]
+fn a_family_behind_random_features_is_memorised_to_epsilon() {
+    let mut cases = 0;
+    let families = [
+        // n, d, k, p, the deviation of R, that of the noise.
+        (1, 2, 2, 2, 0.7, 0.1),
+        (2, 2, 4, 2, 0.6, 0.1),
+        (3, 2, 4, 2, 0.6, 0.1),
+        (2, 2, 3, 1, 0.7, 0.0),
+        (3, 2, 3, 1, 0.7, 0.0),
+        (2, 2, 7, 2, 0.5, 0.0),
+    ];
+    for (n, d, k, p, deviation, noise) in families {
+        let mut left = 3;
+        for seed in 0..60 {
+            let (rows, y) = samples(n, d, seed);
+            let normals = normal_rows::<f64>(n, d, 1.0, seed, Purpose::Noise);
+            let x = Mat::from_fn(n, d, |j, a| rows.row(j)[a] + noise * normals.row(j)[a]);
+            let layer = FeatureLayer::random(k, d, p, deviation, seed).unwrap();
+            let z = rows::to_mat(Par::Seq, &Featured::new(&x, &layer, Engine::best()).unwrap());
+            let prescription = Prescription::new(&z, &y, Request::new(0.5)).unwrap();
+            if left == 0 || prescription.least_iterations() > 2e6 {
+                continue;
+            }
+            let run = prescription.run(Engine::best(), (&z, &y), &UNLIMITED, seed, &mut Silent).unwrap();
+            assert_eq!((run.network.neurons(), run.outcome.reason), (2 * k + 2, StopReason::Returned));
+            assert!(prescription.data.loss_at_zero > 0.5 && run.at.loss <= 0.5, "n {n} k {k} p {p} seed {seed}");
+            assert!(run.outcome.iterations as f64 >= prescription.least_iterations());
+            (left, cases) = (left - 1, cases + 1);
+        }
+        assert!(left < 3, "n {n} k {k} p {p}");
+    }
+    assert!(cases >= 12, "{cases}");
 }
 
 #[test]

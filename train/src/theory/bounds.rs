@@ -159,7 +159,7 @@ impl Lifted {
         Self::of_matrix(&lifted, 0.0)
     }
 
-    /// Decomposes a matrix whose rows are the lifted samples, whatever they are lifted to, and which was rounded by this.
+    /// Decomposes a matrix whose rows are the lifted samples, whatever they are lifted to, rounded by this as a norm.
     pub(super) fn of_matrix(lifted: &Dense<f64>, rounded: f64) -> Result<Self, TrainError> {
         let n = lifted.nrows();
         let Svd { u, values, v } = dense::thin_svd(lifted.as_ref()).ok_or(TrainError::Eigenvalues(n))?;

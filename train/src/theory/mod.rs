@@ -17,5 +17,6 @@ pub mod preconditioner;
 pub mod random_position;
 pub mod statements;
 pub mod tensor_power;
+pub mod theorem6;
 pub mod threshold;
 pub(crate) mod vector;

@@ -57,7 +57,7 @@ impl<T: Element> LowRank<T> {
     ///
     /// // K = diag(1, 2^4).
     /// let x = Mat::from_slice(2, 2, &[1.0f64, 0.0, 0.0, 2f64.sqrt()]);
-    /// let found = LowRank::nystrom_of_power(Engine::best(), &x, 2, 1, 4)?.apply(&[1.0, 4.0])?;
+    /// let found = LowRank::nystrom_of_power(Engine::best(), &x, 2, 1, 4)?.apply(&[1.0, 16.0])?;
     /// assert!((found[0] - 1.0).abs() < 1e-5 && (found[1] - 1.0).abs() < 1e-5, "{found:?}");
     /// # Ok::<(), memorize_train::TrainError>(())
     /// ```

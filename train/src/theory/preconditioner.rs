@@ -112,8 +112,8 @@ impl Preconditioner {
         Self::of_power(engine, x, (rank, seed, workspace), 2)
     }
 
-    /// The same for K = (X X^T)^power elementwise, as [`LowRank::nystrom_of_power`] does it; `made_of` is the rank, the seed and
-    /// the workspace.
+    /// The same for K = (X X^T)^power elementwise, as [`LowRank::nystrom_of_power`] does it; `made_of` is the rank, the
+    /// seed and the workspace.
     ///
     /// # Errors
     /// Those of [`LowRank::nystrom_of_power`].

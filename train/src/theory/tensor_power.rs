@@ -91,8 +91,8 @@ pub fn monomials(x: &[f64], order: u32) -> Vec<f64> {
 }
 
 /// Appends what becomes of `value`, a product of `chosen` coordinates of which the last `run` are the first of `x`,
-/// with the others from x on. Choosing a coordinate for the m-th time as the t-th factor brings t/m: the product of all of
-/// these is q!/prod_i a_i!.
+/// with the others from x on. Choosing a coordinate for the m-th time as the t-th factor brings t/m: the product of all
+/// of these is q!/prod_i a_i!.
 fn extend(x: &[f64], order: u32, [chosen, run]: [u32; 2], value: f64, all: &mut Vec<f64>) {
     if chosen == order {
         return all.push(value);
@@ -139,12 +139,25 @@ pub fn lifted(x: &Mat<f64>, order: u32) -> Result<Lifted, TrainError> {
     if n == 0 || d == 0 || order == 0 {
         return Err(TrainError::NoSamples);
     }
-    let rows: Vec<Vec<f64>> = (0..n).map(|j| monomials(x.row(j), order)).collect();
+    let (rows, rounded) = monomial_rows(x, order);
     let lifted = Dense::from_fn(n, rows[0].len(), |j, at| rows[j][at]);
-    // A monomial is a product of q coordinates and as many roots, each with its rounding.
-    let rounded = f64::from(order) * f64::EPSILON * rows.iter().flatten().map(|v| v * v).sum::<f64>().sqrt();
     drop(rows);
     Lifted::of_matrix(&lifted, rounded)
+}
+
+/// m_q of every row, and the norm that their rounding has at most: a monomial is a product of q coordinates and as many
+/// roots, each with its own.
+fn monomial_rows(x: &Mat<f64>, order: u32) -> (Vec<Vec<f64>>, f64) {
+    let rows: Vec<Vec<f64>> = (0..x.rows()).map(|j| monomials(x.row(j), order)).collect();
+    let rounded = f64::from(order) * f64::EPSILON * rows.iter().flatten().map(|v| v * v).sum::<f64>().sqrt();
+    (rows, rounded)
+}
+
+/// The matrix with columns m_q(x_j), D_d^q x n, and what its rounding may be as a norm.
+pub(super) fn monomial_columns(x: &Mat<f64>, order: u32) -> (Dense<f64>, f64) {
+    let (rows, rounded) = monomial_rows(x, order);
+    let columns = Dense::from_fn(rows.first().map_or(0, Vec::len), rows.len(), |at, j| rows[j][at]);
+    (columns, rounded)
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ fn samples_of_any_scale_are_looked_at_and_what_is_beyond_f64_is_refused() {
     // One sample is so short that its power vanishes beside the others.
     let short = Mat::from_fn(6, 4, |j, k| if j == 3 { 1e-60 * x.row(j)[k] } else { x.row(j)[k] });
     let error = examine(Engine::best(), &short, 4, &SETTINGS, |_| true).unwrap_err();
-    assert!(error.to_string().contains("--normalize"), "{error}");
+    assert!(error.to_string().contains("to one length"), "{error}");
     let broken = Mat::from_fn(6, 4, |j, k| if j == 3 { f64::NAN } else { x.row(j)[k] });
     let error = examine(Engine::best(), &broken, 4, &SETTINGS, |_| true).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { row: 3, .. }), "{error}");
