@@ -149,7 +149,9 @@ fn a_measured_step_that_is_too_long_is_halved_and_all_passes_count() {
         Entrant::Accelerated(acceleration),
     ] {
         let lap = track.run(entrant, &mut Counting(usize::MAX)).unwrap();
-        assert!(lap.loss.is_some_and(|loss| loss <= 1e-4 * (1.0 + 1e-9)), "{entrant:?}: {:?}", lap.loss);
+        // A step may be short enough not to diverge, and still too long to arrive.
+        let start = track.objective.evaluate(&track.start).unwrap().loss;
+        assert!(lap.loss.is_some_and(|loss| loss < 0.5 * start), "{entrant:?}: {:?}", lap.loss);
         assert!(lap.share < 1.0 && (lap.share.log2() - lap.share.log2().round()).abs() < 1e-12, "{}", lap.share);
         assert!(lap.records.windows(2).all(|pair| pair[0].passes <= pair[1].passes));
         // The passes before the last start are among those of the last record.

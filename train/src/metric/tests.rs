@@ -26,13 +26,13 @@ fn the_square_is_what_the_definition_says() {
         let identity = Dense::from_fn(d, d, |i, k| f64::from(u8::from(i == k)));
         let c = moments(&x, &identity);
         let mean = (0..d).map(|i| c[(i, i)]).sum::<f64>() / n.min(d) as f64;
-        // T^4 (C + mean/16) = (17/16) mean I.
+        // T^4 (C + mean/32) = (33/32) mean I.
         let square = Dense::from_fn(d, d, |i, k| metric.square().row(i)[k]);
-        let shifted = Dense::from_fn(d, d, |i, k| c[(i, k)] + if i == k { mean / 16.0 } else { 0.0 });
+        let shifted = Dense::from_fn(d, d, |i, k| c[(i, k)] + if i == k { mean / 32.0 } else { 0.0 });
         let product = &square * &square * shifted;
         for i in 0..d {
             for k in 0..d {
-                let exact = if i == k { 17.0 / 16.0 * mean } else { 0.0 };
+                let exact = if i == k { 33.0 / 32.0 * mean } else { 0.0 };
                 assert!((product[(i, k)] - exact).abs() < 1e-12 * mean, "{} {exact}", product[(i, k)]);
             }
         }

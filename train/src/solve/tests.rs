@@ -64,7 +64,7 @@ fn dense_metric(x: &Mat<f64>) -> Dense<f64> {
     let moments = Dense::from_fn(d, d, moment);
     let c = (0..d).map(|i| moments[(i, i)]).sum::<f64>() / n.min(d) as f64;
     let eigen = moments.self_adjoint_eigen(Side::Lower).unwrap();
-    let root = |value: f64| ((value.max(0.0) + c / 16.0) / (c + c / 16.0)).powf(-0.25);
+    let root = |value: f64| ((value.max(0.0) + c / 32.0) / (c + c / 32.0)).powf(-0.25);
     Dense::from_fn(d, d, |i, k| (0..d).map(|l| eigen.U()[(i, l)] * root(eigen.S()[l]) * eigen.U()[(k, l)]).sum())
 }
 
