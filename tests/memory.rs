@@ -324,7 +324,7 @@ fn a_control_group_that_is_too_small_is_told_and_nothing_is_killed() {
     for (mib, command) in [
         (200, "train --data synthetic --samples 200000 --dim 200 -r 20 --epochs 1 --out OUT"),
         (280, "train --data synthetic --samples 200000 --dim 200 -r 20 --epochs 1 --out OUT"),
-        (120, "solve --data synthetic --samples 20000 --dim 300"),
+        (90, "solve --data synthetic --samples 20000 --dim 300"),
         (200, "condition --data synthetic --samples 10000 --dim 200"),
         (120, "race --data synthetic --samples 20000 --dim 400 --passes 2"),
     ] {

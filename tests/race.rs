@@ -65,6 +65,24 @@ fn one_that_diverges_does_not_end_the_race() {
 }
 
 #[test]
+fn descents_race_in_the_metric_of_the_samples() {
+    let entries = |flags: &str| {
+        let names = "--optimizer gd,pgd,accelerated,negative-curvature,adam,solve";
+        let said = memorize(SMALL).and("--json --losses 1e-3").and(names).and(flags).succeeds().stdout;
+        let found: Value = serde_json::from_str(&said).unwrap();
+        found["entries"].as_array().unwrap().clone()
+    };
+    let [usual, data, frobenius] = ["", "--metric data", "--metric frobenius"].map(entries);
+    for (at, name) in ["gd", "pgd", "accelerated", "negative-curvature", "adam", "solve"].into_iter().enumerate() {
+        let loss = |entries: &[Value]| entries[at]["loss"].as_f64().unwrap();
+        // Adam knows no metric, the solver has that of the samples where nobody says which.
+        assert_eq!(loss(&data) == loss(&usual), matches!(name, "adam" | "solve"), "{name}");
+        assert_eq!(loss(&frobenius) == loss(&usual), name != "solve", "{name}");
+        assert!(data[at]["reached"][0]["passes"].is_f64() || name == "pgd", "{}", data[at]);
+    }
+}
+
+#[test]
 fn what_cannot_be_raced_is_refused() {
     memorize(SMALL).and("--optimizer gd,gd").refuses(&["takes part once"]);
     memorize(SMALL).and("--losses 0").refuses(&["--losses"]);

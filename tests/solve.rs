@@ -76,6 +76,28 @@ fn the_weights_memorise_and_the_report_is_theirs() {
 }
 
 #[test]
+fn the_metric_says_which_of_the_solutions_is_found() {
+    let problem = Problem::new(40, 11);
+    // Coordinates whose lengths differ, and so T is not the identity.
+    let x = Dense::from_fn(40, 11, |j, k| problem.x.at(j, k) / (1 + k) as f64);
+    let problem = Problem::of(x, problem.y);
+    let [data, frobenius] = ["data", "frobenius"].map(|metric| {
+        let flags = format!("--dtype f64 --stop-below 1e-16 --overwrite --metric {metric}");
+        let found = json(problem.solve(&flags));
+        assert_eq!((&found["verdict"], &found["metric"]), (&"memorised".into(), &metric.into()), "{found}");
+        let weights = Checkpoint::read(&problem.path("w.safetensors"));
+        assert!(problem.loss() < 1.1e-16);
+        let (w, a) = (&weights.w, &weights.a);
+        let entry = |i: usize, k: usize| (0..a.len()).map(|r| a[r] * w.at(i, r) * w.at(k, r)).sum::<f64>();
+        (0..11 * 11).map(|at| entry(at / 11, at % 11).powi(2)).sum::<f64>().sqrt()
+    });
+    assert!(frobenius < 0.99 * data, "{frobenius} {data}");
+    assert!(
+        memorize("solve --data synthetic --samples 20 --dim 8").succeeds().stdout.contains("metric              data")
+    );
+}
+
+#[test]
 fn too_many_samples_end_with_the_least_squares_answer_and_say_so() {
     // Every target twice, once with 0 and once with 1: the best output is 1/2, f = 1/16.
     let mut numbers = Numbers::new(5);
@@ -126,6 +148,8 @@ fn an_experiment_is_solved_and_repeated_bit_for_bit() {
 
 #[test]
 fn what_the_solver_does_not_read_is_refused() {
+    memorize("train --data synthetic --optimizer gd -r 4 --epochs 1 --metric data").refuses(&["--optimizer solve"]);
+    memorize("solve --data synthetic --metric neither").refuses(&["data", "frobenius"]);
     memorize("train --data synthetic --optimizer solve --neurons 300").refuses(&["network.neurons", "leave out"]);
     memorize("train --data synthetic --optimizer solve --gamma 0.1").refuses(&["optimizer.gamma", "--gamma"]);
     memorize("train --data synthetic --optimizer solve --init-scale 0.1").refuses(&["network.init_scale"]);

@@ -180,7 +180,7 @@ fn the_solver_memorises_random_features() {
 #[test]
 fn samples_that_are_fewer_than_they_have_numbers_each() {
     // Solved for and looked at in coordinates of their span, which every rank has whole.
-    for (scale, norm) in [(1.0, Norm::Data), (1.0, Norm::Frobenius), (1e-30, Norm::Data)] {
+    for (scale, norm) in [(1.0, Norm::Data), (1e-30, Norm::Frobenius)] {
         let (tolerance, max_products, workspace) = (1e-18, 60, solve::WORKSPACE);
         let settings = solve::Settings { tolerance, max_products, norm, rank: 100, seed: 2, workspace };
         let (x, y) = samples_of(520, 530);

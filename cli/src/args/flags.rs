@@ -115,7 +115,7 @@ keys! {
     Solved: Compute {
         "data",
         "network.features",
-        "optimizer.metric" = "data" in "Solver",
+        "optimizer.metric": "Norm of S = W A W^T that is the least among the solutions" = "data" in "Solver",
         "run.iterations": "Most iterations; each reads the samples twice" = "1000" in "Solver",
         "run.stop_below": "Loss f(W) at which the training set is memorised" = "1e-5" in "Solver",
         "run.seed": "Seed of the noise, the random labels, the random features and the choice of samples" in "Solver",

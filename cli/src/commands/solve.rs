@@ -7,7 +7,7 @@ use memorize_analysis::text;
 use memorize_data::Output;
 use memorize_data::Shown;
 use memorize_kernels::Element;
-use memorize_run::config::{Dtype, RunConfig};
+use memorize_run::config::{Dtype, Metric, RunConfig};
 use memorize_run::error::Error;
 use memorize_run::events::{Plan, Snapshot};
 use memorize_run::interrupt::{Interrupt, end_at_once};
@@ -45,6 +45,8 @@ struct Solved {
     positive: usize,
     negative: usize,
     rank: usize,
+    /// The norm of S that is the least.
+    metric: Metric,
     /// Trained weights, d r, or k r with three layers.
     parameters: usize,
     parameters_per_sample: f64,
@@ -135,6 +137,7 @@ fn run<T: Element>(
         positive,
         negative,
         rank,
+        metric: config.optimizer.metric,
         parameters,
         parameters_per_sample: parameters as f64 / n as f64,
         wall_seconds: watch.start.elapsed().as_secs_f64(),
@@ -154,6 +157,14 @@ fn solution_error(error: TrainError) -> Error {
         TrainError::WeightsOutOfRange { .. } => solution::out_of_range(error),
         TrainError::NoRoom { .. } => solution::no_room(error),
         error => Error::run_failed(error),
+    }
+}
+
+/// The norm of S in formulas.
+fn norm(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Data => "||T^-1 S T^-1||_F (docs/theory.md)",
+        Metric::Frobenius => "||S||_F",
     }
 }
 
@@ -218,6 +229,7 @@ fn text(found: &Solved, out: Option<&Path>) -> String {
             "iterations",
             format!("{}, preconditioner of rank {}", thousands(found.iterations), thousands(found.rank as u64)),
         ),
+        ("metric", format!("{}, the least {}", found.metric, norm(found.metric))),
         ("time", duration(Duration::try_from_secs_f64(found.wall_seconds).unwrap_or_default())),
         ("computed with", found.computed_with.to_string()),
     ]);
