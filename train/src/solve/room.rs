@@ -98,8 +98,8 @@ fn preconditioner_bytes<E: Element>([here, n, width]: [usize; 3], settings: &Set
     (kept.saturating_add(metric), made.saturating_add(metric))
 }
 
-/// Floating-point operations of what comes before the search: the preconditioner, and the norm's second moments. Products
-/// of d x d matrices do not count.
+/// Floating-point operations of what comes before the search: the preconditioner, and the norm's second moments.
+/// Products of d x d matrices do not count.
 ///
 /// ```
 /// use memorize_train::metric::Norm;

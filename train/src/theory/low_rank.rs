@@ -1,5 +1,5 @@
-//! A preconditioner for an n x n matrix K that is positive semidefinite: a matrix of low rank that is close to it, shifted
-//! by the mean of the diagonal that it leaves out.
+//! A preconditioner for an n x n matrix K that is positive semidefinite: a matrix of low rank that is close to it,
+//! shifted by the mean of the diagonal that it leaves out.
 //!
 //! ```text
 //! K ~ B B^T,  mu = mean_j (K_jj - ||b_j||^2)

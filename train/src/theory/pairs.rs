@@ -8,8 +8,8 @@
 //! B has the columns (a, b) whose mu_a mu_b are largest: twice that would be their variance, if z were normal. What it
 //! leaves out of K's diagonal is a sum of squares as well, and its mean is the shift. Columns of K (see
 //! [`super::nystrom`]) take three times the flops. On MNIST with noise of 0.01, ranks d, 2d, 3d and 4d leave 31, 26, 23
-//! and 22 products to a search, columns of K 32 with rank d and 26 with 2d. Without the metric T columns of K are better:
-//! 82 with 2d and 55 with 4d, against 76 and 71.
+//! and 22 products to a search, columns of K 32 with rank d and 26 with 2d. Without the metric T columns of K are
+//! better: 82 with 2d and 55 with 4d, against 76 and 71.
 
 use std::ops::Range;
 
@@ -24,8 +24,8 @@ use crate::error::TrainError;
 use crate::features::Featured;
 use crate::metric::Metric;
 
-/// Of d coordinates the first d/2, rounded up, have products, unless there are too few of those: the others would have to
-/// be computed for few products each.
+/// Of d coordinates the first d/2, rounded up, have products, unless there are too few of those: the others would have
+/// to be computed for few products each.
 const SHARE: usize = 2;
 /// Samples, evenly spaced, that the shift is the mean of, some more or fewer.
 const SAMPLED: usize = 4096;
