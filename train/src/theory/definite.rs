@@ -8,13 +8,14 @@
 //!         L_ij = (A_ij - sum_{k<j} L_ik L_jk^T) L_jj^-T
 //! ```
 //!
-//! A tile of A is asked for when its block column is reached, and L takes its place; a factorisation that ends early has
-//! touched no more. A block row of L lies in one piece, so that the sum over k is one product of depth j. Every tile is
-//! made by one thread, by the same operations in the same order whatever the number of threads.
+//! A tile of A is asked for when its block column is reached, and L takes its place; a factorisation that ends early
+//! has touched no more. A block row of L lies in one piece, so that the sum over k is one product of depth j. Every
+//! tile is made by one thread, by the same operations in the same order whatever the number of threads.
 //!
 //! Each element of L is (a_ij - sum_k l_ik l_jk)/l_jj or the square root of a_jj - sum_k l_jk^2, with plain or fused
-//! operations, one division and no reciprocal, the sum in some order: that is what bounds on its rounding errors ask for
-//! (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, Lemma 8.4 and Theorem 10.3), see [`super::proof`].
+//! operations, one division and no reciprocal, the sum in some order: that is what bounds on its rounding errors ask
+//! for (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, Lemma 8.4 and Theorem 10.3), see
+//! [`super::proof`].
 
 use std::ops::Range;
 
@@ -63,9 +64,9 @@ struct Panel {
     elements: Vec<f64>,
 }
 
-/// Factorises A - c I, A n x n. `tile(rows, columns, out)` writes A[rows, columns] transposed, a row of `out` for each of
-/// the columns, and is asked for the lower triangle by tiles. `watch` gets the share of the work that is done and says
-/// whether to go on. n^3/3 flops.
+/// Factorises A - c I, A n x n. `tile(rows, columns, out)` writes A[rows, columns] transposed, a row of `out` for each
+/// of the columns, and is asked for the lower triangle by tiles. `watch` gets the share of the work that is done and
+/// says whether to go on. n^3/3 flops.
 ///
 /// ```
 /// use memorize_kernels::Par;

@@ -1,6 +1,6 @@
-//! That samples are in general position, proved: a lower bound on the smallest singular value sigma_min of [x_1 (x) x_1,
-//! ..., x_n (x) x_n] that holds with all rounding errors in it (Rump, *Verification of positive definiteness*, BIT 46,
-//! 2006).
+//! That samples are in general position, proved: a lower bound on the smallest singular value sigma_min of [x_1 (x)
+//! x_1, ..., x_n (x) x_n] that holds with all rounding errors in it (Rump, *Verification of positive definiteness*, BIT
+//! 46, 2006).
 //!
 //! ```text
 //! K_ij = (x_i . x_j)^2,  Khat as it is computed,  A = fl(Khat - c I)
@@ -8,24 +8,25 @@
 //! sigma_min^2 = lambda_min(K) >= c - e_entries - e_shift - e_factor
 //! ```
 //!
-//! It is about the samples as numbers in memory, after all that was done to prepare them. With u = 2^-53, gamma_k = k u/
-//! (1 - k u), eta = 2^-1074 and N_j = ||x_j||:
+//! It is about the samples as numbers in memory, after all that was done to prepare them. With u = 2^-53, gamma_k =
+//! k u/(1 - k u), eta = 2^-1074 and N_j = ||x_j||:
 //!
-//! - **Entries.** An inner product computed in any order, with fused multiply-adds or without, is off by gamma_d N_i N_j
-//!   at most, its square by gamma_(2d+1) N_i^2 N_j^2 = ((1 + gamma_d)^2 (1 + u) - 1 at most) N_i^2 N_j^2. A symmetric E with
-//!   |E_ij| <= e p_i p_j has ||E|| <= e ||p||^2, so **e_entries = gamma_(2d+1) sum_j N_j^4**.
+//! - **Entries.** An inner product computed in any order, with fused multiply-adds or without, is off by gamma_d N_i
+//!   N_j at most, its square by gamma_(2d+1) N_i^2 N_j^2 = ((1 + gamma_d)^2 (1 + u) - 1 at most) N_i^2 N_j^2. A
+//!   symmetric E with |E_ij| <= e p_i p_j has ||E|| <= e ||p||^2, so **e_entries = gamma_(2d+1) sum_j N_j^4**.
 //! - **Shift.** The subtraction of c rounds each diagonal element once: **e_shift = u max_j N_j^4**, of those computed.
-//! - **Factor.** L L^T = A + D with |D_ij| <= gamma_(m+1) sum_{k <= m} |l_ik| |l_jk|, m = min(i, j), in any order of the sums
-//!   (Higham, 2002, Lemma 8.4 and Theorem 10.3). The sum is at most ||l_i|| ||l_j||, and ||l_i||^2 = a_ii + D_ii <=
-//!   a_ii/(1 - gamma_(i+1)). So D is dominated by p p^T with p_i^2 = gamma_(i+1)/(1 - gamma_(i+1)) a_ii: **e_factor = sum_i
-//!   gamma_(i+1)/(1 - gamma_(i+1)) a_ii** (Demmel, 1989). L L^T is positive semidefinite, so lambda_min(A) >= -e_factor.
-//! - **Underflow.** A product or quotient that underflows is off by eta/2. With t = 4096 d eta, which has room for products
-//!   and for samples that were scaled by a power of two and have lost small numbers, an entry is off by 4 N_i N_j t + 6 t^2 +
-//!   2 eta more, and an element of D by 4 eta (n + 1 + max_j a_jj). Norms of matrices are at most n times their largest
-//!   element.
+//! - **Factor.** L L^T = A + D with |D_ij| <= gamma_(m+1) sum_{k <= m} |l_ik| |l_jk|, m = min(i, j), in any order of
+//!   the sums (Higham, 2002, Lemma 8.4 and Theorem 10.3). The sum is at most ||l_i|| ||l_j||, and ||l_i||^2 = a_ii +
+//!   D_ii <= a_ii/(1 - gamma_(i+1)). So D is dominated by p p^T with p_i^2 = gamma_(i+1)/(1 - gamma_(i+1)) a_ii:
+//!   **e_factor = sum_i gamma_(i+1)/(1 - gamma_(i+1)) a_ii** (Demmel, 1989). L L^T is positive semidefinite, so
+//!   lambda_min(A) >= -e_factor.
+//! - **Underflow.** A product or quotient that underflows is off by eta/2. With t = 4096 d eta, which has room for
+//!   products and for samples that were scaled by a power of two and have lost small numbers, an entry is off by 4 N_i
+//!   N_j t + 6 t^2 + 2 eta more, and an element of D by 4 eta (n + 1 + max_j a_jj). Norms of matrices are at most n
+//!   times their largest element.
 //!
-//! All of it is computed with directed rounding: each operation, then the next number upwards (or downwards). An overflow
-//! makes a pivot that is not a number, or a bound that is infinite: either proves nothing.
+//! All of it is computed with directed rounding: each operation, then the next number upwards (or downwards). An
+//! overflow makes a pivot that is not a number, or a bound that is infinite: either proves nothing.
 
 use std::ops::Range;
 
