@@ -75,7 +75,7 @@ fn look_at(
         found.verdict = Verdict::GeneralPosition;
     }
     let theory = Theory::of(config, machine.engine, &samples, &settings, &found).map_err(Error::run_failed)?;
-    Ok(Report::new(config, machine, &samples, &settings, &found, proved, theory, start.elapsed()))
+    Ok(Report::new(config, machine, &samples, &settings, (&found, proved), theory, start.elapsed()))
 }
 
 /// The proof, with so many bytes.

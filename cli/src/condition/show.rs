@@ -93,8 +93,7 @@ impl Report {
         machine: &Machine,
         samples: &Inspected,
         settings: &Settings,
-        found: &Position,
-        proved: Option<Proved>,
+        (found, proved): (&Position, Option<Proved>),
         theory: Theory,
         time: Duration,
     ) -> Self {

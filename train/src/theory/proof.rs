@@ -185,7 +185,7 @@ fn at_scale<X: Rows<f64>>(
     mut watch: impl FnMut(&Stage) -> bool,
 ) -> Result<Proof, TrainError> {
     let rounding = rounding_errors(engine.par, x);
-    if !(rounding < estimate.high * estimate.high) {
+    if rounding.is_nan() || rounding >= estimate.high * estimate.high {
         let least = back(rounding.sqrt().next_up());
         return Ok(Proof { result: Err(Unproved::BelowRounding { least }), factorizations: 0 });
     }
