@@ -42,8 +42,8 @@ pub fn default_rank<T: Element>([n, d]: [usize; 2], norm: Norm, workspace: u64) 
     wanted.min(usize::try_from(affordable).unwrap_or(usize::MAX)).max(1)
 }
 
-/// Bytes that [`solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, and so many
-/// threads. For samples that are not random the search may take more, up to half of the workspace.
+/// Bytes that [`super::solve`] takes at once, the samples apart: with `here` of n samples of width d on this rank, and so
+/// many threads. For samples that are not random the search may take more, up to half of the workspace.
 ///
 /// ```
 /// use memorize_train::solve::{Settings, bytes};
