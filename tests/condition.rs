@@ -176,6 +176,52 @@ fn mnist_with_noise_is_in_general_position() {
 }
 
 #[test]
+fn what_is_proved_is_below_what_is_measured_on_every_backend_and_number_of_threads() {
+    let samples = Samples::new(&random(300, 30));
+    let exact = number(&samples.json(""), "sigma_min");
+    assert!(samples.json("")["proved"].is_null());
+    for backend in backends() {
+        let found = samples.json(&format!("--prove --backend {backend}"));
+        let proved = &found["proved"];
+        let bound = number(proved, "bound");
+        assert!(bound <= exact && bound > 0.98 * exact && proved["reason"].is_null(), "{found}");
+        assert!(number(proved, "bytes") > 4.0 * 300.0 * 300.0 && number(proved, "factorizations") == 1.0, "{found}");
+        let one = samples.json(&format!("--prove --threads 1 --backend {backend}"));
+        assert_eq!(number(&one["proved"], "bound").to_bits(), bound.to_bits());
+    }
+    let text = samples.condition("--prove --iterative --tolerance 1e-3").succeeds().stdout;
+    let line = text.lines().find(|line| line.starts_with("proved  ")).unwrap();
+    let printed: f64 = line.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!(printed <= exact && printed > 0.9 * exact && line.contains("sigma_min >="), "{text}");
+    assert!(!text.contains("likely and not proved"), "{text}");
+}
+
+#[test]
+fn nothing_is_proved_of_degenerate_samples() {
+    let x = random(20, 8);
+    let repeated = Dense::from_fn(20, 8, |j, k| if j == 19 { -x.at(4, k) } else { x.at(j, k) });
+    let parallel = Dense::from_fn(20, 8, |j, k| if j == 19 { x.at(4, k) / 3.0 } else { x.at(j, k) });
+    for (samples, why) in [(repeated, "is 0, exactly"), (parallel, "cannot be told"), (random(7, 3), "is 0, exactly")] {
+        let samples = Samples::new(&samples);
+        let found = samples.json("--prove");
+        assert!(found["proved"]["bound"].is_null() && found["verdict"] != "general_position", "{found}");
+        assert!(found["proved"]["reason"].as_str().unwrap().contains(why), "{found}");
+        let text = samples.condition("--prove").succeeds().stdout;
+        assert!(text.contains("not proved           sigma_min "), "{text}");
+    }
+}
+
+#[test]
+fn a_proof_that_there_is_no_room_for_is_refused() {
+    let samples = Samples::new(&random(300, 30));
+    samples.condition("--prove --memory-budget 1MiB").refuses(&["--prove", "--memory-budget", "--limit"]);
+    let mnist =
+        memorize("condition --data mnist --normalize --noise 0.01 --prove --memory-budget 3GiB --max-products 2");
+    mnist.refuses(&["the proof for 60,000 samples (--prove)", "13", "--memory-budget"]);
+    samples.condition("--prove --power 4").refuses(&["--power", "--prove"]);
+}
+
+#[test]
 fn what_cannot_be_looked_at_is_refused() {
     memorize("condition").refuses(&["--inputs FILE", "--data mnist"]);
     memorize("condition --data synthetic --seed 9223372036854775808").refuses(&["--seed", "at most"]);

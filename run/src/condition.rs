@@ -1,12 +1,14 @@
 //! The search for sigma_min as it is asked for, and what it takes.
 
+use memorize_train::theory::constants::capacity;
 use memorize_train::theory::position::Settings;
 use memorize_train::theory::tensor_power::check_order;
-use memorize_train::theory::{power_position, preconditioner, random_position, theorem6};
+use memorize_train::theory::{power_position, preconditioner, proof, random_position, theorem6};
 use memorize_train::{FeatureLayer, TrainError};
 
 use crate::config::ConditionConfig;
 use crate::error::{Error, WithHint};
+use crate::ranks;
 use crate::run::machine::Machine;
 use crate::run::memory;
 use crate::units::thousands;
@@ -51,6 +53,35 @@ pub fn settings(
         "use a lower rank (--rank), narrower samples (--pca), or fewer (--limit)",
     )?;
     Ok(settings)
+}
+
+/// Bytes that the proof takes, if one is asked for, once the search is over; with memory enough for it.
+///
+/// # Errors
+/// Bad input with what it takes and what there is, or how many ranks there are.
+pub fn room_for_proof(
+    config: &ConditionConfig,
+    machine: &Machine,
+    n: usize,
+    width: usize,
+) -> Result<Option<u64>, Error> {
+    if !config.prove {
+        return Ok(None);
+    }
+    let ranks = ranks::count();
+    if ranks > 1 {
+        let error = anyhow::anyhow!("a proof (--prove) is made by one process, and mpirun has started {ranks}");
+        return Err(Error::BadInput(error.hint("leave out --prove, or start it without mpirun")));
+    }
+    if n as u128 > capacity(width) {
+        // There is nothing to prove.
+        return Ok(Some(0));
+    }
+    let bytes = proof::bytes(n, width, machine.threads);
+    let what = format!("the proof for {} samples (--prove)", thousands(n as u64));
+    memory::within_budget(&what, bytes, config.memory_budget, "leave out --prove, or use fewer samples (--limit)")?;
+    memory::foresee(&what, bytes, "leave out --prove, or use fewer samples (--limit)")?;
+    Ok(Some(bytes))
 }
 
 /// Bytes that Theorem 6 takes once the search is over: the tensor powers of samples that are few enough to be

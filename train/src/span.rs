@@ -86,7 +86,7 @@ impl Squared {
     }
 
     /// 2^(2e) times the value; infinite or too small where that is.
-    fn times(&self, value: f64) -> f64 {
+    pub(crate) fn times(&self, value: f64) -> f64 {
         let [first, second] = power_of_two::<f64>(self.exponent);
         value * first * first * second * second
     }

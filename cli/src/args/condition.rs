@@ -37,6 +37,10 @@ pub struct ConditionArgs {
     /// Use the iterative eigensolver also where the set is small enough for a dense decomposition
     #[arg(long, help_heading = "Eigensolver")]
     pub iterative: bool,
+    /// Prove a lower bound on sigma_min, by a factorisation of K with all rounding errors in the bound: n^3/3 flops and
+    /// 4 n^2 bytes, on one rank
+    #[arg(long, help_heading = "Proof")]
+    pub prove: bool,
     /// How it is shown.
     #[command(flatten)]
     pub shown: ShownArgs,
@@ -50,7 +54,9 @@ Targets are not needed, but for the constants of Theorem 4. All of it is compute
 
 Small sets are decomposed. For large ones sigma_min is found by products alone, and what is
 printed beside it is its residual: a singular value lies that near. That it is the smallest one is
-likely and not proved; that sigma_min is not above it is.
+likely and not proved; that sigma_min is not above it is. With --prove it ends in `proved
+sigma_min >= s`, of the samples as they are in memory, or `not proved` with the reason. 60,000
+samples take 14.4 GB and 7.5e13 flops.
 
 With --power Q it is the sigma_min of the tensor powers [x_1^(tensor Q), ..., x_n^(tensor Q)], of
 which n <= C(d+Q-1, Q) can be independent.
@@ -60,6 +66,7 @@ Examples:
   memorize condition --data synthetic --normalize --theory-epsilon 0.1
   memorize condition --data mnist --normalize --noise 0.01 --json
   memorize condition --data mnist --limit 500 --normalize --pca 20 --noise 0.05 --features-k 46
+  memorize condition --data synthetic --normalize --prove
   memorize condition --data mnist --limit 500 --normalize --pca 20 --power 4";
 
 impl ConditionArgs {
@@ -79,6 +86,7 @@ impl ConditionArgs {
             max_products: self.max_products.unwrap_or(default.max_products),
             rank: self.rank,
             dense: !self.iterative,
+            prove: self.prove,
             seed: run.seed.unwrap_or(0),
             memory_budget: run.memory_budget,
             backend: run.backend.unwrap_or_default(),

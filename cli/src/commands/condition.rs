@@ -11,13 +11,14 @@ use memorize_run::interrupt::{Interrupt, end_at_once, ends_at_once};
 use memorize_run::run::dataset::Inspected;
 use memorize_run::run::machine::Machine;
 use memorize_run::run::memory;
-use memorize_run::units::{mebibytes, scientific, thousands};
+use memorize_run::units::{duration, mebibytes, percent, scientific, thousands};
 use memorize_train::theory::davidson::Step;
-use memorize_train::theory::position::Settings;
+use memorize_train::theory::position::{Position, Settings, Verdict};
+use memorize_train::theory::proof::{self, Stage};
 use memorize_train::theory::{power_position, preconditioner};
 
 use crate::args::ConditionArgs;
-use crate::condition::{Report, Theory};
+use crate::condition::{Proved, Report, Theory};
 use crate::console::{Mode, Progress};
 use crate::exit::build_warning;
 use crate::say;
@@ -60,16 +61,39 @@ fn look_at(
     }
     let features = samples.features.as_ref().filter(|_| config.power == 2);
     let settings = condition::settings(config, machine, [here, n], width, features)?;
+    let room = condition::room_for_proof(config, machine, n, width)?;
     memory::announce().iter().for_each(|line| progress.note(line));
     let mut watch = Watch { progress, interrupt, start, shown: None, settings, n, here };
     // Until the first step of the search nothing is known that could be printed.
     let found = ends_at_once(|| {
         power_position::examine(machine.engine, &samples.x, config.power, &settings, |step| watch.step(step))
     });
+    let mut found = found.map_err(condition::position_error)?;
+    let proved = room.map(|bytes| prove(machine, &samples, &found, bytes, &mut watch)).transpose()?;
     watch.progress.finish();
-    let found = found.map_err(condition::position_error)?;
+    if proved.as_ref().is_some_and(|proved| proved.bound.is_some()) {
+        found.verdict = Verdict::GeneralPosition;
+    }
     let theory = Theory::of(config, machine.engine, &samples, &settings, &found).map_err(Error::run_failed)?;
-    Ok(Report::new(config, machine, &samples, &settings, &found, theory, start.elapsed()))
+    Ok(Report::new(config, machine, &samples, &settings, (&found, proved), theory, start.elapsed()))
+}
+
+/// The proof, with so many bytes.
+fn prove(
+    machine: &Machine,
+    samples: &Inspected,
+    found: &Position,
+    bytes: u64,
+    watch: &mut Watch,
+) -> Result<Proved, Error> {
+    let start = Instant::now();
+    if watch.interrupt.is_set() {
+        return Ok(Proved::interrupted_before());
+    }
+    watch.shown = None;
+    let proof = proof::prove(machine.engine, &samples.x, found, |stage| watch.stage(stage, start))
+        .map_err(condition::position_error)?;
+    Ok(Proved::new(&proof, bytes, start.elapsed()))
 }
 
 /// Shows how far the search is, and listens for signals.
@@ -103,6 +127,22 @@ impl Watch<'_> {
                 scientific(step.value.max(0.0).sqrt()),
                 scientific(step.residual / step.value.abs().max(f64::MIN_POSITIVE)),
                 scientific(self.settings.tolerance),
+            ));
+        }
+        !self.interrupt.is_set()
+    }
+
+    /// The same of a proof that began then.
+    fn stage(&mut self, stage: &Stage, start: Instant) -> bool {
+        let now = self.start.elapsed().as_secs_f64();
+        if self.shown.is_none_or(|shown| now - shown >= LINE_EVERY) {
+            self.shown = Some(now);
+            let &Stage { factorization, bound, done } = stage;
+            self.progress.note(&format!(
+                "proof that sigma_min >= {}: factorisation {factorization}, {} done, {}",
+                scientific(bound),
+                percent(done),
+                duration(start.elapsed()),
             ));
         }
         !self.interrupt.is_set()

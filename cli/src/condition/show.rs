@@ -12,10 +12,10 @@ use memorize_train::theory::position::{Method, Position, Settings};
 use memorize_train::theory::tensor_power::dimension;
 use serde::Serialize;
 
-use super::Theory;
 use super::theorem6::Theorem6;
 use super::theory::{Constants, RandomBound, Theorem1, Theorem5};
 use super::words::{counted, explanation, name, position_notes};
+use super::{Proved, Theory};
 use crate::say;
 
 /// The result. A value that does not apply or is not known is null, and `notes` says why.
@@ -60,6 +60,8 @@ pub struct Report {
     products: usize,
     /// Samples that the preconditioner is made of.
     rank: Option<usize>,
+    /// A lower bound on sigma_min, or why there is none; null unless it was asked for.
+    proved: Option<Proved>,
     /// min_i dist_i, the distance of x_i^(tensor q) from the span of the others.
     leave_one_out: Option<f64>,
     /// An upper bound on it.
@@ -91,7 +93,7 @@ impl Report {
         machine: &Machine,
         samples: &Inspected,
         settings: &Settings,
-        found: &Position,
+        (found, proved): (&Position, Option<Proved>),
         theory: Theory,
         time: Duration,
     ) -> Self {
@@ -100,7 +102,9 @@ impl Report {
         let min = found.min;
         let nearest = found.nearest.filter(|nearest| nearest.exact);
         let mut notes = theory.notes;
-        notes.extend(position_notes(found, config));
+        let bound = proved.as_ref().and_then(|proved| proved.bound);
+        notes.extend(position_notes(found, config, bound.is_some()));
+        let interrupted = found.stop == Some(Stop::Interrupted) || proved.as_ref().is_some_and(Proved::interrupted);
         Self {
             n: found.samples,
             d: width,
@@ -130,6 +134,7 @@ impl Report {
             },
             products: found.products,
             rank: (found.method == Method::Iterative).then_some(settings.rank),
+            proved,
             leave_one_out: nearest.map(|nearest| nearest.distance),
             leave_one_out_below: found.nearest.map(|nearest| nearest.distance),
             leave_one_out_row: found.nearest.map(|nearest| nearest.row),
@@ -144,7 +149,7 @@ impl Report {
             wall_seconds: time.as_secs_f64(),
             computed_with: machine.computed_with(Dtype::F64, None),
             notes,
-            interrupted: found.stop == Some(Stop::Interrupted),
+            interrupted,
         }
     }
 
@@ -163,6 +168,7 @@ impl Report {
         let mut lines = vec![("verdict", self.explanation.clone(), String::new())];
         lines.push(("samples", self.shape(), String::new()));
         lines.extend(self.singular_values());
+        lines.extend(self.proved.as_ref().map(Proved::line));
         lines.extend(self.lemma8());
         lines.extend(self.theorems());
         lines.push(("computed with", self.effort(), String::new()));

@@ -68,7 +68,8 @@ pub(super) fn explanation(found: &Position) -> String {
     }
 }
 
-pub(super) fn position_notes(found: &Position, config: &ConditionConfig) -> Vec<String> {
+/// Notes on what was found; `proved` if a lower bound on sigma_min is.
+pub(super) fn position_notes(found: &Position, config: &ConditionConfig, proved: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if found.stop == Some(Stop::Budget) {
         let residual = found.min.map_or_else(String::new, |min| format!(" with residual {}", number(min.error)));
@@ -79,7 +80,7 @@ pub(super) fn position_notes(found: &Position, config: &ConditionConfig) -> Vec<
             number(found.min_below)
         ));
     }
-    if found.method == Method::Iterative && found.verdict == Verdict::GeneralPosition {
+    if found.method == Method::Iterative && found.verdict == Verdict::GeneralPosition && !proved {
         notes.push(
             "a singular value lies within the residual of sigma_min, and sigma_min is not above it; that no smaller one was missed is \
              likely and not proved"

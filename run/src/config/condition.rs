@@ -30,6 +30,8 @@ pub struct ConditionConfig {
     pub rank: Option<usize>,
     /// Whether a set that is small enough is decomposed.
     pub dense: bool,
+    /// Whether a lower bound on sigma_min is to be proved.
+    pub prove: bool,
     /// Seed of everything that is random.
     pub seed: u64,
     /// Memory for what can be kept or made again; absent = decided from what the machine has.
@@ -74,6 +76,9 @@ impl ConditionConfig {
         no_test_set(&self.data)?;
         self.features.as_ref().map_or(Ok(()), FeaturesSection::check_ranges)?;
         check_order(self.power).map_err(|error| invalid("power", self.power, format!("{error} (--power)")))?;
+        ensure(!self.prove || self.power == 2, || {
+            invalid("prove", "(given)", "what is proved is of x (x) x; leave out --power, or leave out --prove")
+        })?;
         finite_positive("epsilon", self.epsilon, "--theory-epsilon")?;
         ensure(self.delta > 0.0 && self.delta < 1.0, || {
             invalid("delta", self.delta, "must be a probability between 0 and 1 (--theory-delta)")

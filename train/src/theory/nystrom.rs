@@ -97,6 +97,7 @@ impl<T: Element> LowRank<T> {
 ///
 /// ```
 /// use memorize_train::theory::low_rank::LowRank;
+/// use memorize_train::theory::nystrom;
 ///
 /// assert!(nystrom::peak::<f32>(1000, 1000, 50, 100, 1) > LowRank::<f32>::bytes(1000, 100));
 /// ```

@@ -68,14 +68,14 @@ impl<T: Element> LowRank<T> {
 /// use memorize_train::theory::{nystrom, pairs};
 ///
 /// // No inverse of the columns' own part of K.
-/// assert!(pairs::peak::<f32>(1000, 50, 100, 1) < nystrom::peak::<f32>(1000, 1000, 50, 100, 1));
+/// assert!(pairs::peak::<f32>(60_000, 784, 1568, 2) < nystrom::peak::<f32>(60_000, 60_000, 784, 1568, 2));
 /// ```
 pub fn peak<T: Element>(here: usize, d: usize, rank: usize, threads: usize) -> u64 {
     let (own, wide) = (size_of::<T>() as u64, size_of::<f64>() as u64);
     let product = |factors: [usize; 2], bytes: u64| factors.iter().fold(bytes, |all, &x| all.saturating_mul(x as u64));
     let factor = product([here, rank], own);
     // The directions of the coordinates, packed.
-    let made = product([coordinates(d, rank), d], 2 * own).saturating_add(product([SAMPLED, d], own));
+    let made = product([coordinates(d, rank), d], 2 * own).saturating_add(product([here.min(SAMPLED), d], own));
     let gram = weighted_gram_bytes::<T>(here, rank, threads).max(product([rank, rank], own + 2 * wide));
     factor.saturating_add(made.max(gram))
 }
