@@ -74,6 +74,32 @@ fn adam_by_the_gram_route_in_f64_after_a_polite_kill() {
 }
 
 #[test]
+fn descents_in_the_metric_of_the_samples() {
+    let set = format!("{SYNTHETIC} --metric data");
+    goes_on(&format!("{set} --optimizer gd --lr 0.5 --epochs 400"), "KILL");
+    let (_root, run) = goes_on(&format!("{set} --optimizer accelerated --lr 0.5 --epochs 400"), "TERM");
+    assert!(!String::from_utf8_lossy(&left(&run, "checkpoint.safetensors")).contains("state.moved"), "of the end");
+    goes_on(&format!("{set} --optimizer negative-curvature --epochs 300"), "INT");
+}
+
+#[test]
+fn what_is_left_of_a_descent_in_a_metric_is_a_network_for_the_samples() {
+    let root = scratch();
+    let stopped = root.path().join("run");
+    stop(&format!("{SYNTHETIC} --metric data --optimizer gd --lr 0.5 --epochs 4000"), &stopped, "TERM");
+    // The file of a run that was stopped is read by others as it is: a loss on its way down, not that of W'.
+    let weights = stopped.join("checkpoint.safetensors");
+    let (x, y) = (root.path().join("x.npy"), root.path().join("y.npy"));
+    memorize("data sample synthetic --rows 90 --dim 20").with("--out", &x).with("--targets-out", &y).succeeds();
+    let evaluated = memorize("eval --json --normalize").with("--inputs", &x).with("--targets", &y);
+    let evaluated = evaluated.with("--weights", &weights);
+    let evaluated: serde_json::Value = serde_json::from_str(&evaluated.succeeds().stdout).unwrap();
+    let recorded: Vec<f64> = metrics(&stopped)["loss"].iter().map(|cell| cell.parse().unwrap()).collect();
+    let loss = number(&evaluated, "loss");
+    assert!(loss <= recorded[recorded.len() - 1] * 1.01 && loss > 0.0, "{loss} {recorded:?}");
+}
+
+#[test]
 fn adam_on_full_batches_after_an_interrupt() {
     goes_on(&format!("{SYNTHETIC} --batch full --iterations 300"), "INT");
 }

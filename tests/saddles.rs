@@ -77,3 +77,37 @@ fn what_they_cannot_do_is_refused() {
     with("--optimizer gd -r 18 --init-scale 0").refuses(&["saddle point"]);
     with("--optimizer accelerated -r 18 --batch 5").refuses(&["sees the whole training set"]);
 }
+
+#[test]
+fn descents_in_the_metric_of_the_samples_memorise_and_their_weights_are_for_the_samples() {
+    let root = scratch();
+    let (x, y) = (root.path().join("x.npy"), root.path().join("y.npy"));
+    memorize("data sample synthetic --rows 20 --dim 8").with("--out", &x).with("--targets-out", &y).succeeds();
+    for (at, flags) in [
+        "--optimizer gd --lr 0.3 -r 18 --iterations 20000",
+        "--optimizer accelerated --lr 0.3 -r 18 --iterations 20000",
+        "--optimizer negative-curvature --epochs 2000",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let [data, frobenius] = ["data", "frobenius"].map(|metric| {
+            let run = root.path().join(format!("{metric}{at}"));
+            memorize(SMALL).and(flags).and("--stop-below 1e-12 --metric").and(metric).with("--out", &run).succeeds();
+            let found = summary(&run);
+            assert_eq!(found["stopped"].as_str(), Some("stop_below"), "{flags} {metric}: {found}");
+            assert!(number(&found, "train_loss") <= 1.01e-12, "{flags} {metric}: {found}");
+            // What others see in the weights.
+            let weights = run.join("checkpoint.safetensors");
+            let said = memorize("eval --json --normalize").with("--inputs", &x).with("--targets", &y);
+            let said = said.with("--weights", weights).succeeds();
+            let evaluated: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+            assert_close(number(&evaluated, "loss"), number(&found, "train_loss"), 1e-3, "the loss of the file");
+            column(&run, "loss")
+        });
+        assert_ne!(data[1], frobenius[1], "{flags}");
+    }
+    let with = |flags: &str| memorize(SMALL).and(flags).with("--out", root.path().join("none"));
+    with("--optimizer gd -r 18 --epochs 1 --metric data --gamma 0.1").refuses(&["--gamma", "--metric"]);
+    with("--optimizer sgd -r 18 --epochs 1 --metric data").refuses(&["--metric", "sgd"]);
+}

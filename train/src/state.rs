@@ -74,7 +74,7 @@ impl Tensor {
     }
 
     /// The bytes as numbers of a type that has been compared with `dtype`.
-    fn read<V: bytemuck::AnyBitPattern>(&self) -> Vec<V> {
+    pub(crate) fn read<V: bytemuck::AnyBitPattern>(&self) -> Vec<V> {
         numbers(&self.bytes)
     }
 

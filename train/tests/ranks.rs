@@ -8,7 +8,7 @@ use memorize_kernels::rows::Part;
 use memorize_kernels::team::Team;
 use memorize_kernels::{Engine, GatherRows, Mat, Par, Spread};
 use memorize_ranks::threads;
-use memorize_train::metric::Norm;
+use memorize_train::metric::{Moved, Norm};
 use memorize_train::optim::accelerated::{Acceleration, accelerated_descent};
 use memorize_train::optim::negative_curvature::{Escape, escaping_descent};
 use memorize_train::optim::pgd::{Training, perturbed_descent};
@@ -126,6 +126,16 @@ fn full_batches_on_both_routes() {
             full_batch(objective, network, &settings, watch).unwrap();
         });
     }
+}
+
+#[test]
+fn descent_in_the_metric_of_the_samples() {
+    let settings = Settings { method: Method::Descent, schedule: StepDecay::constant(0.1), limits: LIMITS };
+    check(Route::Gram, |objective, network, watch| {
+        let moved = Moved::new(engine(), objective.x).unwrap();
+        full_batch(&moved.objective(objective), network, &settings, &mut moved.observed(watch)).unwrap();
+        *network = moved.outside(network);
+    });
 }
 
 #[test]

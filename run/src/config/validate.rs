@@ -173,9 +173,16 @@ fn not_read(optimizer: &OptimizerSection) -> Check {
         let advice = "read only where the step size decays: give --lr-decay-every too, or leave out --lr-decay-factor";
         invalid("optimizer.decay_factor", factor, advice)
     })?;
-    ensure(kind == OptimizerKind::Solve || optimizer.metric == Metric::Frobenius, || {
-        let advice = format!("read by --optimizer solve only, not by {kind}; leave out --metric");
+    let in_metric = optimizer.metric == Metric::Data && kind != OptimizerKind::Solve;
+    ensure(!in_metric || kind.knows_metric(), || {
+        let advice = format!(
+            "read by --optimizer gd, accelerated, negative-curvature and solve only, not by {kind}; leave out --metric"
+        );
         invalid("optimizer.metric", optimizer.metric, advice)
+    })?;
+    ensure(!in_metric || optimizer.gamma == 0.0, || {
+        let advice = "in the metric of the samples there is no regulariser; leave out --gamma or --metric";
+        invalid("optimizer.gamma", optimizer.gamma, advice)
     })?;
     let rate = optimizer.learning_rate;
     ensure(kind != OptimizerKind::Solve || rate == DEFAULT_LEARNING_RATE, || {

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use memorize_data::output::{Lock, Staged};
 use memorize_kernels::{Element, GatherRows, Rows};
+use memorize_train::metric::Moved;
 use memorize_train::optim::prescription::Prescription;
 use memorize_train::optim::small::SmallTraining;
 use memorize_train::optim::{Limits, Settings, full_batch, mini_batch, pgd};
@@ -129,6 +130,8 @@ struct Run<'a, T: Element> {
     reopened: Option<Reopened>,
     dataset: Dataset<T>,
     network: Network<T>,
+    /// The samples, and the weights, of a descent in their metric.
+    moved: Option<(Moved<T>, Network<T>)>,
     init: &'static str,
     plan: Plan,
     sigma_min: Option<f64>,
@@ -168,11 +171,13 @@ impl<'a, T: Element> Run<'a, T> {
         let neurons = config.network.neurons.unwrap_or(2);
         let needed = match &config.optimizer.solve {
             Some(_) => solution::foresee::<T>(&config.run, &config.optimizer, &dataset, machine.threads)?,
-            None => start::needs(&config, &dataset, neurons, machine).foresee::<T>()?,
+            None => start::foresee(&config, &dataset, neurons, machine)?,
         };
         let at_the_end = if config.optimizer.solve.is_some() { 2 * n.min(d) } else { neurons };
         memory::foresee_picture(memory::of_weights::<T>(COPIES_AT_THE_END, at_the_end, d))?;
         let (network, init) = initial_network(&mut config, d)?;
+        let moved = start::moved(&config, &dataset, machine)?.map(|moved| (moved, network.clone()));
+        let network = moved.as_ref().map_or_else(|| network, |(moved, inside)| moved.outside(inside));
         let samples = match config.optimizer.batch {
             Batch::Full => Samples::All(n),
             Batch::Rows(_) => Samples::Batch(batch),
@@ -254,6 +259,7 @@ impl<'a, T: Element> Run<'a, T> {
             reopened,
             dataset,
             network,
+            moved,
             init,
             plan,
             sigma_min,
@@ -348,6 +354,20 @@ impl<'a, T: Element> Run<'a, T> {
         let limits = Limits { iterations: self.iterations, record_every: run.record_every, stop_below: run.stop_below };
         let mut network = self.network.clone();
         let objective = self.objective();
+        if let Some((moved, inside)) = &self.moved {
+            network.clone_from(inside);
+            let (objective, mut watch) = (moved.objective(&objective), moved.observed(watch));
+            let (outcome, saddles) =
+                match saddles::descend(optimizer, &objective, &mut network, &limits, run.seed, &mut watch)? {
+                    Some(found) => found,
+                    None => {
+                        let settings = Settings { method: method(optimizer), schedule: schedule(optimizer), limits };
+                        (full_batch(&objective, &mut network, &settings, &mut watch)?, Saddles::default())
+                    }
+                };
+            (self.network, self.saddles) = (moved.outside(&network), saddles);
+            return Ok(outcome);
+        }
         if let Some((outcome, saddles)) =
             saddles::descend(optimizer, &objective, &mut network, &limits, run.seed, watch)?
         {

@@ -8,6 +8,7 @@ use memorize_data::mnist;
 use memorize_kernels::arch::ISA_VARIABLE;
 use memorize_kernels::block::ROW_BLOCK;
 use memorize_kernels::{Element, Rows};
+use memorize_train::metric::Moved;
 use memorize_train::optim::Method;
 use memorize_train::optim::prescription::Prescription;
 use memorize_train::schedule::StepDecay;
@@ -17,7 +18,7 @@ use super::dataset::Dataset;
 use super::machine::Machine;
 use super::memory::{self, Squares, Training, copies_of_weights, of_threads};
 use super::{saddles, theory};
-use crate::config::{Batch, OptimizerKind, OptimizerSection, RunConfig, Source};
+use crate::config::{Batch, Metric, OptimizerKind, OptimizerSection, RunConfig, Source};
 use crate::error::Error;
 use crate::interrupt::ends_at_once;
 use crate::ranks;
@@ -75,6 +76,44 @@ pub(super) fn needs<T: Element>(config: &RunConfig, dataset: &Dataset<T>, r: usi
         of_threads: if goes_by(Route::Neuron) { of_threads::<T>(machine, [n, d, r]) } else { 0 },
         squares: by_squares.then_some(squares),
     }
+}
+
+/// Makes sure that there is memory for the training, and for the samples in their metric if the optimiser descends in
+/// it, and says how many bytes that is.
+///
+/// # Errors
+/// Bad input if the system has less.
+pub(super) fn foresee<T: Element>(
+    config: &RunConfig,
+    dataset: &Dataset<T>,
+    neurons: usize,
+    machine: &Machine,
+) -> Result<u64, Error> {
+    let needed = needs(config, dataset, neurons, machine).foresee::<T>()?;
+    if !descends_in_metric(config) {
+        return Ok(needed);
+    }
+    let (here, d) = (dataset.x.rows(), dataset.x.cols());
+    let needed = needed.saturating_add(Moved::<T>::bytes(here, d));
+    let what = format!("training on {here} samples of width {d} in their metric");
+    memory::foresee(&what, needed, "use fewer samples (--limit), narrower ones (--pca), or leave out --metric")?;
+    Ok(needed)
+}
+
+fn descends_in_metric(config: &RunConfig) -> bool {
+    config.optimizer.metric == Metric::Data && config.optimizer.solve.is_none()
+}
+
+/// The samples in their metric, if the optimiser descends in it.
+pub(super) fn moved<T: Element>(
+    config: &RunConfig,
+    dataset: &Dataset<T>,
+    machine: &Machine,
+) -> Result<Option<Moved<T>>, Error> {
+    if !descends_in_metric(config) {
+        return Ok(None);
+    }
+    ends_at_once(|| Moved::new(machine.engine, &dataset.x)).map(Some).map_err(Error::bad_input)
 }
 
 /// Iterations until the first of the limits given.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use memorize_data::Shown;
 use memorize_kernels::Element;
+use memorize_train::metric::Moved;
 
 use super::machine::Machine;
 use super::start::needs;
@@ -56,7 +57,9 @@ pub(super) fn details<T: Element>(run: &Run<'_, T>) -> Vec<String> {
         Batch::Rows(_) => format!("batches of {}", thousands(batch as u64)),
     };
     let needs = needs(config, dataset, r, machine).parts::<T>();
-    let needs: Vec<String> = needs.iter().map(|(what, bytes)| format!("{what} {}", mebibytes(*bytes))).collect();
+    let moved = run.moved.as_ref().map(|_| ("samples in their metric", Moved::<T>::bytes(dataset.x.rows(), d)));
+    let needs: Vec<String> =
+        needs.iter().copied().chain(moved).map(|(what, bytes)| format!("{what} {}", mebibytes(*bytes))).collect();
     let available = memory::available().map_or("unknown".to_owned(), mebibytes);
     let tests =
         dataset.test.as_ref().map_or("none".to_owned(), |(x, _)| format!("{} samples", thousands(x.rows() as u64)));

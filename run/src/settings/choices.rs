@@ -144,6 +144,11 @@ impl OptimizerKind {
         matches!(self, Self::Pgd | Self::Accelerated | Self::NegativeCurvature)
     }
 
+    /// Whether steps, or solutions, may be measured in the metric of the samples.
+    pub fn knows_metric(self) -> bool {
+        matches!(self, Self::Gd | Self::Accelerated | Self::NegativeCurvature | Self::Solve)
+    }
+
     /// Whether the algorithm decides how many neurons there are.
     pub fn decides_neurons(self) -> bool {
         self == Self::Solve

@@ -22,7 +22,7 @@ settings! {
         /// Samples in a step, or `full`
         batch: Batch = (decided "128 for sgd and adam, full for the others"), ["batch" "N|full"],
             Range::new(|rows| rows >= 1.0, "must be at least 1 sample, or `full` for the whole training set"), Results;
-        /// Solve: the norm of S = W A W^T that is the least among the solutions
+        /// What measures a step of gd, accelerated and negative-curvature, and the solution of solve
         metric: Metric = (decided "data for solve, frobenius for the others"), ["metric" "NORM"], Range::ANY, Results;
         /// Lower the step size every so many epochs
         decay_every: u64 = (optional as "never"), ["lr-decay-every" "EPOCHS"],
