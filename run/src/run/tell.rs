@@ -59,7 +59,7 @@ pub(super) fn details<T: Element>(run: &Run<'_, T>) -> Vec<String> {
     let needs = needs(config, dataset, r, machine).parts::<T>();
     let moved = run.moved.as_ref().map(|_| ("samples in their metric", Moved::<T>::bytes(dataset.x.rows(), d)));
     let needs: Vec<String> =
-        needs.iter().copied().chain(moved).map(|(what, bytes)| format!("{what} {}", mebibytes(*bytes))).collect();
+        needs.iter().copied().chain(moved).map(|(what, bytes)| format!("{what} {}", mebibytes(bytes))).collect();
     let available = memory::available().map_or("unknown".to_owned(), mebibytes);
     let tests =
         dataset.test.as_ref().map_or("none".to_owned(), |(x, _)| format!("{} samples", thousands(x.rows() as u64)));
