@@ -16,8 +16,8 @@ pub struct SolveArgs {
     /// Which samples, and with what they are computed.
     #[command(flatten)]
     pub layer: Flags<Layer, Solved>,
-    /// Rank of the preconditioner; more take fewer iterations, and memory [default: 2 a coordinate with the metric data,
-    /// 4 with frobenius, at least 500]
+    /// Rank of the preconditioner; more take fewer iterations, and memory [default: 2 a coordinate with the metric
+    /// data, 4 with frobenius, at least 500]
     #[arg(long, value_name = "N", help_heading = "Solver")]
     pub rank: Option<usize>,
     /// Write the weights, as safetensors

@@ -5,8 +5,8 @@
 //! is C (n d/(sigma^2 eps))^(1/4). It is what makes sqrt(rho eps') = gamma, which the proof uses. And Lemma 4's proof
 //! once writes f with the factor 1/n; f has 1/(4n) throughout.
 //!
-//! Two places where the code is not the statement of Theorem 4. It calls Algorithm 1 with eps', as the proof does, where
-//! the statement has epsilon. And it takes Delta_f = f(0), where the statement has f(0) + 1 at least: Jin et al.'s
+//! Two places where the code is not the statement of Theorem 4. It calls Algorithm 1 with eps', as the proof does,
+//! where the statement has epsilon. And it takes Delta_f = f(0), where the statement has f(0) + 1 at least: Jin et al.'s
 //! Theorem 3 asks for at least g(0) - min g, g(0) = f(0), and g is not negative anywhere.
 
 use super::bounds::Lipschitz;

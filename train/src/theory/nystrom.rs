@@ -49,7 +49,8 @@ impl<T: Element> LowRank<T> {
     /// The same of K = (X X^T)^power elementwise, for an even power: K_LL, C and mu are those of this K.
     ///
     /// # Errors
-    /// Those of [`LowRank::nystrom`]; [`TrainError::Power`] if the power is zero or above [`crate::features::MAX_POWER`].
+    /// Those of [`LowRank::nystrom`]; [`TrainError::Power`] if the power is zero or above
+    /// [`crate::features::MAX_POWER`].
     ///
     /// ```
     /// use memorize_kernels::{Engine, Mat};
