@@ -56,7 +56,7 @@ pub fn moved<T: Element, X: GatherRows<T>>(
         return Ok(None);
     }
     let what = format!("{} samples of width {} in their metric", x.rows(), x.cols());
-    memory::foresee(&what, Moved::<T>::bytes(x.rows(), x.cols()), ADVICE)?;
+    memory::foresee(&what, Moved::<T>::bytes([x.rows(), x.cols()], 0), ADVICE)?;
     Moved::new(machine.engine, x).map(Some).map_err(track_error)
 }
 

@@ -110,7 +110,7 @@ impl<T: Element> Metric<T> {
         Self { vectors, roots, moments, square }
     }
 
-    /// Bytes that [`Metric::of`] takes at once, the samples apart, for samples of width d and so many threads.
+    /// Bytes that [`Metric::of`] takes at once, the samples apart, for samples of width d.
     ///
     /// ```
     /// use memorize_train::metric::Metric;

@@ -232,7 +232,9 @@ impl<'a, T: Element, X: GatherRows<T>> Track<'a, T, X> {
     pub fn run(&self, entrant: Entrant, spectator: &mut dyn Spectator) -> Result<Lap, TrainError> {
         let mut runner = Runner::new(&self.rules, spectator);
         let (mut loss, mut share) = (self.attempt(entrant, &mut runner)?, 1.0);
-        while loss.is_none() && self.measured && share > SMALLEST_SHARE && runner.keep_going() {
+        // The step of the others is not the track's.
+        let shortens = self.measured && entrant.with_share(0.5) != entrant;
+        while loss.is_none() && shortens && share > SMALLEST_SHARE && runner.keep_going() {
             share /= 2.0;
             runner.begin_again();
             loss = self.attempt(entrant.with_share(share), &mut runner)?;

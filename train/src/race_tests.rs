@@ -158,4 +158,8 @@ fn a_measured_step_that_is_too_long_is_halved_and_all_passes_count() {
         let last = lap.records.last().unwrap();
         assert!(last.passes > last.iteration as f64, "{entrant:?}: {last:?}");
     }
+    // Adam's step is its own.
+    let adam = Entrant::Batches { method: Method::ADAM, schedule: StepDecay::constant(1e300), rows: None };
+    let lap = track.run(adam, &mut Counting(usize::MAX)).unwrap();
+    assert_eq!((lap.loss, lap.share), (None, 1.0));
 }

@@ -71,7 +71,7 @@ fn words(why: &Unproved) -> String {
             format!("the rounding errors of a proof hide what is below {}", number(*least))
         }
         Unproved::Indefinite { tried, row } => format!(
-            "K - s^2 I has no Cholesky factor for s = {}: pivot {} is not above 0",
+            "K - s^2 I has no Cholesky factor for s = {}: pivot {} (counted from 0) is not above 0",
             number(*tried),
             thousands(*row as u64)
         ),

@@ -94,7 +94,7 @@ pub(super) fn foresee<T: Element>(
         return Ok(needed);
     }
     let (here, d) = (dataset.x.rows(), dataset.x.cols());
-    let needed = needed.saturating_add(Moved::<T>::bytes(here, d));
+    let needed = needed.saturating_add(Moved::<T>::bytes([here, d], neurons));
     let what = format!("training on {here} samples of width {d} in their metric");
     memory::foresee(&what, needed, "use fewer samples (--limit), narrower ones (--pca), or leave out --metric")?;
     Ok(needed)

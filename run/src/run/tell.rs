@@ -57,7 +57,7 @@ pub(super) fn details<T: Element>(run: &Run<'_, T>) -> Vec<String> {
         Batch::Rows(_) => format!("batches of {}", thousands(batch as u64)),
     };
     let needs = needs(config, dataset, r, machine).parts::<T>();
-    let moved = run.moved.as_ref().map(|_| ("samples in their metric", Moved::<T>::bytes(dataset.x.rows(), d)));
+    let moved = run.moved.as_ref().map(|_| ("samples in their metric", Moved::<T>::bytes([dataset.x.rows(), d], r)));
     let needs: Vec<String> =
         needs.iter().copied().chain(moved).map(|(what, bytes)| format!("{what} {}", mebibytes(bytes))).collect();
     let available = memory::available().map_or("unknown".to_owned(), mebibytes);

@@ -27,6 +27,8 @@ pub struct Moved<T: Element> {
     pub metric: Metric<T>,
     /// T x_j.
     pub samples: Part<Mat<T>>,
+    /// T, d x d.
+    root: Dense<f64>,
 }
 
 impl<T: Element> Moved<T> {
@@ -51,7 +53,7 @@ impl<T: Element> Moved<T> {
         let root = metric.root();
         let layer = FeatureLayer::new(Mat::from_fn(x.cols(), x.cols(), |i, k| T::from_f64(root[(i, k)])), 1)?;
         let samples = rows::to_mat(engine.par, &Featured::new(x, &layer, engine)?);
-        Ok(Self { metric, samples: Part::new(samples, x.spread()) })
+        Ok(Self { metric, samples: Part::new(samples, x.spread()), root })
     }
 
     /// The objective for W', from that for W = T W': g has no regulariser, or one that measures W'.
@@ -98,7 +100,7 @@ impl<T: Element> Moved<T> {
     fn times_root(&self, weights: &Mat<T>) -> Mat<T> {
         let (r, d) = (weights.rows(), weights.cols());
         let wide = Dense::from_fn(r, d, |i, k| weights.row(i)[k].to_f64());
-        let product = dense::product(wide.as_ref(), self.metric.root().as_ref());
+        let product = dense::product(wide.as_ref(), self.root.as_ref());
         Mat::from_fn(r, d, |i, k| T::from_f64(product[(i, k)]))
     }
 
@@ -118,16 +120,22 @@ impl<T: Element> Moved<T> {
         Outside { moved: self, observer }
     }
 
-    /// Bytes that they take, while they are moved, with `here` of the samples of width d on this rank.
+    /// Bytes that they take, while they are moved, with `here` of the samples of width d on this rank, and what r
+    /// neurons take besides where their weights are brought to the samples, 0 if they are not.
     ///
     /// ```
     /// use memorize_train::metric::Moved;
     ///
-    /// assert!(Moved::<f32>::bytes(1000, 10) >= 1000 * 10 * 4);
+    /// assert!(Moved::<f32>::bytes([1000, 10], 0) >= 1000 * 10 * 4);
+    /// assert!(Moved::<f32>::bytes([1000, 10], 500) > Moved::<f32>::bytes([1000, 10], 0));
     /// ```
-    pub fn bytes(here: usize, d: usize) -> u64 {
-        let samples = (here as u64).saturating_mul(d as u64).saturating_mul(size_of::<T>() as u64);
-        samples.saturating_add(Metric::<T>::bytes(d))
+    pub fn bytes([here, d]: [usize; 2], r: usize) -> u64 {
+        let (own, wide) = (size_of::<T>() as u64, size_of::<f64>() as u64);
+        let matrix = |rows: usize, bytes: u64| (rows as u64).saturating_mul(d as u64).saturating_mul(bytes);
+        // W' for as long as it is trained; then as it is read, transposed, in f64 with the product, and as W with what
+        // is written of it.
+        let weights = matrix(r, 6 * own + 2 * wide);
+        [matrix(here, own), matrix(d, wide), Metric::<T>::bytes(d), weights].into_iter().fold(0, u64::saturating_add)
     }
 }
 

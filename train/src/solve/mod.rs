@@ -64,7 +64,7 @@ pub struct Settings {
     pub norm: Norm,
     /// Rank of the preconditioner, at most one a sample; see [`default_rank`].
     pub rank: usize,
-    /// Which samples are landmarks.
+    /// Which samples are landmarks, if there are any.
     pub seed: u64,
     /// Bytes for the workspace, half of them for the directions of the search: [`WORKSPACE`], or less. Ten are kept at
     /// least, 16 n bytes each.
@@ -345,7 +345,7 @@ fn preconditioner<E: Element, Z: GatherRows<E>>(
     match metric {
         None => LowRank::nystrom(engine, x, settings.rank, settings.seed),
         // All samples are landmarks, and P is the inverse.
-        Some(metric) if x.spread().whole() <= SMALLEST_RANK => {
+        Some(metric) if settings.rank >= x.spread().whole() => {
             let moved = Featured::new(x, &metric.coordinates(x.cols())?, engine)?;
             LowRank::nystrom(engine, &moved, settings.rank, settings.seed)
         }

@@ -92,7 +92,7 @@ fn preconditioner_bytes<E: Element>([here, n, width]: [usize; 3], settings: &Set
     let landmarks = nystrom::peak::<E>(here, n, width, rank, threads);
     let (metric, made) = match norm {
         Norm::Frobenius => (0, landmarks),
-        Norm::Data if n <= SMALLEST_RANK => (Metric::<E>::bytes(width), landmarks),
+        Norm::Data if rank == n => (Metric::<E>::bytes(width), landmarks),
         Norm::Data => (Metric::<E>::bytes(width), pairs::peak::<E>(here, width, rank, threads)),
     };
     (kept.saturating_add(metric), made.saturating_add(metric))
@@ -115,7 +115,7 @@ pub fn preparation([n, d]: [usize; 2], settings: &Settings) -> f64 {
     let landmarks = all * wide * (3.0 * wide + 2.0 * width);
     match settings.norm {
         Norm::Frobenius => landmarks,
-        Norm::Data if n <= SMALLEST_RANK => all * width * width + landmarks,
+        Norm::Data if rank == n => all * width * width + landmarks,
         Norm::Data => all * (width * width + wide * wide + 2.0 * width * pairs::coordinates(d, rank) as f64),
     }
 }

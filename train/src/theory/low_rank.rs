@@ -57,7 +57,7 @@ impl<T: Element> LowRank<T> {
         Ok(Self { engine, factor, shift, inner })
     }
 
-    /// Number of landmarks.
+    /// Number of columns of B: landmarks, or products of coordinates.
     ///
     /// ```
     /// use memorize_kernels::{Engine, Mat};

@@ -149,7 +149,8 @@ pub fn lifted(x: &Mat<f64>, order: u32) -> Result<Lifted, TrainError> {
 /// roots, each with its own.
 fn monomial_rows(x: &Mat<f64>, order: u32) -> (Vec<Vec<f64>>, f64) {
     let rows: Vec<Vec<f64>> = (0..x.rows()).map(|j| monomials(x.row(j), order)).collect();
-    let rounded = f64::from(order) * f64::EPSILON * rows.iter().flatten().map(|v| v * v).sum::<f64>().sqrt();
+    // A monomial is rounded by a product, a weight and its root in each of its factors.
+    let rounded = 2.0 * f64::from(order) * f64::EPSILON * rows.iter().flatten().map(|v| v * v).sum::<f64>().sqrt();
     (rows, rounded)
 }
 
